@@ -1,0 +1,102 @@
+/** Debian packages: adds those whose capability is missing, as root or through sudo, or says exactly what to type. */
+import { existsSync } from 'node:fs';
+import process from 'node:process';
+
+import { missingCapabilities, program } from './capabilities.mjs';
+import { SetupRefused, lastLines, runProgram } from './report.mjs';
+
+const passing = /Could not get lock|Temporary failure|Hash Sum mismatch|Failed to fetch|Connection (failed|timed out|reset)|404 +Not Found|Mirror sync in progress/;
+const options = '-y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3';
+const policyMark = 'capstan set-up: no service is started while it installs';
+
+export async function installSystemPackages(report, { check, verbose }) {
+  const missing = missingCapabilities();
+  const list = missing.map(({ name, use }) => `${name} (${use})`).join(', ');
+  if (missing.length === 0) return report.note('system packages', 'all there');
+  if (check) return report.missing('system packages', list);
+  if (program('apt-get') === undefined) throw withoutApt(missing, list);
+  await report.step('system packages', `adding ${list}`, async () => {
+    const asRoot = await rootRunner(missing, list, verbose);
+    const packages = await offeredPackages(missing, asRoot);
+    const done = await installWithRetry(packages, asRoot);
+    if (!done.ok) throw new SetupRefused(`the Debian packages could not be installed:\n${lastLines(done.output)}`, typed(packages));
+  });
+  const still = missingCapabilities().map(({ name }) => name);
+  if (still.length > 0) throw new SetupRefused(`after the installation these are still missing: ${still.join(', ')}.`, typed(missing.map(({ packages }) => packages.at(-1))));
+}
+
+/**
+ * The shell script that root runs. Debian starts and enables a service as its package is installed; Capstan runs its
+ * own brokers, so a broker that this script brings is kept from starting, now and at the next boot. A policy that the
+ * machine already has is left as it is, and ours goes away whatever happens.
+ */
+export function installScript(packages) {
+  return `set -eu
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if grep -qs '${policyMark}' $policy; then rm -f $policy; fi
+if [ ! -e $policy ]; then
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  trap 'exit 130' INT TERM HUP
+  printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' > $policy
+  chmod 755 $policy
+fi
+apt-get install ${options} ${packages.join(' ')}
+${packages.includes('mosquitto') ? disableBroker : ''}`;
+}
+
+const disableBroker = `if [ -d /run/systemd/system ]; then systemctl disable --now mosquitto.service
+elif command -v update-rc.d >/dev/null; then update-rc.d mosquitto disable; fi
+`;
+
+async function installWithRetry(packages, asRoot) {
+  const first = await asRoot(installScript(packages));
+  if (first.ok || !(first.output === '' || passing.test(first.output))) return first;
+  await asRoot(updateScript);
+  return asRoot(installScript(packages));
+}
+
+const updateScript = 'DEBIAN_FRONTEND=noninteractive apt-get update -o Acquire::Retries=3';
+
+/** One package for each capability: the first alternative that the package sources offer. */
+async function offeredPackages(missing, asRoot) {
+  const first = await offered(missing);
+  if (first.every((name) => name !== undefined)) return first;
+  const update = await asRoot(updateScript);
+  if (!update.ok && passing.test(update.output)) await asRoot(updateScript);
+  const second = await offered(missing);
+  const lacking = missing.filter((_, index) => second[index] === undefined);
+  if (lacking.length === 0) return second;
+  throw new SetupRefused(`this machine's package sources offer nothing for ${lacking.map(({ name }) => name).join(', ')}${update.ok ? '' : `:\n${lastLines(update.output)}`}`, 'look at /etc/apt/sources.list: Debian needs the component main, Ubuntu main and universe');
+}
+
+async function offered(missing) {
+  const names = missing.flatMap(({ packages }) => packages);
+  const { output } = await runProgram('apt-cache', ['policy', ...names], { env: { ...process.env, LC_ALL: 'C' } });
+  const known = new Set([...output.matchAll(/^(\S+):\n(?: .*\n)*? +Candidate: (?!\(none\))/gm)].map(([, name]) => name));
+  return missing.map(({ packages }) => packages.find((name) => known.has(name)));
+}
+
+/** How this process becomes root: it is root, sudo asks nothing, or a person can answer sudo. */
+async function rootRunner(missing, list, verbose) {
+  if (process.getuid() === 0) return (script) => runProgram('sh', ['-c', script], { verbose });
+  if (program('sudo') !== undefined) {
+    if ((await runProgram('sudo', ['-n', 'true'])).ok) return (script) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose });
+    if (process.stdin.isTTY && process.env.CI === undefined) {
+      process.stdout.write('\nsudo may ask for your password to add these packages\n');
+      return (script) => runProgram('sudo', ['sh', '-c', script], { terminal: true });
+    }
+  }
+  const names = await offered(missing);
+  throw new SetupRefused(`these are missing, and adding them needs root: ${list}.`, typed(missing.map(({ packages }, index) => names[index] ?? packages.at(-1))));
+}
+
+function typed(packages) {
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  return existsSync('/usr/bin/sudo') && process.getuid() !== 0 ? `sudo sh -c '${command}'` : `${command}     (as root)`;
+}
+
+function withoutApt(missing, list) {
+  const names = missing.map(({ packages }) => packages.at(-1)).join(', ');
+  return new SetupRefused(`these are missing: ${list}.`, `This system has no apt-get. Add what its own packages call (Debian's names): ${names}`);
+}
