@@ -51,7 +51,7 @@ export type AttestBody<Kind extends AttestationKind> = Extract<Attest['body'], {
 export const Attest = structure('TPMS_ATTEST', LIMITS.tpmStructureBytesMax, attest);
 
 export type AttestOf<Kind extends AttestationKind> =
-  | { status: 'decoded'; value: AttestBody<Kind>; }
+  | { status: 'decoded'; value: AttestBody<Kind> }
   | { status: 'malformed'; reason: 'malformed' | 'not-tpm-generated' | 'other-kind'; detail: string };
 
 /** Magic and kind first: before these two are known, nothing in the bytes means anything. */

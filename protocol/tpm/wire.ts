@@ -12,7 +12,7 @@ export type Malformed = { status: 'malformed'; reason: MalformedReason; detail: 
 export type Decoded<T> = { status: 'decoded'; value: T } | Malformed;
 
 export type Field<T> = packed.CoderType<T>;
-export type ValueOf<F> = F extends { encode: (value: infer T) => Uint8Array; } ? T : never;
+export type ValueOf<F> = F extends { encode: (value: infer T) => Uint8Array } ? T : never;
 
 export interface Structure<T> {
   /** Name in TPM 2.0 Part 2, for messages. */
