@@ -1,0 +1,65 @@
+/** A capsule's life: its id and the states it goes through, one union for device, agent, client and receipt. Specification §7.2. */
+import { domainDigest, hex } from './digest.ts';
+import { fixedBytes, oneOf, text } from './schema.ts';
+
+/** In the order of a good life; the last five end it. */
+export const CAPSULE_STATES = [
+  'submitted',
+  'ordered',
+  'assigned',
+  'measured',
+  'running',
+  'reported',
+  'agreed',
+  'disputed',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
+export const CapsuleState = oneOf(...CAPSULE_STATES);
+export type CapsuleState = (typeof CAPSULE_STATES)[number];
+
+const END_STATES: readonly CapsuleState[] = ['agreed', 'disputed', 'failed', 'cancelled', 'expired'];
+
+export function hasEnded(state: CapsuleState): boolean {
+  return END_STATES.includes(state);
+}
+
+/** Why a capsule has no result, or not the wished one. */
+export const END_REASONS = [
+  'exit-status',
+  'wall-time',
+  'cpu-time',
+  'memory',
+  'processes',
+  'log-flood',
+  'output-size',
+  'output-files',
+  'signal',
+  'runtime-missing',
+  'entry-missing',
+  'sandbox-unavailable',
+  'blob-missing',
+  'blob-wrong',
+  'disk-full',
+  'box-evidence-refused',
+  'box-lost',
+  'agent-restarted',
+  'deadline',
+  'cancelled-by-client',
+] as const;
+export const EndReason = oneOf(...END_REASONS);
+export type EndReason = (typeof END_REASONS)[number];
+
+/** 16 bytes that the client chose for a request, so that sending it again means the same capsule. */
+export const RequestId = fixedBytes(16);
+
+/** A capsule's id as it stands in topics and file names: 32 hexadecimal digits. */
+export const CapsuleId = text({ min: 32, max: 32, pattern: /^[0-9a-f]{32}$/, like: '32 hexadecimal digits' });
+
+/** The id follows from who asks whom for what, so a repeated request is the same capsule. */
+export function capsuleIdOf(submission: { network: Uint8Array; device: string; client: string; request: Uint8Array; capsule: Uint8Array }): string {
+  const encoder = new TextEncoder();
+  const { network, device, client, request, capsule } = submission;
+  return hex(domainDigest('capsule', network, encoder.encode(device), encoder.encode(client), request, capsule).subarray(0, 16));
+}

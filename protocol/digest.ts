@@ -1,0 +1,59 @@
+/** Digests with a purpose: SHA-256 over a domain and length-framed parts. Specification §2.5. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { fixedBytes } from './schema.ts';
+
+/** A SHA-256 digest on the wire: 32 bytes, hexadecimal in JSON. */
+export const Digest = fixedBytes(32);
+
+/** SHA-256 of plain bytes: the address of a blob. */
+export function blobDigest(content: Uint8Array): Uint8Array {
+  return sha256(content);
+}
+
+/** What a digest or a signature is for; no two purposes share bytes (§2.5). */
+export const DOMAINS = [
+  'network',
+  'beacon',
+  'beacon-value',
+  'credential',
+  'activation-answer',
+  'evidence',
+  'evidence-time',
+  'operational-key',
+  'measured-event',
+  'enrolment',
+  'capsule',
+  'acceptance',
+  'introduction',
+  'challenge',
+  'assignment',
+  'cancellation',
+  'acknowledgement',
+  'box-evidence',
+  'report',
+  'receipt',
+  'pairing-request',
+  'pairing-response',
+] as const;
+export type Domain = (typeof DOMAINS)[number];
+
+/** The prefix of every domain-separated message: `capstan/1/<domain>` and a zero byte. */
+export function domainPrefix(domain: Domain): Uint8Array {
+  return new TextEncoder().encode(`capstan/1/${domain}\0`);
+}
+
+/** SHA-256(prefix ‖ for each part: 32-bit big-endian length ‖ part). Framed, so that no two lists of parts collide. */
+export function domainDigest(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = sha256.create().update(domainPrefix(domain));
+  for (const part of parts) {
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, part.length);
+    hash.update(length).update(part);
+  }
+  return hash.digest();
+}
+
+/** Lower-case hexadecimal, for people and file names. */
+export function hex(value: Uint8Array): string {
+  return value.toHex();
+}

@@ -1,0 +1,111 @@
+/**
+ * Every limit of the protocol, with its reason. Specification §10.
+ *
+ * A limit that concerns one program only stands in that program's own `limits.ts`.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export const LIMITS = {
+  /** Names stand in certificates (common name ≤ 64, RFC 5280), topics and file names. */
+  nameCharactersMax: 32,
+  /** Our longest topic has under 200 characters; MQTT allows 65,535. */
+  topicCharactersMax: 256,
+  /** One MQTT packet: a chunk plus its envelope. Bounds what a broker must buffer for one publication. */
+  packetBytesMax: 256 * KIB,
+  /** One piece of a blob: a quarter of a packet, so that 8 in flight stay under the broker's default queue. */
+  chunkBytesMax: 64 * KIB,
+  /** Pieces of one blob asked for at once: 512 KiB in flight fill a 100 Mbit/s line at 40 ms. */
+  chunksInFlightMax: 8,
+  /** A blob travels through MQTT up to this size; more belongs on a store of its own. */
+  blobBytesMax: 1024 * MIB,
+
+  /** A signed message that carries no evidence. */
+  signedBytesMax: 64 * KIB,
+  /** Quote, certified time, credentials and event log of a device take about 6 KiB; three times that is room to grow. */
+  evidenceBytesMax: 32 * KIB,
+  /** What a box says of itself: up to 64 runtimes at about 150 bytes. */
+  boxEvidenceBytesMax: 12 * KIB,
+  /** A run's report: up to 1,024 outputs with short paths, or fewer with long ones. */
+  reportBytesMax: 80 * KIB,
+  /** A receipt carries manifest, report, a device's evidence and two of a box, and still fits one packet. */
+  receiptBytesMax: 224 * KIB,
+  /** A founding network of 128 members, at about 6 KiB each. */
+  networkBytesMax: 1 * MIB,
+
+  /** Founding members of a network: all vote up to 128 (design §4). */
+  membersMax: 128,
+  /** Certificate authorities for endorsement keys: every TPM vendor has a handful of roots and intermediates. */
+  endorsementAuthoritiesMax: 256,
+  /** Credentials shown in one piece of evidence; two are demanded. */
+  credentialsMax: 8,
+  /** Known-good firmware, addon and board digests of a network. */
+  referencesMax: 256,
+  /** Events measured into PCR 14: bundle, addon, board definition, and room for more. */
+  measuredEventsMax: 32,
+  /** A certificate in DER: EK certificates have 1 to 2 KiB. */
+  certificateBytesMax: 4 * KIB,
+  /** A TPM structure: the largest we take, a TPM2B_PUBLIC or TPMS_ATTEST, is under 1 KiB. */
+  tpmStructureBytesMax: 2 * KIB,
+  /** TPM2B_DIGEST: SHA-512 at most (TPM 2.0 Part 2 section 10.4.2). */
+  tpmDigestBytesMax: 64,
+  /** TPM2B_NAME: algorithm and digest, or a handle (Part 2 section 10.4.9). */
+  tpmNameBytesMax: 66,
+  /** TPM2B_DATA: a TPMT_HA (Part 2 section 10.4.3). */
+  tpmDataBytesMax: 66,
+  /** TPM2B_PUBLIC_KEY_RSA: RSA-4096; chips have 2048 and 3072. */
+  tpmRsaBytesMax: 512,
+  /** TPM2B_ECC_PARAMETER: P-521. */
+  tpmEccParameterBytesMax: 66,
+  /** Contents of an NV index that one NV_Certify can show (libtpms: 1,024). */
+  tpmNvBytesMax: 1_024,
+  /** TPML_PCR_SELECTION: HASH_COUNT of the reference code. */
+  tpmPcrBanksMax: 16,
+  /** 24 registers are 3 bytes; the structure allows 32 (Part 2 section 10.6.1). */
+  tpmPcrMaskBytesMax: 4,
+  /** A quote's beacon may be this old (design §3: five minutes until there is a chain). */
+  beaconAgeMaxMs: 5 * MINUTE,
+  /** Clocks of honest machines agree within this (NTP: milliseconds; a Pi without an RTC just after boot: seconds). */
+  clockSkewMaxMs: 30 * SECOND,
+
+  /** Files of one capsule: code and input. More belong in an archive. */
+  capsuleFilesMax: 1_024,
+  /** About 900 files with short paths; more belong in an archive. A receipt carries the whole manifest. */
+  manifestBytesMax: 80 * KIB,
+  /** A file given inside a JSON request, before it is stored as a blob: it has to fit one packet in base64. */
+  inlineBytesMax: 128 * KIB,
+  /** A path inside a capsule or among its outputs. */
+  pathCharactersMax: 255,
+  argumentsMax: 64,
+  argumentCharactersMax: 4_096,
+  environmentMax: 64,
+  /** Files that a run may leave in its output folder. */
+  outputFilesMax: 1_024,
+  outputBytesMax: 1024 * MIB,
+  memoryBytesMin: 16 * MIB,
+  memoryBytesMax: 1024 * 1024 * MIB,
+  processesMax: 4_096,
+  wallMsMax: 7 * DAY,
+  logBytesMax: 16 * MIB,
+  /** A deadline further away is a mistake in units more often than a wish. */
+  deadlineMaxMs: 30 * DAY,
+  /** Runtimes that one box can report. */
+  runtimesMax: 64,
+  /** How often a capsule is given to a box before the device reports that no box could finish it. */
+  attemptsMax: 3,
+
+  /** Text from a party, for people: reasons, notes of progress. */
+  noteCharactersMax: 500,
+  /** Log text in one message. */
+  logChunkBytesMax: 16 * KIB,
+
+  /** An invitation to pair waits this long (design §6: a window of 15 minutes). */
+  invitationMs: 15 * MINUTE,
+  /** Client and box certificates: renewed by pairing again. */
+  certificateValidMs: 365 * DAY,
+} as const;

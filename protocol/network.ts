@@ -1,0 +1,94 @@
+/** The network file: a network's genesis, which whatever verifies takes from its user. Specification §4. */
+import { decodeStrict, encodeStrict, type Decoded } from './codec.ts';
+import { blobDigest, Digest, domainDigest, hex } from './digest.ts';
+import { LIMITS } from './limits.ts';
+import { bytes, fixedBytes, flag, integer, list, oneOf, struct, text, type Infer } from './schema.ts';
+import { Name } from './topics.ts';
+
+const Certificate = bytes({ min: 1, max: LIMITS.certificateBytesMax });
+const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
+
+/** A certificate authority whose endorsement-key certificates count, and whether it certifies software TPMs. */
+const EndorsementAuthority = struct({ certificate: Certificate, softwareTpm: flag });
+
+/** What the network's id commits to, and never changes (§4.1). */
+export const Genesis = struct({
+  version: oneOf(1),
+  name: Name,
+  salt: fixedBytes(16),
+  members: list(Digest, { min: 1, max: LIMITS.membersMax }),
+  endorsementAuthorities: list(EndorsementAuthority, { min: 1, max: LIMITS.endorsementAuthoritiesMax }),
+  /** Credentials by other members that an attestation key needs. */
+  credentialsMin: integer({ min: 1, max: LIMITS.credentialsMax }),
+});
+
+/** A founding member: the signer of credentials and beacons, found by its endorsement key (§4.2). */
+export const Member = struct({
+  name: Name,
+  /** Broker for peers, `mqtts://host:port`. */
+  peersUrl: text({ max: 255, pattern: /^mqtts:\/\/[^\s]+$/, like: 'a mqtts:// address' }),
+  /** Authority of the member's TLS certificates towards peers, DER. */
+  peersAuthority: Certificate,
+  endorsementCertificate: Certificate,
+  endorsementIntermediates: list(Certificate, { max: 4 }),
+  /** TPMT_PUBLIC of the endorsement, attestation and VRF keys. */
+  endorsementKey: TpmStructure,
+  attestationKey: TpmStructure,
+  vrfKey: TpmStructure,
+});
+
+export const REFERENCE_KINDS = ['firmware', 'addon', 'board'] as const;
+
+/** A known-good digest that a device may have measured (§3.3). */
+const Reference = struct({ kind: oneOf(...REFERENCE_KINDS), digest: Digest, label: text({ max: 80 }) });
+
+export const Network = struct({
+  genesis: Genesis,
+  members: list(Member, { min: 1, max: LIMITS.membersMax }),
+  references: list(Reference, { max: LIMITS.referencesMax }),
+});
+
+export type Genesis = Infer<typeof Genesis>;
+export type Member = Infer<typeof Member>;
+export type Reference = Infer<typeof Reference>;
+export type Network = Infer<typeof Network>;
+
+/** The network's id: a digest of its genesis. */
+export function networkId(network: Network): Uint8Array {
+  return domainDigest('network', encodeStrict(Genesis, network.genesis));
+}
+
+/** The short id that stands in topics: 16 hexadecimal digits. */
+export function networkLabel(network: Network): string {
+  return hex(networkId(network).subarray(0, 8));
+}
+
+/** A device's id: the SHA-256 of its endorsement key's public area; one chip, one seat (design §2). */
+export function nodeIdOf(endorsementKey: Uint8Array): Uint8Array {
+  return blobDigest(endorsementKey);
+}
+
+export function memberOf(network: Network, nodeId: Uint8Array): Member | undefined {
+  return network.members.find((member) => hex(nodeIdOf(member.endorsementKey)) === hex(nodeId));
+}
+
+/** Reads a network file and checks that its parts fit one another. */
+export function decodeNetwork(encoded: Uint8Array): Decoded<Network> {
+  const decoded = decodeStrict(Network, encoded, LIMITS.networkBytesMax);
+  if (decoded.status === 'malformed') return decoded;
+  const contradiction = contradictionIn(decoded.value);
+  return contradiction ? { status: 'malformed', reason: 'not-as-declared', detail: contradiction } : decoded;
+}
+
+export function encodeNetwork(network: Network): Uint8Array {
+  return encodeStrict(Network, network);
+}
+
+function contradictionIn(network: Network): string | undefined {
+  const seats = network.genesis.members.map(hex);
+  const ids = network.members.map((member) => hex(nodeIdOf(member.endorsementKey)));
+  if (new Set(seats).size !== seats.length) return 'the genesis names one member twice';
+  if (new Set(network.members.map((member) => member.name)).size !== ids.length) return 'two members have the same name';
+  if (ids.length !== seats.length || !ids.every((id) => seats.includes(id))) return 'the members are not those that the genesis names';
+  return undefined;
+}

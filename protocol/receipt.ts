@@ -1,0 +1,47 @@
+/** Receipts: what ran where, in which measured state, with what result. Specification §9. Checked by `receipt-verifier.ts`. */
+import { ReportMessage } from './box-messages.ts';
+import { CapsuleId, CapsuleState, EndReason, RequestId } from './capsule.ts';
+import { Digest } from './digest.ts';
+import { LIMITS } from './limits.ts';
+import { TRUST_LEVELS } from './manifest.ts';
+import { bytes, fixedBytes, integer, oneOf, optional, struct, type Infer } from './schema.ts';
+import { signedKind } from './signed.ts';
+import { Name } from './topics.ts';
+
+const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+/** A challenge of the device and the box's signed answer. */
+const Measurement = struct({
+  nonce: fixedBytes(32),
+  issuedAtMs: UnixMs,
+  evidence: bytes({ min: 1, max: LIMITS.boxEvidenceBytesMax }),
+});
+
+/** Signed by the device's operational key. The messages it rests on stand in it as they travelled. */
+export const Receipt = struct({
+  version: oneOf(1),
+  network: Digest,
+  node: Digest,
+  device: Name,
+  /** Whether the device's TPM is a real one. A software TPM proves nothing about the machine that runs it. */
+  tpm: oneOf('software-tpm', 'hardware-tpm'),
+  client: Name,
+  request: RequestId,
+  capsule: CapsuleId,
+  manifest: bytes({ max: LIMITS.manifestBytesMax }),
+  attempt: integer({ min: 1, max: LIMITS.attemptsMax }),
+  /** The box and its Ed25519 key, which the device took over at pairing. */
+  box: struct({ name: Name, key: fixedBytes(32), trust: oneOf(...TRUST_LEVELS) }),
+  acceptedAtMs: UnixMs,
+  endedAtMs: UnixMs,
+  state: CapsuleState,
+  reason: optional(EndReason),
+  measuredBefore: Measurement,
+  measuredAfter: Measurement,
+  report: bytes({ min: 1, max: ReportMessage.bytesMax }),
+  deviceEvidence: bytes({ min: 1, max: LIMITS.evidenceBytesMax }),
+});
+export type Receipt = Infer<typeof Receipt>;
+export type Measurement = Infer<typeof Measurement>;
+
+export const ReceiptMessage = signedKind('receipt', Receipt, LIMITS.receiptBytesMax);

@@ -1,0 +1,111 @@
+/**
+ * MQTT topics: every topic of Capstan is built and parsed here. Specification §5.
+ *
+ * MQTT doesn't tell a subscriber who published, so the topic must: the level after `clients` or `hpc` is the common
+ * name of the certificate, and the broker lets nobody else write there (§5.3).
+ */
+import { LIMITS } from './limits.ts';
+import { text } from './schema.ts';
+
+/** The short form of a network id in topics: its first 8 bytes in hexadecimal. */
+export type NetworkLabel = string;
+
+/** A name that stands in a topic and in a certificate: a device, a client or a box. */
+export const Name = text({
+  min: 1,
+  max: LIMITS.nameCharactersMax,
+  pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+  like: 'lower-case letters, digits and inner hyphens',
+});
+
+/** Names that no client and no box may have, because certificates with them mean something else. */
+export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
+
+export const GOSSIP_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
+export type GossipKind = (typeof GOSSIP_KINDS)[number];
+
+/** What a client writes, and what the device writes to it (§5.1). */
+export const CLIENT_REQUESTS = ['submit', 'cancel', 'query', 'upload/chunk', 'download/need'] as const;
+export const CLIENT_ANSWERS = ['answer', 'upload/need', 'download/chunk'] as const;
+export const CAPSULE_NEWS = ['state', 'progress', 'log', 'result', 'receipt'] as const;
+export type ClientRequest = (typeof CLIENT_REQUESTS)[number];
+export type ClientAnswer = (typeof CLIENT_ANSWERS)[number];
+export type CapsuleNews = (typeof CAPSULE_NEWS)[number];
+
+/** What a box writes (`up`) and what its device writes to it (`down`) (§6). */
+export const BOX_UP = ['hello', 'evidence', 'state', 'progress', 'log', 'report', 'need', 'chunk'] as const;
+export const BOX_DOWN = ['introduction', 'challenge', 'assign', 'cancel', 'acknowledge', 'need', 'chunk'] as const;
+export type BoxUp = (typeof BOX_UP)[number];
+export type BoxDown = (typeof BOX_DOWN)[number];
+
+export type Topic =
+  | { readonly to: 'gossip'; readonly kind: GossipKind }
+  | { readonly to: 'status'; readonly device: string }
+  | { readonly to: 'client'; readonly device: string; readonly client: string; readonly kind: ClientRequest | ClientAnswer }
+  | { readonly to: 'capsule'; readonly device: string; readonly client: string; readonly capsule: string; readonly kind: CapsuleNews }
+  | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'up'; readonly kind: BoxUp }
+  | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'down'; readonly kind: BoxDown }
+  | { readonly to: 'pairing'; readonly device: string; readonly invitation: string; readonly kind: 'request' | 'response' };
+
+/** The root of all topics of a network. */
+export function topicRoot(network: NetworkLabel): string {
+  return `capstan/1/${network}`;
+}
+
+export function topicOf(network: NetworkLabel, topic: Topic): string {
+  return [topicRoot(network), ...levelsOf(topic)].join('/');
+}
+
+/** The topic that these words mean, or `undefined` when it isn't one of this network's (§5.1). */
+export function parseTopic(network: NetworkLabel, words: string): Topic | undefined {
+  const root = `${topicRoot(network)}/`;
+  if (!words.startsWith(root) || words.length > LIMITS.topicCharactersMax) return undefined;
+  const parsed = parseLevels(words.slice(root.length).split('/'));
+  return parsed && topicOf(network, parsed) === words ? parsed : undefined;
+}
+
+/** A subscription to a family of topics: `+` stands for any one level, `#` for all the rest. */
+export function topicFilter(network: NetworkLabel, ...levels: string[]): string {
+  return [topicRoot(network), ...levels].join('/');
+}
+
+/** Everything that a client may read and where its answers must go (§5.2). */
+export function clientSubtree(network: NetworkLabel, device: string, client: string): string {
+  return `${topicRoot(network)}/${device}/clients/${client}/`;
+}
+
+function levelsOf(topic: Topic): string[] {
+  switch (topic.to) {
+    case 'gossip':
+      return ['gossip', topic.kind];
+    case 'status':
+      return [topic.device, 'status'];
+    case 'client':
+      return [topic.device, 'clients', topic.client, topic.kind];
+    case 'capsule':
+      return [topic.device, 'clients', topic.client, 'capsules', topic.capsule, topic.kind];
+    case 'box':
+      return [topic.device, 'hpc', topic.box, topic.direction, topic.kind];
+    case 'pairing':
+      return [topic.device, 'pair', topic.invitation, topic.kind];
+  }
+}
+
+function parseLevels(levels: string[]): Topic | undefined {
+  const [first = '', second = '', third = '', fourth = '', fifth = '', sixth = ''] = levels;
+  const clientKind = levels.slice(3).join('/');
+  if (first === 'gossip') return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
+  if (second === 'status') return { to: 'status', device: first };
+  if (second === 'pair' && (fourth === 'request' || fourth === 'response')) return { to: 'pairing', device: first, invitation: third, kind: fourth };
+  if (second === 'clients' && fourth === 'capsules' && isOneOf(CAPSULE_NEWS, sixth)) {
+    return { to: 'capsule', device: first, client: third, capsule: fifth, kind: sixth };
+  }
+  if (second === 'clients' && isOneOf([...CLIENT_REQUESTS, ...CLIENT_ANSWERS], clientKind)) return { to: 'client', device: first, client: third, kind: clientKind };
+  if (second === 'hpc' && fourth === 'up' && isOneOf(BOX_UP, fifth)) return { to: 'box', device: first, box: third, direction: 'up', kind: fifth };
+  if (second === 'hpc' && fourth === 'down' && isOneOf(BOX_DOWN, fifth)) return { to: 'box', device: first, box: third, direction: 'down', kind: fifth };
+  return undefined;
+}
+
+function isOneOf<W extends string>(words: readonly W[], word: string): word is W {
+  return (words as readonly string[]).includes(word);
+}
