@@ -75,9 +75,9 @@ async function setUp(options) {
     if (!options.check) forgetReady();
     await installNpmPackages(report, options);
     await installSystemPackages(report, options);
-    await buildNativeAddon(report, options);
-    const sound = await probeMachine(report);
-    if (!options.check && sound) rememberReady();
+    const files = await buildNativeAddon(report, options);
+    const sound = report.complete() && (await probeMachine(report));
+    if (!options.check && sound) rememberReady(files);
     return report.finish();
   } catch (error) {
     if (!(error instanceof SetupRefused)) throw error;

@@ -18,6 +18,7 @@ const needed = [
   { name: 'mosquitto_pub', use: 'MQTT from a shell', has: () => program('mosquitto_pub') && program('mosquitto_sub'), packages: ['mosquitto-clients'] },
   { name: 'bwrap', use: 'sandbox', has: () => program('bwrap'), packages: ['bubblewrap'] },
   { name: 'g++', use: 'compiler', has: () => program('g++'), packages: ['g++'] },
+  { name: 'pkg-config', use: 'paths of libraries', has: () => program('pkg-config'), packages: ['pkgconf', 'pkg-config'] },
   { name: 'python3', use: 'capsules in Python', has: () => program('python3'), packages: ['python3'] },
   { name: 'openssl', use: 'certificate checks', has: () => program('openssl'), packages: ['openssl'] },
   { name: 'setpriv', use: 'dropping of rights', has: () => program('setpriv'), packages: ['util-linux'] },

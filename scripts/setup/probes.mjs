@@ -20,9 +20,7 @@ export async function probeMachine(report) {
 }
 
 async function requirePinnedNode(report) {
-  const node = join(root, 'node_modules/.bin/node');
-  if (!existsSync(node)) return;
-  const { ok, output } = await runProgram(node, ['--version']);
+  const { ok, output } = await runProgram(join(root, 'node_modules/.bin/node'), ['--version']);
   if (!ok) {
     throw new SetupRefused(`the pinned Node does not run here:\n${lastLines(output)}`, 'it needs glibc 2.28 or newer and libstdc++ (Debian 11, Ubuntu 20.04 or newer)');
   }

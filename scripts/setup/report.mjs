@@ -53,6 +53,7 @@ export function createReport({ check, verbose }) {
       process.stderr.write(`\nset-up: ${error.message}\n`);
       if (error.advice !== undefined) process.stderr.write(`\n  ${error.advice.split('\n').join('\n  ')}\n\n`);
     },
+    complete: () => missing.length === 0,
     finish: () => {
       if (missing.length > 0) out.write('set-up: run `node scripts/setup.mjs` to add what is missing\n');
       else if (check) out.write('set-up: nothing is missing\n');

@@ -4,11 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-import { builtAddons } from './addon.mjs';
 import { missingCapabilities } from './capabilities.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -21,12 +20,13 @@ const nativeSource = /\.(c|cc|cpp|h|hpp|gyp)$/;
 export function isReady() {
   if (!existsSync(stampFile) || !existsSync(installedLock)) return false;
   const [hash, ...files] = readFileSync(stampFile, 'utf8').trimEnd().split('\n');
-  return hash === hashOfInputs() && files.every((file) => existsSync(join(root, file))) && missingCapabilities().length === 0;
+  return hash === hashOfInputs() && files.every((file) => existsSync(resolve(root, file))) && missingCapabilities().length === 0;
 }
 
-export function rememberReady() {
+/** @param {readonly string[]} files what has to be there for the set-up to be finished */
+export function rememberReady(files) {
   mkdirSync(dirname(stampFile), { recursive: true });
-  writeFileSync(stampFile, `${[hashOfInputs(), 'node_modules/.bin/node', ...builtAddons(root)].join('\n')}\n`);
+  writeFileSync(stampFile, `${[hashOfInputs(), 'node_modules/.bin/node', ...files].join('\n')}\n`);
 }
 
 export function forgetReady() {

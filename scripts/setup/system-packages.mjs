@@ -15,9 +15,10 @@ export async function installSystemPackages(report, { check, verbose }) {
   if (missing.length === 0) return report.note('system packages', 'all there');
   if (check) return report.missing('system packages', list);
   if (program('apt-get') === undefined) throw withoutApt(missing, list);
-  await report.step('system packages', `adding ${list}`, async () => {
-    const asRoot = await rootRunner(missing, list, verbose);
+  const asRoot = await rootRunner(missing, list, verbose);
+  await report.step('system packages', `adding ${list}`, async (say) => {
     const packages = await offeredPackages(missing, asRoot);
+    say(`adding ${packages.join(' ')}`);
     const done = await installWithRetry(packages, asRoot);
     if (!done.ok) throw new SetupRefused(`the Debian packages could not be installed:\n${lastLines(done.output)}`, typed(packages));
   });
@@ -77,18 +78,21 @@ async function offered(missing) {
   return missing.map(({ packages }) => packages.find((name) => known.has(name)));
 }
 
-/** How this process becomes root: it is root, sudo asks nothing, or a person can answer sudo. */
+/** How this process becomes root: it is root, sudo asks nothing, or a person answers sudo now. */
 async function rootRunner(missing, list, verbose) {
   if (process.getuid() === 0) return (script) => runProgram('sh', ['-c', script], { verbose });
-  if (program('sudo') !== undefined) {
-    if ((await runProgram('sudo', ['-n', 'true'])).ok) return (script) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose });
-    if (process.stdin.isTTY && process.env.CI === undefined) {
-      process.stdout.write('\nsudo may ask for your password to add these packages\n');
-      return (script) => runProgram('sudo', ['sh', '-c', script], { terminal: true });
-    }
-  }
+  if (await becomeSudoer()) return (script) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose });
   const names = await offered(missing);
   throw new SetupRefused(`these are missing, and adding them needs root: ${list}.`, typed(missing.map(({ packages }, index) => names[index] ?? packages.at(-1))));
+}
+
+async function becomeSudoer() {
+  if (program('sudo') === undefined) return false;
+  const granted = async () => (await runProgram('sudo', ['-n', 'true'])).ok;
+  if (await granted()) return true;
+  if (!process.stdin.isTTY || process.env.CI !== undefined) return false;
+  process.stdout.write('set-up: adding Debian packages needs root; sudo may ask for your password\n');
+  return (await runProgram('sudo', ['-v'], { terminal: true })).ok && granted();
 }
 
 function typed(packages) {
