@@ -78,10 +78,9 @@ function isUse(node: ts.Node): node is ts.Identifier {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
   if (ts.isQualifiedName(parent)) return parent.left === node;
-  if (ts.isBindingElement(parent) && parent.propertyName === node) return false;
   if (ts.isExportSpecifier(parent) || ts.isImportSpecifier(parent) || ts.isJSDoc(parent) || isInComment(node)) return false;
-  const named = parent as { readonly name?: ts.Node };
-  return named.name !== node || ts.isShorthandPropertyAssignment(parent);
+  const named = parent as { readonly name?: ts.Node; readonly propertyName?: ts.Node };
+  return (named.name !== node && named.propertyName !== node) || ts.isShorthandPropertyAssignment(parent);
 }
 
 function isInComment(node: ts.Node): boolean {
