@@ -22,6 +22,10 @@ export const LIMITS = {
   chunkBytesMax: 64 * KIB,
   /** Pieces of one blob asked for at once: 512 KiB in flight fill a 100 Mbit/s line at 40 ms. */
   chunksInFlightMax: 8,
+  /** A piece that has not come after this long is asked for again; 512 KiB at 1 Mbit/s take 4 s. */
+  chunkWaitMs: 10 * SECOND,
+  /** Asks for one piece, each waiting twice as long as the last: five minutes in all, longer than a broker's restart. */
+  chunkAsksMax: 5,
   /** A blob travels through MQTT up to this size; more belongs on a store of its own. */
   blobBytesMax: 1024 * MIB,
 
