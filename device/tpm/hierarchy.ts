@@ -1,0 +1,43 @@
+/**
+ * Who rules the chip: authorisation of the platform, Clear, shutdown. TPM 2.0 Part 3 sections 9 and 24; Part 1 section 13.
+ */
+import { sized } from './answer.ts';
+import { hierarchies, none, password } from './handle.ts';
+import { emptyPassword, unauthorized, withEncryption } from './session.ts';
+import { tpmRandom } from './signing.ts';
+import type { Tpm } from './tpm.ts';
+
+const startupClear = 0x0000; // TPM_SU_CLEAR
+const authorisationBytes = 32;
+
+/**
+ * Gives the platform hierarchy a random authorisation value and forgets it: until the next reset nobody can use it.
+ * On a Raspberry Pi no firmware does so. The value reaches the chip encrypted.
+ * @throws TpmError where the platform hierarchy is locked already
+ */
+export async function setPlatformAuthRandom(tpm: Tpm): Promise<void> {
+  const value = await tpmRandom(tpm, authorisationBytes);
+  await tpm.exclusive((chip) => withEncryption(chip, 'in', (session) =>
+    chip.esys.HierarchyChangeAuth(hierarchies.platform, password, session, none, sized(value))));
+  value.fill(0);
+}
+
+/** TPM2_Clear: every key of owner and endorsement hierarchy is void, except the endorsement primary keys themselves. */
+export async function clearTpm(tpm: Tpm, by: 'lockout' | 'platform'): Promise<void> {
+  await tpm.exclusive(async ({ esys }) => esys.Clear(hierarchies[by], ...emptyPassword));
+}
+
+/** TPM2_ClearControl: whether TPM2_Clear by the owner's side is refused from now on. */
+export async function setClearDisabled(tpm: Tpm, disabled: boolean): Promise<void> {
+  await tpm.exclusive(async ({ esys }) => esys.ClearControl(hierarchies[disabled ? 'lockout' : 'platform'], ...emptyPassword, disabled ? 1 : 0));
+}
+
+/** TPM2_DictionaryAttackLockReset: forgets failed authorisations. */
+export async function resetLockout(tpm: Tpm): Promise<void> {
+  await tpm.exclusive(async ({ esys }) => esys.DictionaryAttackLockReset(hierarchies.lockout, ...emptyPassword));
+}
+
+/** TPM2_Shutdown(CLEAR): before the power of a software TPM is cut; for a chip the kernel does it. */
+export async function shutdownTpm(tpm: Tpm): Promise<void> {
+  await tpm.exclusive(async ({ esys }) => esys.Shutdown(...unauthorized, startupClear));
+}
