@@ -1,0 +1,120 @@
+/** Limits of the agent alone, each with its reason. What both ends of the wire must know stands in `protocol/limits.ts`. */
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+
+/** The private /tmp of a capsule may hold up to this: like /out it is memory, and the device never asks for more. */
+export const scratchBytesMax = 1024 * MiB;
+
+/** Memory file systems count in pages: less than one cannot be given. */
+export const pageBytes = 4096;
+
+/** Files and folders under /out: a folder for each file at worst, and the root. */
+export const outputEntriesMax = 2 * 1024 + 1;
+
+/** Files and folders in /tmp: each costs about a kibibyte of kernel memory. */
+export const scratchEntriesMax = 65_536;
+
+/** Depth of a path in a capsule or an output. Deeper trees are loops or attacks. */
+export const pathDepthMax = 32;
+
+/** Bytes of a path's segment: the limit of Linux file systems. */
+export const pathSegmentBytesMax = 255;
+
+/** Bytes of one progress line: a number and a short note. */
+export const progressLineBytesMax = 4096;
+
+/** Bytes on the progress channel in one run, 20,000 lines or so; more is a flood. */
+export const progressBytesMax = MiB;
+
+/** Bytes of the sandbox's own complaint that go into a report. */
+export const complaintBytesMax = 2048;
+
+/** How often a running capsule is measured. The kernel's own bounds hold in between. */
+export const sampleMs = 50;
+
+/** A sandbox that is not set up after this long is broken: the median is 5 ms. */
+export const sandboxStartMs = 20_000;
+
+/** How long removal of a limit group is tried: the kernel releases the dead within milliseconds. */
+export const groupRemovalMs = 5_000;
+
+/** Shared memory of a capsule (/dev/shm): what container engines give by default. */
+export const sharedMemoryBytes = 64 * MiB;
+
+/** Open files of one process in a capsule: enough for a database, too few to exhaust the host. */
+export const openFilesMax = 4096;
+
+/** Workspaces that one machine's agents may hold at a time; each has a user id of its own. */
+export const workspaceSlots = 65_536;
+
+/** A workspace folder without an owner note may belong to an agent that is just starting; older ones are stale. */
+export const ownerlessStageMs = 60_000;
+
+/** How long one interpreter may take to tell its version: a cold Java virtual machine needs about a second. */
+export const runtimeVersionMs = 10_000;
+
+/** Characters of an interpreter's version that are kept: a line on a screen. */
+export const runtimeVersionCharactersMax = 120;
+
+/** Runs at one time: half of the processors, since a capsule may use several, and at least one. */
+export function runsAtOnceMax(processors: number): number {
+  return Math.max(1, Math.floor(processors / 2));
+}
+
+/** Runs that a box holds in all, in line and reported ones included: what a hello can list. */
+export const runsHeldMax = 64;
+
+/** A forgotten run is remembered this long, so that a late copy of its assignment does not start it again. */
+export const forgottenMs = 15 * 60_000;
+
+/** An assignment or a challenge that is older was meant for another moment; the device repeats each within a minute. */
+export const orderAgeMaxMs = 5 * 60_000;
+
+/** First wait before a report is repeated; each wait is twice the last. */
+export const reportRepeatMs = 10_000;
+
+/** Longest wait between two copies of a report. */
+export const reportRepeatMaxMs = 5 * 60_000;
+
+/** A record that the disk refused is written again after this long. */
+export const persistAgainMs = 5_000;
+
+/** Least time between two messages of progress of one run: a person sees no more. */
+export const progressIntervalMs = 250;
+
+/** The private /tmp of a capsule, memory of the machine. */
+export const scratchBytes = 256 * MiB;
+
+/** Blobs kept for the next capsule that uses them. What runs need is kept besides. */
+export const blobCacheBytesMax = 16 * 1024 * MiB;
+
+/** Blobs fetched at one time, with eight pieces of each in flight. */
+export const blobsAtOnceMax = 4;
+
+/** Half a blob that nobody continued for a day is removed. */
+export const partialBlobMs = 24 * 3_600_000;
+
+/** Asks for output that wait while earlier ones are read from the disk; the device asks again for what is dropped. */
+export const needsWaitingMax = 64;
+
+/** Messages that a fetch has not written to the disk yet; beyond its window of asks they are repetitions. */
+export const chunksWaitingMax = 16;
+
+/** How long a stopping agent waits for its capsules to end and its reports to leave: systemd gives 90 s. */
+export const stopMs = 30_000;
+
+/** A record of a run: a report and its frame. */
+export const runRecordBytesMax = 260 * 1024;
+
+/** Lists of installed packages: 2,000 packages make 100 KiB. */
+export const packageListBytesMax = 16 * MiB;
+
+/** How long a package manager may take to list what is installed. */
+export const packageListMs = 30_000;
+
+/** Kernel memory of a capsule's processes, page tables and file names, above what the capsule asked for. */
+export const memoryOverheadBytes = 16 * MiB;
+
+/** Processes of the sandbox itself in a capsule's group: bubblewrap's first process. */
+export const processOverhead = 1;
