@@ -1,0 +1,152 @@
+/** Who watches which capsule: news from the topics of a capsule (specification §5.1) to their readers, without repetitions. */
+import { hasEnded } from '#protocol/capsule.ts';
+import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Incoming } from '#protocol/mqtt-port.ts';
+import { ReceiptMessage } from '#protocol/receipt.ts';
+import type { Schema } from '#protocol/schema.ts';
+import { peekSigned } from '#protocol/signed.ts';
+import type { CapsuleNews } from '#protocol/topics.ts';
+import { ClientFailure } from './failure.ts';
+import { CLIENT_LIMITS, type ClientTimes } from './limits.ts';
+import { readMessage } from './message.ts';
+import { NewsQueue, type News } from './news.ts';
+
+/** Asks the device to publish a capsule's state, result and receipt again. @throws ClientFailure */
+export type AskAgain = (capsule: string) => Promise<void>;
+
+interface Watch {
+  readonly capsule: string;
+  readonly queue: NewsQueue;
+  readonly poll: NodeJS.Timeout;
+  readonly logEnds: Map<LogNews['stream'], number>;
+  state: StateNews | undefined;
+  queriesSinceEnd: number;
+}
+
+export class Watches {
+  readonly #watches = new Set<Watch>();
+  readonly #receipts = new Map<string, Set<(receipt: Uint8Array) => void>>();
+  readonly #times: ClientTimes;
+  readonly #askAgain: AskAgain;
+  readonly #warn: (sentence: string) => void;
+
+  constructor(times: ClientTimes, askAgain: AskAgain, warn: (sentence: string) => void) {
+    this.#times = times;
+    this.#askAgain = askAgain;
+    this.#warn = warn;
+  }
+
+  /** @throws ClientFailure `too-many` */
+  watch(capsule: string): AsyncIterableIterator<News> {
+    if (this.#watches.size >= CLIENT_LIMITS.watchesMax) throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.watchesMax} capsules can be watched at one time`);
+    const queue = new NewsQueue(() => this.#forget(watch));
+    const poll = setInterval(() => void this.#query(watch), this.#times.watchQueryMs);
+    const watch: Watch = { capsule, queue, poll, logEnds: new Map(), state: undefined, queriesSinceEnd: 0 };
+    this.#watches.add(watch);
+    void this.#query(watch);
+    return queue;
+  }
+
+  /** The receipt as it is next published, or `undefined` when `waitMs` have passed. */
+  async nextReceipt(capsule: string, waitMs: number): Promise<Uint8Array | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
+    const waiting = this.#receipts.get(capsule) ?? new Set();
+    this.#receipts.set(capsule, waiting.add(resolve));
+    const limit = setTimeout(() => resolve(undefined), waitMs);
+    const receipt = await promise;
+    clearTimeout(limit);
+    waiting.delete(resolve);
+    if (waiting.size === 0) this.#receipts.delete(capsule);
+    return receipt;
+  }
+
+  /** A message on one of the topics of a capsule. */
+  received(capsule: string, kind: CapsuleNews, message: Incoming): void {
+    if (kind === 'receipt') return this.#receiptReceived(capsule, message);
+    const watches = [...this.#watches].filter((watch) => watch.capsule === capsule);
+    if (watches.length === 0) return;
+    const news = this.#read(kind, message);
+    if (news === undefined || news.capsule !== capsule) return;
+    for (const watch of watches) tell(watch, news);
+  }
+
+  /** After a reconnection: what was published meanwhile is gone. */
+  askAll(): void {
+    for (const watch of this.#watches) void this.#query(watch);
+  }
+
+  close(): void {
+    for (const { queue } of this.#watches) queue.end(new ClientFailure('closed', 'the client was closed while a capsule was watched'));
+  }
+
+  async #query(watch: Watch): Promise<void> {
+    try {
+      await this.#askAgain(watch.capsule);
+    } catch (error) {
+      watch.queue.end(error instanceof Error ? error : new Error(String(error)));
+    }
+    if (watch.state !== undefined && hasEnded(watch.state.state)) watch.queriesSinceEnd += 1;
+    // A capsule that ended before it ran may have no result; the query's answer comes after the result, so two are enough.
+    if (watch.queriesSinceEnd >= 2) watch.queue.end();
+  }
+
+  #forget(watch: Watch): void {
+    clearInterval(watch.poll);
+    this.#watches.delete(watch);
+  }
+
+  #receiptReceived(capsule: string, message: Incoming): void {
+    const waiting = this.#receipts.get(capsule);
+    if (!waiting) return;
+    const peeked = peekSigned(ReceiptMessage, message.payload);
+    if (peeked.status === 'malformed') this.#warn(`the receipt of capsule ${capsule} is not understood: ${peeked.detail}`);
+    else if (peeked.value.capsule === capsule) for (const resolve of waiting) resolve(message.payload);
+  }
+
+  #read(kind: Exclude<CapsuleNews, 'receipt'>, message: Incoming): Exclude<News, { news: 'missed' }> | undefined {
+    switch (kind) {
+      case 'state':
+        return tagged('state', this.#decode(StateNews, message, LIMITS.packetBytesMax));
+      case 'progress':
+        return tagged('progress', this.#decode(ProgressNews, message, LIMITS.packetBytesMax));
+      case 'log':
+        return tagged('log', this.#decode(LogNews, message, LIMITS.packetBytesMax));
+      case 'result':
+        return tagged('result', this.#decode(ResultNews, message, LIMITS.packetBytesMax));
+    }
+  }
+
+  #decode<T>(schema: Schema<T>, message: Incoming, bytesMax: number): T | undefined {
+    const decoded = readMessage(schema, message, bytesMax);
+    if (decoded.status === 'decoded') return decoded.value;
+    this.#warn(`a message of the device on ${message.topic} is not understood: ${decoded.detail}`);
+    return undefined;
+  }
+}
+
+/** What a reader has been told already is told once; the result ends it. */
+function tell(watch: Watch, news: Exclude<News, { news: 'missed' }>): void {
+  if (news.news === 'state' && !isNewState(watch, news)) return;
+  if (news.news === 'log' && !isNewLog(watch, news)) return;
+  watch.queue.push(news);
+  if (news.news === 'result') watch.queue.end();
+}
+
+function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & StateNews): boolean {
+  const last = watch.state;
+  if (last && (state.atMs < last.atMs || (state.atMs === last.atMs && state.state === last.state))) return false;
+  watch.state = state;
+  return true;
+}
+
+/** A broker repeats what it wasn't told had arrived. Log text is for watching; its exact bytes are blobs of the result. */
+function isNewLog(watch: Watch, { stream, offset, text }: LogNews): boolean {
+  if (offset < (watch.logEnds.get(stream) ?? 0)) return false;
+  watch.logEnds.set(stream, offset + Math.max(1, text.length));
+  return true;
+}
+
+function tagged<W extends string, T extends object>(news: W, value: T | undefined): ({ readonly news: W } & T) | undefined {
+  return value === undefined ? undefined : { news, ...value };
+}
