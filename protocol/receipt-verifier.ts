@@ -13,6 +13,7 @@ import { LIMITS } from './limits.ts';
 import { capsuleDigest, decodeManifest, type Manifest } from './manifest.ts';
 import { networkId, type Network } from './network.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from './receipt.ts';
+import { softwareChanges } from './software-state.ts';
 import { openSigned, peekSigned, type SignedKind, type VerificationKey } from './signed.ts';
 
 export type ReceiptRefusal =
@@ -119,7 +120,7 @@ function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
 function checkBoxEvidence(receipt: Receipt, { crypto }: VerifierContext, steps: Step[]): Measurements {
   const before = requireMeasurement(receipt, receipt.measuredBefore, crypto);
   const after = requireMeasurement(receipt, receipt.measuredAfter, crypto);
-  const changed = changedFields(before.software, after.software);
+  const changed = softwareChanges(before.software, after.software);
   if (changed.length > 0) throw new Refused('software-changed', `the box reports other software after the run than before it: ${changed.join(', ')}`);
   steps.push({ rule: 'box evidence', detail: `${receipt.box.name} before and after the run, the same software, ${receipt.box.trust}` });
   return { before, after };
@@ -187,15 +188,4 @@ function open<T>(kind: SignedKind<T>, encoded: Uint8Array, key: VerificationKey,
   const opened = openSigned(kind, encoded, key, crypto);
   if (opened.status === 'refused') throw new Refused(reason, opened.detail);
   return opened.value;
-}
-
-function changedFields(before: BoxEvidence['software'], after: BoxEvidence['software']): string[] {
-  return (Object.keys(before) as (keyof BoxEvidence['software'])[]).filter((field) => printed(before[field]) !== printed(after[field]));
-}
-
-function printed(value: unknown): string {
-  if (value instanceof Uint8Array) return hex(value);
-  if (Array.isArray(value)) return `[${value.map(printed).join(',')}]`;
-  if (typeof value === 'object' && value !== null) return `{${Object.values(value).map(printed).join(',')}}`;
-  return String(value);
 }

@@ -1,0 +1,258 @@
+/** What clients may ask of a device, and what they are told of their capsules. Specification §7.3-§7.5. */
+import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
+import { hasEnded } from '#protocol/capsule.ts';
+import {
+  AcceptanceMessage,
+  Answer,
+  CancelRequest,
+  LogNews,
+  ProgressNews,
+  Query,
+  ResultNews,
+  StateNews,
+  type CapsuleLine,
+  type Refusal,
+} from '#protocol/client-messages.ts';
+import { decodeBulk, decodeJson, encodeBulk, encodeJson, type Decoded } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
+import type { Schema } from '#protocol/schema.ts';
+import { signMessage } from '#protocol/signed.ts';
+import { clientSubtree, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
+import { chunkOf, type Controller, type News } from '../hpc/controller.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
+import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
+import { isOutputOf, resultOf } from './result.ts';
+import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';
+
+/** A client's message; `client` is the name in its certificate, which the broker has made sure of. */
+export interface ClientMessage {
+  readonly client: string;
+  readonly kind: ClientRequest;
+  readonly payload: Uint8Array;
+  readonly contentType?: string;
+  readonly responseTopic?: string;
+  readonly correlationData?: Uint8Array;
+}
+
+export interface GatewayParts {
+  readonly network: Uint8Array;
+  readonly networkLabel: string;
+  readonly node: Uint8Array;
+  readonly device: string;
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly publisher: Publisher;
+  readonly sign: OperationalSigner;
+  readonly now: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export class Gateway implements News {
+  readonly #parts: GatewayParts;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  async clientSaid(message: ClientMessage, controller: Controller): Promise<void> {
+    if (message.kind === 'upload/chunk') return this.#chunkSaid(message, controller);
+    if (message.kind === 'download/need') return this.#needSaid(message);
+    if (!this.#mayBeAnswered(message)) return;
+    switch (message.kind) {
+      case 'submit':
+        return this.#submitSaid(message, controller);
+      case 'cancel':
+        return this.#cancelSaid(message, controller);
+      case 'query':
+        return this.#querySaid(message);
+    }
+  }
+
+  jobChanged(capsule: StoredCapsule): void {
+    const { job } = capsule;
+    this.#tell(capsule, 'state', StateNews, {
+      capsule: job.capsule,
+      state: job.state,
+      ...(job.end && hasEnded(job.state) && job.end.reason ? { reason: job.end.reason } : {}),
+      ...(job.end && hasEnded(job.state) && job.end.detail ? { detail: job.end.detail } : {}),
+      ...(job.box === undefined ? {} : { box: job.box }),
+      ...(job.attempt === 0 ? {} : { attempt: job.attempt }),
+      atMs: this.#parts.now(),
+    });
+    if (hasEnded(job.state)) void this.#tellEnd(capsule);
+  }
+
+  progressed(capsule: StoredCapsule, { permille, note }: RunProgress): void {
+    this.#tell(capsule, 'progress', ProgressNews, { capsule: capsule.capsule, permille, ...(note === undefined ? {} : { note }) });
+  }
+
+  logged(capsule: StoredCapsule, { stream, offset, content }: RunLog): void {
+    const text = new TextDecoder().decode(content);
+    this.#tell(capsule, 'log', LogNews, { capsule: capsule.capsule, stream, offset, text });
+  }
+
+  /** A response topic outside the sender's own subtree is answered where the sender may read: with a refusal. */
+  #mayBeAnswered(message: ClientMessage): boolean {
+    const { responseTopic, client } = message;
+    const { networkLabel, device } = this.#parts;
+    if (responseTopic === undefined || responseTopic.startsWith(clientSubtree(networkLabel, device, client))) return true;
+    const { responseTopic: _foreign, ...own } = message;
+    this.#refuse(own, 'response-topic-forbidden', `answers go below ${clientSubtree(networkLabel, device, client)} only`);
+    return false;
+  }
+
+  async #submitSaid(message: ClientMessage, controller: Controller): Promise<void> {
+    const { client, payload } = message;
+    const { network, device, now, random, store } = this.#parts;
+    const submission = { client, notation: notationOf(message), payload, freshRequest: random(16) };
+    const read = readSubmission(submission, { network, device, atMs: now() });
+    if (read.status === 'refused') return this.#refuse(message, read.reason, read.detail);
+    const known = store.capsuleOfRequest(client, read.request);
+    if (known) return this.#answerAccepted(message, known);
+    const refusal = judgeManifest(read.manifest, await this.#view(client, controller));
+    if (refusal) return this.#refuse(message, refusal.reason, refusal.detail);
+    this.#answerAccepted(message, await this.#accept(message, read, controller));
+  }
+
+  async #view(client: string, controller: Controller): Promise<GatewayView> {
+    const open = controller.openCapsules();
+    return {
+      runtimesByBox: controller.runtimesByBox(),
+      openCapsules: open.length,
+      openCapsulesOfClient: open.filter((capsule) => capsule.client === client).length,
+      freeBytes: await this.#parts.blobs.freeBytes(),
+      atMs: this.#parts.now(),
+    };
+  }
+
+  async #accept(message: ClientMessage, read: ReadSubmission, controller: Controller): Promise<StoredCapsule> {
+    const { network, node, device, now, sign } = this.#parts;
+    const { capsule, digest, request, manifest, encodedManifest, content } = read;
+    for (const [blob, bytes] of content) this.#parts.blobs.put(blob, bytes);
+    const lacking = await this.#lacking(manifest.files);
+    const acceptedAtMs = now();
+    const acceptance = signMessage(AcceptanceMessage, { network, node, device, client: message.client, request, capsule, digest, acceptedAtMs }, sign);
+    const notation = notationOf(message);
+    const accepted = { capsule, client: message.client, name: manifest.name, notation, request, manifest: encodedManifest, acceptance, acceptedAtMs };
+    this.#parts.log('capsuleAccepted', { capsule, client: message.client, lacking: lacking.length });
+    return this.#parts.store.capsuleOfRequest(message.client, request) ?? controller.accept(accepted, lacking, manifest.policy.deadlineMs);
+  }
+
+  async #lacking(files: readonly { digest: Uint8Array }[]): Promise<string[]> {
+    const digests = [...new Set(files.map((file) => hex(file.digest)))];
+    const sizes = await Promise.all(digests.map((digest) => this.#parts.blobs.size(digest)));
+    return digests.filter((_, index) => sizes[index] === undefined);
+  }
+
+  #cancelSaid(message: ClientMessage, controller: Controller): void {
+    const decoded = decodeRequest(CancelRequest, message);
+    if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
+    const capsule = this.#own(message.client, decoded.value.capsule);
+    if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
+    if (hasEnded(capsule.job.state)) return this.#refuse(message, 'already-ended', `capsule ${capsule.capsule} has ended: ${capsule.job.state}`);
+    controller.cancel(capsule.capsule);
+    const { state } = this.#own(message.client, capsule.capsule)?.job ?? capsule.job;
+    this.#answer(message, { answer: 'cancelling', capsule: capsule.capsule, state });
+  }
+
+  #querySaid(message: ClientMessage): void {
+    const decoded = decodeRequest(Query, message);
+    if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
+    if (decoded.value.query === 'list') {
+      return this.#answer(message, { answer: 'capsules', capsules: this.#parts.store.capsulesOf(message.client).map(lineOf) });
+    }
+    const capsule = this.#own(message.client, decoded.value.capsule);
+    if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
+    this.#answer(message, { answer: 'capsule', ...lineOf(capsule) });
+    this.jobChanged(capsule);
+  }
+
+  #chunkSaid(message: ClientMessage, controller: Controller): void {
+    const decoded = decodeBulk(BlobChunk, message.payload, LIMITS.packetBytesMax);
+    if (decoded.status === 'decoded') controller.chunkFromClient(message.client, decoded.value);
+    else this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
+  }
+
+  /** A client may have the outputs of its own capsules. */
+  async #needSaid(message: ClientMessage): Promise<void> {
+    const decoded = decodeBulk(BlobNeed, message.payload, LIMITS.packetBytesMax);
+    if (decoded.status === 'malformed') return this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
+    const digest = hex(decoded.value.digest);
+    const isIts = this.#parts.store.capsulesOf(message.client).some((capsule) => isOutputOf(capsule, digest));
+    const total = isIts ? await this.#parts.blobs.size(digest) : undefined;
+    const chunk = encodeBulk(BlobChunk, await chunkOf(this.#parts.blobs, decoded.value, total));
+    const topic = { to: 'client', device: this.#parts.device, client: message.client, kind: 'download/chunk' } as const;
+    this.#parts.publisher.publish(topic, chunk, { expirySeconds: DEVICE_LIMITS.downExpirySeconds });
+  }
+
+  #own(client: string, id: string): StoredCapsule | undefined {
+    const capsule = this.#parts.store.capsule(id);
+    return capsule?.client === client ? capsule : undefined;
+  }
+
+  async #tellEnd(capsule: StoredCapsule): Promise<void> {
+    this.#tell(capsule, 'result', ResultNews, await resultOf(capsule, this.#parts.blobs));
+    const receipt = this.#parts.store.receipt(capsule.capsule);
+    if (receipt) this.#publishNews(capsule, 'receipt', receipt, 'application/cbor');
+  }
+
+  #tell<T>(capsule: StoredCapsule, kind: CapsuleNews, schema: Schema<T>, news: T): void {
+    const payload = capsule.notation === 'json' ? encodeJson(schema, news) : encodeBulk(schema, news);
+    this.#publishNews(capsule, kind, payload, contentTypeOf(capsule.notation));
+  }
+
+  /** State, result and receipt stay readable for whoever subscribes later; progress and log are for those who watch. */
+  #publishNews(capsule: StoredCapsule, kind: CapsuleNews, payload: Uint8Array | string, contentType: string): void {
+    const topic = { to: 'capsule', device: this.#parts.device, client: capsule.client, capsule: capsule.capsule, kind } as const;
+    const retain = kind === 'state' || kind === 'result' || kind === 'receipt';
+    this.#parts.publisher.publish(topic, payload, { contentType, retain, ...(retain ? { expirySeconds: DEVICE_LIMITS.newsExpirySeconds } : {}) });
+  }
+
+  #answerAccepted(message: ClientMessage, { capsule, job, acceptance }: StoredCapsule): void {
+    this.#answer(message, { answer: 'accepted', capsule, state: job.state, acceptance });
+  }
+
+  #refuse(message: ClientMessage, reason: Refusal, detail: string): void {
+    this.#parts.log('clientRefused', { client: message.client, kind: message.kind, reason });
+    this.#answer(message, { answer: 'refused', reason, detail: detail.slice(0, LIMITS.noteCharactersMax) });
+  }
+
+  #answer(message: ClientMessage, answer: Answer): void {
+    const notation = notationOf(message);
+    const payload = notation === 'json' ? encodeJson(Answer, answer) : encodeBulk(Answer, answer);
+    const options = { contentType: contentTypeOf(notation), ...(message.correlationData ? { correlationData: message.correlationData } : {}) };
+    const { publisher, device } = this.#parts;
+    if (message.responseTopic !== undefined) return publisher.publishTo(message.responseTopic, payload, options);
+    publisher.publish({ to: 'client', device, client: message.client, kind: 'answer' }, payload, options);
+  }
+}
+
+function decodeRequest<T>(schema: Schema<T>, message: ClientMessage): Decoded<T> {
+  return notationOf(message) === 'json' ? decodeJson(schema, message.payload, LIMITS.packetBytesMax) : decodeBulk(schema, message.payload, LIMITS.packetBytesMax);
+}
+
+/** JSON when the content type says so or, where there is none (MQTT 3.1.1), when the payload begins as a JSON object. */
+function notationOf({ contentType, payload }: ClientMessage): ClientNotation {
+  if (contentType !== undefined) return contentType === 'application/json' ? 'json' : 'cbor';
+  return payload[0] === '{'.charCodeAt(0) ? 'json' : 'cbor';
+}
+
+function contentTypeOf(notation: ClientNotation): string {
+  return notation === 'json' ? 'application/json' : 'application/cbor';
+}
+
+function lineOf({ capsule, name, job, acceptedAtMs, endedAtMs }: StoredCapsule): CapsuleLine {
+  return {
+    capsule,
+    name,
+    state: job.state,
+    ...(hasEnded(job.state) && job.end?.reason ? { reason: job.end.reason } : {}),
+    submittedAtMs: acceptedAtMs,
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+  };
+}

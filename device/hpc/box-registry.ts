@@ -1,0 +1,47 @@
+/** The boxes of a device: who is paired, what each said of itself, and when it was last heard. Pure. Specification §6.1. */
+import type { Hello } from '#protocol/box-messages.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
+
+/** A box as the device took it over at pairing. */
+export interface PairedBox {
+  readonly name: string;
+  /** Ed25519 public key, 32 bytes. */
+  readonly signingKey: Uint8Array;
+}
+
+export interface KnownBox extends PairedBox {
+  readonly hello?: Hello;
+  readonly heardAtMs?: number;
+}
+
+export type BoxRegistry = ReadonlyMap<string, KnownBox>;
+
+/** What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone. */
+export function withPairings(registry: BoxRegistry, paired: readonly PairedBox[]): BoxRegistry {
+  return new Map(paired.map((box) => [box.name, { ...registry.get(box.name), ...box }]));
+}
+
+export function withHeard(registry: BoxRegistry, name: string, atMs: number, hello?: Hello): BoxRegistry {
+  const box = registry.get(name);
+  return box ? new Map(registry).set(name, { ...box, heardAtMs: atMs, ...(hello ? { hello } : {}) }) : registry;
+}
+
+/** Whether a box has been heard of recently enough to be counted on. */
+export function isPresent(box: KnownBox, atMs: number): boolean {
+  return box.hello !== undefined && box.heardAtMs !== undefined && atMs - box.heardAtMs <= DEVICE_LIMITS.boxSilenceMaxMs;
+}
+
+/** Runtimes of the boxes that are present, by box. */
+export function runtimesByBox(registry: BoxRegistry, atMs: number): Map<string, string[]> {
+  const present = [...registry.values()].filter((box) => isPresent(box, atMs));
+  return new Map(present.map((box) => [box.name, box.hello?.software.runtimes.map((runtime) => runtime.name) ?? []]));
+}
+
+/** The box for the next run: present, with the runtime, with room; the least loaded, then by name. */
+export function drawBox(registry: BoxRegistry, runtime: string, load: ReadonlyMap<string, number>, atMs: number): string | undefined {
+  const loadOf = (name: string): number => load.get(name) ?? 0;
+  const fitting = [...runtimesByBox(registry, atMs)]
+    .filter(([name, runtimes]) => runtimes.includes(runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax)
+    .map(([name]) => name);
+  return fitting.sort((left, right) => loadOf(left) - loadOf(right) || (left < right ? -1 : 1))[0];
+}

@@ -1,0 +1,74 @@
+/** The judgement of what a box signed: is this report, this evidence, of the run it claims to be of? Pure. Specification §6. */
+import { BoxEvidenceMessage, ReportMessage, type BoxEvidence, type Report } from '#protocol/box-messages.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import { domainDigest } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { softwareChanges } from '#protocol/software-state.ts';
+import { openSigned } from '#protocol/signed.ts';
+import type { PairedBox } from './box-registry.ts';
+import type { Measuring } from './job.ts';
+
+/** Who listens: a box's messages name the network and the device they are for. */
+export interface Listener {
+  readonly network: Uint8Array;
+  readonly device: string;
+  readonly crypto: Crypto;
+}
+
+export type ReportVerdict = { readonly status: 'accepted'; readonly report: Report } | { readonly status: 'refused'; readonly detail: string };
+export type EvidenceVerdict =
+  | { readonly status: 'accepted'; readonly evidence: BoxEvidence }
+  /** Not an answer to what was asked: late, misdirected or not signed by the box. It changes nothing. */
+  | { readonly status: 'ignored'; readonly detail: string }
+  /** The box's own answer, and one that its work can't rest on. */
+  | { readonly status: 'refused'; readonly detail: string };
+
+/** @param capsule digest of the manifest that the run was given */
+export function judgeReport(encoded: Uint8Array, run: string, capsule: Uint8Array, box: PairedBox, listener: Listener): ReportVerdict {
+  const opened = openSigned(ReportMessage, encoded, { algorithm: 'ed25519', publicKey: box.signingKey }, listener.crypto);
+  if (opened.status === 'refused') return opened;
+  const report = opened.value;
+  const elsewhere = isElsewhere(report, box, listener);
+  if (elsewhere) return elsewhere;
+  if (report.run !== run) return { status: 'refused', detail: `the report is of run ${report.run}, not ${run}` };
+  if (!sameBytes(report.capsule, capsule)) return { status: 'refused', detail: 'the report is of another manifest' };
+  return { status: 'accepted', report };
+}
+
+/** @param asked.earlier the evidence before the run, when this is the one after it */
+export function judgeBoxEvidence(
+  encoded: Uint8Array,
+  asked: { run: string; measuring: Measuring; earlier?: Uint8Array; atMs: number },
+  box: PairedBox,
+  listener: Listener,
+): EvidenceVerdict {
+  const opened = openEvidence(encoded, box, listener);
+  if (opened.status === 'refused') return { status: 'ignored', detail: opened.detail };
+  const evidence = opened.value;
+  const elsewhere = isElsewhere(evidence, box, listener);
+  if (elsewhere) return { status: 'ignored', detail: elsewhere.detail };
+  if (evidence.run !== asked.run) return { status: 'ignored', detail: `the evidence is of run ${evidence.run}` };
+  if (!sameBytes(evidence.beacon, domainDigest('beacon-value', listener.network, asked.measuring.nonce))) {
+    return { status: 'ignored', detail: 'the evidence answers another challenge' };
+  }
+  if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs) return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
+  const changed = asked.earlier ? changesSince(asked.earlier, evidence, box, listener) : [];
+  if (changed.length === 0) return { status: 'accepted', evidence };
+  return { status: 'refused', detail: `the box reports other software after the run than before it: ${changed.join(', ')}` };
+}
+
+function changesSince(earlier: Uint8Array, evidence: BoxEvidence, box: PairedBox, listener: Listener): string[] {
+  const opened = openEvidence(earlier, box, listener);
+  return opened.status === 'authentic' ? softwareChanges(opened.value.software, evidence.software) : ['signing key'];
+}
+
+function openEvidence(encoded: Uint8Array, box: PairedBox, listener: Listener) {
+  return openSigned(BoxEvidenceMessage, encoded, { algorithm: 'ed25519', publicKey: box.signingKey }, listener.crypto);
+}
+
+function isElsewhere(message: { network: Uint8Array; device: string; box: string }, box: PairedBox, listener: Listener) {
+  if (!sameBytes(message.network, listener.network)) return { status: 'refused', detail: 'the message is of another network' } as const;
+  if (message.device === listener.device && message.box === box.name) return undefined;
+  return { status: 'refused', detail: `the message is of ${message.box} at ${message.device}` } as const;
+}

@@ -1,0 +1,107 @@
+/** Every limit of a device's program that is not on the wire, with its reason. Specification §10. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1_000;
+const DAY = 24 * 60 * 60 * SECOND;
+
+export const DEVICE_LIMITS = {
+  /** Capsules shown in one list: what fits one packet. */
+  capsulesListedMax: 500,
+  /** Capsules of one client that have not ended: a client that floods only fills its own share. */
+  openCapsulesPerClientMax: 200,
+  /** Capsules of all clients that have not ended: bounds what a restart must take up again. */
+  openCapsulesMax: 2_000,
+  /** Runs given to one box at once; it queues what its processors can't take. */
+  runsPerBoxMax: 4,
+  /** What is said to a box that isn't there: stale orders must not reach it later; duties say them again. */
+  downExpirySeconds: 60,
+  /** State, result and receipt of a capsule stay on the broker this long; asking again brings them back. */
+  newsExpirySeconds: 24 * 3_600,
+  /** A text output up to this size stands in a JSON result itself. */
+  inlineOutputBytesMax: 16 * KIB,
+  /** How often duties are done again while nothing happens. */
+  dutyIntervalMs: 3 * SECOND,
+  /** A client that accepted capsules wait for has this long to deliver their files. */
+  inputWaitMaxMs: 3_600 * SECOND,
+  /** Fetches at once: each has 512 KiB in flight. */
+  blobsCollectedAtOnceMax: 8,
+  /** A box that has said nothing for this long while it owes something has lost its run. */
+  boxSilenceMaxMs: 45 * SECOND,
+  /** Ended capsules, receipts and outputs are kept this long. */
+  retentionMs: 7 * 24 * 3_600 * SECOND,
+  /** Free space that a device keeps for its store and log: below it nothing new is accepted. */
+  freeBytesMin: 256 * 1_048_576,
+
+  /** A beacon this often keeps every verifier's view under half of the age at which evidence expires. */
+  beaconEveryMs: 2 * 60 * SECOND,
+  /** Evidence is renewed at the same pace: two renewals may fail before a peer counts it as stale. */
+  evidenceEveryMs: 2 * 60 * SECOND,
+  /** A peer's evidence is judged at most this often; of those between, the latest. A judgement takes 1 to 30 ms. */
+  evidenceJudgedEveryMs: 1 * SECOND,
+  /** A peer of whom nothing was heard for so long is unreachable: two of its beacons are missing. */
+  peerSilentMs: 5 * 60 * SECOND,
+  /** Before a request that the TPM refused is made again. */
+  tpmRetryMs: 10 * SECOND,
+  /** A sealed or remembered file of the identity: a few KiB. */
+  identityFileBytesMax: 64 * KIB,
+  /** What attestation remembers of 128 members: under 2 KiB each. */
+  attestationRecordBytesMax: 1 * MIB,
+} as const;
+
+/** Broker, connections and pairing. */
+export const MQTT_LIMITS = {
+  /** Boxes that one device controls: an owner's rack. Connections that are more are refused by the broker. */
+  boxConnectionsMax: 64,
+  /** A client may hold several connections: one that watches, one that sends. */
+  clientConnectionsMax: 256,
+  /** Each member of the largest network, once, and again while a lost connection is not yet noticed. */
+  peerConnectionsMax: 256,
+  /** People pair one thing at a time; anonymous connections are kept few. */
+  pairingConnectionsMax: 8,
+  /** QoS 1 messages on their way to one subscriber: 8 chunks of a blob and as much again for everything else. */
+  brokerInflightMax: 16,
+  /** What the broker keeps for one slow or absent reader before it drops: an application's answer is asked for again. */
+  brokerQueuedMessagesMax: 1_024,
+  brokerQueuedBytesMax: 8 * MIB,
+  /** The broker needs 12 MiB with a handful of connections; beyond this it drops messages rather than starve the firmware. */
+  brokerMemoryBytesMax: 256 * MIB,
+  pairingBrokerMemoryBytesMax: 32 * MIB,
+  /** A silent connection is noticed after one and a half of these. */
+  brokerKeepAliveSecondsMax: 60,
+  /** A broker that does not listen after this long never will: it takes about 20 ms, on a loaded board a second. */
+  brokerStartMs: 10 * SECOND,
+  /** A broker that is told to stop does so at once; after this it is killed. */
+  brokerStopMs: 2 * SECOND,
+  /** Between restarts of a broker that keeps dying. */
+  brokerRestartMinMs: 100,
+  brokerRestartMaxMs: 10 * SECOND,
+  /** A broker that has lived this long did not die of its start, so the next restart is quick again. */
+  brokerSettledMs: 60 * SECOND,
+  /** Lines of a broker's last words that go into an error. */
+  brokerLastWordsMax: 8,
+  /** One line of a broker's log; client ids and topics in it are other people's text. */
+  brokerLineCharactersMax: 400,
+  /** The path of a Unix socket has to fit `sockaddr_un` with its final zero. */
+  socketPathBytesMax: 107,
+
+  /** Messages and bytes that wait for a broker's acknowledgement; more are dropped and said so. */
+  outgoingMessagesMax: 4_096,
+  outgoingBytesMax: 64 * MIB,
+  /** A broker on the same machine or network answers at once; a longer wait only finds dead ones later. */
+  connectMs: 10 * SECOND,
+  reconnectMinMs: 100,
+  reconnectMaxMs: 5 * SECOND,
+  keepAliveSeconds: 30,
+  /** What waits is sent before a connection is closed, for this long at most. */
+  closeMs: 2 * SECOND,
+
+  /** An authority's own certificate, and those that a device gives to itself: as long as the board lives. */
+  authorityValidMs: 20 * 365 * DAY,
+  /** Wrong attempts at an invitation before it is withdrawn. A token has 256 bits: these are mistakes, not guesses. */
+  pairingAttemptsMax: 5,
+  /** Invitations that wait at a time. */
+  invitationsMax: 64,
+  /** Names that a device certifies, living and expelled: bounds its registry and its revocation lists. */
+  pairedNamesMax: 4_096,
+} as const;

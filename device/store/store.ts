@@ -1,0 +1,194 @@
+/**
+ * What a device must not lose: capsules, their jobs and their receipts. Specification §7.6. Owner of node:sqlite.
+ *
+ * SQLite in WAL mode with full synchronisation: a transaction that has returned survives a power cut.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { Job } from '../hpc/job.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
+
+/** How a client asked, and so is answered. */
+export type ClientNotation = 'cbor' | 'json';
+
+/** A capsule as it was accepted. */
+export interface AcceptedCapsule {
+  readonly capsule: string;
+  readonly client: string;
+  readonly name: string;
+  readonly notation: ClientNotation;
+  readonly request: Uint8Array;
+  readonly manifest: Uint8Array;
+  /** The signed acceptance, given again whenever the request is repeated. */
+  readonly acceptance: Uint8Array;
+  readonly acceptedAtMs: number;
+}
+
+export interface StoredCapsule extends AcceptedCapsule {
+  readonly job: Job;
+  readonly endedAtMs?: number;
+}
+
+export interface Store {
+  /** Adds a capsule and its job in one transaction. */
+  addCapsule(accepted: AcceptedCapsule, job: Job): void;
+  /** Stores what a job became; `endedAtMs` when that is its end. */
+  saveJob(job: Job, endedAtMs?: number): void;
+  /** Stores a run's only receipt together with the end of its job. Throws when the run has one already. */
+  saveReceipt(job: Job, receipt: Uint8Array, endedAtMs: number): void;
+  capsule(id: string): StoredCapsule | undefined;
+  /** The capsule that a client's request has become. */
+  capsuleOfRequest(client: string, request: Uint8Array): StoredCapsule | undefined;
+  receipt(id: string): Uint8Array | undefined;
+  /** The newest capsules of a client, newest first. */
+  capsulesOf(client: string): StoredCapsule[];
+  /** All capsules whose job has not ended, oldest first. */
+  unended(): StoredCapsule[];
+  /** Small named values of other rooms, such as what is remembered of peers. */
+  setMemory(name: string, value: Uint8Array): void;
+  memory(name: string): Uint8Array | undefined;
+  /** Removes what ended before `atMs`; returns the ids. */
+  forgetEndedBefore(atMs: number): string[];
+  close(): void;
+}
+
+export function openStore(file: string): Store {
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000;');
+  database.exec(SCHEMA);
+  return new SqliteStore(database);
+}
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS capsule (
+  id TEXT PRIMARY KEY, client TEXT NOT NULL, name TEXT NOT NULL, notation TEXT NOT NULL, request BLOB NOT NULL,
+  manifest BLOB NOT NULL, acceptance BLOB NOT NULL, accepted_ms INTEGER NOT NULL, job BLOB NOT NULL, ended_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS capsule_request ON capsule (client, request);
+CREATE INDEX IF NOT EXISTS capsule_client ON capsule (client, accepted_ms);
+CREATE INDEX IF NOT EXISTS capsule_open ON capsule (accepted_ms) WHERE ended_ms IS NULL;
+CREATE TABLE IF NOT EXISTS receipt (
+  capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE, attempt INTEGER NOT NULL, content BLOB NOT NULL,
+  PRIMARY KEY (capsule, attempt)
+) STRICT;
+CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+`;
+
+interface CapsuleRow {
+  id: string;
+  client: string;
+  name: string;
+  notation: string;
+  request: Uint8Array;
+  manifest: Uint8Array;
+  acceptance: Uint8Array;
+  accepted_ms: number;
+  job: Uint8Array;
+  ended_ms: number | null;
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  addCapsule(accepted: AcceptedCapsule, job: Job): void {
+    const { capsule, client, name, notation, request, manifest, acceptance, acceptedAtMs } = accepted;
+    this.#prepare(
+      'INSERT INTO capsule (id, client, name, notation, request, manifest, acceptance, accepted_ms, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(capsule, client, name, notation, request, manifest, acceptance, acceptedAtMs, encodeStrict(Job, job));
+  }
+
+  saveJob(job: Job, endedAtMs?: number): void {
+    this.#prepare('UPDATE capsule SET job = ?, ended_ms = ? WHERE id = ?').run(encodeStrict(Job, job), endedAtMs ?? null, job.capsule);
+  }
+
+  saveReceipt(job: Job, receipt: Uint8Array, endedAtMs: number): void {
+    this.#transaction(() => {
+      this.#prepare('INSERT INTO receipt (capsule, attempt, content) VALUES (?, ?, ?)').run(job.capsule, job.attempt, receipt);
+      this.saveJob(job, endedAtMs);
+    });
+  }
+
+  capsule(id: string): StoredCapsule | undefined {
+    return this.#rows('SELECT * FROM capsule WHERE id = ?', id)[0];
+  }
+
+  capsuleOfRequest(client: string, request: Uint8Array): StoredCapsule | undefined {
+    return this.#rows('SELECT * FROM capsule WHERE client = ? AND request = ?', client, request)[0];
+  }
+
+  receipt(id: string): Uint8Array | undefined {
+    const row = this.#prepare('SELECT content FROM receipt WHERE capsule = ? ORDER BY attempt DESC LIMIT 1').get(id) as { content: Uint8Array } | undefined;
+    return row?.content;
+  }
+
+  capsulesOf(client: string): StoredCapsule[] {
+    return this.#rows('SELECT * FROM capsule WHERE client = ? ORDER BY accepted_ms DESC LIMIT ?', client, DEVICE_LIMITS.capsulesListedMax);
+  }
+
+  unended(): StoredCapsule[] {
+    return this.#rows('SELECT * FROM capsule WHERE ended_ms IS NULL ORDER BY accepted_ms');
+  }
+
+  setMemory(name: string, value: Uint8Array): void {
+    this.#prepare('INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value').run(name, value);
+  }
+
+  memory(name: string): Uint8Array | undefined {
+    const row = this.#prepare('SELECT value FROM memory WHERE name = ?').get(name) as { value: Uint8Array } | undefined;
+    return row?.value;
+  }
+
+  forgetEndedBefore(atMs: number): string[] {
+    const rows = this.#prepare('DELETE FROM capsule WHERE ended_ms < ? RETURNING id').all(atMs) as unknown as { id: string }[];
+    return rows.map((row) => row.id);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #rows(sql: string, ...parameters: (string | number | Uint8Array)[]): StoredCapsule[] {
+    return (this.#prepare(sql).all(...parameters) as unknown as CapsuleRow[]).map(storedCapsule);
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const prepared = this.#database.prepare(sql);
+    this.#statements.set(sql, prepared);
+    return prepared;
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function storedCapsule(row: CapsuleRow): StoredCapsule {
+  const job = decodeStrict(Job, row.job, row.job.length);
+  if (job.status === 'malformed') throw new Error(`the stored job of capsule ${row.id} is damaged: ${job.detail}`);
+  return {
+    capsule: row.id,
+    client: row.client,
+    name: row.name,
+    notation: row.notation === 'json' ? 'json' : 'cbor',
+    request: row.request,
+    manifest: row.manifest,
+    acceptance: row.acceptance,
+    acceptedAtMs: row.accepted_ms,
+    job: job.value,
+    ...(row.ended_ms === null ? {} : { endedAtMs: row.ended_ms }),
+  };
+}

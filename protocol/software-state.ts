@@ -1,0 +1,15 @@
+/** Whether a box reports the same software after a run as before it. Specification §6.3. */
+import type { SoftwareState } from './box-messages.ts';
+import { hex } from './digest.ts';
+
+/** The names of the fields that differ; none when the software is the same. */
+export function softwareChanges(before: SoftwareState, after: SoftwareState): string[] {
+  return (Object.keys(before) as (keyof SoftwareState)[]).filter((field) => printed(before[field]) !== printed(after[field]));
+}
+
+function printed(value: unknown): string {
+  if (value instanceof Uint8Array) return hex(value);
+  if (Array.isArray(value)) return `[${value.map(printed).join(',')}]`;
+  if (typeof value === 'object' && value !== null) return `{${Object.values(value).map(printed).join(',')}}`;
+  return String(value);
+}
