@@ -2,14 +2,16 @@
 import { posix } from 'node:path';
 
 import type { Finding } from './finding.ts';
-import { arrows, isPure, matches, namedFolders, packageOwners } from './rules.ts';
+import { isPure } from './purity.ts';
+import { arrows, matches, namedFolders, packageOwners, pureRooms } from './rules.ts';
 import type { Import, Source } from './source.ts';
 
 /** Where an import leads: a file of the repository, a module of Node, or a package. */
 type Target = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'node' | 'package'; readonly name: string };
 
 export function judgeArrows(sources: readonly Source[]): Finding[] {
-  return sources.flatMap((source) => source.imports.flatMap((one) => judgeImport(source.path, one)));
+  const pure = new Set(sources.filter(isPure).map(({ path }) => path));
+  return sources.flatMap((source) => source.imports.flatMap((one) => judgeImport(source.path, one, pure)));
 }
 
 export function judgeCycles(sources: readonly Source[]): Finding[] {
@@ -22,11 +24,11 @@ export function judgeCycles(sources: readonly Source[]): Finding[] {
   });
 }
 
-function judgeImport(path: string, { to, line }: Import): Finding[] {
+function judgeImport(path: string, { to, line, erased }: Import, pure: ReadonlySet<string>): Finding[] {
   const target = resolveImport(path, to);
   const finding = (rule: string, right: string): Finding[] => [{ path, line, rule, right }];
-  if (target.kind === 'file') return judgeFileImport(path, to, target.path, finding);
-  if (target.kind === 'node') return judgeNodeImport(path, target.name, finding);
+  if (target.kind === 'file') return [...judgeFileImport(path, to, target.path, finding), ...(erased ? [] : judgePureImport(path, target.path, pure, finding))];
+  if (target.kind === 'node') return judgeNodeImport(path, target.name, pure, finding);
   const owners = packageOwners[target.name];
   if (topFolder(path) === 'test' || !path.includes('/')) return [];
   if (owners === undefined) return finding(`imports the package ${target.name}, which has no owner`, 'name its one owner file in test/tidy/rules.ts');
@@ -42,12 +44,16 @@ function judgeFileImport(path: string, to: string, target: string, finding: Comp
   if (from !== into && !allowed.includes(into)) return finding(`${from} imports ${into} (${to})`, `${from} may import ${['itself', ...allowed].join(', ')}`);
   if (from !== into && namedFolders.includes(into) && !to.startsWith('#')) return finding(`relative import ${to} across folders`, `write #${target}`);
   if (from === into && to.startsWith('#')) return finding(`${to} inside its own folder`, 'write a relative path');
-  if (isPure(path) && !isPure(target)) return finding(`a pure room imports ${target}`, 'a pure room imports pure rooms only');
   return posix.extname(target) === '' ? finding(`import ${to} without an extension`, `write ${to}.ts`) : [];
 }
 
-function judgeNodeImport(path: string, name: string, finding: Complain): Finding[] {
-  if (isPure(path)) return finding(`a pure room imports ${name}`, 'take what it gives as a parameter, or do it in the host');
+function judgePureImport(path: string, target: string, pure: ReadonlySet<string>, finding: Complain): Finding[] {
+  if (!pure.has(path) || pure.has(target) || matches(target, pureRooms)) return [];
+  return finding(`a pure room imports ${target}`, 'a pure room imports pure rooms only');
+}
+
+function judgeNodeImport(path: string, name: string, pure: ReadonlySet<string>, finding: Complain): Finding[] {
+  if (pure.has(path)) return finding(`a pure room imports ${name}`, 'take what it gives as a parameter, or do it in the host');
   const owners = packageOwners[name];
   if (owners === undefined || topFolder(path) === 'test' || matches(path, owners)) return [];
   return finding(`imports ${name}`, `it is reached through ${owners.join(' or ')}`);

@@ -1,15 +1,24 @@
 /** Purity: what the pure rooms must not touch, so that every machine and a browser compute the same. */
 import type { Finding } from './finding.ts';
-import { agreedMath, impureGlobals, isPure, localMethods } from './rules.ts';
+import { agreedMath, impureGlobals, localMethods, matches, nodeOnlyGlobals, portFiles, pureRooms } from './rules.ts';
 import type { Source } from './source.ts';
 
 export function judgePurity(sources: readonly Source[]): Finding[] {
-  return sources.filter(({ path }) => isPure(path)).flatMap((source) => [...judgeGlobals(source), ...judgeMath(source), ...judgeAsync(source)]);
+  return sources.filter(isPure).flatMap((source) => [...judgeGlobals(source), ...judgeMath(source), ...judgeAsync(source)]);
 }
+
+/** A source of a pure room, or one whose first comment says that it is pure. */
+export function isPure({ path, text }: Pick<Source, 'path' | 'text'>): boolean {
+  const head = text.startsWith('/**') ? text.slice(0, text.indexOf('*/')) : '';
+  return matches(path, pureRooms) || (saysPure.test(head) && !path.startsWith('test/'));
+}
+
+const saysPure = /\bPure\.|\bpure machine\b/;
 
 function judgeGlobals({ path, globals }: Source): Finding[] {
   return globals
-    .filter(({ name }) => impureGlobals.has(name))
+    .filter(({ name }) => impureGlobals.has(name) || (nodeOnlyGlobals.has(name) && matches(path, pureRooms)))
+    .filter(({ name }) => name !== 'Promise' || !matches(path, portFiles))
     .map(({ name, line }) => ({ path, line, rule: `a pure room uses ${name}`, right: 'take the time, the draw or the bytes as a parameter' }));
 }
 

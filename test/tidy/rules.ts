@@ -1,7 +1,13 @@
 /** The tables of the house rules: which folder may import which, what is pure, who owns what. design: "The house". */
 
-/** Rooms in which the same input gives the same output on every machine and in a browser. A trailing * is a prefix. */
-export const pureRooms: readonly string[] = ['protocol/*', 'device/hpc/job.ts', 'device/hpc/job-*'];
+/**
+ * Rooms in which the same input gives the same output on every machine and in a browser. A trailing * is a prefix. A
+ * file whose first comment says that it is pure is held to it too.
+ */
+export const pureRooms: readonly string[] = ['protocol/*', 'device/limits.ts', 'hpc-agent/limits.ts', 'device/hpc/job.ts'];
+
+/** Ports that hosts share: declarations only, in which a promise may be named because nothing here makes one. */
+export const portFiles: readonly string[] = ['protocol/mqtt-port.ts'];
 
 /** What each top folder may import besides itself; 'node:' stands for every module of Node. */
 export const arrows: Readonly<Record<string, readonly string[]>> = {
@@ -23,27 +29,37 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   cborg: ['protocol/codec.ts'],
   'cbor-x': ['protocol/codec.ts'],
   'micro-packed': ['protocol/tpm/wire.ts'],
+  '@peculiar/asn1-schema': ['device/mqtt/certificate.ts'],
+  '@peculiar/asn1-x509': ['device/mqtt/certificate.ts'],
+  mqtt: ['device/mqtt/connection.ts'],
+  yaml: ['scripts/capsule/yaml.ts'],
+  'node:sqlite': ['device/store/store.ts'],
 };
 
 /** The files that may name an outside program: whoever starts it. Set-up, which installs them, and tests are free. */
 export const programOwners: Readonly<Record<string, readonly string[]>> = {
-  swtpm: [],
-  swtpm_setup: [],
-  swtpm_localca: [],
-  mosquitto: [],
+  swtpm: ['device/tpm/swtpm.ts'],
+  swtpm_setup: ['device/tpm/swtpm.ts'],
+  swtpm_localca: ['device/tpm/swtpm.ts'],
+  mosquitto: ['device/mqtt/broker.ts'],
   mosquitto_pub: [],
   mosquitto_sub: [],
-  bwrap: [],
-  setpriv: [],
+  bwrap: ['hpc-agent/sandbox/bubblewrap.ts'],
+  mkfifo: ['hpc-agent/sandbox/bubblewrap.ts', 'hpc-agent/sandbox/channels.ts'],
+  python3: ['hpc-agent/runtimes.ts'],
+  prlimit: ['hpc-agent/sandbox/bubblewrap.ts'],
+  setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts'], // each is part of starting the program that it drops rights for
   openssl: [],
-  python3: [],
   'apt-get': [],
   'g++': [],
 };
 
-/** Globals that read a clock, draw randomness, do input or output, or exist in Node only. */
+/** Globals that compute alike but that a browser lacks: the pure rooms do without, a pure file beside them need not. */
+export const nodeOnlyGlobals: ReadonlySet<string> = new Set(['Buffer']);
+
+/** Globals that read a clock, draw randomness, or do input or output. */
 export const impureGlobals: ReadonlySet<string> = new Set([
-  ...['Buffer', 'Date', 'Intl', 'Promise', 'Temporal', 'WebAssembly', 'Worker', 'XMLHttpRequest', 'console', 'crypto'],
+  ...['Date', 'Intl', 'Promise', 'Temporal', 'WebAssembly', 'Worker', 'XMLHttpRequest', 'console', 'crypto'],
   ...['document', 'fetch', 'global', 'globalThis', 'localStorage', 'navigator', 'performance', 'process', 'queueMicrotask'],
   ...['require', 'setImmediate', 'setInterval', 'setTimeout', 'window', 'WebSocket'],
 ]);
@@ -54,19 +70,20 @@ export const agreedMath: ReadonlySet<string> = new Set([
 ]);
 
 /** Methods whose answer depends on the language or time zone of the machine. */
-export const localMethods: ReadonlySet<string> = new Set(['localeCompare', 'toLocaleString', 'toLocaleLowerCase', 'toLocaleUpperCase']);
+export const localMethods: ReadonlySet<string> = new Set([
+  ...['localeCompare', 'toLocaleString', 'toLocaleDateString', 'toLocaleTimeString', 'toLocaleLowerCase', 'toLocaleUpperCase'],
+  ...['getFullYear', 'getMonth', 'getDate', 'getDay', 'getHours', 'getMinutes', 'getTimezoneOffset'],
+]);
 
 export const codeLinesMax = 400; // more than a person reads at one sitting
 export const fileBytesMax = 1024 * 1024; // what a clone carries for ever
 
 /** Longer files, each with the reason. */
-export const longFiles: Readonly<Record<string, string>> = {};
+export const longFiles: Readonly<Record<string, string>> = {
+  'scripts/sample/path-tracer.js': 'the program of a capsule is one file that imports nothing but Node',
+};
 
 /** Whether a path is one of `patterns`; a trailing * stands for anything. */
 export function matches(path: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => (pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern));
-}
-
-export function isPure(path: string): boolean {
-  return matches(path, pureRooms);
 }

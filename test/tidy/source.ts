@@ -1,21 +1,22 @@
 /** A source file as facts: what it imports, names, declares and says. The owner of the TypeScript compiler's parser. */
 import ts from 'typescript';
 
-export type Import = { readonly to: string; readonly line: number; readonly from: boolean };
+/** `erased`: only types come through it. */
+export type Import = { readonly to: string; readonly line: number; readonly erased: boolean };
 export type Mention = { readonly name: string; readonly line: number };
 
 export type Source = {
   readonly path: string;
   readonly text: string;
   readonly imports: readonly Import[];
-  /** Names used that the file declares nowhere. */
+  /** Names used that the file declares nowhere; `Date.UTC` and a Date of a given time read no clock and are left out. */
   readonly globals: readonly Mention[];
   /** Properties read, as `object.property` when the object is a plain name, else `.property`. */
   readonly properties: readonly Mention[];
   /** Constructs by name: async, await, any, enum, namespace, parameter property, export star. */
   readonly constructs: readonly Mention[];
   readonly strings: readonly Mention[];
-  /** Functions called, with the text of a literal first argument: `spawn:swtpm`. */
+  /** Functions called by a plain name, with the text of a literal first argument: `spawn:swtpm`. */
   readonly calls: readonly Mention[];
   /** Nothing but imports and re-exports. */
   readonly barrel: boolean;
@@ -35,7 +36,7 @@ export function readSource(path: string, text: string): Source {
     path,
     text,
     imports: nodes.flatMap((node) => importOf(node, line(node))),
-    globals: mentions((node) => (isUse(node) && !declared.has(node.text) ? node.text : undefined)),
+    globals: mentions((node) => (isUse(node) && !declared.has(node.text) && !isGivenTime(node) ? node.text : undefined)),
     properties: mentions(propertyOf),
     constructs: mentions(constructOf),
     strings: mentions((node) => (ts.isStringLiteralLike(node) ? node.text : undefined)),
@@ -51,16 +52,24 @@ function* everyNode(node: ts.Node): Generator<ts.Node> {
 
 function importOf(node: ts.Node, line: number): Import[] {
   if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
-    return [{ to: node.moduleSpecifier.text, line, from: ts.isExportDeclaration(node) }];
+    return [{ to: node.moduleSpecifier.text, line, erased: isErased(node) }];
   }
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
     const [to] = node.arguments;
-    return to !== undefined && ts.isStringLiteralLike(to) ? [{ to: to.text, line, from: false }] : [];
+    return to !== undefined && ts.isStringLiteralLike(to) ? [{ to: to.text, line, erased: false }] : [];
   }
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) && ts.isStringLiteral(node.argument.literal)) {
-    return [{ to: node.argument.literal.text, line, from: false }];
+    return [{ to: node.argument.literal.text, line, erased: true }];
   }
   return [];
+}
+
+function isErased(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  const clause = node.importClause;
+  if (clause === undefined) return false;
+  const named = clause.namedBindings;
+  return clause.isTypeOnly || (clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly));
 }
 
 function declaredNames(node: ts.Node): string[] {
@@ -83,9 +92,14 @@ function isUse(node: ts.Node): node is ts.Identifier {
   return (named.name !== node && named.propertyName !== node) || ts.isShorthandPropertyAssignment(parent);
 }
 
+function isGivenTime({ text, parent }: ts.Identifier): boolean {
+  if (text !== 'Date') return false;
+  if (ts.isPropertyAccessExpression(parent)) return parent.name.text === 'UTC';
+  return ts.isNewExpression(parent) && (parent.arguments?.length ?? 0) > 0;
+}
+
 function isInComment(node: ts.Node): boolean {
-  for (let at: ts.Node | undefined = node; at !== undefined; at = at.parent) if (ts.isJSDoc(at)) return true;
-  return false;
+  return ts.isJSDoc(node) || (!ts.isSourceFile(node) && isInComment(node.parent));
 }
 
 function propertyOf(node: ts.Node): string | undefined {
@@ -116,10 +130,9 @@ function constructOf(node: ts.Node): string | undefined {
 
 function callOf(node: ts.Node): string | undefined {
   if (!ts.isCallExpression(node)) return undefined;
-  const { expression } = node;
-  const name = ts.isIdentifier(expression) ? expression.text : ts.isPropertyAccessExpression(expression) ? expression.name.text : undefined;
   const [first] = node.arguments;
-  return name === undefined ? undefined : `${name}:${first !== undefined && ts.isStringLiteralLike(first) ? first.text : ''}`;
+  if (!ts.isIdentifier(node.expression)) return undefined;
+  return `${node.expression.text}:${first !== undefined && ts.isStringLiteralLike(first) ? first.text : ''}`;
 }
 
 function passesOn(statement: ts.Statement): boolean {
