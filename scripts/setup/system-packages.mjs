@@ -31,13 +31,13 @@ export async function installSystemPackages(report, { check, verbose }) {
  * own brokers, so a broker that this script brings is kept from starting, now and at the next boot. A policy that the
  * machine already has is left as it is, and ours goes away whatever happens.
  */
-export function installScript(packages) {
+export function installScript(packages, policy = '/usr/sbin/policy-rc.d') {
   return `set -eu
 export DEBIAN_FRONTEND=noninteractive
-policy=/usr/sbin/policy-rc.d
+policy=${policy}
 if grep -qs '${policyMark}' $policy; then rm -f $policy; fi
 if [ ! -e $policy ]; then
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  trap 'rm -f ${policy}' EXIT
   trap 'exit 130' INT TERM HUP
   printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' > $policy
   chmod 755 $policy
