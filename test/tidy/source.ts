@@ -69,7 +69,7 @@ function isErased(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
   const clause = node.importClause;
   if (clause === undefined) return false;
   const named = clause.namedBindings;
-  return clause.isTypeOnly || (clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly));
+  return clause.phaseModifier === ts.SyntaxKind.TypeKeyword || (clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly));
 }
 
 function declaredNames(node: ts.Node): string[] {
