@@ -37,7 +37,7 @@ export const u64: Field<bigint> = packed.U64BE;
 export const yesNo: Field<boolean> = packed.bool;
 
 /** No bytes at all: the details of a scheme that has none. */
-export const nothing: Field<Record<never, never>> = struct({});
+export const nothing: Field<object> = struct<object>({});
 
 export function struct<T extends object>(fields: { [K in keyof T]: Field<T[K]> }): Field<T> {
   return packed.struct(fields) as unknown as Field<T>;

@@ -11,11 +11,18 @@ export const crypto = createNodeCrypto();
 type Hex = string;
 export type CapturedSigned = { attestation: Hex; signature: Hex; pcrs?: { index: number; value: Hex }[] };
 
-const attacks = [
-  'forgedMagic', 'nvCertified', 'resettablePcrs', 'morePcrs', 'noPcrs', 'inactiveBank', 'zeroPcrs', 'unrestrictedKey',
-  'primaryKeyQuote', 'ownerKeyTime', 'certifiedOtherKey',
-] as const;
-export type Attack = (typeof attacks)[number];
+type Attack =
+  | 'forgedMagic'
+  | 'nvCertified'
+  | 'resettablePcrs'
+  | 'morePcrs'
+  | 'noPcrs'
+  | 'inactiveBank'
+  | 'zeroPcrs'
+  | 'unrestrictedKey'
+  | 'primaryKeyQuote'
+  | 'ownerKeyTime'
+  | 'certifiedOtherKey';
 
 type Captured = Record<
   | 'qualifyingData' | 'outsideInfo' | 'certifyQualifyingData' | 'endorsementKey' | 'attestationKey' | 'vrfKey' | 'unrestrictedKey'
