@@ -17,10 +17,13 @@ export default defineConfig(
       'prefer-const': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', prefer: 'type-imports' }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      // Numbers read well in a sentence; objects and arrays do not.
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: false, allowNullish: false }],
+      // Numbers and yes or no read well in a sentence; objects, arrays and null do not.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true, allowNullish: false }],
       // Walking the code points of a string is what the spread is for.
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string', { from: 'lib', name: 'String' }] }],
+      // An async function without await keeps a promised signature: what it throws becomes a rejection.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // An arrow that only calls is how a callback with a result of no interest is written.
       '@typescript-eslint/no-confusing-void-expression': 'off',
       // A type parameter used once may still name what a caller chooses.

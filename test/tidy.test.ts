@@ -5,7 +5,7 @@ import test from 'node:test';
 import { judgeArrows, judgeCycles } from './tidy/arrows.ts';
 import { describeFinding } from './tidy/finding.ts';
 import type { Finding } from './tidy/finding.ts';
-import { judgeLock, judgePackageJson } from './tidy/packages.ts';
+import { judgeLock, judgePackageJson, judgeScripts } from './tidy/packages.ts';
 import { judgePrograms } from './tidy/programs.ts';
 import { judgePurity } from './tidy/purity.ts';
 import { fileBytesMax } from './tidy/rules.ts';
@@ -50,6 +50,10 @@ test('every section that code cites stands in the specification', { skip: !files
 
 test('versions are exact, and the lock is bound to no package host', () => {
   requireNone([...judgePackageJson(readText('package.json')), ...judgeLock(readText('package-lock.json'))]);
+});
+
+test('every script of package.json runs', () => {
+  requireNone(judgeScripts(readText('package.json'), readText('.npmrc')));
 });
 
 test('every test file runs', () => {

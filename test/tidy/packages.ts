@@ -13,6 +13,15 @@ export function judgePackageJson(text: string): Finding[] {
   );
 }
 
+/** npm runs no pre… and post… script of a project whose .npmrc says ignore-scripts, and says nothing about it. */
+export function judgeScripts(text: string, npmrc: string): Finding[] {
+  if (!/^ignore-scripts *= *true$/m.test(npmrc)) return [];
+  const { scripts = {} } = JSON.parse(text) as { scripts?: Record<string, string> };
+  return Object.keys(scripts)
+    .filter((name) => /^(pre|post)/.test(name) && name.replace(/^(pre|post)/, '') in scripts)
+    .map((name) => finding('package.json', lineOf(text, `"${name}"`), `the script ${name} never runs, because .npmrc has ignore-scripts`, 'put it in front of the script itself, with &&'));
+}
+
 export function judgeLock(text: string): Finding[] {
   const bound = text.split('\n').findIndex((line) => line.includes('"resolved"'));
   return bound < 0 ? [] : [finding('package-lock.json', bound + 1, 'names where a package was fetched', 'keep omit-lockfile-registry-resolved=true in .npmrc')];

@@ -4,7 +4,7 @@ import test from 'node:test';
 
 import { judgeArrows, judgeCycles } from './arrows.ts';
 import type { Finding } from './finding.ts';
-import { judgeLock, judgePackageJson } from './packages.ts';
+import { judgeLock, judgePackageJson, judgeScripts } from './packages.ts';
 import { judgePrograms } from './programs.ts';
 import { judgePurity } from './purity.ts';
 import { judgeShape } from './shape.ts';
@@ -118,6 +118,12 @@ test('citations: a section that is missing is found, one of another document is 
 test('packages: a range and a fetched address are found', () => {
   assert.deepEqual(places(judgePackageJson('{\n"dependencies": {\n"a": "1.2.3",\n"b": "^1.0.0" } }')), ['package.json:4: b is ^1.0.0']);
   assert.deepEqual(places(judgeLock('{\n"resolved": "x" }')), ['package-lock.json:2: names where a package was fetched']);
+});
+
+test('packages: a pre-script that npm skips is found, and one that it runs is not', () => {
+  const text = '{ "scripts": {\n"pretest": "a",\n"test": "b", "prepare": "c" } }';
+  assert.deepEqual(places(judgeScripts(text, 'ignore-scripts=true\n')), ['package.json:2: the script pretest never runs, because .npmrc has ignore-scripts']);
+  assert.deepEqual(judgeScripts(text, 'save-exact=true\n'), []);
 });
 
 test('tests: a test file without a test and a test in a file that nothing runs are found', () => {
