@@ -7,7 +7,7 @@ const unfinished = new RegExp(String.raw`\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' +
 const machinePath = new RegExp(`(^|[\\s'"\`(=:])/(${['wo' + 'rk', 'ro' + 'ot', 'ho' + 'me/\\w+'].join('|')})/`);
 const packageHost = new RegExp(['registry\\.' + '(npmjs|yarnpkg)', 'deb\\.' + 'debian\\.org', 'archive\\.' + 'ubuntu', 'pypi\\.' + 'org'].join('|'));
 const citation = /§\s?(\d+(?:\.\d+)*)/g;
-const foreign = /\b(RFC|Part|FIPS|SP|EIP|BIP|SEC|TCG|OCI|MQTT|PKCS|ISO|IEEE|Paper|design|notes|threats|Recommendation|specification of)\b[^;()§]*(§[^;()]*)?$/i;
+const foreign = /\b(RFC|X\.\d+|NIST|W3C|PNG|Part|FIPS|SP|EIP|BIP|SEC|TCG|OCI|MQTT|PKCS|ISO|IEEE|Paper|design|notes|threats|Recommendation|specification of)\b[^;()§]*(§[^;()]*)?$/i;
 const heading = /^#{1,6}\s+(?:§\s?)?(\d+(?:\.\d+)*)\.?\s/gm;
 
 export function judgeWords(texts: readonly Text[]): Finding[] {
