@@ -6,7 +6,7 @@ import { digestWith, hashBytes } from './algorithm.ts';
 import type { AttestationKey } from './attestation-key.ts';
 import { judgeAttestation, refused, type AttestationRefusal, type Refused, type SignedAttestation } from './attestation.ts';
 import type { ClockInfo } from './clock-info.ts';
-import { PcrSelection, selectPcrs } from './pcr-selection.ts';
+import { selectPcrs, type PcrSelection } from './pcr-selection.ts';
 
 /** Registers that a quote must show: these, all of these and no others. */
 export interface PcrPolicy {
@@ -43,8 +43,10 @@ export function judgeQuote(crypto: Crypto, key: AttestationKey, policy: PcrPolic
 
 /** A TPM answers for an inactive bank with an empty mask, so the selection must be equal, not only contained. */
 function selects(policy: PcrPolicy, selection: PcrSelection): boolean {
-  const wanted = PcrSelection.encode(selectPcrs(policy.bank, policy.indices));
-  return policy.indices.length > 0 && equalBytes(PcrSelection.encode(selection), wanted);
+  const [wanted] = selectPcrs(policy.bank, policy.indices);
+  const [quoted, ...more] = selection;
+  if (wanted === undefined || quoted === undefined || more.length > 0 || policy.indices.length === 0) return false;
+  return quoted.bank === wanted.bank && equalBytes(quoted.mask, wanted.mask);
 }
 
 /** In the order of the indices; undefined where one is missing, has another length, or a value stands beside the policy. */
