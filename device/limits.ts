@@ -47,6 +47,10 @@ export const DEVICE_LIMITS = {
   identityFileBytesMax: 64 * KIB,
   /** What attestation remembers of 128 members: under 2 KiB each. */
   attestationRecordBytesMax: 1 * MIB,
+  /** How often attestation looks at what is due. */
+  attestationTickMs: 1 * SECOND,
+  /** Whoever needs evidence of now waits for a beacon and three signatures of a chip: 2 s each, and as much again. */
+  evidenceWaitMs: 15 * SECOND,
 } as const;
 
 /** Broker, connections and pairing. */

@@ -13,10 +13,12 @@ import { sameBytes } from './codec.ts';
 
 const beaconBytesMax = 512;
 
+export const beaconNonceBytes = 32;
+
 /** A moment in ms since 1970, by the clock of whoever wrote it. */
 export const Moment = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
-export const Beacon = struct({ network: Digest, issuer: Digest, nonce: fixedBytes(32), issuedAtMs: Moment });
+export const Beacon = struct({ network: Digest, issuer: Digest, nonce: fixedBytes(beaconNonceBytes), issuedAtMs: Moment });
 export type Beacon = Infer<typeof Beacon>;
 
 /** Signed by the issuer's attestation key: the domain's prefix keeps it apart from what a TPM says by itself. */
