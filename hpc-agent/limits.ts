@@ -1,7 +1,6 @@
 /** Limits of the agent alone, each with its reason. What both ends of the wire must know stands in `protocol/limits.ts`. */
 
 const MiB = 1024 * 1024;
-const GiB = 1024 * MiB;
 
 /** The private /tmp of a capsule may hold up to this: like /out it is memory, and the device never asks for more. */
 export const scratchBytesMax = 1024 * MiB;
@@ -68,6 +67,9 @@ export const runsHeldMax = 64;
 /** A forgotten run is remembered this long, so that a late copy of its assignment does not start it again. */
 export const forgottenMs = 15 * 60_000;
 
+/** Forgotten runs remembered at most, a kibibyte each; beyond them the oldest goes before its time. */
+export const forgottenMax = 4_096;
+
 /** An assignment or a challenge that is older was meant for another moment; the device repeats each within a minute. */
 export const orderAgeMaxMs = 5 * 60_000;
 
@@ -83,7 +85,7 @@ export const persistAgainMs = 5_000;
 /** Least time between two messages of progress of one run: a person sees no more. */
 export const progressIntervalMs = 250;
 
-/** The private /tmp of a capsule, memory of the machine. */
+/** What every capsule gets for its private /tmp, memory of the machine; the manifest has no word on it. */
 export const scratchBytes = 256 * MiB;
 
 /** Blobs kept for the next capsule that uses them. What runs need is kept besides. */
@@ -105,7 +107,7 @@ export const chunksWaitingMax = 16;
 export const stopMs = 30_000;
 
 /** A record of a run: a report and its frame. */
-export const runRecordBytesMax = 260 * 1024;
+export const runRecordBytesMax = 96 * 1024;
 
 /** Lists of installed packages: 2,000 packages make 100 KiB. */
 export const packageListBytesMax = 16 * MiB;
@@ -118,3 +120,12 @@ export const memoryOverheadBytes = 16 * MiB;
 
 /** Processes of the sandbox itself in a capsule's group: bubblewrap's first process. */
 export const processOverhead = 1;
+
+/** Progress, asks and pieces that nobody took within a minute have been said again, or never matter again. */
+export const telemetrySeconds = 60;
+
+/** How often the box says that it is there; a device takes 45 s of silence for a loss (protocol/README.md §6.4). */
+export const helloIntervalMs = 15_000;
+
+/** Challenges answered at one time: the device asks once before and once after each run. */
+export const challengesAtOnceMax = 8;
