@@ -129,3 +129,20 @@ export const helloIntervalMs = 15_000;
 
 /** Challenges answered at one time: the device asks once before and once after each run. */
 export const challengesAtOnceMax = 8;
+
+/** MQTT messages and bytes that wait for a broker's acknowledgement; more are dropped and said so. */
+export const outgoingMessagesMax = 4_096;
+export const outgoingBytesMax = 64 * MiB;
+
+/** How long a broker may take to answer: it does so at once, and a longer wait only finds dead ones later. */
+export const connectMs = 10_000;
+
+/** Between attempts to reach a broker again: from the first to the longest. */
+export const reconnectMinMs = 100;
+export const reconnectMaxMs = 5_000;
+
+/** A silent connection is noticed after one and a half of these. */
+export const keepAliveSeconds = 30;
+
+/** What waits is sent before a connection is closed, for this long at most. */
+export const closeMs = 2_000;

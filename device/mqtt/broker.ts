@@ -1,0 +1,168 @@
+/**
+ * A Mosquitto that lives as long as the firmware: started, watched, started again. Design §5. Owner of the `mosquitto`
+ * and `setpriv` programs.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MQTT_LIMITS } from '../limits.ts';
+import { CONFIGURATION_FILE, type BrokerFiles } from './broker-configuration.ts';
+import { writeWholeFile } from './whole-file.ts';
+
+export type BrokerEvent =
+  | { readonly event: 'brokerStarted'; readonly processId: number; readonly startMs: number }
+  | { readonly event: 'brokerDied'; readonly detail: string; readonly restartMs: number }
+  /** A line of the broker's log; it may quote other people's text. */
+  | { readonly event: 'brokerSpoke'; readonly line: string };
+
+export interface BrokerOptions {
+  /** Made when absent, 0700; the files are written into it, 0600. */
+  readonly folder: string;
+  readonly files: BrokerFiles;
+  /** The Unix socket that the configuration names last. */
+  readonly socket: string;
+  readonly onEvent: (event: BrokerEvent) => void;
+}
+
+export interface Broker {
+  /** Writes the files and starts anew. Every connection has to show its certificate again. */
+  restart(files: BrokerFiles): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The broker didn't come up: bad configuration, a port that is taken, or no `mosquitto` on this machine. */
+export class BrokerFailed extends Error {
+  readonly code = 'broker-failed';
+}
+
+/** Resolves when all listeners are open; rejects with {@link BrokerFailed} and Mosquitto's own reason. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  const inTurn = oneAtATime();
+  let current: Launched | undefined;
+  let failures = 0;
+
+  const bringUp = async (files?: BrokerFiles): Promise<void> => {
+    const launched = await start(options, files);
+    const startedAt = performance.now();
+    current = launched;
+    void launched.ended.then((detail) => {
+      if (launched !== current) return;
+      if (performance.now() - startedAt > MQTT_LIMITS.brokerSettledMs) failures = 0;
+      void revive(launched, detail);
+    });
+  };
+  const takeDown = async (): Promise<void> => {
+    const launched = current;
+    current = undefined;
+    if (launched) await end(launched);
+  };
+  const revive = async (dead: Launched, detail: string): Promise<void> => {
+    const restartMs = restartWaitMs(failures);
+    failures += 1;
+    options.onEvent({ event: 'brokerDied', detail, restartMs });
+    await sleep(restartMs);
+    await inTurn(async () => {
+      if (current !== dead) return;
+      await bringUp().catch((error: Error) => void revive(dead, error.message));
+    });
+  };
+
+  await bringUp(options.files);
+  return {
+    restart: (files) => inTurn(async () => {
+      await takeDown();
+      await bringUp(files);
+    }),
+    stop: () => inTurn(takeDown),
+  };
+}
+
+function restartWaitMs(failures: number): number {
+  return Math.min(MQTT_LIMITS.brokerRestartMinMs * 2 ** Math.min(failures, 16), MQTT_LIMITS.brokerRestartMaxMs);
+}
+
+/** Starts and stops take turns: a revival never overtakes a restart. */
+function oneAtATime(): (work: () => Promise<void>) => Promise<void> {
+  let last = Promise.resolve();
+  return (work) => {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  };
+}
+
+interface Launched {
+  readonly child: ChildProcess;
+  /** Why it ended, in Mosquitto's last words. */
+  readonly ended: Promise<string>;
+}
+
+async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Launched> {
+  const startedAt = performance.now();
+  for (const [name, content] of files ?? []) writeWholeFile(join(options.folder, name), content, 0o600);
+  rmSync(options.socket, { force: true });
+  const launched = launch(options);
+  await untilListening(launched, options.socket);
+  options.onEvent({ event: 'brokerStarted', processId: launched.child.pid ?? 0, startMs: performance.now() - startedAt });
+  return launched;
+}
+
+/** `setpriv` has the kernel kill the broker when the firmware dies, however that happens. */
+function launch(options: BrokerOptions): Launched {
+  const words = ['--pdeathsig', 'KILL', 'mosquitto', '-c', join(options.folder, CONFIGURATION_FILE)];
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
+  const child = spawn('setpriv', words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
+  const lastWords: string[] = [];
+  readLines(child, (line) => {
+    lastWords.push(line);
+    if (lastWords.length > MQTT_LIMITS.brokerLastWordsMax) lastWords.shift();
+    options.onEvent({ event: 'brokerSpoke', line });
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(`setpriv could not be run: ${error.message}`));
+    child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `status ${code}`} after saying: ${lastWords.join(' | ') || 'nothing'}`));
+  });
+  return { child, ended };
+}
+
+async function untilListening(launched: Launched, socket: string): Promise<void> {
+  let detail: string | undefined;
+  void launched.ended.then((words) => (detail = words));
+  const giveUpAt = performance.now() + MQTT_LIMITS.brokerStartMs;
+  while (!(await accepts(socket))) {
+    if (detail !== undefined) throw new BrokerFailed(`Mosquitto did not start: ${detail}`);
+    if (performance.now() > giveUpAt) {
+      launched.child.kill('SIGKILL');
+      throw new BrokerFailed(`Mosquitto did not listen within ${MQTT_LIMITS.brokerStartMs} ms: ${await launched.ended}`);
+    }
+    await sleep(2);
+  }
+}
+
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = connect(socket);
+    attempt.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    attempt.once('connect', () => attempt.destroy());
+  });
+}
+
+async function end(launched: Launched): Promise<void> {
+  launched.child.kill('SIGTERM');
+  const hardly = setTimeout(() => launched.child.kill('SIGKILL'), MQTT_LIMITS.brokerStopMs);
+  await launched.ended;
+  clearTimeout(hardly);
+}
+
+/** Lines of the log, cut and cleaned: control characters in them would be somebody's attempt on a terminal. */
+function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+  let rest = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = (lines.pop() ?? '').slice(0, MQTT_LIMITS.brokerLineCharactersMax);
+    for (const line of lines) onLine(line.replaceAll(/\p{Cc}/gu, '?').slice(0, MQTT_LIMITS.brokerLineCharactersMax));
+  });
+}

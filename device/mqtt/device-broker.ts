@@ -1,0 +1,95 @@
+/** The broker of this device as the firmware wants it: its listeners, whom they trust and whom no more. Specification §5.3. */
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { NetworkLabel } from '#protocol/topics.ts';
+import { MQTT_LIMITS } from '../limits.ts';
+import type { Authority } from './authority.ts';
+import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
+import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
+import { pemOf, type RevokedSerial } from './certificate.ts';
+
+/** Whom the broker trusts, which changes while it runs. */
+export interface Trust {
+  /** Roots of the other members' authorities, DER, from the network file. */
+  readonly peerAuthorities: readonly Uint8Array[];
+  /** Certificates of names that were removed. */
+  readonly revokedClients: readonly RevokedSerial[];
+  readonly revokedBoxes: readonly RevokedSerial[];
+}
+
+export interface DeviceBrokerOptions {
+  /** Folder of the broker's files. */
+  readonly folder: string;
+  readonly network: NetworkLabel;
+  readonly device: string;
+  readonly authority: Authority;
+  readonly ports: Ports;
+  /** Address to listen at; absent means every interface. */
+  readonly address?: string;
+  readonly onEvent: (event: BrokerEvent) => void;
+}
+
+export interface DeviceBroker {
+  /** Unix socket of the firmware's own connection, which has all rights. */
+  readonly socket: string;
+  /**
+   * Trusts anew, and restarts: a reload would keep a connection whose certificate was revoked, and an authority that was
+   * dropped (notes on Mosquitto 2.0.11). The outage is some ten milliseconds; what matters is sent again.
+   */
+  trust(trust: Trust): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts the broker for clients, boxes and peers. Rejects with `BrokerFailed` when it doesn't come up. */
+export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Trust): Promise<DeviceBroker> {
+  const place = placeOf(options);
+  const filesFor = (current: Trust) => deviceBrokerFiles({ ...place, ...trustedFiles(options.authority, current) });
+  const broker = await startBroker({ folder: place.folder, files: filesFor(trust), socket: place.socket, onEvent: options.onEvent });
+  return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop: () => broker.stop() };
+}
+
+/** Starts the broker at which strangers with an invitation knock; it runs only while there is one. */
+export async function startPairingBroker(options: DeviceBrokerOptions): Promise<Broker & { readonly socket: string }> {
+  const place = placeOf(options);
+  const broker = await startBroker({ folder: place.folder, files: pairingBrokerFiles(place), socket: place.socket, onEvent: options.onEvent });
+  return { ...broker, socket: place.socket };
+}
+
+function placeOf(options: DeviceBrokerOptions) {
+  const folder = resolve(options.folder);
+  return {
+    network: options.network,
+    device: options.device,
+    folder,
+    socket: socketIn(folder),
+    runner: userInfo().username,
+    ports: options.ports,
+    serverCertificateFile: resolve(options.authority.server.certificateFile),
+    serverKeyFile: resolve(options.authority.server.keyFile),
+    ...(options.address === undefined ? {} : { address: options.address }),
+  };
+}
+
+function trustedFiles(authority: Authority, trust: Trust) {
+  return {
+    clientAuthorityFile: resolve(authority.rootFile('clients')),
+    boxAuthorityFile: resolve(authority.rootFile('boxes')),
+    // With the own authority among them the file is never empty, which Mosquitto would not accept.
+    peerAuthorities: [authority.root('device'), ...trust.peerAuthorities].map((root) => pemOf('CERTIFICATE', root)).join(''),
+    clientRevocations: authority.revocationList('client', trust.revokedClients),
+    boxRevocations: authority.revocationList('box', trust.revokedBoxes),
+  };
+}
+
+/** The folder itself, or where its path is too long for a socket, a private folder of this account that its path names. */
+function socketIn(folder: string): string {
+  const near = join(folder, 'firmware.sock');
+  if (Buffer.byteLength(near) <= MQTT_LIMITS.socketPathBytesMax) return near;
+  const label = createHash('sha256').update(folder).digest('hex').slice(0, 16);
+  const far = join(tmpdir(), `capstan-${userInfo().uid}-${label}`);
+  mkdirSync(far, { recursive: true, mode: 0o700 });
+  chmodSync(far, 0o700);
+  return join(far, 'firmware.sock');
+}
