@@ -16,8 +16,10 @@ import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#protocol/manifest.ts';
 import type { Connection, ConnectionState, Incoming, PublishOptions, PublishOutcome } from '#protocol/mqtt-port.ts';
 import type { Schema } from '#protocol/schema.ts';
+import type { Network } from '#protocol/network.ts';
 import { clientSubtree, parseTopic, topicOf, type ClientRequest } from '#protocol/topics.ts';
-import { judgeAcceptance, type KnownKey, type Submitted } from './acceptance.ts';
+import { judgeAcceptance, type Submitted } from './acceptance.ts';
+import { DeviceWatch, type DeviceTrust } from './device-trust.ts';
 import { Downloads, type WantedFile } from './downloads.ts';
 import { ClientFailure } from './failure.ts';
 import { CLIENT_LIMITS, type ClientTimes } from './limits.ts';
@@ -38,8 +40,8 @@ export interface ClientSettings extends Parties {
   readonly connection: Connection;
   /** Where it leads, for people: `mqtts://host:port`. */
   readonly address: string;
-  /** The device's operational key from accepted evidence; asked for at each submission. */
-  readonly deviceKey?: () => KnownKey | undefined;
+  /** The network file, by which the device's evidence is judged; without it signatures of acceptances stay unchecked. */
+  readonly networkFile?: Network;
   readonly crypto?: Crypto;
   /** For sentences about messages and files that had to be passed over. */
   readonly warn?: (sentence: string) => void;
@@ -66,7 +68,7 @@ export interface AcceptedCapsule {
   readonly signature: 'checked' | 'unchecked';
 }
 
-/** Subscribes, and answers the device from then on. @throws Error when the broker refuses the subscriptions */
+/** Connects, subscribes, and answers the device from then on. @throws ClientFailure `not-connected`; the connection stays the caller's to close then */
 export async function connectClient(settings: ClientSettings): Promise<Client> {
   const client = new Client(settings);
   await client.open();
@@ -79,6 +81,9 @@ export class Client {
   readonly client: string;
   readonly #settings: ClientSettings;
   readonly #label: string;
+  readonly #times: ClientTimes;
+  readonly #deviceWatch: DeviceWatch;
+  readonly #subscribed = new Set<string>();
   readonly #requests: Requests;
   readonly #watches: Watches;
   readonly #offers: Offers;
@@ -94,7 +99,14 @@ export class Client {
     this.#settings = settings;
     this.#label = settings.network.subarray(0, 8).toHex();
     this.#requests = new Requests(times, () => this.#situation());
-    this.#watches = new Watches(times, async (capsule) => void (await this.status(capsule)), warn);
+    this.#times = times;
+    this.#deviceWatch = new DeviceWatch(settings.device, settings.networkFile, settings.crypto ?? nobleCrypto);
+    this.#watches = new Watches(times, {
+      askAgain: async (capsule) => void (await this.status(capsule)),
+      subscribe: (capsule) => this.#subscribeTo(capsule),
+      onState: (capsule, state) => void (state !== 'submitted' && this.#uploading.get(capsule)?.()),
+      warn,
+    });
     this.#offers = new Offers(async (chunk) => void (await this.#publish('upload/chunk', BlobChunk, chunk, {})), warn);
     this.#downloads = new Downloads(settings.device, times, (need) => void this.#send('download/need', BlobNeed, need, {}));
   }
@@ -104,9 +116,14 @@ export class Client {
     const { connection } = this.#settings;
     const subtree = this.#subtree();
     connection.onState((state) => this.#stateChanged(state));
-    // Not the whole subtree: the broker would send back every piece of our own uploads.
-    const filters = ['answer', 'upload/need', 'download/chunk', 'capsules/+/+'];
-    await Promise.all(filters.map((filter) => connection.subscribe(`${subtree}${filter}`, (message) => this.#received(message))));
+    await connection.connected(CLIENT_LIMITS.connectWaitMs).catch((error: unknown) => {
+      throw new ClientFailure('not-connected', `device ${this.device} is not reached: ${error instanceof Error ? error.message : String(error)}; is it running (npm start)?`, { cause: error });
+    });
+    const receive = (message: Incoming): void => this.#received(message);
+    // Not the whole subtree: the broker would send back our uploads, and the retained results of all capsules.
+    const filters = ['answer', 'upload/need', 'download/chunk'].map((kind) => `${subtree}${kind}`);
+    const status = topicOf(this.#label, { to: 'status', device: this.device });
+    await Promise.all([...filters, status].map((filter) => connection.subscribe(filter, receive)));
     this.#downloads.connected(this.#isConnected());
   }
 
@@ -117,6 +134,8 @@ export class Client {
     const submitted: Submitted = { network, device, client, request: toSubmit.request ?? randomBytes(16), digest: capsuleDigest(manifest) };
     const capsule = capsuleIdOf({ ...submitted, capsule: submitted.digest });
     const send = (correlation: Uint8Array): Promise<PublishOutcome> => this.#ask('submit', Submission, { network, request: submitted.request, manifest }, correlation);
+    this.#watches.expect(capsule);
+    await this.deviceTrust();
     const withdraw = this.#offer(capsule, toSubmit, () => void send(randomBytes(16)));
     try {
       const answer = await this.#requests.ask({ awaited: `accept the capsule "${toSubmit.manifest.name}"`, send });
@@ -127,10 +146,16 @@ export class Client {
     }
   }
 
-  /** News of a capsule from now on, beginning with its state; ends with its result. */
-  watch(capsule: string): AsyncGenerator<News, void, undefined> {
-    return this.#following(capsule, this.#watches.watch(capsule));
+  /** What the device's evidence shows; `unknown` without a network file. */
+  deviceTrust(): Promise<DeviceTrust> {
+    return this.#deviceWatch.trust(this.#times.statusWaitMs);
   }
+
+  /** News of a capsule from now on, of one submitted here from its beginning; ends with the result. */
+  watch(capsule: string): AsyncIterableIterator<News> {
+    return this.#watches.watch(capsule);
+  }
+
   /** The device's record of a capsule; its state, result and receipt are published again for whoever watches. */
   async status(capsule: string): Promise<CapsuleLine> {
     const send = (correlation: Uint8Array): Promise<PublishOutcome> => this.#ask('query', Query, { query: 'capsule', capsule }, correlation);
@@ -193,7 +218,7 @@ export class Client {
 
   #accepted(answer: Answer, submitted: Submitted): AcceptedCapsule {
     if (answer.answer !== 'accepted') throw this.#unexpected(answer, 'a submission');
-    const verdict = judgeAcceptance(answer.acceptance, submitted, this.#settings.deviceKey?.(), this.#settings.crypto ?? nobleCrypto);
+    const verdict = judgeAcceptance(answer.acceptance, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
     if (verdict.status === 'refused') {
       throw new ClientFailure('acceptance-refused', `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`);
     }
@@ -201,11 +226,12 @@ export class Client {
     return { capsule: acceptance.capsule, state: answer.state, acceptance, encodedAcceptance: answer.acceptance, signature };
   }
 
-  async *#following(capsule: string, queue: AsyncIterable<News>): AsyncGenerator<News, void, undefined> {
-    for await (const news of queue) {
-      if (news.news === 'state' && news.state !== 'submitted') this.#uploading.get(capsule)?.();
-      yield news;
-    }
+  /** Once; the connection renews it. What is published after this call arrives, so nobody has to wait for the broker's answer. */
+  #subscribeTo(capsule: string): void {
+    if (this.#subscribed.has(capsule)) return;
+    this.#subscribed.add(capsule);
+    const subscribed = this.#settings.connection.subscribe(`${this.#subtree()}capsules/${capsule}/+`, (message) => this.#received(message));
+    subscribed.catch((error: unknown) => this.#settings.warn?.(`the broker does not show this client its capsule ${capsule}: ${String(error)}`));
   }
 
   /** Offers the files until the capsule is past `submitted`, that is, until the device has them all; `again` reminds it after a reconnection. */
@@ -242,6 +268,7 @@ export class Client {
   #received(message: Incoming): void {
     const topic = parseTopic(this.#label, message.topic);
     if (topic?.to === 'capsule') return this.#watches.received(topic.capsule, topic.kind, message);
+    if (topic?.to === 'status') return this.#deviceWatch.received(message.payload);
     if (topic?.to !== 'client') return;
     if (topic.kind === 'answer') this.#take(Answer, message, (answer) => this.#requests.answered(message.correlationData, answer));
     if (topic.kind === 'upload/need') this.#take(BlobNeed, message, (need) => this.#offers.needed(need));

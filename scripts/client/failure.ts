@@ -4,6 +4,7 @@ import type { Refusal } from '#protocol/client-messages.ts';
 export type ClientFailureCode =
   | `refused-${Refusal}`
   | 'no-answer'
+  | 'not-paired'
   | 'not-connected'
   | 'forbidden'
   | 'acceptance-refused'

@@ -70,14 +70,14 @@ export class Offers {
   async #serveAll(): Promise<void> {
     this.#serving = true;
     for (let need = this.#needs.shift(); need !== undefined; need = this.#needs.shift()) {
+      // Another program of this client may be the one that is asked; "missing" would end its capsule.
       const offer = this.#offers.get(hex(need.digest));
-      await this.#serve(need, offer).catch((error: unknown) => this.#warn(error instanceof Error ? error.message : String(error)));
+      if (offer) await this.#serve(need, offer).catch((error: unknown) => this.#warn(error instanceof Error ? error.message : String(error)));
     }
     this.#serving = false;
   }
 
-  async #serve(need: BlobNeed, offer: Offer | undefined): Promise<void> {
-    if (!offer) return this.#send({ chunk: 'missing', digest: need.digest });
+  async #serve(need: BlobNeed, offer: Offer): Promise<void> {
     const { offset, bytes } = servedRange(need, offer.blob.bytes);
     const content = await readRange(offer.blob, offset, bytes).catch(async (error: unknown) => {
       await this.#send({ chunk: 'missing', digest: need.digest });

@@ -1,5 +1,5 @@
 /** Who watches which capsule: news from the topics of a capsule (specification §5.1) to their readers, without repetitions. */
-import { hasEnded } from '#protocol/capsule.ts';
+import { hasEnded, type CapsuleState } from '#protocol/capsule.ts';
 import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
@@ -18,34 +18,49 @@ export type AskAgain = (capsule: string) => Promise<void>;
 interface Watch {
   readonly capsule: string;
   readonly queue: NewsQueue;
-  readonly poll: NodeJS.Timeout;
+  /** Absent while nobody reads: the news of a capsule is kept from its submission on. */
+  poll: NodeJS.Timeout | undefined;
   readonly logEnds: Map<LogNews['stream'], number>;
   state: StateNews | undefined;
   queriesSinceEnd: number;
+}
+
+export interface WatchPorts {
+  readonly askAgain: AskAgain;
+  /** Makes sure that the topics of a capsule are subscribed. */
+  readonly subscribe: (capsule: string) => void;
+  readonly onState: (capsule: string, state: CapsuleState) => void;
+  readonly warn: (sentence: string) => void;
 }
 
 export class Watches {
   readonly #watches = new Set<Watch>();
   readonly #receipts = new Map<string, Set<(receipt: Uint8Array) => void>>();
   readonly #times: ClientTimes;
-  readonly #askAgain: AskAgain;
-  readonly #warn: (sentence: string) => void;
+  readonly #ports: WatchPorts;
 
-  constructor(times: ClientTimes, askAgain: AskAgain, warn: (sentence: string) => void) {
+  constructor(times: ClientTimes, ports: WatchPorts) {
     this.#times = times;
-    this.#askAgain = askAgain;
-    this.#warn = warn;
+    this.#ports = ports;
+  }
+
+  /** Keeps the news of a capsule for whoever will watch it; the oldest of too many is forgotten. */
+  expect(capsule: string): void {
+    const unread = [...this.#watches].filter(({ poll }) => poll === undefined);
+    if (unread.length >= CLIENT_LIMITS.watchesMax && unread[0]) this.#forget(unread[0]);
+    if (!unread.some((watch) => watch.capsule === capsule)) this.#add(capsule);
+    this.#ports.subscribe(capsule);
   }
 
   /** @throws ClientFailure `too-many` */
   watch(capsule: string): AsyncIterableIterator<News> {
-    if (this.#watches.size >= CLIENT_LIMITS.watchesMax) throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.watchesMax} capsules can be watched at one time`);
-    const queue = new NewsQueue(() => this.#forget(watch));
-    const poll = setInterval(() => void this.#query(watch), this.#times.watchQueryMs);
-    const watch: Watch = { capsule, queue, poll, logEnds: new Map(), state: undefined, queriesSinceEnd: 0 };
-    this.#watches.add(watch);
+    const read = [...this.#watches].filter(({ poll }) => poll !== undefined);
+    if (read.length >= CLIENT_LIMITS.watchesMax) throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.watchesMax} capsules can be watched at one time`);
+    const watch = [...this.#watches].find((known) => known.capsule === capsule && known.poll === undefined) ?? this.#add(capsule);
+    watch.poll = setInterval(() => void this.#query(watch), this.#times.watchQueryMs);
+    this.#ports.subscribe(capsule);
     void this.#query(watch);
-    return queue;
+    return watch.queue;
   }
 
   /** The receipt as it is next published, or `undefined` when `waitMs` have passed. */
@@ -53,6 +68,7 @@ export class Watches {
     const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
     const waiting = this.#receipts.get(capsule) ?? new Set();
     this.#receipts.set(capsule, waiting.add(resolve));
+    this.#ports.subscribe(capsule);
     const limit = setTimeout(() => resolve(undefined), waitMs);
     const receipt = await promise;
     clearTimeout(limit);
@@ -65,24 +81,31 @@ export class Watches {
   received(capsule: string, kind: CapsuleNews, message: Incoming): void {
     if (kind === 'receipt') return this.#receiptReceived(capsule, message);
     const watches = [...this.#watches].filter((watch) => watch.capsule === capsule);
-    if (watches.length === 0) return;
+    if (watches.length === 0 && kind !== 'state') return;
     const news = this.#read(kind, message);
     if (news === undefined || news.capsule !== capsule) return;
+    if (news.news === 'state') this.#ports.onState(capsule, news.state);
     for (const watch of watches) tell(watch, news);
   }
 
   /** After a reconnection: what was published meanwhile is gone. */
   askAll(): void {
-    for (const watch of this.#watches) void this.#query(watch);
+    for (const watch of this.#watches) if (watch.poll) void this.#query(watch);
   }
 
   close(): void {
     for (const { queue } of this.#watches) queue.end(new ClientFailure('closed', 'the client was closed while a capsule was watched'));
   }
 
+  #add(capsule: string): Watch {
+    const watch: Watch = { capsule, queue: new NewsQueue(() => this.#forget(watch)), poll: undefined, logEnds: new Map(), state: undefined, queriesSinceEnd: 0 };
+    this.#watches.add(watch);
+    return watch;
+  }
+
   async #query(watch: Watch): Promise<void> {
     try {
-      await this.#askAgain(watch.capsule);
+      await this.#ports.askAgain(watch.capsule);
     } catch (error) {
       watch.queue.end(error instanceof Error ? error : new Error(String(error)));
     }
@@ -100,7 +123,7 @@ export class Watches {
     const waiting = this.#receipts.get(capsule);
     if (!waiting) return;
     const peeked = peekSigned(ReceiptMessage, message.payload);
-    if (peeked.status === 'malformed') this.#warn(`the receipt of capsule ${capsule} is not understood: ${peeked.detail}`);
+    if (peeked.status === 'malformed') this.#ports.warn(`the receipt of capsule ${capsule} is not understood: ${peeked.detail}`);
     else if (peeked.value.capsule === capsule) for (const resolve of waiting) resolve(message.payload);
   }
 
@@ -120,7 +143,7 @@ export class Watches {
   #decode<T>(schema: Schema<T>, message: Incoming, bytesMax: number): T | undefined {
     const decoded = readMessage(schema, message, bytesMax);
     if (decoded.status === 'decoded') return decoded.value;
-    this.#warn(`a message of the device on ${message.topic} is not understood: ${decoded.detail}`);
+    this.#ports.warn(`a message of the device on ${message.topic} is not understood: ${decoded.detail}`);
     return undefined;
   }
 }
@@ -133,9 +156,10 @@ function tell(watch: Watch, news: Exclude<News, { news: 'missed' }>): void {
   if (news.news === 'result') watch.queue.end();
 }
 
+/** A query has the state published again with the time of the query, so the time tells only what is older. */
 function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & StateNews): boolean {
   const last = watch.state;
-  if (last && (state.atMs < last.atMs || (state.atMs === last.atMs && state.state === last.state))) return false;
+  if (last && (state.atMs < last.atMs || (state.state === last.state && state.attempt === last.attempt && state.box === last.box))) return false;
   watch.state = state;
   return true;
 }

@@ -1,0 +1,24 @@
+/** Ctrl-C, counted: what the first and the second one mean is for the command to say. */
+export interface Interrupts {
+  /** Resolves with the next one. Those that came while nobody waited are not forgotten. */
+  next(): Promise<'interrupted'>;
+  stop(): void;
+}
+
+export function listenForInterrupts(): Interrupts {
+  let counted = 0;
+  let waiting: (() => void) | undefined;
+  const heard = (): void => {
+    counted += 1;
+    waiting?.();
+  };
+  process.on('SIGINT', heard);
+  return {
+    next: async () => {
+      while (counted === 0) await new Promise<void>((resolve) => (waiting = resolve));
+      counted -= 1;
+      return 'interrupted';
+    },
+    stop: () => process.off('SIGINT', heard),
+  };
+}

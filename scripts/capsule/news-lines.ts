@@ -1,0 +1,53 @@
+/** News of a capsule on a terminal: states and log as lines, progress as a bar below them. */
+import { CAPSULE_STATES, type CapsuleState } from '#protocol/capsule.ts';
+import type { LogNews } from '#protocol/client-messages.ts';
+import type { News } from '../client/news.ts';
+import { harmless, progressBar, type Style, type Terminal } from '../terminal.ts';
+
+export interface NewsLines {
+  show(news: News): void;
+  /** Files on their way to the device, or from it. */
+  transferred(what: string, bytes: number, total: number): void;
+}
+
+/** @param begunAtMs from when the times of the lines count */
+export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
+  const since = (): string => terminal.paint('quiet', `${((Date.now() - begunAtMs) / 1_000).toFixed(1).padStart(6)} s`);
+  const shown = new Map<LogNews['stream'], number>();
+  return {
+    show: (news) => {
+      switch (news.news) {
+        case 'state':
+          return terminal.line(`${since()}  ${terminal.paint(styleOf(news.state), news.state.padEnd(stateWidth))}${about(news)}`);
+        case 'progress':
+          return terminal.show(`          ${progressBar(news.permille, 1_000)} ${news.note === undefined ? '' : harmless(news.note)}`);
+        case 'log':
+          noteGap(terminal, shown, news);
+          return terminal.text(harmless(news.text));
+        case 'missed':
+          return terminal.line(terminal.paint('quiet', `          (${news.count} messages came too fast to be shown; the whole log is in the result)`));
+        case 'result':
+          return terminal.settle();
+      }
+    },
+    transferred: (what, bytes, total) => terminal.show(`          ${progressBar(bytes, total)} ${what}`),
+  };
+}
+
+const stateWidth = Math.max(...CAPSULE_STATES.map((state) => state.length)) + 2;
+
+function styleOf(state: CapsuleState): Style {
+  if (state === 'agreed') return 'good';
+  return state === 'failed' || state === 'disputed' || state === 'expired' ? 'bad' : 'strong';
+}
+
+function about({ box, attempt, detail }: News & { news: 'state' }): string {
+  return [box && `on ${box}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)].filter(Boolean).join(', ');
+}
+
+/** Says when log is missing, mostly because the watch began after the program. Text with replaced characters has no exact length. */
+function noteGap(terminal: Terminal, shown: Map<LogNews['stream'], number>, { stream, offset, text }: LogNews): void {
+  const expected = shown.get(stream) ?? 0;
+  if (offset > expected) terminal.line(terminal.paint('quiet', `          (${offset - expected} bytes of ${stream} before this are in the result)`));
+  shown.set(stream, text.includes('\ufffd') ? Number.MAX_SAFE_INTEGER : offset + new TextEncoder().encode(text).length);
+}

@@ -1,0 +1,73 @@
+/** A result on the disk: outputs, log and receipt below one folder, each fetched by digest and checked (specification §8). */
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { ResultNews } from '#protocol/client-messages.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Client } from '../client/client.ts';
+import { ClientFailure } from '../client/failure.ts';
+import { placeBelow, writeWhole } from './capsule-folder.ts';
+import { CommandFailure } from './failure.ts';
+
+export interface SavedResult {
+  readonly folder: string;
+  /** Absent where the capsule has none: it never ran. */
+  readonly receipt: string | undefined;
+  readonly outputs: readonly { readonly path: string; readonly bytes: number; readonly file: string }[];
+}
+
+const briefWaitMs = 3_000; // it comes with the answer to the query, if there is one
+
+interface Wanted {
+  /** Relative to the folder. */
+  readonly path: string;
+  readonly digest: Uint8Array;
+  readonly bytes: number;
+}
+
+/** @param onProgress bytes of all bytes that are to be fetched */
+export async function saveResult(client: Client, result: ResultNews, folder: string, onProgress: (bytes: number, total: number) => void): Promise<SavedResult> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const wanted = wantedFiles(result);
+  await fetchAll(client, wanted, folder, onProgress);
+  const receipt = await fetchReceipt(client, result);
+  if (receipt) await writeWhole(join(folder, 'receipt.cbor'), receipt);
+  return {
+    folder,
+    receipt: receipt && join(folder, 'receipt.cbor'),
+    outputs: result.outputs.map(({ path, bytes }) => ({ path, bytes, file: join(folder, 'outputs', path) })),
+  };
+}
+
+function wantedFiles({ outputs, stdout, stderr }: ResultNews): Wanted[] {
+  const wanted = outputs.map(({ path, digest, bytes }) => ({ path: `outputs/${path}`, digest, bytes }));
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total > LIMITS.outputBytesMax) throw new CommandFailure(1, `the outputs have ${total} bytes; at most ${LIMITS.outputBytesMax} are accepted`);
+  return [...wanted, ...(stdout ? [{ path: 'stdout', ...stdout }] : []), ...(stderr ? [{ path: 'stderr', ...stderr }] : [])];
+}
+
+async function fetchAll(client: Client, wanted: readonly Wanted[], folder: string, onProgress: (bytes: number, total: number) => void): Promise<void> {
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  const saved = new Map<string, string>();
+  let before = 0;
+  for (const { path, digest, bytes } of wanted) {
+    const target = await placeBelow(folder, path);
+    const same = saved.get(hex(digest));
+    if (same === undefined) await client.fetchOutput(digest, bytes, target, (fetched) => onProgress(before + fetched, total));
+    else await copyFile(same, target);
+    saved.set(hex(digest), target);
+    before += bytes;
+    onProgress(before, total);
+  }
+}
+
+/** What the boxes agreed on has a receipt; a capsule that was never run, or whose box was refused afterwards, has none. */
+async function fetchReceipt(client: Client, { capsule, state }: ResultNews): Promise<Uint8Array | undefined> {
+  try {
+    return await client.receipt(capsule, state === 'agreed' ? undefined : briefWaitMs);
+  } catch (error) {
+    if (state !== 'agreed' && error instanceof ClientFailure && error.code === 'no-receipt') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** One command's conversation with a device: connected for as long as the command needs, closed whatever happens. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { LIMITS } from '#protocol/limits.ts';
+import { decodeNetwork, type Network } from '#protocol/network.ts';
+import type { Client } from '../client/client.ts';
+import { openClient } from '../client/paired-client.ts';
+import type { Profile } from './profile.ts';
+
+export interface Session {
+  readonly client: Client;
+  readonly profile: Profile;
+  /** From the state folder; absent where the person has none. */
+  readonly network: Network | undefined;
+}
+
+export async function withSession<T>(state: string, profile: Profile, use: (session: Session) => Promise<T>): Promise<T> {
+  const network = await networkIn(state);
+  const warn = (sentence: string): void => void process.stderr.write(`capsule: ${sentence}\n`);
+  const client = await openClient(profile.folder, { warn, ...(network ? { network } : {}) });
+  try {
+    return await use({ client, profile, network });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The network file of the state folder; only a readable one counts, `verify` says what is wrong with another. */
+export async function networkIn(state: string): Promise<Network | undefined> {
+  const content = await readFile(networkFile(state)).catch(() => undefined);
+  if (!content || content.length > LIMITS.networkBytesMax) return undefined;
+  const decoded = decodeNetwork(Uint8Array.from(content));
+  return decoded.status === 'decoded' ? decoded.value : undefined;
+}
+
+export function networkFile(state: string): string {
+  return join(state, 'network.cbor');
+}

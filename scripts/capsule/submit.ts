@@ -1,0 +1,93 @@
+/** `capsule submit`: hands a capsule to a device, gives it the files and follows it to its result. */
+import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type Manifest } from '#protocol/manifest.ts';
+import type { AcceptedCapsule } from '../client/client.ts';
+import type { OfferedBlob } from '../client/offers.ts';
+import { commandOf, UsageError } from '../arguments.ts';
+import { bytesText, harmless } from '../terminal.ts';
+import { collectFiles } from './capsule-files.ts';
+import { keepRecord } from './capsule-folder.ts';
+import { CommandFailure } from './failure.ts';
+import { finish } from './finish.ts';
+import { follow } from './follow.ts';
+import { MANIFEST_KEYS, readManifestFile } from './manifest-file.ts';
+import { clientOption, defaultState, deviceOption, stateOption } from './options.ts';
+import { chooseProfile } from './profile.ts';
+import { withSession, type Session } from './session.ts';
+import { openView, type View } from './view.ts';
+
+export const submit = commandOf(
+  {
+    name: 'submit',
+    summary: 'Runs a capsule: submits it, uploads its files, shows its log and fetches the result with its receipt.',
+    operands: ['FILE'],
+    options: {
+      watch: { help: 'stay until the result is here (this is the default)' },
+      'no-wait': { help: 'leave when the device has the capsule and its files' },
+      device: deviceOption,
+      client: clientOption,
+      state: stateOption,
+      json: { help: 'print a line of JSON for each event' },
+    },
+    notes: `FILE is a capsule.yaml or capsule.json, or a folder that holds one. Its keys: ${MANIFEST_KEYS.join(', ')}.
+Paths in it are relative to its folder, and nothing outside that folder is read.
+Ctrl-C leaves the capsule running; a second one cancels it.
+Exit status: 0 the program ended with 0 and the receipt holds; 1 it failed; 2 the command or FILE is wrong.`,
+  },
+  async ({ operands: [file = ''], options }) => {
+    if (options.watch && options['no-wait']) throw new UsageError('--watch and --no-wait contradict each other; give one of them');
+    const { manifest, blobs } = await readCapsule(file);
+    const state = options.state ?? defaultState;
+    const profile = await chooseProfile(state, options);
+    const view = openView(options.json);
+    return withSession(state, profile, (session) => run({ session, manifest, blobs, state, view, wait: !options['no-wait'] }));
+  },
+);
+
+interface Run {
+  readonly session: Session;
+  readonly manifest: Manifest;
+  readonly blobs: readonly OfferedBlob[];
+  readonly state: string;
+  readonly view: View;
+  readonly wait: boolean;
+}
+
+async function readCapsule(file: string): Promise<Pick<Run, 'manifest' | 'blobs'>> {
+  const manifestFile = await readManifestFile(file);
+  const { files, blobs } = await collectFiles(manifestFile);
+  const manifest = manifestFrom(manifestFile.written, files, Date.now());
+  const decoded = decodeManifest(encodeManifest(manifest));
+  if (decoded.status === 'malformed') throw new CommandFailure(2, `${manifestFile.path}: ${decoded.detail}`);
+  return { manifest, blobs };
+}
+
+async function run({ session, manifest, blobs, state, view, wait }: Run): Promise<number> {
+  const { client, profile } = session;
+  const onUpload = (bytes: number, total: number): void => view.transferred('uploading', bytes, total);
+  const accepted = await client.submit({ manifest, blobs, onUpload });
+  const { capsule } = accepted;
+  const record = { capsule, device: profile.device, client: profile.client, name: manifest.name, submittedAtMs: accepted.acceptance.acceptedAtMs };
+  const folder = await keepRecord(state, record, encodeManifest(manifest), accepted.encodedAcceptance);
+  tellAccepted(accepted, manifest, blobs, profile.device, view, folder);
+  const followed = await follow({ client, capsule, view, untilTaken: !wait });
+  if (followed.status === 'ended') return finish(session, followed.result, state, undefined, view);
+  if (!wait) view.explain(`The device has the capsule and its files.\n  npm run capsule -- logs ${capsule.slice(0, 12)} --follow\n  npm run capsule -- result ${capsule.slice(0, 12)}`);
+  return wait ? interruptedStatus : 0;
+}
+
+const interruptedStatus = 130; // as shells have it: 128 + SIGINT
+
+function tellAccepted({ capsule, acceptance, signature }: AcceptedCapsule, manifest: Manifest, blobs: readonly OfferedBlob[], device: string, view: View, folder: string): void {
+  const size = bytesText(blobs.reduce((sum, { bytes }) => sum + bytes, 0));
+  const files = `${manifest.files.length} ${manifest.files.length === 1 ? 'file' : 'files'}, ${size}`;
+  const digest = capsuleDigest(encodeManifest(manifest)).toHex();
+  view.tell(`accepted ${capsule}  "${harmless(manifest.name)}" (${files}) by device ${device}${signature === 'checked' ? ', signature checked' : ''}`, {
+    event: 'accepted',
+    capsule,
+    device,
+    digest,
+    acceptedAtMs: acceptance.acceptedAtMs,
+    signature,
+    folder,
+  });
+}

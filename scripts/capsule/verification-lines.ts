@@ -1,0 +1,76 @@
+/** A verification for people: a line for each step, what the receipt says, and a warning that nobody overlooks. */
+import type { Report } from '#protocol/box-messages.ts';
+import { hex } from '#protocol/digest.ts';
+import type { ReceiptVerdict } from '#protocol/receipt-verifier.ts';
+import { bytesText, durationText, harmless, table, timeText, type Terminal } from '../terminal.ts';
+import { endingText } from './ending.ts';
+import { holds, type FileCheck, type Verification } from './verification.ts';
+
+type Verified = ReceiptVerdict & { readonly status: 'verified' };
+
+export function showVerification(terminal: Terminal, { verdict, files }: Verification): void {
+  const tick = terminal.paint('good', '✓');
+  const cross = terminal.paint('bad', '✗');
+  for (const { rule, detail } of verdict.steps) terminal.line(`${tick} ${rule.padEnd(18)} ${harmless(detail)}`);
+  if (verdict.status === 'refused') return terminal.line(`${cross} ${verdict.reason.padEnd(18)} ${harmless(verdict.detail)}`);
+  for (const line of fileLines(terminal, files, tick, cross)) terminal.line(line);
+  if (verdict.receipt.tpm === 'software-tpm') showSoftwareTpm(terminal);
+  terminal.line(`\n${summaryTable(verdict)}\n`);
+}
+
+/** What ran, where, when, with what. */
+export function summaryTable({ receipt, manifest, report, software }: Verified): string {
+  const runtime = software.runtimes.find(({ name }) => name === manifest.runtime);
+  const rows: [string, string][] = [
+    ['capsule', `${harmless(manifest.name)} (${receipt.capsule})`],
+    ['client', receipt.client],
+    ['ran', [manifest.runtime, runtime?.version ?? '', manifest.entry, ...manifest.arguments].filter(Boolean).map(harmless).join(' ')],
+    ['on', `${receipt.box.name} at device ${receipt.device} (${receipt.box.trust}), ${harmless(software.kernel)}`],
+    ['when', `${timeText(report.startedAtMs)}, for ${durationText(report.usage.wallMs)}`],
+    ['used', `${durationText(report.usage.cpuMs)} of processor time, ${bytesText(report.usage.memoryBytesMax)} of memory`],
+    ['end', endOfReport(receipt, report)],
+    ...report.outputs.map(({ path, bytes, digest }): [string, string] => ['output', `${harmless(path)}  ${bytesText(bytes)}  sha256:${hex(digest)}`]),
+  ];
+  return table(rows);
+}
+
+/** One sentence, for the end. */
+export function verificationSentence(verification: Verification): string {
+  const { verdict, files } = verification;
+  if (verdict.status === 'refused') return `the receipt does not hold (${verdict.reason}): ${harmless(verdict.detail)}`;
+  const wrong = (files ?? []).filter(({ status }) => status === 'changed' || status === 'absent');
+  if (!holds(verification)) return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
+  return files ? 'the receipt holds, and the outputs are what it says' : 'the receipt holds; no outputs are at hand to compare';
+}
+
+function fileLines(terminal: Terminal, files: readonly FileCheck[] | undefined, tick: string, cross: string): string[] {
+  if (!files) return [`${terminal.paint('warning', '!')} ${'outputs'.padEnd(18)} not at hand, not compared; --outputs names their folder`];
+  return files.map(({ path, bytes, status }) => {
+    const shown = harmless(path);
+    switch (status) {
+      case 'same':
+        return `${tick} ${'output'.padEnd(18)} ${shown}, ${bytesText(bytes)}, as in the receipt`;
+      case 'changed':
+        return `${cross} ${'output'.padEnd(18)} ${shown} is not what the receipt says: it was changed`;
+      case 'absent':
+        return `${cross} ${'output'.padEnd(18)} ${shown} is in the receipt and not in the folder`;
+      case 'unlisted':
+        return `${terminal.paint('warning', '!')} ${'output'.padEnd(18)} ${shown} is in the folder; the receipt says nothing about it`;
+    }
+  });
+}
+
+function showSoftwareTpm(terminal: Terminal): void {
+  terminal.line('');
+  for (const line of softwareTpmWarning) terminal.line(terminal.paint('warning', line));
+}
+
+const softwareTpmWarning = [
+  '  !!  SOFTWARE TPM  !!  The keys of this device live in a program, not in a chip.',
+  '  Whoever runs the device can copy them and sign anything. Good for development; no proof about a machine.',
+];
+
+function endOfReport(receipt: Verified['receipt'], { outcome }: Report): string {
+  const { state, reason } = receipt;
+  return endingText({ state, ...(reason === undefined ? {} : { reason }), ...(outcome.outcome === 'exited' ? { exitStatus: outcome.status } : {}) });
+}

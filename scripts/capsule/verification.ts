@@ -1,0 +1,91 @@
+/** Checking a receipt and the files beside it, offline: `protocol/receipt-verifier.ts` with files (specification §9.2). */
+import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+
+import type { Report } from '#protocol/box-messages.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { decodeNetwork, type Network } from '#protocol/network.ts';
+import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
+import { digestOf } from '../client/downloads.ts';
+import { CommandFailure, systemCode } from './failure.ts';
+
+/** `unlisted`: the receipt says nothing about the file. */
+export interface FileCheck {
+  readonly path: string;
+  readonly bytes: number;
+  readonly status: 'same' | 'changed' | 'absent' | 'unlisted';
+}
+
+export interface Verification {
+  readonly verdict: ReceiptVerdict;
+  /** Absent where no outputs are at hand, or the receipt does not hold. */
+  readonly files: readonly FileCheck[] | undefined;
+}
+
+export function holds({ verdict, files = [] }: Verification): boolean {
+  return verdict.status === 'verified' && files.every(({ status }) => status === 'same' || status === 'unlisted');
+}
+
+/** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
+export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
+  const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
+  const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto });
+  if (verdict.status === 'refused') return { verdict, files: undefined };
+  const folder = outputs ?? join(dirname(receiptFile), 'outputs');
+  const present = await stat(folder).then((found) => found.isDirectory(), () => false);
+  if (!present && outputs !== undefined) throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
+  return { verdict, files: present ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
+}
+
+/** @throws CommandFailure */
+export async function readNetworkFile(path: string): Promise<Network> {
+  const decoded = decodeNetwork(await readBounded(path, LIMITS.networkBytesMax, 'network file'));
+  if (decoded.status === 'malformed') throw new CommandFailure(2, `${path} is not a network file: ${decoded.detail}`);
+  return decoded.value;
+}
+
+async function readBounded(path: string, bytesMax: number, what: string): Promise<Uint8Array> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') throw new CommandFailure(2, `there is no ${what} ${path}`);
+    throw error;
+  });
+  if (!found.isFile()) throw new CommandFailure(2, `${path} is not a file; a ${what} is one`);
+  if (found.size > bytesMax) throw new CommandFailure(2, `${path} has ${found.size} bytes; a ${what} has at most ${bytesMax}`);
+  return Uint8Array.from(await readFile(path));
+}
+
+async function checkFiles(report: Report, outputs: string, beside: string): Promise<FileCheck[]> {
+  const checks: FileCheck[] = [];
+  for (const { path, digest, bytes } of report.outputs) checks.push(await checkFile(join(outputs, path), `outputs/${path}`, digest, bytes));
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const check = await checkFile(join(beside, stream), stream, report[stream].digest, report[stream].bytes);
+    if (check.status !== 'absent') checks.push(check);
+  }
+  const listed = new Set(report.outputs.map(({ path }) => path));
+  const others = (await filesBelow(outputs)).filter((path) => !listed.has(path));
+  return [...checks, ...others.map((path): FileCheck => ({ path: `outputs/${path}`, bytes: 0, status: 'unlisted' }))];
+}
+
+async function checkFile(file: string, path: string, digest: Uint8Array, bytes: number): Promise<FileCheck> {
+  try {
+    const found = await stat(file);
+    if (!found.isFile()) return { path, bytes, status: 'absent' };
+    const handle = await open(file, 'r');
+    try {
+      const same = found.size === bytes && sameBytes(await digestOf(handle), digest);
+      return { path, bytes, status: same ? 'same' : 'changed' };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return { path, bytes, status: 'absent' };
+    throw error;
+  }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
