@@ -31,6 +31,8 @@ export const tpmCodes = {
   size: 0x095,
   value: 0x084,
   locked: 0x921,
+  signature: 0x09b,
+  ticket: 0x0a0,
   nvAlreadyDefined: 0x14c,
   nvUninitialized: 0x14a,
   pcrChanged: 0x128,

@@ -6,7 +6,7 @@
  */
 import { loadAddon } from './addon.ts';
 import { unsized } from './answer.ts';
-import { isTpmError } from './error.ts';
+import { isTpmError, type TpmError } from './error.ts';
 import type { Esys } from './esys.ts';
 import { isPersistent, none, type KeyHandle, type KeyReference, type OpenHandle, type PersistentHandle } from './handle.ts';
 
@@ -45,6 +45,11 @@ export async function withLoaded<H extends OpenHandle, T>(chip: Chip, handle: H,
 /** What is gone already, evicted or lost with its connection, must not hide why. */
 async function flush(chip: Chip, handle: OpenHandle): Promise<void> {
   await chip.esys.FlushContext(handle).catch(ignoreTpmError);
+}
+
+/** Whether what is remembered of persistent handles may be void: the connection was lost, now or unnoticed before. */
+function voidsHandles({ contextLost, layer }: TpmError): boolean {
+  return contextLost || layer === 'addon';
 }
 
 function ignoreTpmError(error: unknown): void {
@@ -105,7 +110,7 @@ export class Tpm {
     try {
       return await operation(this.#chip);
     } catch (error) {
-      if (isTpmError(error) && error.contextLost) this.#persistent.clear();
+      if (isTpmError(error) && voidsHandles(error)) this.#persistent.clear();
       throw error;
     }
   }

@@ -5,6 +5,13 @@
 
 namespace capstan {
 
+namespace {
+
+// ESYS counts its handles up from below 2^31; this one is never reached.
+constexpr ESYS_TR kNoSuchHandle = 0xfffffff0;
+
+}  // namespace
+
 Fault Context::Open() {
   TSS2_RC rc = Tss2_TctiLdr_Initialize(tcti_.c_str(), &transport_);
   if (rc != TSS2_RC_SUCCESS) {
@@ -38,19 +45,20 @@ void Context::FlushAndClose() {
   Close();
 }
 
-bool Context::GiveUpAfter(TSS2_RC rc) {
-  const TSS2_RC layer = rc & TSS2_RC_LAYER_MASK;
+bool Context::GiveUpAfter(const Fault& fault) {
+  if (fault.ours) return false;
+  const TSS2_RC layer = fault.rc & TSS2_RC_LAYER_MASK;
   if (layer == TSS2_TPM_RC_LAYER || layer == TSS2_RESMGR_TPM_RC_LAYER) return false;
   if (layer != TSS2_TCTI_RC_LAYER && !IsStuck()) return false;
   Close();
   return true;
 }
 
-// ESYS 3.2.1 forgets to reset its state after some failures and answers BAD_SEQUENCE for ever. A call with sessions
-// that ESYS refuses before it sends anything tells the two apart.
+// ESYS 3.2.1 forgets to reset its state after some failures and answers BAD_SEQUENCE for ever. A call with a session
+// that does not exist, which ESYS refuses before it sends anything, tells the two apart.
 bool Context::IsStuck() {
-  const TSS2_RC rc = Esys_GetRandom_Async(esys_, ESYS_TR_NONE, ESYS_TR_PASSWORD, ESYS_TR_NONE, 1);
-  return rc == TSS2_RC_SUCCESS || rc == TSS2_ESYS_RC_BAD_SEQUENCE;
+  const TSS2_RC rc = Esys_GetRandom_Async(esys_, kNoSuchHandle, ESYS_TR_NONE, ESYS_TR_NONE, 1);
+  return rc != TSS2_ESYS_RC_BAD_TR;
 }
 
 // What a lost context left in the chip would fill its three slots: nobody else knows these handles any more.

@@ -26,9 +26,9 @@ class Context {
   // Opens the connection where it was lost or never made.
   Fault RequireOpen();
 
-  // Looks at a failed call's code: gives the connection up where nothing more can be done with it.
+  // Looks at why a call failed: gives the connection up where nothing more can be done with it.
   // Returns true when it did.
-  bool GiveUpAfter(TSS2_RC rc);
+  bool GiveUpAfter(const Fault& fault);
 
   ESYS_CONTEXT* esys() const { return esys_; }
   Handles& handles() { return handles_; }

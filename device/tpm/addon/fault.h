@@ -13,6 +13,7 @@ struct Fault {
   TSS2_RC rc = TSS2_RC_SUCCESS;
   const char* layer = "";
   std::string text;
+  bool ours = false;         // refused by the addon itself: no library was asked
   bool contextLost = false;  // the TPM context had to be given up: every handle of it is void
 
   bool any() const { return rc != TSS2_RC_SUCCESS; }
@@ -32,9 +33,9 @@ inline const char* LayerOf(TSS2_RC rc) {
 }
 
 // A failure that a library or the TPM reported.
-inline Fault FaultOf(TSS2_RC rc) { return Fault{rc, LayerOf(rc), Tss2_RC_Decode(rc), false}; }
+inline Fault FaultOf(TSS2_RC rc) { return Fault{rc, LayerOf(rc), Tss2_RC_Decode(rc)}; }
 
 // A call that this addon refuses by itself.
-inline Fault Refusal(TSS2_RC rc, std::string text) { return Fault{rc, "addon", std::move(text), false}; }
+inline Fault Refusal(TSS2_RC rc, std::string text) { return Fault{rc, "addon", std::move(text), true}; }
 
 }  // namespace capstan

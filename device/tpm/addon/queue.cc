@@ -48,7 +48,7 @@ void Queue::Execute(napi_env, void* data) {
   if (running->waiting.call->needsOpen()) running->fault = context.RequireOpen();
   if (running->fault.any()) return;
   running->fault = running->waiting.call->Run(context);
-  if (running->fault.any()) running->fault.contextLost = context.GiveUpAfter(running->fault.rc);
+  if (running->fault.any()) running->fault.contextLost = context.GiveUpAfter(running->fault);
 }
 
 void Queue::Complete(napi_env env, napi_status status, void* data) {
