@@ -20,6 +20,10 @@ export const DEVICE_LIMITS = {
   newsExpirySeconds: 24 * 3_600,
   /** A text output up to this size stands in a JSON result itself. */
   inlineOutputBytesMax: 16 * KIB,
+  /** The own broker has opened its listeners by then; connecting to its socket takes milliseconds. */
+  ownBrokerWaitMs: 15 * SECOND,
+  /** A receipt's evidence must outlast its signing by this, so that a verifier's arithmetic never lies on the edge. */
+  evidenceSpareMs: 5 * SECOND,
   /** How often duties are done again while nothing happens. */
   dutyIntervalMs: 3 * SECOND,
   /** A client that accepted capsules wait for has this long to deliver their files. */

@@ -1,7 +1,7 @@
 /** A device's birth and last will, retained on its status topic. Specification §5.5. In bulk form. */
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { bytes, integer, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
+import { bytes, integer, optional, struct, text, variant, type Infer } from './schema.ts';
 import { Name } from './topics.ts';
 
 export const DeviceStatus = variant('status', {
@@ -10,7 +10,6 @@ export const DeviceStatus = variant('status', {
     node: Digest,
     /** Of the firmware. */
     version: text({ max: 40 }),
-    tpm: oneOf('software-tpm', 'hardware-tpm'),
     sinceMs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     /** Absent until another member's beacon has come. Clients learn from it whose signature to expect. */
     evidence: optional(bytes({ max: LIMITS.evidenceBytesMax })),

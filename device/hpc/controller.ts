@@ -98,6 +98,10 @@ export class Controller {
     this.#boxes = withPairings(this.#boxes, paired);
   }
 
+  boxNames(): readonly string[] {
+    return [...this.#boxes.keys()];
+  }
+
   chunkFromClient(client: string, chunk: BlobChunk): void {
     this.#collector.chunkReceived(`client.${client}`, chunk);
   }

@@ -1,0 +1,196 @@
+/**
+ * A device put together: TPM and identity, broker, attestation among peers, jobs, clients. It starts from its state folder
+ * and can be killed at any moment; whoever supervises it starts it again.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { encodeBulk } from '#protocol/codec.ts';
+import { networkId, networkLabel, decodeNetwork, memberOf, type Network } from '#protocol/network.ts';
+import { DeviceStatus } from '#protocol/status.ts';
+import { topicOf } from '#protocol/topics.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import type { Connection } from '#protocol/mqtt-port.ts';
+import { runAttestation, type Attestation } from './attestation/host.ts';
+import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
+import { createNodeCrypto } from './crypto-node.ts';
+import { Gateway } from './gateway/gateway.ts';
+import { joinGossip, type GossipNetwork } from './gossip.ts';
+import { Controller } from './hpc/controller.ts';
+import type { Issuer } from './hpc/receipt-issuer.ts';
+import { openIdentity, type Identity } from './identity/identity.ts';
+import { StateFile } from './identity/state-file.ts';
+import { DEVICE_LIMITS } from './limits.ts';
+import { openAuthority, type Authority } from './mqtt/authority.ts';
+import { connect } from './mqtt/connection.ts';
+import type { BrokerEvent } from './mqtt/broker.ts';
+import { startDeviceBroker, type DeviceBroker } from './mqtt/device-broker.ts';
+import { claimPorts } from './mqtt/ports.ts';
+import type { Log, Publisher } from './ports.ts';
+import { Presence } from './presence.ts';
+import { publisherOn, serve } from './serving.ts';
+import { measureSoftware } from './software.ts';
+import { BlobStore } from './store/blob-store.ts';
+import { openStore, type Store } from './store/store.ts';
+
+export interface Device {
+  readonly name: string;
+  stop(): Promise<void>;
+}
+
+export interface DeviceRequest {
+  readonly stateFolder: string;
+  readonly log: Log;
+  /** The program should end, so that its supervisor starts it anew: the TPM or the disk is gone. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** @throws Error in a sentence for the operator: no network file, no TPM, another chip, a port that is taken */
+export async function startDevice(request: DeviceRequest): Promise<Device> {
+  const { stateFolder, log } = request;
+  const configuration = readConfiguration(stateFolder);
+  const network = readNetwork(stateFolder);
+  const crypto = createNodeCrypto();
+  const identity = await openIdentity({ tcti: configuration.tcti, folder: stateFolder, measurements: await measureSoftware(configuration.board), crypto });
+  requireSeat(network, identity, configuration);
+  const authority = openDeviceAuthority(stateFolder, configuration);
+  const broker = await openBroker(request, configuration, network, authority);
+  const own = connectOwn(broker, network, configuration.name);
+  await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
+  const gossip = joinGossip(own, network, configuration.name, authority, log);
+  const records = new StateFile(join(stateFolder, 'attestation.cbor'), DEVICE_LIMITS.attestationRecordBytesMax);
+  const attestation = await runAttestation({
+    network,
+    crypto,
+    attester: identity,
+    gossip,
+    records,
+    clock: Date.now,
+    random: randomBytes,
+    log,
+    onStanding: (device, standing) => log('standing', { device, verdict: standing.verdict, ...('reason' in standing ? { reason: standing.reason } : {}) }),
+    onFailure: request.onFailure,
+  });
+  const running = { configuration, network, crypto, identity, authority, broker, own, gossip, attestation };
+  return startWork(request, running);
+}
+
+interface Running {
+  readonly configuration: DeviceConfiguration;
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly identity: Identity;
+  readonly authority: Authority;
+  readonly broker: DeviceBroker;
+  readonly own: Connection;
+  readonly gossip: GossipNetwork;
+  readonly attestation: Attestation;
+}
+
+async function startWork(request: DeviceRequest, running: Running): Promise<Device> {
+  const { stateFolder, log } = request;
+  const { configuration, network, identity, own } = running;
+  const store = openStore(join(stateFolder, 'device.sqlite'));
+  const blobs = new BlobStore(join(stateFolder, 'blobs'));
+  const publisher = publisherOn(own, networkLabel(network), log);
+  const { gateway, controller } = openRooms(running, { store, blobs, publisher, log });
+  await serve(own, { network: networkLabel(network), device: configuration.name }, gateway, controller, log);
+  controller.resume();
+  const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
+  own.onState((state) => {
+    if (state !== 'connected') return;
+    presence.forget();
+    running.attestation.republish();
+    controller.doDuties();
+  });
+  const timer = setInterval(() => {
+    presence.show(running.attestation.evidence(), controller.boxNames());
+    controller.timePassed();
+  }, DEVICE_LIMITS.dutyIntervalMs);
+  log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
+  return { name: configuration.name, stop: () => stopDevice(running, { store, timer, presence }) };
+}
+
+/** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */
+function openRooms(running: Running, parts: { store: Store; blobs: BlobStore; publisher: Publisher; log: Log }): { gateway: Gateway; controller: Controller } {
+  const { configuration, network, crypto, identity } = running;
+  const common = { ...parts, sign: (input: Uint8Array) => identity.sign(input), now: Date.now, random: (bytes: number) => new Uint8Array(randomBytes(bytes)) };
+  const id = networkId(network);
+  const gateway = new Gateway({ ...common, network: id, networkLabel: networkLabel(network), node: identity.node, device: configuration.name });
+  const controller = new Controller({
+    ...common,
+    listener: { network: id, device: configuration.name, crypto },
+    issuer: () => issuerOf(running),
+    news: gateway,
+  });
+  return { gateway, controller };
+}
+
+/** The device as a receipt names it, when its evidence counts now and a little longer. */
+function issuerOf({ attestation, identity, configuration, network }: Running): Issuer | undefined {
+  const evidence = attestation.evidence();
+  const standing = attestation.ownStanding();
+  if (!evidence || standing?.verdict !== 'trusted' || standing.attestedUntilMs < Date.now() + DEVICE_LIMITS.evidenceSpareMs) return undefined;
+  return {
+    network: networkId(network),
+    node: identity.node,
+    device: configuration.name,
+    tpm: standing.softwareTpm ? 'software-tpm' : 'hardware-tpm',
+    evidence,
+    sign: (input) => identity.sign(input),
+  };
+}
+
+async function stopDevice(running: Running, parts: { store: Store; timer: NodeJS.Timeout; presence: Presence }): Promise<void> {
+  clearInterval(parts.timer);
+  parts.presence.leave();
+  await running.attestation.stop();
+  await running.gossip.close();
+  await running.own.close();
+  await running.broker.stop();
+  await running.identity.close();
+  parts.store.close();
+}
+
+function readNetwork(stateFolder: string): Network {
+  const file = join(stateFolder, 'network.cbor');
+  if (!existsSync(file)) throw new Error(`${file} is missing: a device needs the network file of the network that it belongs to`);
+  const decoded = decodeNetwork(readFileSync(file));
+  if (decoded.status === 'malformed') throw new Error(`${file} is no network file: ${decoded.detail}`);
+  return decoded.value;
+}
+
+function requireSeat(network: Network, identity: Identity, configuration: DeviceConfiguration): void {
+  const member = memberOf(network, identity.node);
+  if (!member) throw new Error(`the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)})`);
+  if (member.name !== configuration.name) throw new Error(`the network knows this device as "${member.name}"; its configuration says "${configuration.name}"`);
+}
+
+/** The authorities of a device; also needed before there is a network, for its card. */
+export function openDeviceAuthority(stateFolder: string, { name, hosts }: DeviceConfiguration): Authority {
+  return openAuthority({ folder: join(stateFolder, 'authority'), device: name, hosts });
+}
+
+async function openBroker(request: DeviceRequest, configuration: DeviceConfiguration, network: Network, authority: Authority): Promise<DeviceBroker> {
+  const folder = join(request.stateFolder, 'broker');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const ports = await claimPorts(join(folder, 'ports.json'), configuration.ports);
+  const peers = network.members.filter((member) => member.name !== configuration.name);
+  const options = {
+    folder,
+    network: networkLabel(network),
+    device: configuration.name,
+    authority,
+    ports,
+    ...(configuration.address === undefined ? {} : { address: configuration.address }),
+    onEvent: ({ event, ...fields }: BrokerEvent) => request.log(event, fields),
+  };
+  return startDeviceBroker(options, { peerAuthorities: peers.map((member) => member.peersAuthority), revokedClients: [], revokedBoxes: [] });
+}
+
+/** The firmware's own connection; the broker says "offline" for a device that dies. */
+function connectOwn(broker: DeviceBroker, network: Network, device: string): Connection {
+  const topic = topicOf(networkLabel(network), { to: 'status', device });
+  const payload = encodeBulk(DeviceStatus, { status: 'offline', device });
+  return connect({ socket: broker.socket }, { will: { topic, payload, retain: true } });
+}

@@ -1,0 +1,95 @@
+/** The devices of a grid on one machine: a software TPM and a firmware process each, on the grid's own network. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Network } from '#protocol/network.ts';
+import { writeConfiguration } from '../../device/configuration.ts';
+import { measureSoftware, referencesOf } from '../../device/software.ts';
+import { startSoftwareTpm, type SoftwareTpm } from '../../device/tpm/swtpm.ts';
+import type { GridLayout } from './layout.ts';
+import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
+import { supervise, type Supervisor } from './supervisor.ts';
+
+const BOARD = 'simulated';
+const ADDRESS = '127.0.0.1';
+const CARD_MAX_MS = 60_000;
+const firmware = fileURLToPath(new URL('../../device/main.ts', import.meta.url));
+
+export interface GridDevice {
+  readonly name: string;
+  readonly supervisor: Supervisor;
+  /** The software TPM as it runs now. */
+  tpm(): SoftwareTpm;
+  stop(): Promise<void>;
+}
+
+/** Starts the software TPM of a device, and says to the device where it is. */
+export async function startTpm(layout: GridLayout, device: string): Promise<SoftwareTpm> {
+  mkdirSync(layout.device(device), { recursive: true, mode: 0o700 });
+  const tpm = await startSoftwareTpm({ folder: layout.tpm(device), authorityFolder: layout.tpmAuthority });
+  writeConfiguration(layout.device(device), { name: device, tcti: tpm.tcti, board: BOARD, address: ADDRESS, hosts: [ADDRESS] });
+  return tpm;
+}
+
+/** The grid's network: read, or founded by the devices whose TPMs run; with the references of what runs today. */
+export async function openNetwork(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>): Promise<Network> {
+  const references = referencesOf(await measureSoftware(BOARD), BOARD);
+  const known = readNetworkFile(layout.networkFile);
+  const network = known ? withReferences(known, references) : await found(layout, tpms, references);
+  writeNetworkFile(layout.networkFile, network);
+  for (const device of tpms.keys()) writeNetworkFile(join(layout.device(device), 'network.cbor'), network);
+  return network;
+}
+
+async function found(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>, references: ReturnType<typeof referencesOf>): Promise<Network> {
+  const salt = newSalt();
+  const authorities = [...tpms.values()][0]?.caCertificates ?? [];
+  const cards = await Promise.all([...tpms.keys()].map((device) => cardOf(layout, device, salt, authorities)));
+  return foundNetwork('bench', salt, cards, authorities, references);
+}
+
+async function cardOf(layout: GridLayout, device: string, salt: Uint8Array, intermediates: readonly Uint8Array[]): Promise<Uint8Array> {
+  const folder = layout.device(device);
+  const files = intermediates.map((certificate, index) => {
+    const file = join(layout.tpm(device), `authority-${index}.der`);
+    writeFileSync(file, certificate);
+    return file;
+  });
+  const given = files.flatMap((file) => ['--intermediate', file]);
+  const line = [firmware, 'card', '--state', folder, '--salt', salt.toHex(), ...given];
+  await promisify(execFile)(process.execPath, line, { timeout: CARD_MAX_MS }).catch((error: unknown) => {
+    throw new Error(`device ${device} could not make its card: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  return readFileSync(join(folder, 'card.cbor'));
+}
+
+/** Keeps a device running. Its TPM is started again before it, when it has died. */
+export function startDeviceProcess(layout: GridLayout, device: string, first: SoftwareTpm, onEnd: (name: string, how: string) => void): GridDevice {
+  let tpm = first;
+  let hasDied = false;
+  const watch = (running: SoftwareTpm): void => void running.ended.then(() => (hasDied = tpm === running));
+  watch(tpm);
+  const supervisor = supervise({
+    name: device,
+    arguments: [firmware, 'run', '--state', layout.device(device)],
+    logFile: join(layout.logs, `${device}.log`),
+    before: async () => {
+      if (!hasDied) return;
+      tpm = await startTpm(layout, device);
+      hasDied = false;
+      watch(tpm);
+    },
+    onEnd,
+  });
+  return {
+    name: device,
+    supervisor,
+    tpm: () => tpm,
+    stop: async () => {
+      await supervisor.stop();
+      await tpm.stop();
+    },
+  };
+}

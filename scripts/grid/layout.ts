@@ -1,0 +1,30 @@
+/** Where the parts of a grid lie in its state folder. */
+import { join, resolve } from 'node:path';
+
+export interface GridLayout {
+  readonly root: string;
+  readonly networkFile: string;
+  /** Of the software TPMs of this grid. */
+  readonly tpmAuthority: string;
+  readonly logs: string;
+  device(name: string): string;
+  tpm(device: string): string;
+  box(name: string): string;
+  client(device: string, name: string): string;
+  capsule(id: string): string;
+}
+
+export function gridLayout(stateFolder: string): GridLayout {
+  const root = resolve(stateFolder);
+  return {
+    root,
+    networkFile: join(root, 'network.cbor'),
+    tpmAuthority: join(root, 'tpm-authority'),
+    logs: join(root, 'logs'),
+    device: (name) => join(root, 'devices', name),
+    tpm: (device) => join(root, 'devices', device, 'tpm'),
+    box: (name) => join(root, 'boxes', name),
+    client: (device, name) => join(root, 'clients', device, name),
+    capsule: (id) => join(root, 'capsules', id),
+  };
+}
