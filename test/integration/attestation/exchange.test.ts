@@ -1,0 +1,80 @@
+/** Three devices attest one another over gossip, each with its own software TPM. Specification §3. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import type { GossipKind } from '#protocol/topics.ts';
+import type { Gossip, RecordFile } from '../../../device/attestation/ports.ts';
+import { runAttestation, type Attestation } from '../../../device/attestation/host.ts';
+import type { PeerStanding } from '../../../device/attestation/standing.ts';
+import { crypto, startBench, type Bench, type Device } from './bench.ts';
+
+let bench: Bench;
+before(async () => {
+  bench = await startBench();
+});
+after(() => bench.stop());
+
+type Handler = (peer: string, kind: GossipKind, payload: Uint8Array) => void;
+
+/** Brokers in memory: what is retained reaches whoever comes later. */
+class Brokers {
+  readonly #handlers = new Map<string, Handler>();
+  readonly #retained = new Map<string, Map<GossipKind, Uint8Array>>();
+
+  gossipOf(name: string): Gossip {
+    return {
+      publish: async (kind, payload) => {
+        const retained = this.#retained.get(name) ?? new Map<GossipKind, Uint8Array>();
+        this.#retained.set(name, retained.set(kind, payload));
+        for (const [other, handler] of this.#handlers) if (other !== name) handler(name, kind, payload);
+      },
+      onMessage: (handler) => {
+        this.#handlers.set(name, handler);
+        for (const [other, kinds] of this.#retained) if (other !== name) for (const [kind, payload] of kinds) handler(other, kind, payload);
+      },
+    };
+  }
+}
+
+function memoryRecord(): RecordFile & { saved: Uint8Array | undefined } {
+  const file = { saved: undefined as Uint8Array | undefined, load: async () => file.saved, save: async (record: Uint8Array) => void (file.saved = record) };
+  return file;
+}
+
+async function attest(device: Device, brokers: Brokers, records: RecordFile, onStanding: (peer: string, standing: PeerStanding) => void = () => undefined): Promise<Attestation> {
+  return runAttestation({
+    network: bench.network,
+    crypto,
+    attester: device.identity,
+    gossip: brokers.gossipOf(device.name),
+    records,
+    clock: Date.now,
+    random: (bytes) => globalThis.crypto.getRandomValues(new Uint8Array(bytes)),
+    log: () => undefined,
+    onStanding,
+    onFailure: (error) => assert.fail(String(error)),
+  });
+}
+
+test('devices that start with nothing vouch for one another and trust one another within seconds (§3)', { timeout: 20_000 }, async () => {
+  const brokers = new Brokers();
+  const done = Promise.withResolvers<void>();
+  const trusted = new Set<string>();
+  const records = bench.devices.map(memoryRecord);
+  const running = await Promise.all(bench.devices.map((device, index) =>
+    attest(device, brokers, records[index] ?? memoryRecord(), (peer, standing) => {
+      if (standing.verdict === 'trusted') trusted.add(`${device.name} of ${peer}`);
+      if (trusted.size === 9) done.resolve();
+    })));
+  await done.promise;
+  assert.equal(running[0]?.standings().get('bravo')?.verdict, 'trusted');
+  assert.equal(running[0]?.ownStanding()?.verdict, 'trusted');
+  const [older, fresh] = [running[0]?.evidence(), await running[0]?.freshEvidence()];
+  assert.notDeepEqual(fresh, older);
+
+  await running[1]?.stop();
+  const again = await attest(bench.devices[1], brokers, records[1] ?? memoryRecord());
+  await again.freshEvidence();
+  assert.equal(again.ownStanding()?.verdict, 'trusted', 'a restarted program shows the credentials that it remembers');
+  await Promise.all([running[0]?.stop(), again.stop(), running[2]?.stop()]);
+});
