@@ -127,7 +127,13 @@ function startProgram(folder: string, socket: string): Program {
     '--server', `type=unixio,path=${socket},mode=0600`, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
     '--flags', 'not-need-init,startup-clear',
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // It ends with this process, so it needs not keep it alive.
+  for (const handle of [child, child.stdout, child.stderr]) unref(handle);
   return watch(child);
+}
+
+function unref(handle: unknown): void {
+  if (typeof handle === 'object' && handle !== null && 'unref' in handle && typeof handle.unref === 'function') handle.unref();
 }
 
 function watch(child: ChildProcess): Program {
@@ -176,7 +182,7 @@ async function accepts(path: string): Promise<boolean> {
 async function endProgram({ child, ended }: Program, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   child.kill(signal);
   const late = new AbortController();
-  const timer = sleep(stopMsMax, undefined, { signal: late.signal, ref: false }).then(() => child.kill('SIGKILL'), () => false);
+  const timer = sleep(stopMsMax, undefined, { signal: late.signal }).then(() => child.kill('SIGKILL'), () => false);
   await ended;
   late.abort();
   await timer;

@@ -26,8 +26,11 @@ before(async () => {
   if (mayWear) keys = await provision(tpm);
 });
 after(async () => {
-  if (mayWear) await unprovision(tpm);
-  await bench.close();
+  try {
+    if (mayWear) await unprovision(tpm);
+  } finally {
+    await bench.close();
+  }
 });
 
 test('a quote is over the selected registers, carries the qualifying data and is signed by the attestation key', wearing, async () => {

@@ -30,8 +30,11 @@ before(async () => {
   if (mayWear) await provision(tpm);
 });
 after(async () => {
-  if (mayWear) await unprovision(tpm);
-  await bench.close();
+  try {
+    if (mayWear) await unprovision(tpm);
+  } finally {
+    await bench.close();
+  }
 });
 
 test('a secret opens while the registers are as they were, and no longer when one has changed', wearing, async () => {
