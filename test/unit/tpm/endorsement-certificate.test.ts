@@ -7,6 +7,7 @@ import { judgeEndorsementCertificate, type EndorsementAuthority } from '#protoco
 import { judgeEndorsementKey } from '#protocol/tpm/endorsement-key.ts';
 import { PublicArea } from '#protocol/tpm/public-area.ts';
 import { endorsementKeyTemplate } from '#protocol/tpm/templates.ts';
+import { bits, certificateWith, nothing, octets, oid, sequence, yes, type CertificateParts } from './built-certificate.ts';
 import { captured, crypto, endorsementKey, flipped, hex, reasonOf, vectors } from './captured.ts';
 
 type Case = { name: string; verdict: string; certificate: string; intermediates: string[] };
@@ -64,8 +65,24 @@ describe('a certificate of the endorsement key', () => {
     }
   });
 
+  test('up to four intermediates are looked at', () => {
+    assert.equal(verdictOn({ ...first, intermediates: Array.from({ length: 4 }, () => first.intermediates[0]!) }).status, 'accepted');
+  });
+
   test('more intermediates than are looked at are refused before any is', () => {
     assert.equal(reasonOf(verdictOn({ ...first, intermediates: Array.from({ length: 5 }, () => first.intermediates[0]!) })), 'path-too-long');
+  });
+
+  test('of another kind of key, exponent or purpose is refused before its signature is looked at', () => {
+    const judged = (parts: CertificateParts) =>
+      reasonOf(judgeEndorsementCertificate(crypto, endorsementKey(), { certificate: certificateWith(parts), intermediates: [] }, trusted, atMs));
+    const modulusInteger = sequence(hex(`0282010100${endorsementKey().modulus.toHex()}`), hex('020103'));
+    assert.equal(judged({}), 'unknown-authority');
+    assert.equal(judged({ publicKey: sequence(sequence(hex(oid.rsa), nothing), bits(modulusInteger)) }), 'other-key');
+    assert.equal(judged({ publicKey: sequence(sequence(hex(oid.ecPublicKey), hex(oid.p256)), bits(hex(`04${'11'.repeat(64)}`))) }), 'other-key');
+    assert.equal(judged({ extensions: [sequence(hex(oid.basicConstraints), octets(sequence(yes)))] }), 'not-an-endorsement-certificate');
+    assert.equal(judged({ extensions: [sequence(hex(oid.keyUsage), octets(hex('03020204')))] }), 'not-an-endorsement-certificate');
+    assert.equal(judged({ extensions: [sequence(hex(oid.extendedKeyUsage), octets(sequence()))] }), 'not-an-endorsement-certificate');
   });
 
   test('of a software TPM names its authority, so that a network of chips can refuse it', () => {
