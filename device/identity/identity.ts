@@ -81,6 +81,7 @@ export class Identity {
   readonly resetCount: number;
   readonly #opened: Opened;
   #record: IdentityRecord;
+  #closed: Promise<void> | undefined;
 
   constructor(opened: Opened) {
     const { keys, boot } = opened;
@@ -179,8 +180,10 @@ export class Identity {
     }
   }
 
+  /** Waits for what was begun, and gives the TPM free; a second call does nothing more. */
   async close(): Promise<void> {
-    await this.#opened.tpm.close();
+    this.#closed ??= this.#opened.tpm.close();
+    await this.#closed;
   }
 
   #vrfModulus(): Uint8Array {
