@@ -74,7 +74,7 @@ function isUsableVersionTwo(base: string): boolean {
     writeFileSync(path.join(path.dirname(base), 'cgroup.subtree_control'), '+memory +pids +cpu');
     mkdirSync(base, { recursive: true });
     writeFileSync(path.join(base, 'cgroup.subtree_control'), '+memory +pids +cpu');
-    return ['memory.max', 'pids.max', 'cpu.stat'].every((file) => existsSync(path.join(base, file)));
+    return isWritable(base) && ['memory.max', 'pids.max', 'cpu.stat'].every((file) => existsSync(path.join(base, file)));
   } catch {
     return false; // not ours to write, or the controllers are elsewhere
   }
@@ -85,12 +85,19 @@ function versionOne(mounts: readonly Mount[]): Hierarchy | undefined {
   const [memory, pids, cpuacct] = [folderOf('memory'), folderOf('pids'), folderOf('cpuacct')];
   if (memory === undefined || pids === undefined || cpuacct === undefined) return undefined;
   const bases = { memory: path.join(memory, 'capstan'), pids: path.join(pids, 'capstan'), cpuacct: path.join(cpuacct, 'capstan') };
+  return Object.values(bases).every(isWritable) ? hierarchy('cgroup-v1', bases) : undefined;
+}
+
+/** Tried out: rights on control groups do not follow from anything simpler. */
+function isWritable(base: string): boolean {
+  const trial = path.join(base, `trial-${process.pid}`);
   try {
-    for (const base of Object.values(bases)) mkdirSync(base, { recursive: true });
+    mkdirSync(trial, { recursive: true });
+    rmdirSync(trial);
+    return true;
   } catch {
-    return undefined; // not ours to write
+    return false;
   }
-  return hierarchy('cgroup-v1', bases);
 }
 
 /** Where each controller's groups lie; all the same in version 2. */

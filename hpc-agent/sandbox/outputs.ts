@@ -7,6 +7,7 @@ import { constants } from 'node:fs';
 import { lstat, open, readdir } from 'node:fs/promises';
 import type { Dirent } from 'node:fs';
 import path from 'node:path';
+import { LIMITS } from '#protocol/limits.ts';
 import type { IgnoredReason, OutputFile, Outputs } from '../executor.ts';
 import { pathDepthMax } from '../limits.ts';
 import type { OutputWeight } from './verdict.ts';
@@ -22,13 +23,24 @@ export async function collectOutputs(root: string, bytesMax: number): Promise<Ou
   return { files: found.files.sort(byPath), ignored: found.ignored.sort(byPath) };
 }
 
-/** Logical sizes of the regular files. */
+/**
+ * Logical sizes of the regular files; counting stops above what is accepted. (Node's own recursive listing follows
+ * links to folders, which here would lead out into the host.)
+ */
 export async function weighOutputs(root: string): Promise<OutputWeight> {
-  const entries = await readdir(root, { withFileTypes: true, recursive: true, encoding: 'buffer' });
-  const files = entries.filter((entry) => entry.isFile());
-  let bytes = 0;
-  for (const { parentPath, name } of files) bytes += (await lstat(Buffer.concat([Buffer.from(parentPath), slash, name]))).size;
-  return { bytes, files: files.length };
+  const weight = { bytes: 0, files: 0 };
+  const pending: Buffer[] = [Buffer.from(root)];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(() => [])) {
+      const place = Buffer.concat([folder, slash, entry.name]);
+      if (entry.isDirectory()) pending.push(place);
+      if (!entry.isFile()) continue;
+      weight.files += 1;
+      weight.bytes += (await lstat(place)).size;
+      if (weight.files > LIMITS.outputFilesMax) return weight;
+    }
+  }
+  return weight;
 }
 
 const slash = Buffer.from('/');
@@ -45,10 +57,10 @@ function byPath(left: { readonly path: string }, right: { readonly path: string 
 
 async function collectFolder(root: string, folder: string, found: Found): Promise<void> {
   for (const entry of await listFolder(root, folder, found)) {
-    const name = decodeName(entry.name);
-    const relative = folder === '' ? (name ?? '') : `${folder}/${name ?? ''}`;
-    const reason = name === undefined ? 'name-refused' : reasonToIgnore(entry, relative);
-    if (reason !== undefined) found.ignored.push({ path: printable(relative + (name ?? '\ufffd')), reason });
+    const name = entry.name.toString('utf8');
+    const relative = folder === '' ? name : `${folder}/${name}`;
+    const reason = reasonToIgnore(entry, name, relative);
+    if (reason !== undefined) found.ignored.push({ path: printable(relative), reason });
     else if (entry.isDirectory()) await collectFolder(root, relative, found);
     else await collectFile(root, relative, found);
   }
@@ -63,14 +75,10 @@ async function listFolder(root: string, folder: string, found: Found): Promise<D
   }
 }
 
-/** Undefined for a name that is not UTF-8: it has no one meaning elsewhere. */
-function decodeName(name: Buffer): string | undefined {
-  const text = name.toString('utf8');
-  return Buffer.compare(Buffer.from(text), name) === 0 ? text : undefined;
-}
-
-function reasonToIgnore(entry: Dirent<Buffer>, relative: string): IgnoredReason | undefined {
+/** A name that is not UTF-8 has no one meaning elsewhere. */
+function reasonToIgnore(entry: Dirent<Buffer>, name: string, relative: string): IgnoredReason | undefined {
   if (!entry.isDirectory() && !entry.isFile()) return 'not-a-regular-file';
+  if (Buffer.compare(Buffer.from(name), entry.name) !== 0) return 'name-refused';
   if (relative.split('/').length > pathDepthMax) return 'too-deep';
   return judgePath(relative).status === 'refused' ? 'name-refused' : undefined;
 }

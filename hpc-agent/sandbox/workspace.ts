@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, constants, openSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -34,6 +34,8 @@ export class SandboxWorkspace implements Workspace {
   readonly #parts: WorkspaceParts;
   #phase: Phase = 'new';
   #child: ChildProcess | undefined;
+  /** The first process inside: with it the kernel ends all others. */
+  #first: number | undefined;
   #kill: Kill | undefined;
   #ended: Promise<Outcome> | undefined;
   #folders: { readonly out: number; readonly scratch: number } | undefined;
@@ -131,9 +133,10 @@ export class SandboxWorkspace implements Workspace {
 
   /** Bounds the sandbox while it waits at its gate, then opens the gate. */
   async #awaitStart(launch: Launch): Promise<Start> {
-    const timer = setTimeout(() => launch.child.kill('SIGKILL'), sandboxStartMs);
+    const timer = setTimeout(() => { this.#killTree(); }, sandboxStartMs);
     const pid = await Promise.race([firstProcess(launch.information), launch.ended.then(() => undefined)]);
     if (pid !== undefined) {
+      this.#first = pid;
       this.#parts.meter.attach(pid);
       this.#folders = await this.#openFolders(launch, pid);
     }
@@ -145,7 +148,7 @@ export class SandboxWorkspace implements Workspace {
     }
     this.#phase = 'running';
     if (this.#kill === undefined) writeSync(launch.gate.descriptor, 'x');
-    else launch.child.kill('SIGKILL');
+    else this.#killTree();
     closeSync(launch.gate.descriptor);
     return { status: 'started' };
   }
@@ -197,10 +200,21 @@ export class SandboxWorkspace implements Workspace {
     return { tree, out: fullness(folders.out), scratch: fullness(folders.scratch) };
   }
 
-  /** A sandbox that is not set up yet is killed at its gate: before that, its first process would not die with it. */
+  /** A sandbox that is not set up yet is killed at its gate, once its first process is known. */
   #end(kill: Kill): void {
     this.#kill ??= kill;
-    if (this.#phase === 'running') this.#child?.kill('SIGKILL');
+    if (this.#phase === 'running') this.#killTree();
+  }
+
+  /**
+   * bubblewrap's death signal is armed only after the gate (a change of credentials clears it, prctl(2)), so the first
+   * process is killed by itself. It cannot have become another's while its parent, our child, is there.
+   */
+  #killTree(): void {
+    const child = this.#child;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (this.#first !== undefined && parentOf(this.#first) === child.pid) process.kill(this.#first, 'SIGKILL');
+    child.kill('SIGKILL');
   }
 }
 
@@ -273,6 +287,16 @@ function firstProcess(information: Readable): Promise<number | undefined> {
     information.on('error', () => { resolve(undefined); });
     information.on('end', () => { resolve(undefined); });
   });
+}
+
+/** Field 4 of /proc/<pid>/stat (proc(5)); undefined once the process is gone. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY;
