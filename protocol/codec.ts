@@ -20,6 +20,12 @@ export function encodeStrict<T>(schema: Schema<T>, value: T): Uint8Array {
   return encodeCbor(raw, rfc8949EncodeOptions);
 }
 
+/** The same for a value that was put together from what somebody else said, and may be out of bounds by that. */
+export function encodeForeign<T>(schema: Schema<T>, value: T): Decoded<Uint8Array> {
+  const checked = readDeclared(schema, schema.write(value, 'cbor'), 'cbor');
+  return checked.status === 'malformed' ? checked : { status: 'decoded', value: encodeStrict(schema, value) };
+}
+
 /** Reads strict bytes; any other encoding of the same value is refused (§2.1). */
 export function decodeStrict<T>(schema: Schema<T>, encoded: Uint8Array, bytesMax: number): Decoded<T> {
   if (encoded.length > bytesMax) return tooLarge(encoded, bytesMax);

@@ -1,10 +1,10 @@
 /** The judgement of a submission: may this client run this capsule here? Pure. Specification §7.3. */
 import { capsuleIdOf } from '#protocol/capsule.ts';
 import { Submission, WrittenSubmission, type Refusal } from '#protocol/client-messages.ts';
-import { decodeBulk, decodeJson, sameBytes } from '#protocol/codec.ts';
+import { decodeBulk, decodeJson, encodeForeign, sameBytes } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type CapsuleFile, type Manifest } from '#protocol/manifest.ts';
+import { capsuleDigest, decodeManifest, Manifest, manifestFrom, type CapsuleFile } from '#protocol/manifest.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { ClientNotation } from '../store/store.ts';
 
@@ -77,7 +77,9 @@ function readWritten(submission: { payload: Uint8Array; freshRequest: Uint8Array
   const { files, content = {}, request = submission.freshRequest } = decoded.value;
   if (files) return refused('malformed', 'over MQTT there is no folder to take "files" from; put the text of each file into "content"');
   const { found, blobs } = filesFrom(content);
-  return { request, encodedManifest: encodeManifest(manifestFrom(decoded.value, found, atMs)), content: blobs };
+  const manifest = encodeForeign(Manifest, manifestFrom(decoded.value, found, atMs));
+  if (manifest.status === 'malformed') return refused('malformed', manifest.detail);
+  return { request, encodedManifest: manifest.value, content: blobs };
 }
 
 function filesFrom(content: Record<string, string>): { found: CapsuleFile[]; blobs: Map<string, Uint8Array> } {
