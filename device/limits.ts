@@ -108,6 +108,12 @@ export const MQTT_LIMITS = {
   authorityValidMs: 20 * 365 * DAY,
   /** Wrong attempts at an invitation before it is withdrawn. A token has 256 bits: these are mistakes, not guesses. */
   pairingAttemptsMax: 5,
+  /** An answer is given again for so long, should it have been lost; a requester repeats every two seconds. */
+  pairingAnswerMs: 60 * SECOND,
+  /** A file of the registry or an invitation: under 1 KiB. */
+  pairingFileBytesMax: 8 * KIB,
+  /** Changes in the folders of pairing that come together are read once. */
+  pairingSettleMs: 20,
   /** Invitations that wait at a time. */
   invitationsMax: 64,
   /** Names that a device certifies, living and expelled: bounds its registry and its revocation lists. */

@@ -94,6 +94,9 @@ export const blobCacheBytesMax = 16 * 1024 * MiB;
 /** Blobs fetched at one time, with eight pieces of each in flight. */
 export const blobsAtOnceMax = 4;
 
+/** Files of a run written through to the disk at one time: the journal takes many in one go. */
+export const filesKeptAtOnce = 16;
+
 /** Half a blob that nobody continued for a day is removed. */
 export const partialBlobMs = 24 * 3_600_000;
 
@@ -118,8 +121,8 @@ export const packageListMs = 30_000;
 /** Kernel memory of a capsule's processes, page tables and file names, above what the capsule asked for. */
 export const memoryOverheadBytes = 16 * MiB;
 
-/** Processes of the sandbox itself in a capsule's group: bubblewrap's first process. */
-export const processOverhead = 1;
+/** Processes of the sandbox itself in a capsule's group: bubblewrap, outside and inside. */
+export const processOverhead = 2;
 
 /** Progress, asks and pieces that nobody took within a minute have been said again, or never matter again. */
 export const telemetrySeconds = 60;
@@ -130,19 +133,8 @@ export const helloIntervalMs = 15_000;
 /** Challenges answered at one time: the device asks once before and once after each run. */
 export const challengesAtOnceMax = 8;
 
-/** MQTT messages and bytes that wait for a broker's acknowledgement; more are dropped and said so. */
-export const outgoingMessagesMax = 4_096;
-export const outgoingBytesMax = 64 * MiB;
+/** How long a device may take to open its door to an invitation and to answer: both are a matter of milliseconds. */
+export const pairingWaitMs = 10_000;
 
-/** How long a broker may take to answer: it does so at once, and a longer wait only finds dead ones later. */
-export const connectMs = 10_000;
-
-/** Between attempts to reach a broker again: from the first to the longest. */
-export const reconnectMinMs = 100;
-export const reconnectMaxMs = 5_000;
-
-/** A silent connection is noticed after one and a half of these. */
-export const keepAliveSeconds = 30;
-
-/** What waits is sent before a connection is closed, for this long at most. */
-export const closeMs = 2_000;
+/** A request to pair is said again after this long; the device answers the same request with the same answer. */
+export const pairingRepeatMs = 2_000;

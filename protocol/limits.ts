@@ -110,6 +110,12 @@ export const LIMITS = {
 
   /** An invitation to pair waits this long (design §6: a window of 15 minutes). */
   invitationMs: 15 * MINUTE,
+  /** An invitation in its text form, pasted by people: mostly the authority's certificate of 500 bytes. */
+  invitationCharactersMax: 8 * KIB,
+  pairingRequestBytesMax: 1 * KIB,
+  /** The network file as an answer to pairing carries it, inside one packet; whoever founds a larger network hands it out. */
+  pairingNetworkBytesMax: 192 * KIB,
+  pairingAnswerBytesMax: 208 * KIB,
   /** Client and box certificates: renewed by pairing again. */
   certificateValidMs: 365 * DAY,
 } as const;

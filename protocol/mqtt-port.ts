@@ -1,6 +1,6 @@
 /**
- * The port to MQTT 5: what the programs of Capstan ask of a connection to a broker. Specification §5.4. Device and agent
- * have an adapter each; whatever decides sees nothing but this, and is tested without a broker.
+ * The port to MQTT 5: what the programs of Capstan ask of a connection to a broker. Specification §5.4. One
+ * adapter, `device/mqtt/connection.ts`, stands behind it; who may not import that is given a connection by its caller.
  */
 
 /** `lost` is a state, not an end: the connection goes on trying until it is closed. */

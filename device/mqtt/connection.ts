@@ -1,7 +1,6 @@
 /**
- * The device's connections: to its own broker over a Unix socket, to other devices' brokers over mutual TLS 1.3.
- * Specification §5.4. Owner of the `mqtt` package in the firmware; `hpc-agent/mqtt.ts` is its sibling, because neither
- * program may hold the other's code, and one set of tests keeps both to the same behaviour.
+ * Connections to brokers: the device's to its own over a Unix socket, everyone's to a device's over mutual TLS 1.3.
+ * Specification §5.4. Owner of the `mqtt` package; who may not import the firmware is given a connection by its caller.
  */
 import { randomUUID } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -197,7 +196,7 @@ async function send(client: MqttClient, topic: string, payload: Uint8Array, how:
   }
 }
 
-/** The broker says by subscription identifier for whom a message is; a copy comes for each subscription (§3.3.4). */
+/** The broker says by subscription identifier for whom a message is; a copy comes for each subscription (MQTT 5, 3.3.4). */
 function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subscription>): void {
   const { subscriptionIdentifier, contentType, responseTopic, correlationData } = packet.properties ?? {};
   const message: Incoming = {
@@ -219,7 +218,7 @@ function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subs
   }
 }
 
-/** The package parses packets of any announced length; another device's broker shall not fill our memory with one. */
+/** The package parses packets of any announced length; a broker gone wrong shall not fill our memory with one. */
 function limitPackets(client: MqttClient): void {
   let sinceLastPacket = 0;
   client.on('packetreceive', () => (sinceLastPacket = 0));
