@@ -2,7 +2,7 @@
  * What one capsule writes to its standard output and error: whole in two files, and piece by piece to the device.
  * Sending reads the files again at its own pace, so a slow line costs no memory. Specification §6.4.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { LIMITS } from '#protocol/limits.ts';
@@ -65,6 +65,12 @@ export class RunLogs {
   silence(): void {
     this.close();
     this.#state = 'silent';
+  }
+
+  /** The disk has no room for it. */
+  discard(): void {
+    this.silence();
+    for (const name of streams) rmSync(this.#streams[name].file, { force: true });
   }
 
   fileOf(name: LogStream): string {

@@ -11,7 +11,7 @@ import { errorCode, isDiskFull } from './atomic-file.ts';
 import type { BlobFetcher, FetchVerdict } from './blob-fetcher.ts';
 import type { BlobStore } from './blobs.ts';
 import type { Executor, Outcome as Execution, OutputFile, PreparedJob, RefusalReason, Workspace } from './executor.ts';
-import { scratchBytes } from './limits.ts';
+import { filesKeptAtOnce, scratchBytes } from './limits.ts';
 import type { Log } from './log.ts';
 import { NOTHING_LEFT, type Ending } from './run.ts';
 import { RunLogs } from './run-logs.ts';
@@ -64,6 +64,7 @@ export class RunWork {
       return await this.#executeIn();
     } catch (error) {
       this.#parts.log('run-failed', { run: this.#order.run, reason: String(error) });
+      if (isDiskFull(error)) this.#logs?.discard();
       return { ...NOTHING_LEFT, outcome: worldFailure(error) };
     } finally {
       this.#logs?.close();
@@ -131,7 +132,7 @@ export class RunWork {
     try {
       write();
     } catch (error) {
-      this.#parts.log('log-unwritten', { run: this.#order.run, reason: errorCode(error) ?? String(error) });
+      if (!this.#diskFull) this.#parts.log('log-unwritten', { run: this.#order.run, reason: errorCode(error) ?? String(error) });
       this.#diskFull = true;
       logs.close();
       void workspace.stop('cancelled');
@@ -141,10 +142,13 @@ export class RunWork {
   async #keep(execution: Execution, workspace: Workspace, logs: RunLogs): Promise<Ending> {
     const { wallMs, cpuMs, memoryBytesMax } = execution.usage;
     const usage = { wallMs: Math.round(wallMs), cpuMs: Math.round(cpuMs), memoryBytesMax: Math.round(memoryBytesMax) };
-    const outcome = this.#diskFull ? failedWith('disk-full', "the box's disk is full: the log could not be stored") : outcomeOf(execution);
+    if (this.#diskFull) {
+      logs.discard();
+      return { ...NOTHING_LEFT, usage, outcome: failedWith('disk-full', "the box's disk is full: the log could not be stored") };
+    }
     const stdout = await this.#keepFile(logs.fileOf('stdout'));
     const stderr = await this.#keepFile(logs.fileOf('stderr'));
-    const ending = { outcome, usage, stdout, stderr, outputs: [] };
+    const ending = { outcome: outcomeOf(execution), usage, stdout, stderr, outputs: [] };
     const kept = execution.status === 'exited' ? await this.#keepOutputs(workspace, ending) : ending;
     await this.#parts.store.sync();
     return kept;
@@ -160,7 +164,9 @@ export class RunWork {
       return { ...ending, outcome: failedWith('output-files', `it left ${fit.length} files; at most ${LIMITS.outputFilesMax} are accepted`) };
     }
     const outputs: Ending['outputs'] = [];
-    for (const file of fit) outputs.push(await this.#keepOutput(file));
+    for (let index = 0; index < fit.length; index += filesKeptAtOnce) {
+      outputs.push(...(await Promise.all(fit.slice(index, index + filesKeptAtOnce).map((file) => this.#keepOutput(file)))));
+    }
     return { ...ending, outputs };
   }
 

@@ -4,6 +4,7 @@
  * Events of one run are worked off one after the other, each with all its effects, so that nothing is said before what
  * it rests on is on the disk; no run waits for a lost connection. Runs start in the order in which they were assigned, as places become free.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { ReportMessage, type Report } from '#protocol/box-messages.ts';
 import type { EndReason } from '#protocol/capsule.ts';
 import { hex } from '#protocol/digest.ts';
@@ -37,6 +38,8 @@ interface Entry {
   /** Digest of the manifest; a forgotten or reported run of an earlier agent needs none. */
   readonly capsule: Uint8Array;
   readonly work: RunWork | undefined;
+  /** Its record is on the disk, so that it may have a place. */
+  isReady: boolean;
   /** Blobs of a reported run that the store holds for the device. */
   left: readonly Uint8Array[];
   queue: Promise<void>;
@@ -84,8 +87,9 @@ export class Runs {
     const capsule = capsuleDigest(assignment.encodedManifest);
     const work = new RunWork({ run, manifest, folder: this.#parts.folders.folderOf(run) }, this.#parts);
     const first = assignRun(capsule, this.#parts.nowMs());
-    const entry: Entry = { run, machine: first.run, capsule, work, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = { run, machine: first.run, capsule, work, isReady: false, left: [], queue: Promise.resolve(), repeat: undefined };
     this.#entries.set(run, entry);
+    this.#line.push(entry);
     this.#parts.log('run-assigned', { run, capsule: hex(capsule), runtime: manifest.runtime });
     this.#enqueue(entry, () => this.#begin(entry, first));
   }
@@ -140,7 +144,7 @@ export class Runs {
       await Promise.all([...this.#entries.values()].map((entry) => entry.queue));
       const busy = [...this.#entries.values()].filter(({ machine }) => machine.state !== 'reported' && machine.state !== 'forgotten');
       if (busy.length === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, settleMs));
+      await wait(settleMs);
     }
   }
 
@@ -148,7 +152,7 @@ export class Runs {
     const known: RunRecord = record ?? { stage: 'forgotten', forgottenAtMs: this.#parts.nowMs() };
     if (record === undefined) this.#parts.log('run-record-unreadable', { run });
     const capsule = known.stage === 'assigned' || known.stage === 'running' ? known.capsule : new Uint8Array();
-    const entry: Entry = { run, machine: restoreRun(known), capsule, work: undefined, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = { run, machine: restoreRun(known), capsule, work: undefined, isReady: true, left: [], queue: Promise.resolve(), repeat: undefined };
     if (known.stage === 'reported') entry.left = blobsOf(known.report).filter((digest) => this.#parts.store.hold(digest));
     this.#entries.set(run, entry);
     this.#parts.log('run-restored', { run, state: known.stage });
@@ -174,6 +178,7 @@ export class Runs {
     } catch (error) {
       entry.machine = { state: 'forgotten', sinceMs: 0 };
       this.#entries.delete(entry.run);
+      this.#leavePlace(entry);
       await this.#parts.folders.remove(entry.run);
       const reason = isDiskFull(error) ? 'its disk is full' : (errorCode(error) ?? 'an unexpected failure');
       this.refuse(entry.run, `the box can't store the run: ${reason}`);
@@ -197,7 +202,7 @@ export class Runs {
         void this.#parts.voice.state({ run: entry.run, state: effect.state, ...(effect.note === undefined ? {} : { note: effect.note }) });
         return;
       case 'lineUp':
-        this.#line.push(entry);
+        entry.isReady = true;
         return this.#givePlaces();
       case 'leavePlace':
         return this.#leavePlace(entry);
@@ -228,21 +233,30 @@ export class Runs {
   async #persist(entry: Entry, record: RunRecord): Promise<void> {
     for (;;) {
       try {
-        return await this.#parts.folders.save(entry.run, record);
+        return await this.#saveWithRoom(entry, record);
       } catch (error) {
-        this.#parts.log('run-unwritten', { run: entry.run, record: record.stage, reason: errorCode(error) ?? String(error) });
-        await this.#parts.store.clear();
-        if (record.stage === 'assigned') return this.#parts.folders.save(entry.run, record);
-        await new Promise((resolve) => setTimeout(resolve, persistAgainMs));
+        if (record.stage === 'assigned') throw error;
+        await wait(persistAgainMs);
         if (this.#state === 'closed') return;
       }
     }
   }
 
+  async #saveWithRoom({ run }: Entry, record: RunRecord): Promise<void> {
+    try {
+      await this.#parts.folders.save(run, record);
+    } catch (error) {
+      this.#parts.log('run-unwritten', { run, record: record.stage, reason: errorCode(error) ?? String(error) });
+      await this.#parts.store.clear();
+      await this.#parts.folders.save(run, record);
+    }
+  }
+
   #givePlaces(): void {
     while (this.#placed.size < this.#parts.places) {
-      const next = this.#line.shift();
-      if (next === undefined) return;
+      const [next] = this.#line;
+      if (next?.isReady !== true) return;
+      this.#line.shift();
       this.#placed.add(next);
       this.#tell(next, { event: 'placeGiven' });
     }
