@@ -94,7 +94,7 @@ export function commandHelp(declaration: CommandDeclaration<Options>, program: s
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known.map((candidate) => ({ candidate, slips: slipsBetween(word, candidate) })).sort((left, right) => left.slips - right.slips);
   const [best] = ranked;
-  return best !== undefined && best.slips <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.slips <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
 }
 
 export function nearestAdvice(word: string, known: readonly string[]): string {

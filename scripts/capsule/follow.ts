@@ -18,13 +18,18 @@ export interface FollowOptions {
 
 const secondChanceMs = 2_000;
 
+interface Situation {
+  /** The device has the whole capsule. */
+  taken: boolean;
+  leaveWhenTaken: boolean;
+}
+
 /** @throws ClientFailure when the device falls silent */
 export async function follow(options: FollowOptions): Promise<Followed> {
   const interrupts = listenForInterrupts();
-  const stop = new AbortController();
-  const progress = { taken: false };
-  const reading = read(options, progress, stop.signal);
-  const interrupted = minded(options, progress, interrupts.next, stop);
+  const situation: Situation = { taken: false, leaveWhenTaken: options.untilTaken ?? false };
+  const reading = read(options, situation);
+  const interrupted = mind(options, situation, interrupts.next);
   try {
     return await Promise.race([reading, interrupted]);
   } finally {
@@ -35,32 +40,35 @@ export async function follow(options: FollowOptions): Promise<Followed> {
   }
 }
 
-/** Reads news to the result. `taken`: the device has the whole capsule. */
-async function read({ client, capsule, view, untilTaken = false, show = () => true }: FollowOptions, progress: { taken: boolean }, signal: AbortSignal): Promise<Followed> {
+async function read({ client, capsule, view, show = () => true }: FollowOptions, situation: Situation): Promise<Followed> {
   for await (const news of client.watch(capsule)) {
     if (show(news)) view.news(news);
     if (news.news === 'result') return { status: 'ended', result: news };
-    progress.taken ||= news.news === 'state' && news.state !== 'submitted';
-    if (progress.taken && (untilTaken || signal.aborted)) return { status: 'left' };
+    situation.taken ||= news.news === 'state' && news.state !== 'submitted';
+    if (situation.taken && situation.leaveWhenTaken) return { status: 'left' };
   }
   const { state, reason } = await client.status(capsule);
   return { status: 'ended', result: { capsule, state, outputs: [], ...(reason === undefined ? {} : { reason }) } };
 }
 
 /** Leaving before the device has the files would leave a capsule that can't run, so that waits. */
-async function minded({ client, capsule, view }: FollowOptions, progress: { readonly taken: boolean }, next: () => Promise<'interrupted'>, leave: AbortController): Promise<Followed> {
+async function mind({ client, capsule, view }: FollowOptions, situation: Situation, next: () => Promise<'interrupted'>): Promise<Followed> {
   await next();
-  if (!progress.taken) view.explain('\nThe device does not have all files yet; this ends when it has. Ctrl-C again cancels the capsule.');
-  else view.explain(`\nThe capsule goes on. See it again: npm run capsule -- logs ${capsule.slice(0, 12)} --follow\nCtrl-C again within ${secondChanceMs / 1_000} s cancels it.`);
-  leave.abort();
-  const again = await (progress.taken ? Promise.race([next(), passed()]) : next());
+  const again = situation.taken ? await offerToCancel(capsule, view, next) : await waitForFiles(view, situation, next);
   if (again === 'passed') return { status: 'left' };
+  situation.leaveWhenTaken = false;
   view.explain('\nCancelling the capsule.');
   await client.cancel(capsule);
-  const result = await client.result(capsule);
-  return { status: 'ended', result };
+  return { status: 'ended', result: await client.result(capsule) };
 }
 
-function passed(): Promise<'passed'> {
-  return new Promise((resolve) => setTimeout(resolve, secondChanceMs, 'passed'));
+function offerToCancel(capsule: string, view: View, next: () => Promise<'interrupted'>): Promise<'interrupted' | 'passed'> {
+  view.explain(`\nThe capsule goes on. See it again: npm run capsule -- logs ${capsule.slice(0, 12)} --follow\nCtrl-C again within ${secondChanceMs / 1_000} s cancels it.`);
+  return Promise.race([next(), new Promise<'passed'>((resolve) => setTimeout(resolve, secondChanceMs, 'passed').unref())]);
+}
+
+function waitForFiles(view: View, situation: Situation, next: () => Promise<'interrupted'>): Promise<'interrupted'> {
+  view.explain('\nThe device does not have all files yet; this ends when it has. Ctrl-C again cancels the capsule.');
+  situation.leaveWhenTaken = true;
+  return next();
 }

@@ -7,8 +7,8 @@ export const CLIENT_LIMITS = {
   repeatMs: 3 * SECOND,
   /** A device killed in the middle of a request is back within a minute, its TPM's start included. */
   answerWaitMs: 90 * SECOND,
-  /** A first connection that takes longer has no broker at the other end. */
-  connectWaitMs: 15 * SECOND,
+  /** A first connection takes a second on a loaded board; whoever waits longer would rather be told. */
+  connectWaitMs: 6 * SECOND,
   /** While a capsule is watched its device is asked for its state this often, in case that news got lost. */
   watchQueryMs: 10 * SECOND,
   /** After the result the receipt follows at once; two more queries of slack. */

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 
 import { decodeJson } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
+import type { Connection } from '#protocol/mqtt-port.ts';
 import type { Network } from '#protocol/network.ts';
 import { struct, text, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
-import { connect } from '../../device/mqtt/connection.ts';
+import { connect, type BrokerAddress } from '../../device/mqtt/connection.ts';
 import { connectClient, type Client } from './client.ts';
 import { ClientFailure } from './failure.ts';
 
@@ -27,13 +28,22 @@ export async function openClient(folder: string, options: { readonly network?: N
   const { url, device, client, network } = await readConnection(folder);
   const [key, certificate, authority] = await Promise.all(['key.pem', 'certificate.pem', 'ca.pem'].map((name) => readSmall(join(folder, name))));
   if (!key || !certificate || !authority) throw new ClientFailure('not-paired', `${folder} is incomplete; pair again with npm run pair`);
-  const connection = connect({ url, authority, server: device, key, certificate });
+  const connection = connectWith(folder, { url, authority, server: device, key, certificate });
   const { network: networkFile, warn } = options;
   try {
     return await connectClient({ connection, address: url, device, client, network, ...(networkFile ? { networkFile } : {}), ...(warn ? { warn } : {}) });
   } catch (error) {
     await connection.close();
     throw error;
+  }
+}
+
+/** The TLS library reads the certificates at once, and throws where they are none. */
+function connectWith(folder: string, address: BrokerAddress): Connection {
+  try {
+    return connect(address);
+  } catch (error) {
+    throw new ClientFailure('not-paired', `the key or a certificate in ${folder} is damaged; pair again with npm run pair`, { cause: error });
   }
 }
 

@@ -94,7 +94,10 @@ export class Watches {
   }
 
   close(): void {
-    for (const { queue } of this.#watches) queue.end(new ClientFailure('closed', 'the client was closed while a capsule was watched'));
+    for (const watch of this.#watches) {
+      watch.queue.end(new ClientFailure('closed', 'the client was closed while a capsule was watched'));
+      this.#forget(watch);
+    }
   }
 
   #add(capsule: string): Watch {

@@ -7,12 +7,12 @@ import { AcceptanceMessage, Answer, CancelRequest, LogNews, ProgressNews, Query,
 import { decodeBulk, encodeBulk, type Decoded } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { capsuleDigest, decodeManifest, type Manifest } from '#protocol/manifest.ts';
-import type { Incoming } from '#protocol/mqtt-port.ts';
+import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#protocol/manifest.ts';
+import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
+import { ReceiptMessage, type Receipt } from '#protocol/receipt.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signMessage, type Sign } from '#protocol/signed.ts';
 import { parseTopic, topicFilter, topicOf, type CapsuleNews } from '#protocol/topics.ts';
-import type { MemoryBroker, MemoryConnection } from './memory-broker.ts';
 
 export const parties = { network: new Uint8Array(32).fill(7), device: 'alpha', client: 'demo' } as const;
 const label = parties.network.subarray(0, 8).toHex();
@@ -43,16 +43,18 @@ export class FakeDevice {
   readonly capsules = new Map<string, HeldCapsule>();
   readonly blobs = new Map<string, Uint8Array>();
   readonly receipts = new Map<string, Uint8Array>();
+  /** Gives every capsule a receipt whose form is right; nothing in it holds. */
+  issuesReceipts = false;
   /** Called after a submission was stored and before it is answered; `false`: the device dies there. */
   beforeAnswer: () => boolean = () => true;
   story: Story = { outputs: { 'answer.txt': '42\n' }, log: ['hello\n', 'world\n'] };
   refusal: Answer | undefined;
   up = true;
-  readonly #connection: MemoryConnection;
+  readonly #connection: Connection;
   readonly #retry: NodeJS.Timeout;
 
-  constructor(broker: MemoryBroker) {
-    this.#connection = broker.connect();
+  constructor(connection: Connection) {
+    this.#connection = connection;
     void this.#connection.subscribe(topicFilter(label, parties.device, 'clients', '+', '#'), (message) => this.#heard(message));
     this.#retry = setInterval(() => this.#askForAll(), 15);
   }
@@ -121,8 +123,9 @@ export class FakeDevice {
   #cancelled(capsule: string, message: Incoming): void {
     const held = this.capsules.get(capsule);
     if (!held) return this.#answer(message, { answer: 'refused', reason: 'unknown-capsule', detail: 'you have no such capsule here' });
+    if (hasEnded(held.state)) return this.#answer(message, { answer: 'refused', reason: 'already-ended', detail: `capsule ${capsule} has ended: ${held.state}` });
     this.#answer(message, { answer: 'cancelling', capsule, state: held.state });
-    if (!hasEnded(held.state)) this.#finish(held, 'cancelled');
+    this.#finish(held, 'cancelled');
   }
 
   #askForAll(): void {
@@ -189,8 +192,8 @@ export class FakeDevice {
     const outputs = agreed ? Object.entries(this.story.outputs).map(([path, text]) => ({ path, digest: this.#keep(text), bytes: new TextEncoder().encode(text).length })) : [];
     const log = this.story.log.join('');
     this.#tell(held.id, 'result', ResultNews, { capsule: held.id, state: held.state, outputs, ...(agreed ? { exitStatus: 0, stdout: { digest: this.#keep(log), bytes: log.length } } : {}) }, true);
-    const receipt = this.receipts.get(held.id);
-    if (receipt) void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, { retain: true });
+    const receipt = this.receipts.get(held.id) ?? (this.issuesReceipts ? formalReceipt(held) : undefined);
+    if (receipt) void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, { retain: true, contentType: 'application/cbor' });
   }
 
   #give(need: BlobNeed): void {
@@ -217,6 +220,17 @@ export class FakeDevice {
 
 function lineOf({ id, manifest, state, submittedAtMs }: HeldCapsule): CapsuleLine {
   return { capsule: id, name: manifest.name, state, submittedAtMs };
+}
+
+function formalReceipt({ id, manifest, state }: HeldCapsule): Uint8Array {
+  const some = Uint8Array.of(1);
+  const measured = { nonce: new Uint8Array(32), issuedAtMs: 1, evidence: some };
+  const receipt: Receipt = {
+    ...{ version: 1, network: parties.network, node, device: parties.device, tpm: 'software-tpm', client: parties.client, request: new Uint8Array(16) },
+    ...{ capsule: id, manifest: encodeManifest(manifest), attempt: 1, box: { name: 'box', key: new Uint8Array(32), trust: 'self-reported' } },
+    ...{ acceptedAtMs: 1, endedAtMs: 2, state, measuredBefore: measured, measuredAfter: measured, report: some, deviceEvidence: some },
+  };
+  return signMessage(ReceiptMessage, receipt, signAsDevice);
 }
 
 export function freshRequest(): Uint8Array {
