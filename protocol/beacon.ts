@@ -1,6 +1,6 @@
 /**
  * Beacons: fresh values that evidence must contain, so that one piece of evidence serves every verifier and a replay is
- * refused by its age. Specification §3. Until a network has a chain, a beacon is made by another member.
+ * refused by its age. Specification §3.5. Until a network has a chain, a beacon is made by another member.
  */
 import { Digest, domainDigest } from './digest.ts';
 import { LIMITS } from './limits.ts';

@@ -1,5 +1,5 @@
 /**
- * Continuity: whether a device's new evidence can follow what a verifier has seen of it. Specification §3.
+ * Continuity: whether a device's new evidence can follow what a verifier has seen of it. Specification §3.7.
  *
  * One chip has one history: its boots, told apart by the reset and restart counts, come one after the other, its Time
  * grows within a boot, and a boot has one operational key. Two copies of a software TPM can't both keep to that.

@@ -1,6 +1,6 @@
 /**
  * Credentials of attestation keys: one member's word that another's attestation key lives in the chip of its
- * endorsement key, given after TPM2_MakeCredential and TPM2_ActivateCredential between the two. Specification §3.
+ * endorsement key, given after TPM2_MakeCredential and TPM2_ActivateCredential between the two. Specification §3.4.
  * TPM 2.0 Part 1 section 24 (Credential Protection); what the protocol alone doesn't show, that the key is a child of
  * the endorsement key, every attestation shows by its qualified signer.
  */

@@ -1,5 +1,5 @@
 /**
- * Enrolment: what a device shows to the founder of a network, who makes the network file of it. Specification §4.
+ * Enrolment: what a device shows to the founder of a network, who makes the network file of it. Specification §4.3.
  *
  * A card is bound to the founding by the genesis salt: the VRF key was made for it, and the attestation key certifies
  * that key together with everything else the card says. That the keys live in one chip is shown later, when other

@@ -1,5 +1,5 @@
 /**
- * Evidence of a device and its judgement, which needs nothing but the evidence and the network file. Specification §3.
+ * Evidence of a device and its judgement, which needs nothing but the evidence and the network file. Specification §3.6.
  * Words are those of RFC 9334: attester, evidence, verifier, reference values, attestation result.
  */
 import { judgeBeacon, type BeaconRefusal } from './beacon.ts';

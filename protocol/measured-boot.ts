@@ -1,5 +1,5 @@
 /**
- * Measured boot: what a device extends into its TPM's registers, and how a verifier replays it. Specification §3.
+ * Measured boot: what a device extends into its TPM's registers, and how a verifier replays it. Specification §3.3.
  * PCR 14 holds the software and the board, PCR 8 the operational key and a cap; neither can be reset by software, and
  * no loader or kernel that Capstan supports writes to them. TPM 2.0 Part 1 section 17 (PCR operations).
  */

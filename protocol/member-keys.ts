@@ -1,6 +1,6 @@
 /**
  * The keys of a member and what can be known of them without its TPM: the endorsement key is certified by an authority
- * that genesis accepts, and the others have the templates of keys that are its children. Specification §3 and §4.
+ * that genesis accepts, and the others have the templates of keys that are its children. Specification §3.1 and §3.2.
  */
 import type { Crypto } from './crypto.ts';
 import { blobDigest } from './digest.ts';

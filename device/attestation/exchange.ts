@@ -1,6 +1,6 @@
 /**
  * How members vouch for one another's attestation keys: each closes a secret for every other, and signs a credential for
- * whoever shows that its chip opened it. Specification §3.
+ * whoever shows that its chip opened it. Specification §3.4.
  *
  * A device publishes lists, retained: what it has closed, what it answers, what it has signed. Each list shrinks as the
  * exchange goes on, and a device that was away finds everything when it comes back.

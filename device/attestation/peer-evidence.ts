@@ -1,4 +1,4 @@
-/** What follows from a peer's evidence: the judgement of protocol/evidence.ts, held against the peer's history. Specification §3. */
+/** What follows from a peer's evidence: the judgement of protocol/evidence.ts, held against the peer's history. Specification §3.6. */
 import { sameBytes } from '#protocol/codec.ts';
 import { judgeContinuity } from '#protocol/continuity.ts';
 import { judgeDeviceEvidence, type TrustedEvidence } from '#protocol/evidence.ts';

@@ -1,4 +1,4 @@
-/** Where a peer stands with this device: the verdict that the rest of the firmware and the operator see. Specification §3. */
+/** Where a peer stands with this device: the verdict that the rest of the firmware and the operator see. Specification §3.8. */
 import { sameBytes } from '#protocol/codec.ts';
 import type { DiscontinuityReason } from '#protocol/continuity.ts';
 import type { EvidenceRefusal, TrustedEvidence } from '#protocol/evidence.ts';

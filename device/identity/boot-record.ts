@@ -1,5 +1,5 @@
 /**
- * What is done about measuring at the start of the program, decided from what was measured before. Specification §3.
+ * What is done about measuring at the start of the program, decided from what was measured before. Specification §3.3.
  *
  * Registers can only be extended and only the TPM's reset clears them, so measuring happens once per reset: the record
  * is written before the first extension, and a program that is started again, even in the middle of measuring, goes on

@@ -1,4 +1,4 @@
-/** The card by which a device is enrolled: everything the founder of a network needs to give it a seat. Specification §4. */
+/** The card by which a device is enrolled: everything the founder of a network needs to give it a seat. Specification §4.3. */
 import { encodeMemberCard, enrolmentQualifier, vrfKeyPurpose } from '#protocol/enrolment.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Member } from '#protocol/network.ts';

@@ -1,6 +1,6 @@
 /**
  * The keys by which a device is known: found in the chip or made once, and held to what the state folder remembers.
- * Specification §3; handles and templates: device/tpm/keys.ts, protocol/tpm/templates.ts.
+ * Specification §3.1; handles and templates: device/tpm/keys.ts, protocol/tpm/templates.ts.
  */
 import { sameBytes } from '#protocol/codec.ts';
 import { Digest, hex } from '#protocol/digest.ts';
@@ -9,6 +9,7 @@ import { nodeIdOf } from '#protocol/network.ts';
 import { bytes, fixedBytes, oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
 import { attestationKeyTemplate, endorsementKeyTemplate, storageKeyTemplate, vrfKeyTemplate } from '#protocol/tpm/templates.ts';
 
+import type { PersistentHandle } from '../tpm/handle.ts';
 import { createKey, createPrimaryKey, evictKey, keyHandles, persistKey, readPersistentKey, showPrimaryKey, type ShownKey } from '../tpm/keys.ts';
 import { certificateIndexes, nvRead } from '../tpm/nv.ts';
 import type { Tpm } from '../tpm/tpm.ts';
@@ -62,7 +63,7 @@ export async function openDeviceKeys(tpm: Tpm, remembered: IdentityRecord | unde
 /** Makes a VRF key for a founding, in the place of an earlier one. */
 export async function makeVrfKey(tpm: Tpm, salt: Uint8Array, outsideInfo: Uint8Array): Promise<EnrolledVrfKey> {
   const created = await createKey(tpm, { parent: keyHandles.endorsementKey, template: vrfKeyTemplate, outsideInfo });
-  if (await readPersistentKey(tpm, keyHandles.vrfKey)) await evictKey(tpm, keyHandles.vrfKey);
+  await makeRoom(tpm, keyHandles.vrfKey);
   await persistKey(tpm, { parent: keyHandles.endorsementKey, key: created, at: keyHandles.vrfKey });
   const { publicArea, creationData, creationHash, creationTicket } = created;
   return { salt, publicArea, creationData, creationHash, creationTicket };
@@ -96,9 +97,16 @@ async function requireAttestationKey(tpm: Tpm, remembered: IdentityRecord): Prom
 
 /** What an earlier life of the chip left at the key's place belongs to nobody: no network knows it under this state. */
 async function makeAttestationKey(tpm: Tpm): Promise<ShownKey> {
-  if (await readPersistentKey(tpm, keyHandles.attestationKey)) await evictKey(tpm, keyHandles.attestationKey);
+  await makeRoom(tpm, keyHandles.attestationKey);
   const created = await createKey(tpm, { parent: keyHandles.endorsementKey, template: attestationKeyTemplate });
   return persistKey(tpm, { parent: keyHandles.endorsementKey, key: created, at: keyHandles.attestationKey });
+}
+
+/** Looks again, because a key that could not be taken away must not be mistaken for the one that takes its place. */
+async function makeRoom(tpm: Tpm, at: PersistentHandle): Promise<void> {
+  if (!(await readPersistentKey(tpm, at))) return;
+  await evictKey(tpm, at);
+  if (await readPersistentKey(tpm, at)) throw new Error(`The key at 0x${at.toString(16)} is still there after it was taken away`);
 }
 
 async function requireCertificate(tpm: Tpm): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 /**
  * The digest that stands for the firmware: over every file of its folders, in the order of their paths, so that two
- * machines with the same tree agree. A firmware that runs as one bundle is that bundle's file. Specification §3.
+ * machines with the same tree agree. A firmware that runs as one bundle is that bundle's file. Specification §3.3.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';

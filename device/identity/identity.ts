@@ -15,10 +15,11 @@ import { Signature } from '#protocol/tpm/signature.ts';
 import { vrfEncodedMessage } from '#protocol/tpm/vrf.ts';
 
 import { DEVICE_LIMITS } from '../limits.ts';
-import { requireDecoded } from '../tpm/answer.ts';
+import { requireDecoded, sized } from '../tpm/answer.ts';
 import { getTime, quote, type Attestation } from '../tpm/attestation.ts';
 import { activateCredential, makeCredential, type Credential } from '../tpm/credential.ts';
 import { hasTpmCode, isTpmError } from '../tpm/error.ts';
+import { hierarchies } from '../tpm/handle.ts';
 import { setPlatformAuthRandom } from '../tpm/hierarchy.ts';
 import { keyHandles } from '../tpm/keys.ts';
 import { rawRsaDecrypt } from '../tpm/raw-rsa.ts';
@@ -210,10 +211,14 @@ async function loadRecord(file: StateFile): Promise<IdentityRecord | undefined> 
   return decoded.value;
 }
 
-/** A program that restarts within one reset meets the value that its predecessor set and forgot: as good. */
+/**
+ * A program that restarts within one reset meets the value that its predecessor set and forgot: as good. ESYS would go
+ * on using the value it has seen, so it is told to forget it too.
+ */
 async function lockPlatform(tpm: Tpm): Promise<void> {
   try {
     await setPlatformAuthRandom(tpm);
+    await tpm.exclusive(({ esys }) => esys.TR_SetAuth(hierarchies.platform, sized(new Uint8Array())));
   } catch (error) {
     const locked = hasTpmCode(error, 'badAuthorisation') || hasTpmCode(error, 'authorisationFailed') || hasTpmCode(error, 'disabled');
     if (!locked) throw error;

@@ -1,4 +1,4 @@
-/** Measuring at the start: firmware, addon and board into PCR 14, the operational key into PCR 8. Specification §3. */
+/** Measuring at the start: firmware, addon and board into PCR 14, the operational key into PCR 8. Specification §3.3. */
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { MEASURED_PCRS, zeroRegister, type MeasuredEvent, type Registers } from '#protocol/measured-boot.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The operational key: Ed25519 in software, because a chip gives two to five signatures a second. It is made once per
  * reset of the TPM and sealed to the registers that show it, so that it survives a restart of the program and nothing
- * else. Specification §3. TPM 2.0 Part 3 section 23.7 (PolicyPCR).
+ * else. Specification §3.1. TPM 2.0 Part 3 section 23.7 (PolicyPCR).
  */
 import { createHash, createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 
