@@ -3,9 +3,7 @@ import { constants, createHmac, createPublicKey, hash as nodeHash, publicEncrypt
 import type { Crypto, HashAlgorithm } from '#protocol/crypto.ts';
 import { isUsableEd25519Key } from '#protocol/ed25519-key.ts';
 import { isUsableRsaKey } from '#protocol/rsa.ts';
-
-/** Imported keys that are kept: a network's members, each with an attestation, a VRF and an operational key. */
-const keysMax = 1_024;
+import { DEVICE_LIMITS } from './limits.ts';
 
 const coordinateBytes = { 'P-256': 32, 'P-384': 48 };
 
@@ -60,7 +58,7 @@ function cached(keys: Map<string, KeyObject>, id: string, make: () => KeyObject)
   if (key === undefined) return undefined;
   keys.delete(id);
   keys.set(id, key);
-  const oldest = keys.size > keysMax ? keys.keys().next().value : undefined;
+  const oldest = keys.size > DEVICE_LIMITS.importedKeysMax ? keys.keys().next().value : undefined;
   if (oldest !== undefined) keys.delete(oldest);
   return key;
 }

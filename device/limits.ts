@@ -6,6 +6,8 @@ const SECOND = 1_000;
 const DAY = 24 * 60 * 60 * SECOND;
 
 export const DEVICE_LIMITS = {
+  /** Imported keys that are kept: attestation, VRF and operational key of each member of a network of 128, and clients'. */
+  importedKeysMax: 1_024,
   /** Capsules shown in one list: what fits one packet. */
   capsulesListedMax: 500,
   /** Capsules of one client that have not ended: a client that floods only fills its own share. */

@@ -54,6 +54,10 @@ export const LIMITS = {
   measuredEventsMax: 32,
   /** A certificate in DER: EK certificates have 1 to 2 KiB. */
   certificateBytesMax: 4 * KIB,
+  /** Extensions of one certificate: vendors use 6 to 10. */
+  certificateExtensionsMax: 32,
+  /** Certificates between an endorsement key and an authority: vendors have one or two. */
+  certificateIntermediatesMax: 4,
   /** A TPM structure: the largest we take, a TPM2B_PUBLIC or TPMS_ATTEST, is under 1 KiB. */
   tpmStructureBytesMax: 2 * KIB,
   /** TPM2B_DIGEST: SHA-512 at most (TPM 2.0 Part 2 section 10.4.2). */

@@ -106,9 +106,6 @@ const versionTag = 0xa0;
 const extensionsTag = 0xa3;
 const versionEncoded = '0201' + '02';
 
-/** Extensions that one certificate may have: vendors use 6 to 10. */
-const extensionsMax = 32;
-
 function readCertificate(encoded: Uint8Array): Certificate {
   const parts = derElements(derElement(encoded, derTag.sequence, 'the whole').contents, 3, 'the whole');
   const signed = expected(parts[0], derTag.sequence, 'the signed part');
@@ -176,7 +173,7 @@ function readExtensions(element: DerElement): CertificateExtensions {
   const list = derElement(element.contents, derTag.sequence, 'the extensions');
   const extensions: CertificateExtensions = { unknownCritical: [] };
   const seen = new Set<string>();
-  for (const extension of derElements(list.contents, extensionsMax, 'the extensions')) {
+  for (const extension of derElements(list.contents, LIMITS.certificateExtensionsMax, 'the extensions')) {
     const { id, critical, value } = readExtension(extension);
     if (seen.has(id)) throw new MalformedDer(`the extension ${id} stands there twice`);
     seen.add(id);
@@ -228,5 +225,5 @@ function readBasicConstraints(value: Uint8Array): { authority: boolean; pathLeng
 
 function readExtendedKeyUsage(value: Uint8Array): string[] {
   const list = derElement(value, derTag.sequence, 'the extended key usage');
-  return derElements(list.contents, extensionsMax, 'the extended key usage').map((element) => derObjectIdentifier(element, 'an extended key usage'));
+  return derElements(list.contents, LIMITS.certificateExtensionsMax, 'the extended key usage').map((element) => derObjectIdentifier(element, 'an extended key usage'));
 }

@@ -4,6 +4,7 @@
  */
 import { equalBytes } from '@noble/curves/utils.js';
 import type { Crypto } from '../crypto.ts';
+import { LIMITS } from '../limits.ts';
 import { decodeCertificate, ecdsaSignatureOf, type Certificate } from './certificate.ts';
 import { rsaExponent, type EndorsementKey } from './endorsement-key.ts';
 
@@ -43,9 +44,6 @@ export type EndorsementCertificateVerdict =
 type Refusal = { status: 'refused'; reason: EndorsementCertificateRefusal; detail: string };
 type Anchor = { certificate: Certificate; authority: EndorsementAuthority };
 
-/** Certificates between the endorsement key and an authority: vendors have one or two. */
-const intermediatesMax = 4;
-
 /** @param atMs ms since 1970: the time at which the whole chain must be valid */
 export function judgeEndorsementCertificate(
   crypto: Crypto,
@@ -58,8 +56,8 @@ export function judgeEndorsementCertificate(
   if (decoded.status === 'malformed') return refused('malformed', decoded.detail);
   const leaf = judgeLeaf(decoded.value, key);
   if (leaf !== undefined) return leaf;
-  if (chain.intermediates.length > intermediatesMax) {
-    return refused('path-too-long', `${chain.intermediates.length} intermediate certificates; at most ${intermediatesMax} are looked at`);
+  if (chain.intermediates.length > LIMITS.certificateIntermediatesMax) {
+    return refused('path-too-long', `${chain.intermediates.length} intermediate certificates; at most ${LIMITS.certificateIntermediatesMax} are looked at`);
   }
   const intermediates = decodedOf(chain.intermediates);
   const anchors = authorities.flatMap((authority) => decodedOf([authority.certificate]).map((certificate) => ({ certificate, authority })));

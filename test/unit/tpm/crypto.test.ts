@@ -7,6 +7,7 @@ import { p256 } from '@noble/curves/nist.js';
 import fc from 'fast-check';
 import type { Crypto, Curve, HashAlgorithm } from '#protocol/crypto.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { isUsableRsaKey } from '#protocol/rsa.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 
 const message = new TextEncoder().encode('a message');
@@ -134,6 +135,14 @@ for (const [name, crypto] of Object.entries({ noble: nobleCrypto, node: nodeCryp
     });
   });
 }
+
+test('RSA keys have 2,048 to 4,096 bits, the highest one set, and an odd exponent from 65537 to 2^32 (FIPS 186-5)', () => {
+  const key = (bytes: number) => new Uint8Array(bytes).fill(0xff);
+  for (const exponent of [65_537, 65_539, 0xffffffff]) assert.equal(isUsableRsaKey(key(256), exponent), true);
+  for (const exponent of [3, 65_535, 65_536, 65_538, 65_537.5, 2 ** 32 + 1, -65_537, NaN, Infinity]) assert.equal(isUsableRsaKey(key(256), exponent), false);
+  for (const modulus of [key(256), key(512), key(256).with(0, 0x80)]) assert.equal(isUsableRsaKey(modulus, 65_537), true);
+  for (const modulus of [key(255), key(513), key(256).with(0, 0x7f), key(256).with(255, 0xfe), new Uint8Array()]) assert.equal(isUsableRsaKey(modulus, 65_537), false);
+});
 
 test('both implementations give one verdict on any bytes', () => {
   const { point, signature } = ecdsa('P-256', 'sha256');

@@ -106,6 +106,11 @@ describe('what no TPM of ours makes is invalid', () => {
     invalid(Signature, '0014000b' + '0201' + '00'.repeat(513));
   });
 
+  test('bytes that are encoded but have no TPM_GENERATED, and credentials that are longer than a name', () => {
+    invalid(Attest, captured.attacks.forgedMagic.attestation);
+    invalid(CredentialBlob, '0065' + '0020' + '00'.repeat(32) + '00'.repeat(67));
+  });
+
   test('a boolean that is neither 0 nor 1', () => {
     const bytes = TimeInfo.encode({ time: 1n, clockInfo: { clock: 1n, resetCount: 1, restartCount: 1, safe: true } });
     invalid(TimeInfo, bytes.with(-1, 2).toHex());
@@ -137,6 +142,28 @@ describe('what no TPM of ours makes is invalid', () => {
   });
 });
 
+describe('the longest that is allowed', () => {
+  const decodes = <T>({ decode, encode }: Structure<T>, text: string) => {
+    const decoded = decode(hex(text));
+    assert.ok(decoded.status === 'decoded', decoded.status === 'malformed' ? decoded.detail : '');
+    assert.equal(encode(decoded.value).toHex(), text);
+  };
+
+  test('is decoded and encoded: digests, points, RSA-4096, masks of 32 registers, all banks, a whole structure', () => {
+    decodes(PublicArea, captured.attestationKey.slice(0, 16) + '0040' + '00'.repeat(64) + captured.attestationKey.slice(20));
+    decodes(Signature, '0018000b' + '0042' + '00'.repeat(66) + '0001' + '00');
+    decodes(Signature, '0014000b' + '0200' + '00'.repeat(512));
+    decodes(PcrSelection, '00000010' + '000b0400000000'.repeat(16));
+    decodes(CredentialBlob, '0064' + '0020' + '00'.repeat(32) + '00'.repeat(66));
+    decodes(SizedBuffer, '07fe' + '00'.repeat(2_046));
+  });
+
+  test('is the longest that is encoded', () => {
+    assert.throws(() => PcrSelection.encode(Array.from({ length: 17 }, () => selectPcrs('sha256', [1])[0]!)), RangeError);
+    assert.throws(() => Signature.encode({ scheme: 'ecdsa', hash: 'sha256', r: new Uint8Array(67), s: new Uint8Array(1) }), RangeError);
+  });
+});
+
 describe('values', () => {
   test('a PCR selection lists its indices in the order in which a TPM hashes them', () => {
     fc.assert(
@@ -145,7 +172,7 @@ describe('values', () => {
         assert.deepEqual(pcrIndices(selection!.mask), indices.toSorted((left, right) => left - right));
       }),
     );
-    assert.throws(() => selectPcrs('sha256', [24]), RangeError);
+    for (const index of [24, -1, 0.5]) assert.throws(() => selectPcrs('sha256', [index]), RangeError);
   });
 
   test('attributes are named, and differences found by name', () => {
