@@ -1,9 +1,19 @@
-/** Who this box is, as pairing has settled it: the network, the device that it belongs to, its name and its key. Specification §6.2. */
-import type { Network } from '#protocol/network.ts';
+/** Who this box is, as pairing has settled it: the network, the device that it belongs to, its name and its keys. Specification §5.6, §6.2. */
+import { createPrivateKey, sign as signWith } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { decodeJson, sameBytes } from '#protocol/codec.ts';
+import { Digest } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { decodeNetwork, networkId, networkLabel, type Network } from '#protocol/network.ts';
+import { struct, text } from '#protocol/schema.ts';
 import type { Sign } from '#protocol/signed.ts';
+import { Name } from '#protocol/topics.ts';
+import { errorCode } from './atomic-file.ts';
+import { HOLDER_FILES } from './pairing.ts';
 
 export interface BoxIdentity {
-  /** From the network file that the box's operator chose, never from the device. */
+  /** From the network file that pairing left or the box's operator put there, checked against the invitation's network id. */
   readonly network: Network;
   readonly networkId: Uint8Array;
   readonly networkLabel: string;
@@ -11,4 +21,53 @@ export interface BoxIdentity {
   readonly box: string;
   /** By the box's Ed25519 key, whose public half the device took over at pairing. */
   readonly sign: Sign;
+}
+
+/** Where the device's broker is and how to be let in; PEM texts. */
+export interface BrokerAccess {
+  readonly url: string;
+  readonly authority: string;
+  /** Common name of the broker's certificate. */
+  readonly server: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** The box has no usable pairing; the message says what to do. */
+export class NotPaired extends Error {
+  readonly code = 'not-paired';
+}
+
+/** @param folder where pairing left its files @throws NotPaired */
+export async function readIdentity(folder: string): Promise<{ identity: BoxIdentity; access: BrokerAccess }> {
+  const connection = decodeJson(ConnectionFile, await read(folder, 'connection'), LIMITS.signedBytesMax);
+  if (connection.status === 'malformed') throw damaged(folder, 'connection', connection.detail);
+  const network = decodeNetwork(await read(folder, 'network'));
+  if (network.status === 'malformed') throw damaged(folder, 'network', network.detail);
+  const { url, device, box } = connection.value;
+  if (!sameBytes(networkId(network.value), connection.value.network)) throw damaged(folder, 'network', 'it is of another network than the pairing');
+  const pem = async (file: keyof typeof HOLDER_FILES) => new TextDecoder().decode(await read(folder, file));
+  return {
+    identity: { network: network.value, networkId: networkId(network.value), networkLabel: networkLabel(network.value), device, box, sign: signerFrom(await pem('signingKey')) },
+    access: { url, authority: await pem('authority'), server: device, certificate: await pem('certificate'), key: await pem('key') },
+  };
+}
+
+const ConnectionFile = struct({ url: text({ max: 255 }), device: Name, network: Digest, box: Name });
+
+async function read(folder: string, file: keyof typeof HOLDER_FILES): Promise<Uint8Array> {
+  try {
+    return await readFile(path.join(folder, HOLDER_FILES[file]));
+  } catch (error) {
+    throw new NotPaired(`${HOLDER_FILES[file]} in ${folder} can't be read (${errorCode(error) ?? 'unknown failure'}): pair this box with its device first (npm run pair)`);
+  }
+}
+
+function damaged(folder: string, file: keyof typeof HOLDER_FILES, detail: string): NotPaired {
+  return new NotPaired(`${HOLDER_FILES[file]} in ${folder} is damaged (${detail}): pair this box again (npm run pair)`);
+}
+
+function signerFrom(pem: string): Sign {
+  const key = createPrivateKey(pem);
+  return (input) => Uint8Array.from(signWith(null, input, key));
 }

@@ -35,6 +35,9 @@ export const sampleMs = 50;
 /** A sandbox that is not set up after this long is broken: the median is 5 ms. */
 export const sandboxStartMs = 20_000;
 
+/** bubblewrap ends within a millisecond of the first process that it watches; one that lingers is killed as well. */
+export const sandboxEndMs = 1_000;
+
 /** How long removal of a limit group is tried: the kernel releases the dead within milliseconds. */
 export const groupRemovalMs = 5_000;
 
@@ -105,6 +108,9 @@ export const needsWaitingMax = 64;
 
 /** Messages that a fetch has not written to the disk yet; beyond its window of asks they are repetitions. */
 export const chunksWaitingMax = 16;
+
+/** How long a starting agent waits for the reports of runs that it did not survive; a full disk may take longer. */
+export const restoreMs = 5_000;
 
 /** How long a stopping agent waits for its capsules to end and its reports to leave: systemd gives 90 s. */
 export const stopMs = 30_000;

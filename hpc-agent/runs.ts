@@ -2,7 +2,8 @@
  * All runs of this box: the host that performs what the machine in `run.ts` decides. Specification §6.4.
  *
  * Events of one run are worked off one after the other, each with all its effects, so that nothing is said before what
- * it rests on is on the disk; no run waits for a lost connection. Runs start in the order in which they were assigned, as places become free.
+ * it rests on is on the disk; no run waits for a lost connection. Runs start in the order in which they were assigned,
+ * as places become free.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { ReportMessage, type Report } from '#protocol/box-messages.ts';
@@ -12,7 +13,7 @@ import { capsuleDigest, type Manifest } from '#protocol/manifest.ts';
 import { peekSigned, signMessage } from '#protocol/signed.ts';
 import { errorCode, isDiskFull } from './atomic-file.ts';
 import type { BoxIdentity } from './identity.ts';
-import { forgottenMax, forgottenMs, persistAgainMs, runsHeldMax } from './limits.ts';
+import { forgottenMax, forgottenMs, persistAgainMs, restoreMs, runsHeldMax } from './limits.ts';
 import { assignRun, restoreRun, stepRun, type Draft, type Run, type RunEffect, type RunEvent, type RunStep } from './run.ts';
 import type { RunFolders, RunRecord, StoredRun } from './run-record.ts';
 import { RunWork, type WorkParts } from './run-work.ts';
@@ -63,7 +64,7 @@ export class Runs {
   async restore(): Promise<void> {
     for (const stored of await this.#parts.folders.list()) this.#restoreRun(stored);
     for (const entry of this.#entries.values()) this.#tell(entry, { event: 'agentRestarted', atMs: this.#parts.nowMs() });
-    await this.#settled();
+    await Promise.race([this.#settled(), wait(restoreMs, undefined, { ref: false })]);
   }
 
   /** Every run that the device has not acknowledged. */
