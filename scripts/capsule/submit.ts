@@ -1,6 +1,7 @@
 /** `capsule submit`: hands a capsule to a device, gives it the files and follows it to its result. */
 import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type Manifest } from '#protocol/manifest.ts';
 import type { AcceptedCapsule } from '../client/client.ts';
+import type { DeviceTrust } from '../client/device-trust.ts';
 import type { OfferedBlob } from '../client/offers.ts';
 import { commandOf, UsageError } from '../arguments.ts';
 import { bytesText, harmless } from '../terminal.ts';
@@ -63,6 +64,7 @@ async function readCapsule(file: string): Promise<Pick<Run, 'manifest' | 'blobs'
 
 async function run({ session, manifest, blobs, state, view, wait }: Run): Promise<number> {
   const { client, profile } = session;
+  warnOfDevice(await client.deviceTrust(), profile.device, view);
   const onUpload = (bytes: number, total: number): void => view.transferred('uploading', bytes, total);
   const accepted = await client.submit({ manifest, blobs, onUpload });
   const { capsule } = accepted;
@@ -76,6 +78,11 @@ async function run({ session, manifest, blobs, state, view, wait }: Run): Promis
 }
 
 const interruptedStatus = 130; // as shells have it: 128 + SIGINT
+
+/** The receipt decides in the end; before any work is done, the person learns what speaks against it. */
+function warnOfDevice(trust: DeviceTrust, device: string, view: View): void {
+  if (trust.status === 'untrusted') view.warn(`device ${device} shows evidence that does not hold (${trust.reason}): ${harmless(trust.detail)}. Its receipt will not hold either.`);
+}
 
 function tellAccepted({ capsule, acceptance, signature }: AcceptedCapsule, manifest: Manifest, blobs: readonly OfferedBlob[], device: string, view: View, folder: string): void {
   const size = bytesText(blobs.reduce((sum, { bytes }) => sum + bytes, 0));

@@ -15,6 +15,7 @@ export interface View {
   tell(line: string | ((terminal: Terminal) => string), event: Words): void;
   /** For people only. */
   explain(line: string): void;
+  warn(line: string): void;
   settle(): void;
 }
 
@@ -33,6 +34,7 @@ function textView(terminal: Terminal): View {
     transferred: (what, bytes, total) => lines.transferred(what, bytes, total),
     tell: (line) => terminal.line(typeof line === 'string' ? line : line(terminal)),
     explain: (line) => terminal.line(line),
+    warn: (line) => terminal.line(terminal.paint('warning', `! ${line}`)),
     settle: () => terminal.settle(),
   };
 }
@@ -43,6 +45,7 @@ function jsonView(): View {
     transferred: () => undefined,
     tell: (_line, event) => printJson(event),
     explain: (line) => void process.stderr.write(`${line}\n`),
+    warn: (line) => void process.stderr.write(`! ${line}\n`),
     settle: () => undefined,
   };
 }

@@ -1,7 +1,6 @@
 /** Who watches which capsule: news from the topics of a capsule (specification §5.1) to their readers, without repetitions. */
 import { hasEnded, type CapsuleState } from '#protocol/capsule.ts';
 import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
-import { LIMITS } from '#protocol/limits.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import type { Schema } from '#protocol/schema.ts';
@@ -9,7 +8,6 @@ import { peekSigned } from '#protocol/signed.ts';
 import type { CapsuleNews } from '#protocol/topics.ts';
 import { ClientFailure } from './failure.ts';
 import { CLIENT_LIMITS, type ClientTimes } from './limits.ts';
-import { readMessage } from './message.ts';
 import { NewsQueue, type News } from './news.ts';
 
 /** Asks the device to publish a capsule's state, result and receipt again. @throws ClientFailure */
@@ -22,6 +20,7 @@ interface Watch {
   poll: NodeJS.Timeout | undefined;
   readonly logEnds: Map<LogNews['stream'], number>;
   state: StateNews | undefined;
+  querying: boolean;
   queriesSinceEnd: number;
 }
 
@@ -30,6 +29,8 @@ export interface WatchPorts {
   /** Makes sure that the topics of a capsule are subscribed. */
   readonly subscribe: (capsule: string) => void;
   readonly onState: (capsule: string, state: CapsuleState) => void;
+  /** `undefined`, and a warning, for what is not understood. */
+  readonly read: <T>(schema: Schema<T>, message: Incoming) => T | undefined;
   readonly warn: (sentence: string) => void;
 }
 
@@ -101,17 +102,21 @@ export class Watches {
   }
 
   #add(capsule: string): Watch {
-    const watch: Watch = { capsule, queue: new NewsQueue(() => this.#forget(watch)), poll: undefined, logEnds: new Map(), state: undefined, queriesSinceEnd: 0 };
+    const watch: Watch = { capsule, queue: new NewsQueue(() => this.#forget(watch)), poll: undefined, logEnds: new Map(), state: undefined, querying: false, queriesSinceEnd: 0 };
     this.#watches.add(watch);
     return watch;
   }
 
+  /** One at a time: while the device is away, it is asked by the repetitions of one request. */
   async #query(watch: Watch): Promise<void> {
+    if (watch.querying) return;
+    watch.querying = true;
     try {
       await this.#ports.askAgain(watch.capsule);
     } catch (error) {
       watch.queue.end(error instanceof Error ? error : new Error(String(error)));
     }
+    watch.querying = false;
     if (watch.state !== undefined && hasEnded(watch.state.state)) watch.queriesSinceEnd += 1;
     // A capsule that ended before it ran may have no result; the query's answer comes after the result, so two are enough.
     if (watch.queriesSinceEnd >= 2) watch.queue.end();
@@ -133,21 +138,14 @@ export class Watches {
   #read(kind: Exclude<CapsuleNews, 'receipt'>, message: Incoming): Exclude<News, { news: 'missed' }> | undefined {
     switch (kind) {
       case 'state':
-        return tagged('state', this.#decode(StateNews, message, LIMITS.packetBytesMax));
+        return tagged('state', this.#ports.read(StateNews, message));
       case 'progress':
-        return tagged('progress', this.#decode(ProgressNews, message, LIMITS.packetBytesMax));
+        return tagged('progress', this.#ports.read(ProgressNews, message));
       case 'log':
-        return tagged('log', this.#decode(LogNews, message, LIMITS.packetBytesMax));
+        return tagged('log', this.#ports.read(LogNews, message));
       case 'result':
-        return tagged('result', this.#decode(ResultNews, message, LIMITS.packetBytesMax));
+        return tagged('result', this.#ports.read(ResultNews, message));
     }
-  }
-
-  #decode<T>(schema: Schema<T>, message: Incoming, bytesMax: number): T | undefined {
-    const decoded = readMessage(schema, message, bytesMax);
-    if (decoded.status === 'decoded') return decoded.value;
-    this.#ports.warn(`a message of the device on ${message.topic} is not understood: ${decoded.detail}`);
-    return undefined;
   }
 }
 
