@@ -4,7 +4,7 @@ import type { JobLimits } from '../executor.ts';
 import { openFilesMax, pageBytes, sharedMemoryBytes } from '../limits.ts';
 import { outCapacityBytes } from './verdict.ts';
 
-export const programs = { bubblewrap: '/usr/bin/bwrap', limiter: '/usr/bin/prlimit', pipeMaker: '/usr/bin/mkfifo' } as const;
+export const programs = { bubblewrap: '/usr/bin/bwrap', limiter: '/usr/bin/prlimit', pipeMaker: '/usr/bin/mkfifo', shell: '/bin/sh' } as const;
 
 /**
  * Layout inside: /capsule (read-only, the working folder), /out (collected afterwards), /tmp (private, HOME),
@@ -27,7 +27,7 @@ export interface SandboxPlan {
 }
 
 /** Numbers of the descriptors that a sandbox is started with. 0 is /dev/null; 1 and 2 are the logs. */
-export const descriptors = { progress: 3, filter: 4, gate: 5, information: 6, options: 7 } as const;
+export const descriptors = { progress: 3, filter: 4, gate: 5, information: 6, options: 7, go: 8 } as const;
 
 /** The command line; the environment isn't in it, because every user of the host can read command lines. */
 export function commandLine(plan: SandboxPlan): string[] {

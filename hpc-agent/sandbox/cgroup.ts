@@ -4,6 +4,7 @@
  * Groups lie at <hierarchy>/capstan/<name>, or below the agent's own group where that is delegated to it.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { groupRemovalMs } from '../limits.ts';
 
@@ -24,7 +25,9 @@ export interface GroupSample {
 }
 
 export interface Group {
-  attach(pid: number): void;
+  /** Takes up to 20 ms, in which the kernel waits for all processors; not on this thread. */
+  join(pid: number): Promise<void>;
+  bound(limits: GroupLimits): void;
   sample(): GroupSample;
   /** Kills what is left and removes the group. */
   remove(): Promise<void>;
@@ -32,7 +35,7 @@ export interface Group {
 
 export interface Hierarchy {
   readonly kind: 'cgroup-v2' | 'cgroup-v1';
-  create(name: string, limits: GroupLimits): Group;
+  create(name: string): Group;
   /** Names of the groups that are there. */
   names(): string[];
   /** Kills what lives in a group of an agent that is gone, and removes it. */
@@ -115,32 +118,31 @@ function hierarchy(kind: Hierarchy['kind'], bases: Bases): Hierarchy {
   });
   return {
     kind,
-    create: (name, limits) => createGroup(kind, foldersOf(name), limits),
+    create: (name) => createGroup(kind, foldersOf(name)),
     names: () => readdirSync(bases.memory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name),
     clear: (name) => removeFolders(foldersOf(name)),
   };
 }
 
-function createGroup(kind: Hierarchy['kind'], folders: Bases, limits: GroupLimits): Group {
+function createGroup(kind: Hierarchy['kind'], folders: Bases): Group {
   const separate = [...new Set(Object.values(folders))] as string[];
   for (const folder of separate) mkdirSync(folder);
-  if (kind === 'cgroup-v2') limitVersionTwo(folders.memory, limits);
-  else limitVersionOne(folders, limits);
   return {
-    attach: (pid) => { for (const folder of separate) writeFileSync(path.join(folder, 'cgroup.procs'), String(pid)); },
+    join: async (pid) => { for (const folder of separate) await writeFile(path.join(folder, 'cgroup.procs'), String(pid)); },
+    bound: (limits) => { (kind === 'cgroup-v2' ? boundVersionTwo : boundVersionOne)(folders, limits); },
     sample: () => (kind === 'cgroup-v2' ? sampleVersionTwo(folders.memory) : sampleVersionOne(folders)),
     remove: () => removeFolders(folders),
   };
 }
 
-function limitVersionTwo(folder: string, limits: GroupLimits): void {
+function boundVersionTwo({ memory: folder }: Bases, limits: GroupLimits): void {
   writeFileSync(path.join(folder, 'memory.max'), String(limits.memoryBytes));
   writeFileSync(path.join(folder, 'pids.max'), String(limits.processes));
   writeIfThere(path.join(folder, 'memory.swap.max'), '0');
   writeIfThere(path.join(folder, 'memory.oom.group'), '1');
 }
 
-function limitVersionOne(folders: Bases, limits: GroupLimits): void {
+function boundVersionOne(folders: Bases, limits: GroupLimits): void {
   writeFileSync(path.join(folders.memory, 'memory.limit_in_bytes'), String(limits.memoryBytes));
   writeIfThere(path.join(folders.memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes));
   writeIfThere(path.join(folders.memory, 'memory.swappiness'), '0');

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
+import { programs } from './bubblewrap.ts';
 import type { Identity } from './identity.ts';
 
 /** One pipe from the capsule to the agent. */
@@ -54,11 +55,11 @@ export function openGate(folder: string): Gate {
 
 function makeFifos(paths: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn('/usr/bin/mkfifo', ['-m', '600', '--', ...paths], { stdio: 'ignore', env: {} });
+    const child = spawn(programs.pipeMaker, ['-m', '600', '--', ...paths], { stdio: 'ignore', env: {} });
     child.on('error', reject);
     child.on('exit', (code) => {
       if (code === 0) resolve();
-      else reject(new Error(`mkfifo ended with ${code}; the workspace folder must be on a file system that has named pipes`));
+      else reject(new Error(`mkfifo ended with ${String(code)}; the workspace folder must be on a file system that has named pipes`));
     });
   });
 }

@@ -10,19 +10,26 @@ export type Mechanism = 'cgroup-v2' | 'cgroup-v1' | 'polled';
 
 export interface Meter {
   readonly mechanism: Mechanism;
-  /** @param pid the first process of the sandbox, before it runs anything of the capsule */
-  attach(pid: number): void;
+  /** Takes in the process that will become the sandbox. */
+  join(pid: number): Promise<void>;
+  bound(limits: JobLimits): void;
+  /** @param pid the first process inside */
+  watch(pid: number): void;
   sample(): TreeUsage;
   remove(): Promise<void>;
 }
 
-export function makeMeter(hierarchy: Hierarchy | undefined, name: string, limits: JobLimits): Meter {
+export function makeMeter(hierarchy: Hierarchy | undefined, name: string): Meter {
   if (hierarchy === undefined) return polledMeter();
-  const group = hierarchy.create(name, {
-    memoryBytes: roofBytes(limits),
-    processes: limits.processes + processOverhead,
-  });
-  return { mechanism: hierarchy.kind, ...group };
+  const group = hierarchy.create(name);
+  return {
+    mechanism: hierarchy.kind,
+    join: (pid) => group.join(pid),
+    bound: (limits) => { group.bound({ memoryBytes: roofBytes(limits), processes: limits.processes + processOverhead }); },
+    watch: () => undefined,
+    sample: () => group.sample(),
+    remove: () => group.remove(),
+  };
 }
 
 /** The kernel's bound covers the files in memory too; the limit on processes alone is watched below this roof. */
@@ -35,7 +42,9 @@ function polledMeter(): Meter {
   let last: TreeUsage = { cpuMs: 0, memoryBytes: 0, memoryBytesMax: 0, processes: 0, isOutOfMemory: false };
   return {
     mechanism: 'polled',
-    attach: (pid) => { root = pid; },
+    join: () => Promise.resolve(),
+    bound: () => undefined,
+    watch: (pid) => { root = pid; },
     sample: () => {
       if (root !== undefined) last = merge(last, sampleTree(root));
       return last;

@@ -24,7 +24,7 @@ export function missingProgram(): Unavailable | undefined {
 export function bubblewrapVersion(): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(programs.bubblewrap, ['--version'], { env: {}, timeout: 5_000 }, (error, stdout) => {
-      if (error) reject(error);
+      if (error !== null) reject(new Error(`bubblewrap does not tell its version: ${error.message}`, { cause: error }));
       else resolve(/\d+(\.\d+)+/.exec(stdout)?.[0] ?? '0');
     });
   });

@@ -2,19 +2,19 @@
  * The executor for programs in any language: each capsule in a bubblewrap sandbox of its own, without network, with
  * limits, as a user that owns nothing (design §7). Layout inside: `bubblewrap.ts`; outside: `stage.ts`.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Executor, PreparedJob, Preparation } from '../executor.ts';
 import { commandFor, configurationOf, type Runtime } from '../runtimes.ts';
 import { defaultEnvironment, type SandboxPlan } from './bubblewrap.ts';
+import { makeCell, type Cell, type CellGround } from './cell.ts';
 import { findHierarchy, type Hierarchy } from './cgroup.ts';
-import { makeChannels } from './channels.ts';
 import type { Identity } from './identity.ts';
 import { judgeJob } from './job.ts';
-import { makeMeter, type Mechanism } from './meter.ts';
+import type { Mechanism } from './meter.ts';
 import { bubblewrapVersion, explainFailure, judgeVersion, missingProgram, readNamespaceSettings, type Unavailable } from './probe.ts';
 import { seccompFilter } from './seccomp.ts';
-import { claimStage, layOut, openStageRoot, removeStage, staleStages, stageInterpreter, type Stage, type StageRoot } from './stage.ts';
+import { groupName, layOut, openStageRoot, removeStage, staleStages, stageInterpreter, type StageRoot } from './stage.ts';
 import { SandboxWorkspace } from './workspace.ts';
 
 export interface SandboxOptions {
@@ -62,10 +62,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Opening> {
   return tryOut({ root, filterFile, hierarchy, runtimes: options.runtimes, version });
 }
 
-interface Ground {
-  readonly root: StageRoot;
-  readonly filterFile: string;
-  readonly hierarchy: Hierarchy | undefined;
+interface Ground extends CellGround {
   readonly runtimes: readonly Runtime[];
   readonly version: string;
 }
@@ -86,6 +83,8 @@ class BubblewrapExecutor implements SandboxExecutor {
   readonly report: SandboxReport;
   readonly #ground: Ground;
   readonly #workspaces = new Set<SandboxWorkspace>();
+  #spare: Promise<Cell> | undefined;
+  #isClosed = false;
 
   constructor(ground: Ground, closesNamespaces: boolean) {
     this.#ground = ground;
@@ -105,38 +104,55 @@ class BubblewrapExecutor implements SandboxExecutor {
       const names = this.#ground.runtimes.map(({ name }) => name).join(', ');
       return { status: 'refused', reason: 'runtime-missing', detail: `this box has no such runtime; it has ${names}` };
     }
-    return this.#prepareOn(await claimStage(this.#ground.root), job, runtime);
+    const interpreter = await this.#interpreterFor(runtime);
+    return this.#prepareIn(await this.#takeCell(), job, runtime, interpreter);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#workspaces].map((workspace) => workspace.dispose()));
+    const spare = await this.#spare?.catch(() => undefined);
+    if (spare !== undefined) await discardCell(spare);
   }
 
   /** Runs a program that does nothing; returns what went wrong. */
   async trial(): Promise<string | undefined> {
-    const stage = await claimStage(this.#ground.root);
-    const workspace = await this.#furnish(stage, trialJob, { command: ['/usr/bin/true'], configuration: [] });
+    const workspace = this.#furnish(await this.#takeCell(), trialJob, { command: ['/usr/bin/true'], configuration: [] });
     const outcome = await workspace.run({ onLog: () => undefined, onProgress: () => undefined });
+    const isWell = outcome.status === 'exited' && outcome.code === 0;
+    this.#isClosed = !isWell;
     await workspace.dispose();
-    if (outcome.status === 'exited' && outcome.code === 0) return undefined;
+    if (isWell) return undefined;
     return outcome.status === 'exited' ? `a trial ended with ${outcome.code}` : outcome.detail;
   }
 
-  async #prepareOn(stage: Stage, job: PreparedJob, runtime: Runtime): Promise<Preparation> {
+  /** The files are laid out while the sandbox sets itself up: it shows their folder, whatever comes to lie in it. */
+  async #prepareIn(cell: Cell, job: PreparedJob, runtime: Runtime, interpreter: SandboxPlan['interpreter']): Promise<Preparation> {
+    const command = commandFor(runtime.name, interpreter?.target ?? runtime.path, `/capsule/${job.entry}`, job.arguments);
+    const configuration = configurationOf(runtime.name);
+    const workspace = this.#furnish(cell, job, { command, configuration, ...(interpreter ? { interpreter } : {}) });
     try {
-      const wrong = await layOut(stage, job.files);
-      if (wrong !== undefined) {
-        await removeStage(stage);
-        return { status: 'refused', reason: 'digest-mismatch', detail: `the content of ${wrong} is not what its digest says` };
-      }
-      const interpreter = await this.#interpreterFor(runtime);
-      const command = commandFor(runtime.name, interpreter?.target ?? runtime.path, `/capsule/${job.entry}`, job.arguments);
-      const configuration = configurationOf(runtime.name);
-      return { status: 'prepared', workspace: await this.#furnish(stage, job, { command, configuration, ...(interpreter ? { interpreter } : {}) }) };
+      const wrong = await layOut(cell.stage, job.files);
+      if (wrong === undefined) return { status: 'prepared', workspace };
+      await workspace.dispose();
+      return { status: 'refused', reason: 'digest-mismatch', detail: `the content of ${wrong} is not what its digest says` };
     } catch (error) {
-      await removeStage(stage);
+      await workspace.dispose();
       throw error;
     }
+  }
+
+  async #takeCell(): Promise<Cell> {
+    const spare = await this.#spare?.catch(() => undefined);
+    this.#spare = undefined;
+    return spare ?? makeCell(this.#ground);
+  }
+
+  /** One cell ahead, made when the machine has just become free. Its failure is met when a cell is needed. */
+  #keepSpare(): void {
+    if (this.#isClosed) return;
+    this.#spare ??= makeCell(this.#ground);
+    this.#spare.catch(() => undefined);
   }
 
   /** /usr and its companions are there inside; any other interpreter is brought along. */
@@ -146,34 +162,38 @@ class BubblewrapExecutor implements SandboxExecutor {
     return { source, target: `/runtime/${path.basename(interpreter)}` };
   }
 
-  async #furnish(stage: Stage, job: PreparedJob, command: Pick<SandboxPlan, 'command' | 'configuration' | 'interpreter'>): Promise<SandboxWorkspace> {
-    await makeChannels(stage.folder, stage.identity);
-    const { root, hierarchy, filterFile } = this.#ground;
+  #furnish(cell: Cell, job: PreparedJob, command: Pick<SandboxPlan, 'command' | 'configuration' | 'interpreter'>): SandboxWorkspace {
+    const { root, hierarchy } = this.#ground;
     const plan: SandboxPlan = {
       ...command,
-      capsuleFolder: stage.capsuleFolder,
+      capsuleFolder: cell.stage.capsuleFolder,
       systemFolder: root.systemFolder,
       limits: job.limits,
       canCloseNamespaces: this.report.closesNamespaces,
       bounding: hierarchy === undefined ? 'each-process' : 'group',
       environment: { ...defaultEnvironment, ...job.environment },
     };
-    const meter = makeMeter(hierarchy, groupName(stage), job.limits);
-    const workspace: SandboxWorkspace = new SandboxWorkspace({ stage, plan, meter, filterFile, onDisposed: () => this.#workspaces.delete(workspace) });
+    const workspace: SandboxWorkspace = new SandboxWorkspace(cell, plan, () => {
+      this.#workspaces.delete(workspace);
+      this.#keepSpare();
+    });
     this.#workspaces.add(workspace);
     return workspace;
   }
+}
+
+async function discardCell(cell: Cell): Promise<void> {
+  cell.child.kill('SIGKILL');
+  for (const { stream } of Object.values(cell.inlets)) stream.resume();
+  await cell.ended;
+  closeSync(cell.gate.descriptor);
+  await cell.remove();
 }
 
 const trialJob: PreparedJob = {
   id: 'trial', runtime: 'executable', entry: '', arguments: [], environment: {}, files: [],
   limits: { wallMs: 10_000, cpuMs: 10_000, memoryBytes: 64 * 1024 * 1024, processes: 4, outputBytes: 4096, logBytes: 4096, scratchBytes: 4096 },
 };
-
-/** Agents of different users share the hierarchy, not the slots. */
-function groupName({ slot }: { readonly slot: number }): string {
-  return `${process.geteuid?.() ?? 0}-${slot}`;
-}
 
 /** A sandbox dies with its agent; only one that was being set up at that instant can be left, and its folders. */
 async function clearStale(root: StageRoot, hierarchy: Hierarchy | undefined): Promise<void> {
@@ -184,10 +204,10 @@ async function clearStale(root: StageRoot, hierarchy: Hierarchy | undefined): Pr
   }
 }
 
-/** Both processes of a sandbox carry its capsule folder on their command line, until the capsule runs. */
+/** The shell, bubblewrap and its first process inside carry the workspace's folder on their command lines. */
 function killLeftovers(folder: string): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (commandOf(pid).includes(path.join(folder, 'capsule'))) killIfThere(Number(pid));
+    if (commandOf(pid).some((word) => word.startsWith(`${folder}/`))) killIfThere(Number(pid));
   }
 }
 

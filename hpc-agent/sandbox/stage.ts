@@ -92,6 +92,11 @@ export async function stageInterpreter(root: StageRoot, interpreter: string, dig
   return target;
 }
 
+/** Name of a workspace's limit group: agents of different users share the hierarchy, not the slots. */
+export function groupName({ slot }: { readonly slot: number }): string {
+  return `${effectiveUser()}-${slot}`;
+}
+
 /** Workspaces whose agent is gone. */
 export async function staleStages(root: StageRoot): Promise<StaleStage[]> {
   const slots = (await readdir(root.folder)).filter((name) => /^\d+$/.test(name));

@@ -1,52 +1,42 @@
 /**
- * One run of one capsule: starts the sandbox, holds it at its gate until it is bounded and watched, opens the gate, and
+ * One run of one capsule: lets the sandbox set itself up, holds it at its gate until it is watched, opens the gate, and
  * reports how it ended. The tree dies with bubblewrap's first process, and that one with the agent.
  */
-import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { Readable } from 'node:stream';
+import { closeSync, constants, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type { LogStream, Outcome, Outputs, RunEvents, StopReason, Usage, Workspace } from '../executor.ts';
-import { complaintBytesMax, progressBytesMax, sampleMs, sandboxStartMs } from '../limits.ts';
-import { commandLine, descriptors, hiddenOptions, programs, type SandboxPlan } from './bubblewrap.ts';
-import { openGate, openInlet, type Gate, type Inlet } from './channels.ts';
-import { inheritableDescriptors } from './descriptors.ts';
-import type { Meter } from './meter.ts';
+import { complaintBytesMax, progressBytesMax, sampleMs, sandboxEndMs, sandboxStartMs } from '../limits.ts';
+import type { SandboxPlan } from './bubblewrap.ts';
+import type { Cell, CellEnding } from './cell.ts';
 import { collectOutputs, weighOutputs } from './outputs.ts';
 import { LineSplitter, parseProgress } from './progress.ts';
-import { removeStage, type Stage } from './stage.ts';
 import { judgeEnd, reasonToKill, type Ending, type Fullness, type Kill, type Reading } from './verdict.ts';
 
-export interface WorkspaceParts {
-  readonly stage: Stage;
-  readonly plan: SandboxPlan;
-  readonly meter: Meter;
-  /** File with the filter on system calls. */
-  readonly filterFile: string;
-  onDisposed(): void;
-}
-
-type Phase = 'new' | 'starting' | 'running' | 'ended' | 'disposed';
+type Phase = 'prepared' | 'starting' | 'running' | 'ended' | 'disposed';
 
 export class SandboxWorkspace implements Workspace {
-  readonly #parts: WorkspaceParts;
-  #phase: Phase = 'new';
-  #child: ChildProcess | undefined;
+  readonly #cell: Cell;
+  readonly #plan: SandboxPlan;
+  readonly #onDisposed: () => void;
+  readonly #setUp: Promise<SetUp>;
+  #phase: Phase = 'prepared';
   /** The first process inside: with it the kernel ends all others. */
   #first: number | undefined;
+  #folders: Folders | undefined;
   #kill: Kill | undefined;
   #ended: Promise<Outcome> | undefined;
-  #folders: { readonly out: number; readonly scratch: number } | undefined;
   #processesMax = 0;
 
-  constructor(parts: WorkspaceParts) {
-    this.#parts = parts;
+  constructor(cell: Cell, plan: SandboxPlan, onDisposed: () => void) {
+    this.#cell = cell;
+    this.#plan = plan;
+    this.#onDisposed = onDisposed;
+    cell.begin(plan);
+    this.#setUp = this.#awaitSetUp();
   }
 
   run(events: RunEvents): Promise<Outcome> {
-    if (this.#phase !== 'new') throw new Error(`a workspace runs once; this one is ${this.#phase}`);
+    if (this.#phase !== 'prepared') throw new Error(`a workspace runs once; this one is ${this.#phase}`);
     this.#phase = 'starting';
     this.#ended = this.#run(events).finally(() => { this.#phase = 'ended'; });
     return this.#ended;
@@ -57,57 +47,49 @@ export class SandboxWorkspace implements Workspace {
     await this.#ended?.catch(() => undefined);
   }
 
-  outputs(): Promise<Outputs> {
+  async outputs(): Promise<Outputs> {
     if (this.#phase !== 'ended') throw new Error(`outputs are there once the run has ended; this one is ${this.#phase}`);
-    return this.#folders === undefined ? Promise.resolve({ files: [], ignored: [] }) : collectOutputs(descriptorPath(this.#folders.out), this.#parts.plan.limits.outputBytes);
+    if (this.#folders === undefined) return { files: [], ignored: [] };
+    return collectOutputs(descriptorPath(this.#folders.out), this.#plan.limits.outputBytes);
   }
 
   async dispose(): Promise<void> {
     if (this.#phase === 'disposed') return;
     await this.stop('cancelled');
     this.#phase = 'disposed';
-    if (this.#folders !== undefined) for (const descriptor of Object.values(this.#folders)) closeSync(descriptor);
-    await this.#parts.meter.remove();
-    await removeStage(this.#parts.stage);
-    this.#parts.onDisposed();
+    for (const { stream } of Object.values(this.#cell.inlets)) stream.resume();
+    await this.#setUp;
+    this.#killTree();
+    await this.#cell.ended;
+    if (this.#folders !== undefined) for (const descriptor of [this.#folders.out, this.#folders.scratch]) closeSync(descriptor);
+    closeSync(this.#cell.gate.descriptor);
+    await this.#cell.remove();
+    this.#onDisposed();
   }
 
   async #run(events: RunEvents): Promise<Outcome> {
-    if (this.#kill !== undefined) return { status: 'killed', ...this.#kill, usage: noUsage };
-    const launch = this.#launch();
-    const taps = this.#listen(launch, events);
-    const start = await this.#awaitStart(launch);
-    if (start.status === 'failed') {
-      await launch.ended;
-      return { status: 'failed', reason: 'sandbox-unavailable', detail: taps.complaint() || start.detail, usage: noUsage };
+    const taps = this.#listen(events);
+    const setUp = await this.#setUp;
+    if (setUp.status === 'failed') {
+      await this.#cell.ended;
+      return { status: 'failed', reason: 'sandbox-unavailable', detail: taps.complaint() || setUp.detail, usage: noUsage };
     }
     const startedAt = performance.now();
     taps.passOn();
-    const ending = await this.#watch(launch);
+    this.#phase = 'running';
+    if (this.#kill === undefined) writeSync(this.#cell.gate.descriptor, 'x');
+    else this.#killTree();
+    const ending = await this.#watch();
     return this.#report(ending, performance.now() - startedAt);
   }
 
-  #launch(): Launch {
-    const { stage, plan, filterFile } = this.#parts;
-    const optionsFile = path.join(stage.folder, 'options');
-    writeFileSync(optionsFile, hiddenOptions(plan.environment), { mode: 0o600 });
-    const inlets = { stdout: openInlet(stage.folder, 'stdout'), stderr: openInlet(stage.folder, 'stderr'), progress: openInlet(stage.folder, 'progress') };
-    const gate = openGate(stage.folder);
-    const files = [openSync(filterFile, 'r'), openSync(optionsFile, 'r'), openSync('/dev/null', 'r')] as const;
-    const launch = startSandbox(this.#parts, inlets, gate, files);
-    for (const inlet of Object.values(inlets)) inlet.release();
-    for (const descriptor of files) closeSync(descriptor);
-    this.#child = launch.child;
-    return launch;
-  }
-
-  #listen(launch: Launch, events: RunEvents): Taps {
+  #listen(events: RunEvents): Taps {
     const splitter = new LineSplitter();
     const early: Buffer[] = [];
     let isRunning = false;
     let logBytes = 0;
     let progressBytes = 0;
-    const { logBytes: logBytesMax } = this.#parts.plan.limits;
+    const { logBytes: logBytesMax } = this.#plan.limits;
     const log = (stream: LogStream) => (bytes: Buffer) => {
       if (!isRunning) {
         early.push(bytes);
@@ -118,9 +100,9 @@ export class SandboxWorkspace implements Workspace {
       if (room > 0) events.onLog(stream, bytes.subarray(0, room));
       if (bytes.length > room) this.#end({ reason: 'log-flood', detail: `the log is longer than ${logBytesMax} bytes` });
     };
-    launch.inlets.stdout.stream.on('data', log('stdout'));
-    launch.inlets.stderr.stream.on('data', log('stderr'));
-    launch.inlets.progress.stream.on('data', (bytes: Buffer) => {
+    this.#cell.inlets.stdout.stream.on('data', log('stdout'));
+    this.#cell.inlets.stderr.stream.on('data', log('stderr'));
+    this.#cell.inlets.progress.stream.on('data', (bytes: Buffer) => {
       progressBytes += bytes.length;
       if (progressBytes > progressBytesMax) this.#end({ reason: 'log-flood', detail: `the progress channel carried more than ${progressBytesMax} bytes` });
       else for (const value of splitter.push(bytes).map(parseProgress)) if (value !== undefined) events.onProgress(value);
@@ -131,45 +113,37 @@ export class SandboxWorkspace implements Workspace {
     };
   }
 
-  /** Bounds the sandbox while it waits at its gate, then opens the gate. */
-  async #awaitStart(launch: Launch): Promise<Start> {
+  /** Until the sandbox waits at its gate with its root in place. */
+  async #awaitSetUp(): Promise<SetUp> {
     const timer = setTimeout(() => { this.#killTree(); }, sandboxStartMs);
-    const pid = await Promise.race([firstProcess(launch.information), launch.ended.then(() => undefined)]);
+    const pid = await Promise.race([firstProcess(this.#cell.information), this.#cell.ended.then(() => undefined)]);
     if (pid !== undefined) {
       this.#first = pid;
-      this.#parts.meter.attach(pid);
-      this.#folders = await this.#openFolders(launch, pid);
+      this.#cell.meter.watch(pid);
+      this.#folders = await this.#openFolders(pid);
     }
     clearTimeout(timer);
-    if (this.#folders === undefined) {
-      closeSync(launch.gate.descriptor);
-      const ending = await launch.ended;
-      return { status: 'failed', detail: ending.error ?? `bubblewrap ended with ${ending.code} before the capsule started` };
-    }
-    this.#phase = 'running';
-    if (this.#kill === undefined) writeSync(launch.gate.descriptor, 'x');
-    else this.#killTree();
-    closeSync(launch.gate.descriptor);
-    return { status: 'started' };
+    if (this.#folders !== undefined) return { status: 'ready' };
+    const ending: CellEnding = await this.#cell.ended;
+    return { status: 'failed', detail: ending.error ?? `bubblewrap ended with ${ending.code} before the capsule started` };
   }
 
   /**
    * /out and /tmp of the sandbox, which only its own root folder leads to. It takes that root a few milliseconds after
    * its first process is there, and no event tells.
    */
-  async #openFolders(launch: Launch, pid: number): Promise<{ out: number; scratch: number } | undefined> {
-    const state = { isEnded: false };
-    void launch.ended.then(() => { state.isEnded = true; });
-    for (;;) {
+  async #openFolders(pid: number): Promise<Folders | undefined> {
+    const { child } = this.#cell;
+    while (child.exitCode === null && child.signalCode === null) {
       const out = tryOpenMemoryFolder(`/proc/${pid}/root/out`);
       if (out !== undefined) return { out, scratch: openSync(`/proc/${pid}/root/tmp`, folderFlags) };
-      if (state.isEnded) return undefined;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+    return undefined;
   }
 
-  async #watch(launch: Launch): Promise<Ending> {
-    const { limits } = this.#parts.plan;
+  async #watch(): Promise<Ending> {
+    const { limits } = this.#plan;
     const wall = setTimeout(() => {
       this.#end({ reason: 'wall-time', detail: `the capsule ran longer than ${limits.wallMs} ms` });
     }, limits.wallMs);
@@ -177,14 +151,14 @@ export class SandboxWorkspace implements Workspace {
       const kill = reasonToKill(limits, this.#read());
       if (kill !== undefined) this.#end(kill);
     }, sampleMs);
-    const ending = await launch.ended;
+    const ending = await this.#cell.ended;
     clearTimeout(wall);
     clearInterval(sampling);
     return ending;
   }
 
   async #report(ending: Ending, wallMs: number): Promise<Outcome> {
-    const { limits } = this.#parts.plan;
+    const { limits } = this.#plan;
     const reading = this.#read();
     const weight = this.#folders === undefined ? { bytes: 0, files: 0 } : await weighOutputs(descriptorPath(this.#folders.out));
     const { cpuMs, memoryBytesMax } = reading.tree;
@@ -193,7 +167,7 @@ export class SandboxWorkspace implements Workspace {
   }
 
   #read(): Reading {
-    const tree = this.#parts.meter.sample();
+    const tree = this.#cell.meter.sample();
     this.#processesMax = Math.max(this.#processesMax, tree.processes);
     const folders = this.#folders;
     if (folders === undefined) throw new Error('a sandbox is measured once it has started');
@@ -208,72 +182,34 @@ export class SandboxWorkspace implements Workspace {
 
   /**
    * bubblewrap's death signal is armed only after the gate (a change of credentials clears it, prctl(2)), so the first
-   * process is killed by itself. It cannot have become another's while its parent, our child, is there.
+   * process is killed, and bubblewrap follows. It cannot have become another's while its parent, our child, is there.
    */
   #killTree(): void {
-    const child = this.#child;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    if (this.#first !== undefined && parentOf(this.#first) === child.pid) process.kill(this.#first, 'SIGKILL');
-    child.kill('SIGKILL');
+    const { child } = this.#cell;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (this.#first === undefined || parentOf(this.#first) !== child.pid) child.kill('SIGKILL');
+    else {
+      process.kill(this.#first, 'SIGKILL');
+      setTimeout(() => child.kill('SIGKILL'), sandboxEndMs).unref();
+    }
   }
 }
 
 const noUsage: Usage = { wallMs: 0, cpuMs: 0, memoryBytesMax: 0, processesMax: 0 };
 
-type Start = { readonly status: 'started' } | { readonly status: 'failed'; readonly detail: string };
+type SetUp = { readonly status: 'ready' } | { readonly status: 'failed'; readonly detail: string };
+
+/** Descriptors of the sandbox's memory file systems; they keep them alive after its end. */
+interface Folders {
+  readonly out: number;
+  readonly scratch: number;
+}
 
 interface Taps {
   /** From here on, what arrives is the capsule's. */
   passOn(): void;
   /** What the sandbox itself said before. */
   complaint(): string;
-}
-
-interface Launch {
-  readonly child: ChildProcess;
-  readonly inlets: Readonly<Record<LogStream | 'progress', Inlet>>;
-  readonly gate: Gate;
-  readonly information: Readable;
-  /** Resolves when bubblewrap is gone and every process that held a log open, too. */
-  readonly ended: Promise<Ending & { readonly error?: string }>;
-}
-
-function startSandbox({ stage, plan }: WorkspaceParts, inlets: Launch['inlets'], gate: Gate, [filter, options, nothing]: readonly [number, number, number]): Launch {
-  const inherited = inheritableDescriptors();
-  const stdio = [
-    nothing, inlets.stdout.writeDescriptor, inlets.stderr.writeDescriptor, inlets.progress.writeDescriptor,
-    filter, gate.descriptor, 'pipe' as const, options,
-    ...covers(inherited, nothing),
-  ];
-  const user = stage.identity.kind === 'lent' ? { uid: stage.identity.uid, gid: stage.identity.gid } : {};
-  const child = spawn(programs.bubblewrap, commandLine(plan), { ...user, stdio, env: {}, cwd: '/' });
-  const information = (child.stdio as readonly unknown[])[descriptors.information];
-  assert(information instanceof Readable);
-  return { child, inlets, gate, information, ended: endOf(child, Object.values(inlets)) };
-}
-
-/** Node can't close what this process inherited open, so the sandbox gets /dev/null in those places. */
-function covers(inherited: readonly number[], nothing: number): (number | 'ignore')[] {
-  const own = descriptors.options + 1;
-  const highest = inherited.at(-1) ?? 0;
-  return Array.from({ length: Math.max(0, highest + 1 - own) }, (_, index) => (inherited.includes(own + index) ? nothing : 'ignore'));
-}
-
-async function endOf(child: ChildProcess, inlets: readonly Inlet[]): Promise<Ending & { readonly error?: string }> {
-  const exit = new Promise<Ending & { readonly error?: string }>((resolve) => {
-    child.on('error', (error) => { resolve({ code: 1, error: error.message }); });
-    child.on('exit', (code, signal) => { resolve(endingOf(code, signal)); });
-  });
-  const closed = inlets.map(({ stream }) => new Promise((resolve) => stream.on('close', resolve)));
-  const [ending] = await Promise.all([exit, ...closed]);
-  return ending;
-}
-
-/** A capsule that exits with 128 + n by itself cannot be told from one that signal n ended. */
-function endingOf(code: number | null, signal: NodeJS.Signals | null): Ending {
-  const number = code === null ? undefined : code - 128;
-  const name = signal ?? Object.entries(os.constants.signals).find(([, value]) => value === number)?.[0];
-  return { code: code ?? 1, ...(name === undefined ? {} : { signal: name }) };
 }
 
 function firstProcess(information: Readable): Promise<number | undefined> {

@@ -14,8 +14,8 @@ interface AgentReport {
   readonly report: { readonly identity: string };
 }
 
-function startAgent(code: string, options: SpawnOptions = {}): ChildProcess {
-  return spawn(process.execPath, [agentFile, code], { stdio: ['ignore', 'pipe', 'inherit'], ...options });
+function startAgent(code: string, options: SpawnOptions = {}, mode = 'run'): ChildProcess {
+  return spawn(process.execPath, [agentFile, code, mode], { stdio: ['ignore', 'pipe', 'inherit'], ...options });
 }
 
 async function reportOf(agent: ChildProcess): Promise<AgentReport> {
@@ -25,14 +25,26 @@ async function reportOf(agent: ChildProcess): Promise<AgentReport> {
   return JSON.parse(text) as AgentReport;
 }
 
-function processesWith(word: string): string[] {
+function processesWith(isMeant: (word: string) => boolean): string[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(word);
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').some(isMeant);
     } catch {
       return false;
     }
   });
+}
+
+async function kill(agent: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => agent.on('exit', resolve));
+  agent.kill('SIGKILL');
+  await gone;
+}
+
+/** The workspace folders of an agent. */
+function foldersOf(agent: ChildProcess): string[] {
+  const folders = readdirSync(stageRoot()).map((name) => path.join(stageRoot(), name));
+  return folders.filter((folder) => existsSync(path.join(folder, 'owner')) && readFileSync(path.join(folder, 'owner'), 'utf8').startsWith(`${String(agent.pid)} `));
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -51,14 +63,26 @@ describe('the life of a sandbox', () => {
   test('a capsule dies with its agent, and the next agent clears what is left', async () => {
     const mark = `31.${process.pid}`;
     const agent = startAgent(`setsid sleep ${mark} & exec sleep ${mark}`);
-    await until(() => processesWith(mark).length === 2, 'the capsule runs');
-    const slots = readdirSync(stageRoot()).filter((name) => existsSync(path.join(stageRoot(), name, 'owner')) && readFileSync(path.join(stageRoot(), name, 'owner'), 'utf8').startsWith(`${agent.pid} `));
-    assert.equal(slots.length, 1);
-    agent.kill('SIGKILL');
-    await until(() => processesWith(mark).length === 0, 'the capsule is gone');
-    await new Promise((resolve) => { if (agent.exitCode !== null || agent.signalCode !== null) resolve(undefined); else agent.on('exit', resolve); });
+    await until(() => processesWith((word) => word === mark).length === 2, 'the capsule runs');
+    const folders = foldersOf(agent);
+    assert.equal(folders.length, 1);
+    await kill(agent);
+    await until(() => processesWith((word) => word === mark).length === 0, 'the capsule is gone');
     const bench = await openSandboxBench();
-    assert.ok(!existsSync(path.join(stageRoot(), slots[0] ?? '')));
+    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    await bench.close();
+  });
+
+  test('a capsule that waits at its gate when its agent dies never runs, and the next agent ends it', async () => {
+    const agent = startAgent('echo ran > /out/x', {}, 'hold');
+    await new Promise((resolve) => agent.stdout?.once('data', resolve));
+    const folders = foldersOf(agent);
+    const isOfAgent = (word: string) => folders.some((folder) => word.startsWith(`${folder}/`));
+    assert.ok(folders.length > 0 && processesWith(isOfAgent).length > 0);
+    await kill(agent);
+    const bench = await openSandboxBench();
+    await until(() => processesWith(isOfAgent).length === 0, 'the sandbox is gone');
+    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
     await bench.close();
   });
 
