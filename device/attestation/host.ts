@@ -16,7 +16,7 @@ import type { PeerStanding } from './standing.ts';
 import type { AttestationEffect, AttestationEvent, AttestationState, Task } from './state.ts';
 
 /** An event as whoever dispatches it knows it; the time is added. */
-type News = AttestationEvent extends infer Event ? (Event extends AttestationEvent ? Omit<Event, 'nowMs'> : never) : never;
+export type News = AttestationEvent extends infer Event ? (Event extends AttestationEvent ? Omit<Event, 'nowMs'> : never) : never;
 
 export interface AttestationRequest {
   readonly network: Network;
@@ -183,8 +183,10 @@ export class Attestation {
   }
 }
 
+export type TaskPorts = Pick<AttestationRequest, 'attester' | 'network' | 'clock' | 'random'>;
+
 /** What the TPM says to a task. */
-async function answerTo(task: Task, { attester, network, clock, random }: AttestationRequest): Promise<News> {
+export async function answerTo(task: Task, { attester, network, clock, random }: TaskPorts): Promise<News> {
   switch (task.task) {
     case 'make-beacon': {
       const issuedAtMs = clock();

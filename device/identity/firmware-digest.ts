@@ -3,7 +3,7 @@
  * machines with the same tree agree. A firmware that runs as one bundle is that bundle's file. Specification §3.3.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 
 /** Firmware has some hundred files; a tree of this many is not ours. */
@@ -34,9 +34,11 @@ export async function fileDigest(path: string): Promise<Uint8Array> {
   return new Uint8Array(createHash('sha256').update(await readFile(path)).digest());
 }
 
-/** Links are not followed: what they point to is not part of the tree. */
+/** Whatever is neither file nor folder would run without being measured. */
 async function filesBelow(path: string): Promise<string[]> {
-  if ((await stat(path)).isFile()) return [path];
+  if ((await lstat(path)).isFile()) return [path];
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
+  const strange = entries.find((entry) => !entry.isFile() && !entry.isDirectory());
+  if (strange) throw new Error(`The firmware holds ${join(strange.parentPath, strange.name)}, which is neither a file nor a folder; put the file itself there`);
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
