@@ -3,7 +3,7 @@
  * and can be killed at any moment; whoever supervises it starts it again.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeBulk } from '#protocol/codec.ts';
 import { networkId, networkLabel, decodeNetwork, memberOf, type Network } from '#protocol/network.ts';
@@ -25,7 +25,10 @@ import { openAuthority, type Authority } from './mqtt/authority.ts';
 import { connect } from './mqtt/connection.ts';
 import type { BrokerEvent } from './mqtt/broker.ts';
 import { startDeviceBroker, type DeviceBroker } from './mqtt/device-broker.ts';
+import type { Ports } from './mqtt/broker-configuration.ts';
 import { claimPorts } from './mqtt/ports.ts';
+import { PairedNames } from './pairing/paired-names.ts';
+import { peerAuthoritiesOf, startPairing, type PairingService } from './pairing/pairing-service.ts';
 import type { Log, Publisher } from './ports.ts';
 import { Presence } from './presence.ts';
 import { publisherOn, serve } from './serving.ts';
@@ -54,7 +57,8 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   const identity = await openIdentity({ tcti: configuration.tcti, folder: stateFolder, measurements: await measureSoftware(configuration.board), crypto });
   requireSeat(network, identity, configuration);
   const authority = openDeviceAuthority(stateFolder, configuration);
-  const broker = await openBroker(request, configuration, network, authority);
+  const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
+  const broker = await openBroker(request, { configuration, network, authority, ports });
   const own = connectOwn(broker, network, configuration.name);
   await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
   const gossip = joinGossip(own, network, configuration.name, authority, log);
@@ -71,7 +75,7 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
     onStanding: (device, standing) => log('standing', { device, verdict: standing.verdict, ...('reason' in standing ? { reason: standing.reason } : {}) }),
     onFailure: request.onFailure,
   });
-  const running = { configuration, network, crypto, identity, authority, broker, own, gossip, attestation };
+  const running = { configuration, network, crypto, identity, authority, ports, broker, own, gossip, attestation };
   return startWork(request, running);
 }
 
@@ -81,6 +85,7 @@ interface Running {
   readonly crypto: Crypto;
   readonly identity: Identity;
   readonly authority: Authority;
+  readonly ports: Ports;
   readonly broker: DeviceBroker;
   readonly own: Connection;
   readonly gossip: GossipNetwork;
@@ -95,6 +100,18 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const publisher = publisherOn(own, networkLabel(network), log);
   const { gateway, controller } = openRooms(running, { store, blobs, publisher, log });
   await serve(own, { network: networkLabel(network), device: configuration.name }, gateway, controller, log);
+  const pairing = await startPairing({
+    stateFolder,
+    network,
+    device: configuration.name,
+    host: configuration.hosts[0] ?? 'localhost',
+    ports: running.ports,
+    ...addressOf(configuration),
+    authority: running.authority,
+    broker: running.broker,
+    log,
+    onBoxes: (boxes) => controller.setPairedBoxes(boxes),
+  });
   controller.resume();
   const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
   own.onState((state) => {
@@ -108,7 +125,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     controller.timePassed();
   }, DEVICE_LIMITS.dutyIntervalMs);
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
-  return { name: configuration.name, stop: () => stopDevice(running, { store, timer, presence }) };
+  return { name: configuration.name, stop: () => stopDevice(running, { store, timer, presence, pairing }) };
 }
 
 /** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */
@@ -141,8 +158,9 @@ function issuerOf({ attestation, identity, configuration, network }: Running): I
   };
 }
 
-async function stopDevice(running: Running, parts: { store: Store; timer: NodeJS.Timeout; presence: Presence }): Promise<void> {
+async function stopDevice(running: Running, parts: { store: Store; timer: NodeJS.Timeout; presence: Presence; pairing: PairingService }): Promise<void> {
   clearInterval(parts.timer);
+  await parts.pairing.stop();
   parts.presence.leave();
   await running.attestation.stop();
   await running.gossip.close();
@@ -171,21 +189,23 @@ export function openDeviceAuthority(stateFolder: string, { name, hosts }: Device
   return openAuthority({ folder: join(stateFolder, 'authority'), device: name, hosts });
 }
 
-async function openBroker(request: DeviceRequest, configuration: DeviceConfiguration, network: Network, authority: Authority): Promise<DeviceBroker> {
-  const folder = join(request.stateFolder, 'broker');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const ports = await claimPorts(join(folder, 'ports.json'), configuration.ports);
-  const peers = network.members.filter((member) => member.name !== configuration.name);
+async function openBroker(request: DeviceRequest, parts: Pick<Running, 'configuration' | 'network' | 'authority' | 'ports'>): Promise<DeviceBroker> {
+  const { configuration, network, authority, ports } = parts;
+  const names = new PairedNames(request.stateFolder);
   const options = {
-    folder,
+    folder: join(request.stateFolder, 'broker'),
     network: networkLabel(network),
     device: configuration.name,
     authority,
     ports,
-    ...(configuration.address === undefined ? {} : { address: configuration.address }),
+    ...addressOf(configuration),
     onEvent: ({ event, ...fields }: BrokerEvent) => request.log(event, fields),
   };
-  return startDeviceBroker(options, { peerAuthorities: peers.map((member) => member.peersAuthority), revokedClients: [], revokedBoxes: [] });
+  return startDeviceBroker(options, names.trust(peerAuthoritiesOf(network, configuration.name)));
+}
+
+function addressOf({ address }: DeviceConfiguration): { address?: string } {
+  return address === undefined ? {} : { address };
 }
 
 /** The firmware's own connection; the broker says "offline" for a device that dies. */

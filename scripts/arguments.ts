@@ -52,7 +52,7 @@ export function commandOf<const O extends Options>(declaration: CommandDeclarati
   return {
     declaration,
     perform: async (line, program) => {
-      if (asksForHelp(line)) return say(commandHelp(declaration, program));
+      if (helpAsked(line)) return say(commandHelp(declaration, program));
       return run(readLine(declaration, line));
     },
   };
@@ -102,7 +102,7 @@ export function nearestAdvice(word: string, known: readonly string[]): string {
   return meant === undefined ? `there are ${known.join(', ')}` : `did you mean "${meant}"?`;
 }
 
-function asksForHelp(line: readonly string[]): boolean {
+export function helpAsked(line: readonly string[]): boolean {
   const end = line.indexOf('--');
   return line.slice(0, end < 0 ? line.length : end).some((word) => word === '--help' || word === '-h');
 }

@@ -10,13 +10,16 @@ export interface Supervised {
   readonly logFile: string;
   /** Done before each start, such as seeing to it that a TPM is there. */
   readonly before?: () => Promise<void>;
-  /** The program ended though nobody stopped it. */
+  /** The program ended though nobody stopped it; told once until it has stayed up for a while. */
   readonly onEnd: (name: string, how: string) => void;
 }
 
 export interface Supervisor {
   readonly processId: number | undefined;
-  /** Lines that the program wrote and that contain `words`, from the beginning of this supervision. */
+  /**
+   * The first line with `words` that the program writes, or has written in this supervision.
+   * @throws Error with its last words when it does not come in time, or the program can't stay up
+   */
   waitForLine(words: string, waitMs: number): Promise<string>;
   stop(): Promise<void>;
 }
@@ -28,10 +31,14 @@ const SETTLED_MS = 30_000;
 const STOP_MAX_MS = 8_000;
 /** Lines kept to answer `waitForLine`, of a program's newest. */
 const LINES_MAX = 500;
+/** Ends in a row after which somebody who waits for a line is told that it won't come. */
+const ENDS_MAX = 3;
+const LAST_WORDS_LINES = 3;
 
 export function supervise(program: Supervised): Supervisor {
   const log = createWriteStream(program.logFile, { flags: 'a', mode: 0o600 });
   const lines: string[] = [];
+  let ends = 0;
   const watchers = new Set<() => void>();
   let child: ChildProcess | undefined;
   let stopping = false;
@@ -49,8 +56,11 @@ export function supervise(program: Supervised): Supervisor {
       const startedAt = performance.now();
       const how = await runOnce().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
       if (stopping) return;
-      program.onEnd(program.name, how);
-      if (performance.now() - startedAt > SETTLED_MS) pauseMs = PAUSE_MIN_MS;
+      const settled = performance.now() - startedAt > SETTLED_MS;
+      ends = settled ? 1 : ends + 1;
+      if (ends === 1) program.onEnd(program.name, how);
+      if (settled) pauseMs = PAUSE_MIN_MS;
+      for (const watcher of watchers) watcher();
       await sleep(pauseMs);
       pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
     }
@@ -68,7 +78,7 @@ export function supervise(program: Supervised): Supervisor {
     get processId() {
       return child?.pid;
     },
-    waitForLine: (words, waitMs) => lineWith(words, waitMs, lines, watchers),
+    waitForLine: (words, waitMs) => lineWith(words, waitMs, { name: program.name, lines, watchers, hasFailed: () => ends >= ENDS_MAX }),
     async stop() {
       stopping = true;
       child?.kill('SIGTERM');
@@ -96,12 +106,21 @@ function followed(child: ChildProcess, log: WriteStream, hear: (line: string) =>
   });
 }
 
-function lineWith(words: string, waitMs: number, lines: readonly string[], watchers: Set<() => void>): Promise<string> {
+interface Heard {
+  readonly name: string;
+  readonly lines: readonly string[];
+  readonly watchers: Set<() => void>;
+  hasFailed(): boolean;
+}
+
+function lineWith(words: string, waitMs: number, { name, lines, watchers, hasFailed }: Heard): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(() => reject(new Error(`"${words}" did not come within ${waitMs / 1_000} s; the last words were: ${lines.at(-1) ?? 'none'}`))), waitMs);
+    const fail = (what: string): void => finish(() => reject(new Error(`${name} ${what}; its last words: ${lines.slice(-LAST_WORDS_LINES).join(' | ')}`)));
+    const timer = setTimeout(() => fail(`did not come up within ${waitMs / 1_000} s`), waitMs);
     const look = (): void => {
       const line = lines.find((candidate) => candidate.includes(words));
       if (line !== undefined) finish(() => resolve(line));
+      else if (hasFailed()) fail(`ended ${ENDS_MAX} times in a row`);
     };
     const finish = (end: () => void): void => {
       clearTimeout(timer);

@@ -1,0 +1,109 @@
+/** The bench grid: three devices with software TPMs, a box each, a client, all on this machine. */
+import { mkdirSync } from 'node:fs';
+import { networkLabel, type Network } from '#protocol/network.ts';
+import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
+import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
+import { ensurePaired, startAgentProcess } from './holders.ts';
+import { gridLayout, type GridLayout } from './layout.ts';
+import { claimState, type StateClaim } from './state-claim.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export const GRID_DEVICES = ['alpha', 'bravo', 'charlie'] as const;
+
+/** The client that the grid makes for whoever started it; it knows the first device. */
+export const GRID_CLIENT = { device: GRID_DEVICES[0], name: 'you' } as const;
+
+export interface Grid {
+  readonly layout: GridLayout;
+  readonly network: Network;
+  readonly devices: readonly GridDevice[];
+  /** Agents by the name of their box. */
+  readonly agents: ReadonlyMap<string, Supervisor>;
+  stop(): Promise<void>;
+}
+
+export interface GridRequest {
+  readonly stateFolder: string;
+  /** A part of the start is done; `detail` says with what outcome. */
+  readonly onStep: (part: string, detail: string, ms: number) => void;
+  /** A program ended though nobody stopped it; it is started again. */
+  readonly onEnd: (name: string, how: string) => void;
+}
+
+/** A device trusts another within seconds; a slow machine that also compiles may take this long. */
+const TRUST_WAIT_MS = 60_000;
+const AGENT_WAIT_MS = 60_000;
+
+/** @throws Error in a sentence; whatever was started is stopped then */
+export async function startGrid(request: GridRequest): Promise<Grid> {
+  const layout = gridLayout(request.stateFolder);
+  mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
+  const claim = claimState(layout.root);
+  const started: { stop(): Promise<void> }[] = [];
+  const stop = async (): Promise<void> => {
+    for (const part of started.reverse()) await part.stop();
+    claim.release();
+  };
+  try {
+    return await startParts(request, layout, claim, started, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(request: GridRequest, layout: GridLayout, _claim: StateClaim, started: { stop(): Promise<void> }[], stop: () => Promise<void>): Promise<Grid> {
+  const timed = timer(request.onStep);
+  const tpms = await timed('software TPMs', async () => startTpms(layout, started), (all) => [...all.keys()].join(', '));
+  const network = await timed('network', () => openNetwork(layout, tpms), (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`);
+  const devices = await timed('devices', () => startDevices(layout, tpms, request, started), () => 'each trusts the others');
+  await timed('boxes and client', () => pairAll(layout), () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`);
+  const agents = await timed('agents', () => startAgents(layout, request, started), (all) => [...all.keys()].join(', '));
+  return { layout, network, devices, agents, stop };
+}
+
+type Timed = <T>(part: string, work: () => Promise<T>, say: (value: T) => string) => Promise<T>;
+
+function timer(onStep: GridRequest['onStep']): Timed {
+  return async (part, work, say) => {
+    const startedAt = performance.now();
+    const value = await work();
+    onStep(part, say(value), performance.now() - startedAt);
+    return value;
+  };
+}
+
+/** One after the other: the first one founds the authority that certifies them all. */
+async function startTpms(layout: GridLayout, started: { stop(): Promise<void> }[]): Promise<Map<string, SoftwareTpm>> {
+  const tpms = new Map<string, SoftwareTpm>();
+  for (const device of GRID_DEVICES) {
+    const tpm = await startTpm(layout, device);
+    started.push(tpm);
+    tpms.set(device, tpm);
+  }
+  return tpms;
+}
+
+async function startDevices(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<GridDevice[]> {
+  const devices = [...tpms].map(([name, tpm]) => startDeviceProcess(layout, name, tpm, request.onEnd));
+  started.push(...devices);
+  await Promise.all(devices.map(({ name, supervisor }) => supervisor.waitForLine(`device=${name} verdict=trusted`, TRUST_WAIT_MS)));
+  return devices;
+}
+
+async function pairAll(layout: GridLayout): Promise<void> {
+  const boxes = GRID_DEVICES.map((device) => ensurePaired(layout, device, 'box', boxOf(device), layout.box(boxOf(device))));
+  const { device, name } = GRID_CLIENT;
+  await Promise.all([...boxes, ensurePaired(layout, device, 'client', name, layout.client(device, name))]);
+}
+
+async function startAgents(layout: GridLayout, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<Map<string, Supervisor>> {
+  const agents = new Map(GRID_DEVICES.map((device) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
+  started.push(...agents.values());
+  await Promise.all([...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS)));
+  return agents;
+}
+
+export function boxOf(device: string): string {
+  return `${device}-box`;
+}

@@ -1,0 +1,110 @@
+/** `npm start`: the main job, for real, on this machine: a grid comes up, runs the sample capsule and stays up. */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
+import { submit } from './capsule/submit.ts';
+import { GRID_CLIENT, startGrid, type Grid } from './grid/grid.ts';
+import { pasteableLines } from './grid/paste.ts';
+import { durationText, openTerminal } from './terminal.ts';
+
+const DEFAULT_STATE = '.capstan';
+const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
+
+const declaration = {
+  name: 'npm start --',
+  summary: 'Starts three devices (software TPMs), a box each and a client on this machine, runs the sample capsule, and stays up.',
+  operands: [],
+  options: {
+    once: { help: 'end after the receipt was verified: exit status 0, or 1 with the reason' },
+    state: { value: 'DIR', help: `where everything is kept (default ${DEFAULT_STATE})` },
+  },
+} as const satisfies CommandDeclaration<Record<string, Option>>;
+
+const terminal = openTerminal(process.stdout, process.env);
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  terminal.line(terminal.paint('bad', `start: ${error instanceof Error ? error.message : String(error)}`));
+  return error instanceof UsageError ? 2 : 1;
+});
+// Whatever is still open (a log being flushed) must not hold the shell.
+process.exit();
+
+async function main(line: readonly string[]): Promise<number> {
+  if (helpAsked(line)) {
+    terminal.line(commandHelp(declaration, declaration.name));
+    return 0;
+  }
+  const { options } = readLine(declaration, line);
+  const state = options.state ?? DEFAULT_STATE;
+  const stopAsked = untilStopAsked();
+  terminal.line(`${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs: they show how it works and prove nothing about hardware)')}`);
+  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd });
+  try {
+    const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
+    if (sampled === 'stopped') return 130;
+    if (options.once || sampled !== 0) return sampled;
+    showWhatNext(grid, state);
+    await stopAsked;
+    return 0;
+  } finally {
+    terminal.line('Stopping what was started…');
+    await grid.stop();
+  }
+}
+
+function showStep(part: string, detail: string, ms: number): void {
+  terminal.line(`  ${terminal.paint('good', '✔')} ${part.padEnd(18)} ${detail.padEnd(46)} ${durationText(ms)}`);
+}
+
+function showEnd(name: string, how: string): void {
+  terminal.line(terminal.paint('warning', `  ! ${name} ended (${how}); it is started again`));
+}
+
+/** The same that `npm run capsule -- submit` does. */
+async function runSample(state: string): Promise<number> {
+  terminal.line(`\nSubmitting the sample capsule, a path tracer (${sample}), to device ${GRID_CLIENT.device} as client "${GRID_CLIENT.name}":`);
+  const startedAt = performance.now();
+  const status = await submit.perform([sample, '--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name], 'npm run capsule -- submit');
+  const picture = await newestPicture(join(state, 'capsules'));
+  if (status === 0 && picture !== undefined) terminal.line(`\n${terminal.paint('strong', 'The picture:')} ${picture}  (${durationText(performance.now() - startedAt)} from submission to verified receipt)`);
+  return status;
+}
+
+async function newestPicture(folder: string): Promise<string | undefined> {
+  const pictures = (await readdir(folder)).map((id) => join(folder, id, 'outputs', 'picture.png')).filter((file) => existsSync(file));
+  const dated = await Promise.all(pictures.map(async (file) => ({ file, atMs: (await stat(file)).mtimeMs })));
+  return dated.sort((left, right) => right.atMs - left.atMs)[0]?.file;
+}
+
+function showWhatNext(grid: Grid, state: string): void {
+  const { subscribe, publish } = pasteableLines(grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name), grid.network);
+  terminal.line(`
+The grid stays up until Ctrl-C. Another capsule, from another terminal:
+
+  npm run capsule -- submit scripts/sample/capsule.yaml${state === DEFAULT_STATE ? '' : ` --state ${state}`}
+
+or with nothing but MQTT: listen in one terminal,
+
+${subscribe}
+
+and send in another:
+
+${publish}
+`);
+}
+
+/** Resolves at the first Ctrl-C or termination; a second one ends at once, and the kernel ends what we started. */
+function untilStopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      let asked = false;
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
