@@ -39,6 +39,8 @@ interface Entry {
   /** Digest of the manifest; a forgotten or reported run of an earlier agent needs none. */
   readonly capsule: Uint8Array;
   readonly work: RunWork | undefined;
+  /** Unix time by which it must have started. */
+  readonly deadlineMs: number | undefined;
   /** Its record is on the disk, so that it may have a place. */
   isReady: boolean;
   /** Blobs of a reported run that the store holds for the device. */
@@ -88,7 +90,7 @@ export class Runs {
     const capsule = capsuleDigest(assignment.encodedManifest);
     const work = new RunWork({ run, manifest, folder: this.#parts.folders.folderOf(run) }, this.#parts);
     const first = assignRun(capsule, this.#parts.nowMs());
-    const entry: Entry = { run, machine: first.run, capsule, work, isReady: false, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = { run, machine: first.run, capsule, work, deadlineMs: manifest.policy.deadlineMs, isReady: false, left: [], queue: Promise.resolve(), repeat: undefined };
     this.#entries.set(run, entry);
     this.#line.push(entry);
     this.#parts.log('run-assigned', { run, capsule: hex(capsule), runtime: manifest.runtime });
@@ -153,7 +155,7 @@ export class Runs {
     const known: RunRecord = record ?? { stage: 'forgotten', forgottenAtMs: this.#parts.nowMs() };
     if (record === undefined) this.#parts.log('run-record-unreadable', { run });
     const capsule = known.stage === 'assigned' || known.stage === 'running' ? known.capsule : new Uint8Array();
-    const entry: Entry = { run, machine: restoreRun(known), capsule, work: undefined, isReady: true, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = { run, machine: restoreRun(known), capsule, work: undefined, deadlineMs: undefined, isReady: true, left: [], queue: Promise.resolve(), repeat: undefined };
     if (known.stage === 'reported') entry.left = blobsOf(known.report).filter((digest) => this.#parts.store.hold(digest));
     this.#entries.set(run, entry);
     this.#parts.log('run-restored', { run, state: known.stage });
@@ -259,7 +261,8 @@ export class Runs {
       if (next?.isReady !== true) return;
       this.#line.shift();
       this.#placed.add(next);
-      this.#tell(next, { event: 'placeGiven' });
+      const atMs = this.#parts.nowMs();
+      this.#tell(next, isLate(next, atMs) ? { event: 'cancelled', reason: 'deadline', atMs } : { event: 'placeGiven' });
     }
   }
 
@@ -328,6 +331,10 @@ export class Runs {
 
 const settleMs = 20;
 const sweepMs = 60_000;
+
+function isLate({ deadlineMs }: Entry, atMs: number): boolean {
+  return deadlineMs !== undefined && atMs > deadlineMs;
+}
 
 function blobsOf(report: Uint8Array): Uint8Array[] {
   const peeked = peekSigned(ReportMessage, report);

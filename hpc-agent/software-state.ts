@@ -75,7 +75,7 @@ function listPackages(program: string, programArguments: readonly string[]): Pro
   const options = { timeout: packageListMs, maxBuffer: packageListBytesMax, env: { LANG: 'C.UTF-8' } };
   return new Promise((resolve, reject) => {
     execFile(program, programArguments, options, (error, stdout) => {
-      if (error) reject(error);
+      if (error) reject(new Error(`${program} can't list the packages: ${error.message}`));
       else resolve(stdout);
     });
   });

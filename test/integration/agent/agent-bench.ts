@@ -18,7 +18,7 @@ export const software: SoftwareState = {
 export const usage = { wallMs: 12.5, cpuMs: 3, memoryBytesMax: 4096, processesMax: 1 };
 
 /** What a told executor does in a run: writes files into `out`, speaks through `events`, ends as it returns. */
-export type Play = (stage: { readonly job: PreparedJob; readonly out: Map<string, string>; readonly events: RunEvents; readonly stopped: Promise<void>; readText(path: string): Promise<string> }) => Promise<Omit<Outcome, 'usage'>>;
+export type Play = (stage: { readonly job: PreparedJob; readonly out: Map<string, string>; readonly events: RunEvents; readonly stopped: Promise<undefined>; readonly readText: (path: string) => Promise<string> }) => Promise<Omit<Outcome, 'usage'>>;
 
 export class ToldExecutor implements Executor {
   readonly name = 'sandbox';
@@ -38,14 +38,14 @@ export class ToldExecutor implements Executor {
       const content = await readFile(source);
       if (digest !== undefined && Buffer.compare(blobDigest(content), digest) !== 0) return { status: 'refused', reason: 'digest-mismatch', detail: `the content of ${place} is not what its digest says` };
     }
-    const stopped = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<undefined>();
     const out = new Map<string, string>();
     const readText = async (place: string) => readFile(job.files.find((file) => file.path === place)?.source ?? '', 'utf8');
     return {
       status: 'prepared',
       workspace: {
         run: (events) => this.#run(() => this.play({ job, out, events, stopped: stopped.promise, readText }), job.id),
-        stop: () => { stopped.resolve(); return Promise.resolve(); },
+        stop: () => { stopped.resolve(undefined); return Promise.resolve(); },
         outputs: async () => ({ files: await Promise.all([...out].map(([name, text], index) => this.#output(job.id, index, name, text))), ignored: [] }),
         dispose: () => Promise.resolve(),
       },

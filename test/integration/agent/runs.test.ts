@@ -84,8 +84,17 @@ describe('a box under its device', () => {
     }
     assert.equal(executor.together, 2);
     const placed = bench.lines.flatMap((line) => /run-state run=(\S+) state=fetching/.exec(line)?.[1] ?? []);
-    assert.deepEqual(placed, runs);
+    assert.deepEqual([placed.slice(0, 2).sort(), placed.slice(2)], [runs.slice(0, 2).sort(), runs.slice(2)]);
     assert.deepEqual(executor.started.toSorted(), runs.toSorted());
+  });
+
+  test('a run that got its place after the deadline does not start (§7.1)', async () => {
+    const { device, executor } = bench;
+    await bench.start();
+    const manifest = shell();
+    const { outcome } = await reportOf(device.assign({ ...manifest, policy: { ...manifest.policy, deadlineMs: Date.now() - 1 } }));
+    assert.deepEqual(outcome, { outcome: 'failed', reason: 'deadline', detail: 'stopped before it started' });
+    assert.deepEqual(executor.started, []);
   });
 
   test('a run in line, one that fetches and one that runs are cancelled, and the next gets the place', async () => {
@@ -172,7 +181,7 @@ describe('a box under its device', () => {
 
   test('goes on running while nobody hears it, and says everything at the next connection', async () => {
     const { device, executor } = bench;
-    const gate = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<undefined>();
     executor.play = async ({ events }) => {
       await gate.promise;
       events.onLog('stdout', new TextEncoder().encode('in the dark'));
@@ -182,7 +191,7 @@ describe('a box under its device', () => {
     const run = device.assign(shell());
     await until(() => executor.started.length === 1);
     device.cut();
-    gate.resolve();
+    gate.resolve(undefined);
     await until(() => bench.lines.some((line) => line.includes('state=reported')));
     assert.equal(device.reports.length, 0);
     device.connect();
