@@ -11,12 +11,12 @@ import type { Profile } from './profile.ts';
 export interface Session {
   readonly client: Client;
   readonly profile: Profile;
-  /** From the state folder; absent where the person has none. */
+  /** From the state folder, else the one that pairing has brought, which the invitation vouches for. */
   readonly network: Network | undefined;
 }
 
 export async function withSession<T>(state: string, profile: Profile, use: (session: Session) => Promise<T>): Promise<T> {
-  const network = await networkIn(state);
+  const network = (await networkIn(state)) ?? (await networkIn(profile.folder));
   const warn = (sentence: string): void => void process.stderr.write(`capsule: ${sentence}\n`);
   const client = await openClient(profile.folder, { warn, ...(network ? { network } : {}) });
   try {
@@ -26,14 +26,14 @@ export async function withSession<T>(state: string, profile: Profile, use: (sess
   }
 }
 
-/** The network file of the state folder; only a readable one counts, `verify` says what is wrong with another. */
-export async function networkIn(state: string): Promise<Network | undefined> {
-  const content = await readFile(networkFile(state)).catch(() => undefined);
+/** The network file of a folder; only a readable one counts, `verify` says what is wrong with another. */
+async function networkIn(folder: string): Promise<Network | undefined> {
+  const content = await readFile(networkFile(folder)).catch(() => undefined);
   if (!content || content.length > LIMITS.networkBytesMax) return undefined;
   const decoded = decodeNetwork(Uint8Array.from(content));
   return decoded.status === 'decoded' ? decoded.value : undefined;
 }
 
-export function networkFile(state: string): string {
-  return join(state, 'network.cbor');
+export function networkFile(folder: string): string {
+  return join(folder, 'network.cbor');
 }

@@ -9,8 +9,8 @@ import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { manifestFrom, type Manifest } from '#protocol/manifest.ts';
 import { parseTopic, topicOf } from '#protocol/topics.ts';
+import { capsuleInMemory } from '../../../scripts/client/capsule-in-memory.ts';
 import { connectClient, type CapsuleToSubmit, type Client } from '../../../scripts/client/client.ts';
 import { ClientFailure } from '../../../scripts/client/failure.ts';
 import type { News } from '../../../scripts/client/news.ts';
@@ -47,18 +47,9 @@ async function openTestClient(overrides: Partial<typeof times> = {}): Promise<Cl
   return connectClient({ ...parties, connection, address: 'mqtts://memory', warn: (sentence) => warnings.push(sentence), times: { ...times, ...overrides } });
 }
 
-/** A capsule whose files are in memory. */
 function capsuleOf(contents: Readonly<Record<string, Uint8Array | string>>): CapsuleToSubmit {
-  const files = Object.entries(contents).map(([path, given]) => {
-    const content = typeof given === 'string' ? new TextEncoder().encode(given) : given;
-    return { path, content, digest: blobDigest(content), bytes: content.length };
-  });
-  const manifest: Manifest = manifestFrom(
-    { capsule: 1, runtime: 'node', entry: files[0]?.path ?? '' },
-    files.map(({ path, digest, bytes }) => ({ path, digest, bytes })),
-    0,
-  );
-  return { manifest, blobs: files.map(({ digest, bytes, content }) => ({ digest, bytes, source: { content } })) };
+  const files = Object.entries(contents).map(([path, content]) => [path, typeof content === 'string' ? new TextEncoder().encode(content) : content] as const);
+  return capsuleInMemory({ capsule: 1, runtime: 'node', entry: files[0]?.[0] ?? '' }, Object.fromEntries(files), 0);
 }
 
 async function newsOf(capsule: string): Promise<News[]> {
