@@ -7,7 +7,6 @@ import { after, before, test } from 'node:test';
 import { judgeContinuity, type ContinuityVerdict } from '#protocol/continuity.ts';
 import { blobDigest } from '#protocol/digest.ts';
 import type { DeviceEvidence, TrustedEvidence } from '#protocol/evidence.ts';
-import { evidenceQualifier } from '#protocol/evidence.ts';
 import { eventExtension, operationalKeyCap, operationalKeyExtension, zeroRegister, type MeasuredEvent } from '#protocol/measured-boot.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
 import { openIdentity, type Identity } from '../../../device/identity/identity.ts';

@@ -58,23 +58,25 @@ async function attest(device: Device, brokers: Brokers, records: RecordFile, onS
 
 test('devices that start with nothing vouch for one another and trust one another within seconds (§3)', { timeout: 20_000 }, async () => {
   const brokers = new Brokers();
-  const done = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<undefined>();
   const trusted = new Set<string>();
-  const records = bench.devices.map(memoryRecord);
-  const running = await Promise.all(bench.devices.map((device, index) =>
-    attest(device, brokers, records[index] ?? memoryRecord(), (peer, standing) => {
+  const start = (device: Device, record: RecordFile) =>
+    attest(device, brokers, record, (peer, standing) => {
       if (standing.verdict === 'trusted') trusted.add(`${device.name} of ${peer}`);
-      if (trusted.size === 9) done.resolve();
-    })));
+      if (trusted.size === 9) done.resolve(undefined);
+    });
+  const [first, second, third] = bench.devices;
+  const kept = memoryRecord();
+  const [alpha, bravo, charlie] = await Promise.all([start(first, memoryRecord()), start(second, kept), start(third, memoryRecord())]);
   await done.promise;
-  assert.equal(running[0]?.standings().get('bravo')?.verdict, 'trusted');
-  assert.equal(running[0]?.ownStanding()?.verdict, 'trusted');
-  const [older, fresh] = [running[0]?.evidence(), await running[0]?.freshEvidence()];
+  assert.equal(alpha.standings().get('bravo')?.verdict, 'trusted');
+  assert.equal(alpha.ownStanding()?.verdict, 'trusted');
+  const [older, fresh] = [alpha.evidence(), await alpha.freshEvidence()];
   assert.notDeepEqual(fresh, older);
 
-  await running[1]?.stop();
-  const again = await attest(bench.devices[1], brokers, records[1] ?? memoryRecord());
+  await bravo.stop();
+  const again = await attest(second, brokers, kept);
   await again.freshEvidence();
   assert.equal(again.ownStanding()?.verdict, 'trusted', 'a restarted program shows the credentials that it remembers');
-  await Promise.all([running[0]?.stop(), again.stop(), running[2]?.stop()]);
+  await Promise.all([alpha.stop(), again.stop(), charlie.stop()]);
 });

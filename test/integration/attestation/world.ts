@@ -128,6 +128,6 @@ export class Node {
     if (this.refusing.has(task.task)) return { type: 'task-failed', task, nowMs };
     const random = (bytes: number): Uint8Array => globalThis.crypto.getRandomValues(new Uint8Array(bytes));
     const news = await answerTo(task, { attester: this.device.identity, network: this.#network, clock: () => nowMs, random });
-    return { ...news, nowMs } as AttestationEvent;
+    return { ...news, nowMs };
   }
 }
