@@ -87,8 +87,7 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     },
     publish: (topic, payload, how = {}) => (state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how))),
     async subscribe(filter, handler) {
-      const identifier = subscriptions.size + 1;
-      subscriptions.set(identifier, { filter, handler });
+      const identifier = addHandler(subscriptions, filter, handler);
       if (!client.connected) return untilConnected();
       await subscribe(client, identifier, filter).catch((error: Error) => (client.connected ? Promise.reject(error) : untilConnected()));
     },
@@ -105,7 +104,19 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
 
 interface Subscription {
   readonly filter: string;
-  readonly handler: (message: Incoming) => void;
+  readonly handlers: ((message: Incoming) => void)[];
+}
+
+/** A broker keeps one subscription for a filter, the latest; so all handlers of a filter share an identifier. */
+function addHandler(subscriptions: Map<number, Subscription>, filter: string, handler: (message: Incoming) => void): number {
+  for (const [identifier, subscription] of subscriptions) {
+    if (subscription.filter !== filter) continue;
+    subscription.handlers.push(handler);
+    return identifier;
+  }
+  const identifier = subscriptions.size + 1;
+  subscriptions.set(identifier, { filter, handlers: [handler] });
+  return identifier;
 }
 
 /** What waits for the broker's acknowledgement: bounded, and settled when the connection is closed. */
@@ -171,10 +182,15 @@ function openStream(address: BrokerAddress): Socket {
     minVersion: 'TLSv1.3',
     checkServerIdentity: (_host, certificate) => {
       const name = certificate.subject.CN;
-      return name === address.server ? undefined : new Error(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
+      return name === address.server ? undefined : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
     },
   });
   return stream.setNoDelay(true);
+}
+
+/** The package passes an error of a stream on only when it has a code. */
+function brokerFault(message: string): Error {
+  return Object.assign(new Error(message), { code: 'broker-fault' });
 }
 
 function pem(text: string | Uint8Array): string | Buffer {
@@ -207,9 +223,10 @@ function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subs
     ...(responseTopic === undefined ? {} : { responseTopic }),
     ...(correlationData === undefined ? {} : { correlationData: new Uint8Array(correlationData) }),
   };
-  for (const identifier of [subscriptionIdentifier ?? []].flat()) {
+  const handlers = [subscriptionIdentifier ?? []].flat().flatMap((identifier) => subscriptions.get(identifier)?.handlers ?? []);
+  for (const handler of handlers) {
     try {
-      subscriptions.get(identifier)?.handler(message);
+      handler(message);
     } catch (fault) {
       queueMicrotask(() => {
         throw fault;
@@ -227,7 +244,7 @@ function limitPackets(client: MqttClient): void {
     const { stream } = client;
     stream.on('data', (chunk: Uint8Array) => {
       sinceLastPacket += chunk.length;
-      if (sinceLastPacket > 2 * LIMITS.packetBytesMax) stream.destroy(new Error(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
+      if (sinceLastPacket > 2 * LIMITS.packetBytesMax) stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
     });
   };
   watch();

@@ -1,0 +1,34 @@
+/** `npm run pair`: gives clients and boxes their certificates from a device, and takes them back. Specification §5.6. */
+import { PairingFailed } from '../hpc-agent/pairing.ts';
+import { NotInvited } from '../device/pairing/invite.ts';
+import { runProgram, UsageError, type Program } from './arguments.ts';
+import { client } from './pair/client.ts';
+import { PairFailure } from './pair/device-folder.ts';
+import { invite } from './pair/invite.ts';
+import { join } from './pair/join.ts';
+import { list } from './pair/list.ts';
+import { remove } from './pair/remove.ts';
+import { harmless } from './terminal.ts';
+
+const program: Program = {
+  name: 'npm run pair --',
+  summary: 'Pairs clients and HPC boxes with a device: from then on they have a certificate of it, and rights of their own.',
+  commands: [client, invite, join, list, remove],
+};
+
+try {
+  process.exitCode = await runProgram(program, process.argv.slice(2));
+} catch (error) {
+  process.exitCode = explain(error);
+}
+
+/** @returns the exit status: 2 for what was typed or given wrongly, 1 for everything else */
+function explain(error: unknown): number {
+  const known = error instanceof UsageError || error instanceof PairFailure || error instanceof NotInvited || error instanceof PairingFailed;
+  if (known || (error instanceof Error && 'syscall' in error)) {
+    process.stderr.write(`pair: ${harmless(error.message)}\n`);
+    return error instanceof UsageError || (error instanceof NotInvited && error.code === 'bad-name') ? 2 : 1;
+  }
+  process.stderr.write(`pair: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 1;
+}

@@ -1,0 +1,40 @@
+/** Which device is meant: a folder of `<state>/devices/`, the first by name where none is named. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readPlain } from '#protocol/codec.ts';
+import { HOLDER_KINDS, type HolderKind } from '#protocol/pairing.ts';
+import { Name } from '#protocol/topics.ts';
+import { nearestAdvice, UsageError } from '../arguments.ts';
+
+/** Why a command ends without success, in a sentence. */
+export class PairFailure extends Error {
+  readonly code = 'pair-failed';
+}
+
+export const stateOption = { value: 'DIR', help: 'state folder (default: .capstan)' } as const;
+export const deviceOption = { value: 'NAME', help: 'device to pair with (default: the first in the state folder)' } as const;
+export const outOption = { value: 'DIR', help: 'where keys and certificate go (default: inside the state folder)' } as const;
+export const defaultState = '.capstan';
+
+export interface DeviceFolder {
+  readonly name: string;
+  readonly folder: string;
+}
+
+/** @throws PairFailure */
+export function chooseDevice(state: string, wanted: string | undefined): DeviceFolder {
+  const root = join(state, 'devices');
+  const names = existsSync(root) ? readdirSync(root).filter((name) => readPlain(Name, name).status === 'decoded').sort() : [];
+  const [first] = names;
+  if (first === undefined) throw new PairFailure(`there is no device in ${root}; start one with npm start, or name its state folder with --state`);
+  const name = wanted ?? first;
+  if (!names.includes(name)) throw new PairFailure(`there is no device "${name}" in ${root}; ${nearestAdvice(name, names)}`);
+  return { name, folder: join(root, name) };
+}
+
+/** @throws UsageError */
+export function kindOf(word: string | undefined): HolderKind {
+  const kind = HOLDER_KINDS.find((known) => known === word);
+  if (!kind) throw new UsageError(`"${word ?? ''}" is neither client nor box`);
+  return kind;
+}
