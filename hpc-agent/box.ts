@@ -70,6 +70,7 @@ export class Box {
     const filter = topicFilter(identity.networkLabel, identity.device, 'hpc', identity.box, 'down', '+');
     void connection.subscribe(filter, (message) => { this.#heard(message); });
     this.#helloTimer = setInterval(() => { void this.#hello(); }, helloIntervalMs);
+    if (connection.state === 'connected') void this.#connected();
   }
 
   /** Says nothing of itself any more. */

@@ -219,7 +219,7 @@ export class Controller {
       this.#parts.log('jobChanged', { capsule: job.capsule, state: job.state, attempt: job.attempt, ...(job.end?.reason ? { reason: job.end.reason } : {}) });
       this.#parts.news.jobChanged(changed);
     }
-    this.#doDutiesOf(changed);
+    if (dutyWords(job) !== dutyWords(capsule.job)) this.#doDutiesOf(changed);
   }
 
   #doDutiesOf(capsule: StoredCapsule): void {
@@ -336,6 +336,11 @@ export async function chunkOf(blobs: BlobStore, need: BlobNeed, total: number | 
   const offset = Math.min(need.offset, total);
   const content = await blobs.read(hex(need.digest), offset, Math.min(need.bytes, total - offset));
   return { chunk: 'content', digest: need.digest, offset, total, content };
+}
+
+/** Which duties a job has: while they stay the same, the regular repetition is enough. */
+function dutyWords(job: Job): string {
+  return [job.state, job.attempt, ...dutiesOf(job).map((duty) => duty.duty)].join(' ');
 }
 
 function inputsOf(capsule: StoredCapsule): Map<string, number> {

@@ -58,7 +58,7 @@ async function startParts(request: GridRequest, layout: GridLayout, _claim: Stat
   const network = await timed('network', () => openNetwork(layout, tpms), (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`);
   const devices = await timed('devices', () => startDevices(layout, tpms, request, started), () => 'each trusts the others');
   await timed('boxes and client', () => pairAll(layout), () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`);
-  const agents = await timed('agents', () => startAgents(layout, request, started), (all) => [...all.keys()].join(', '));
+  const agents = await timed('agents', () => startAgents(layout, devices, request, started), (all) => [...all.keys()].join(', '));
   return { layout, network, devices, agents, stop };
 }
 
@@ -97,10 +97,12 @@ async function pairAll(layout: GridLayout): Promise<void> {
   await Promise.all([...boxes, ensurePaired(layout, device, 'client', name, layout.client(device, name))]);
 }
 
-async function startAgents(layout: GridLayout, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<Map<string, Supervisor>> {
+async function startAgents(layout: GridLayout, devices: readonly GridDevice[], request: GridRequest, started: { stop(): Promise<void> }[]): Promise<Map<string, Supervisor>> {
   const agents = new Map(GRID_DEVICES.map((device) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
   started.push(...agents.values());
-  await Promise.all([...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS)));
+  const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));
+  const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
+  await Promise.all([...trusted, ...present]);
   return agents;
 }
 
