@@ -49,6 +49,8 @@ export const DEVICE_LIMITS = {
   peerSilentMs: 5 * 60 * SECOND,
   /** Before a request that the TPM refused is made again. */
   tpmRetryMs: 10 * SECOND,
+  /** Firmware has some hundred files; a tree of this many is not ours. */
+  firmwareFilesMax: 10_000,
   /** A sealed or remembered file of the identity: a few KiB. */
   identityFileBytesMax: 64 * KIB,
   /** What attestation remembers of 128 members: under 2 KiB each. */

@@ -11,8 +11,6 @@ import { openSigned, peekSigned, signedKind } from './signed.ts';
 import type { Crypto } from './crypto.ts';
 import { sameBytes } from './codec.ts';
 
-const beaconBytesMax = 512;
-
 export const beaconNonceBytes = 32;
 
 /** A moment in ms since 1970, by the clock of whoever wrote it. */
@@ -22,7 +20,7 @@ export const Beacon = struct({ network: Digest, issuer: Digest, nonce: fixedByte
 export type Beacon = Infer<typeof Beacon>;
 
 /** Signed by the issuer's attestation key: the domain's prefix keeps it apart from what a TPM says by itself. */
-export const BeaconMessage = signedKind('beacon', Beacon, beaconBytesMax);
+export const BeaconMessage = signedKind('beacon', Beacon, LIMITS.beaconBytesMax);
 
 /** What evidence contains of a beacon. */
 export function beaconValue(network: Uint8Array, nonce: Uint8Array): Uint8Array {

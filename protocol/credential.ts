@@ -15,7 +15,6 @@ import { memberOf, networkId, type Network } from './network.ts';
 import { bytes, fixedBytes, list, struct, type Infer } from './schema.ts';
 import { openSigned, peekSigned, signedKind } from './signed.ts';
 
-const credentialBytesMax = 1_024;
 const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
 
 /** A Name with SHA-256: the 16-bit algorithm and the digest. */
@@ -34,7 +33,7 @@ export const Credential = struct({
 export type Credential = Infer<typeof Credential>;
 
 /** Signed by the issuer's attestation key. */
-export const CredentialMessage = signedKind('credential', Credential, credentialBytesMax);
+export const CredentialMessage = signedKind('credential', Credential, LIMITS.credentialBytesMax);
 
 /** A secret that only the chip with the subject's endorsement key and attestation key can open. */
 export const Activation = struct({
@@ -54,7 +53,7 @@ export type Answer = Infer<typeof Answer>;
 /** What travels under each topic: everything that one device has for the others at the moment (§5). */
 export const Activations = list(Activation, { max: LIMITS.membersMax });
 export const Answers = list(Answer, { max: LIMITS.membersMax });
-export const Credentials = list(bytes({ min: 1, max: credentialBytesMax }), { max: LIMITS.membersMax });
+export const Credentials = list(bytes({ min: 1, max: LIMITS.credentialBytesMax }), { max: LIMITS.membersMax });
 
 /** HMAC-SHA256(secret, domain ‖ network ‖ issuer ‖ subject ‖ Name of the attestation key). */
 export function answerProof(

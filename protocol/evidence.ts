@@ -18,7 +18,6 @@ import type { ClockInfo } from './tpm/clock-info.ts';
 import { judgeQuote, type Quote, type QuoteVerdict } from './tpm/quote.ts';
 
 const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
-const Envelope = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
 
 export const DeviceEvidence = struct({
   node: Digest,
@@ -26,9 +25,9 @@ export const DeviceEvidence = struct({
   endorsementKey: TpmStructure,
   attestationKey: TpmStructure,
   /** Signed by other members: `CredentialMessage`. */
-  credentials: list(Envelope, { max: LIMITS.credentialsMax }),
+  credentials: list(bytes({ min: 1, max: LIMITS.credentialBytesMax }), { max: LIMITS.credentialsMax }),
   /** Signed by another member: `BeaconMessage`. */
-  beacon: Envelope,
+  beacon: bytes({ min: 1, max: LIMITS.beaconBytesMax }),
   /** Ed25519, made once per reset of the TPM. */
   operationalKey: fixedBytes(32),
   /** TPMS_ATTEST and TPMT_SIGNATURE of TPM2_Quote over PCRs 8 and 14. */

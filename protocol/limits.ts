@@ -46,6 +46,10 @@ export const LIMITS = {
   membersMax: 128,
   /** Certificate authorities for endorsement keys: every TPM vendor has a handful of roots and intermediates. */
   endorsementAuthoritiesMax: 256,
+  /** Two digests, a nonce, a time and a signature: about 250 bytes. */
+  beaconBytesMax: 512,
+  /** A credential names three keys and two devices: about 450 bytes. */
+  credentialBytesMax: 1 * KIB,
   /** Credentials shown in one piece of evidence; two are demanded. */
   credentialsMax: 8,
   /** Known-good firmware, addon and board digests of a network. */

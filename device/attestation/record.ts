@@ -7,7 +7,7 @@ import { Name } from '#protocol/topics.ts';
 
 import { DEVICE_LIMITS } from '../limits.ts';
 
-const Credential = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
+const Credential = bytes({ min: 1, max: LIMITS.credentialBytesMax });
 
 const RememberedPeer = struct({
   name: Name,

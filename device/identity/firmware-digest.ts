@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 
-/** Firmware has some hundred files; a tree of this many is not ours. */
-const filesMax = 10_000;
+import { DEVICE_LIMITS } from '../limits.ts';
 
 /**
  * SHA-256 over, for each file: length of its path, its path, SHA-256 of its content.
@@ -16,7 +15,7 @@ const filesMax = 10_000;
  */
 export async function firmwareDigest(root: string, parts: readonly string[]): Promise<Uint8Array> {
   const files = (await Promise.all(parts.map((part) => filesBelow(join(root, part))))).flat();
-  if (files.length === 0 || files.length > filesMax) throw new Error(`The firmware has ${files.length} files below ${parts.join(', ')}; 1 to ${filesMax} are expected`);
+  if (files.length === 0 || files.length > DEVICE_LIMITS.firmwareFilesMax) throw new Error(`The firmware has ${files.length} files below ${parts.join(', ')}; 1 to ${filesMax} are expected`);
   const named = files.map((file) => ({ file, name: relative(root, file).split(sep).join('/') }));
   named.sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : 0));
   const hash = createHash('sha256');

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import type { GossipKind } from '#protocol/topics.ts';
+import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import type { Gossip, RecordFile } from '../../../device/attestation/ports.ts';
-import { runAttestation, type Attestation } from '../../../device/attestation/host.ts';
-import type { PeerStanding } from '../../../device/attestation/standing.ts';
+import { IdentityError } from '../../../device/identity/identity-error.ts';
+import { runAttestation, type Attestation, type AttestationRequest } from '../../../device/attestation/host.ts';
 import { crypto, startBench, type Bench, type Device } from './bench.ts';
 
 let bench: Bench;
@@ -41,8 +42,8 @@ function memoryRecord(): RecordFile & { saved: Uint8Array | undefined } {
   return file;
 }
 
-async function attest(device: Device, brokers: Brokers, records: RecordFile, onStanding: (peer: string, standing: PeerStanding) => void = () => undefined): Promise<Attestation> {
-  return runAttestation({
+function requestOf(device: Device, brokers: Brokers, records: RecordFile): AttestationRequest {
+  return {
     network: bench.network,
     crypto,
     attester: device.identity,
@@ -51,9 +52,13 @@ async function attest(device: Device, brokers: Brokers, records: RecordFile, onS
     clock: Date.now,
     random: (bytes) => globalThis.crypto.getRandomValues(new Uint8Array(bytes)),
     log: () => undefined,
-    onStanding,
+    onStanding: () => undefined,
     onFailure: (error) => assert.fail(String(error)),
-  });
+  };
+}
+
+async function attest(device: Device, brokers: Brokers, records: RecordFile, onStanding: AttestationRequest['onStanding'] = () => undefined): Promise<Attestation> {
+  return runAttestation({ ...requestOf(device, brokers, records), onStanding });
 }
 
 test('devices that start with nothing vouch for one another and trust one another within seconds (§3)', { timeout: 20_000 }, async () => {
@@ -79,4 +84,37 @@ test('devices that start with nothing vouch for one another and trust one anothe
   await again.freshEvidence();
   assert.equal(again.ownStanding()?.verdict, 'trusted', 'a restarted program shows the credentials that it remembers');
   await Promise.all([alpha.stop(), again.stop(), charlie.stop()]);
+});
+
+test('a device that is alone says why nobody would believe it (§3.4)', async (t) => {
+  const alone = await attest(bench.devices[0], new Brokers(), memoryRecord());
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const evidence = assert.rejects(alone.freshEvidence(), { code: 'ERR_NO_EVIDENCE', message: /^0 other members vouch .*at least 2 peers have to be up$/ });
+  t.mock.timers.tick(DEVICE_LIMITS.evidenceWaitMs);
+  await evidence;
+  t.mock.timers.reset();
+  await alone.stop();
+});
+
+test('a TPM that is lost ends the device, once; a broker that is away does not', async () => {
+  for (const lose of ['tpm', 'broker'] as const) {
+    const failed = Promise.withResolvers<unknown>();
+    const failures: unknown[] = [];
+    const request = requestOf(bench.devices[0], new Brokers(), memoryRecord());
+    const lost = new IdentityError('ERR_TPM_LOST', 'gone');
+    const away = new Error('not connected');
+    const attester = { ...request.attester, node: request.attester.node, signWithAttestationKey: () => Promise.reject(lost), closeSecret: () => Promise.reject(lost) };
+    const gossip: Gossip = { ...request.gossip, publish: () => Promise.reject(away) };
+    const running = await runAttestation({
+      ...request,
+      ...(lose === 'tpm' ? { attester } : { gossip }),
+      onFailure: (error) => {
+        failures.push(error);
+        failed.resolve(error);
+      },
+    });
+    if (lose === 'tpm') assert.equal(await failed.promise, lost);
+    await running.stop();
+    assert.equal(failures.length, lose === 'tpm' ? 1 : 0, 'a broker that is away ends nothing');
+  }
 });
