@@ -15,7 +15,7 @@ import { DEVICE_LIMITS } from '../limits.ts';
  */
 export async function firmwareDigest(root: string, parts: readonly string[]): Promise<Uint8Array> {
   const files = (await Promise.all(parts.map((part) => filesBelow(join(root, part))))).flat();
-  if (files.length === 0 || files.length > DEVICE_LIMITS.firmwareFilesMax) throw new Error(`The firmware has ${files.length} files below ${parts.join(', ')}; 1 to ${filesMax} are expected`);
+  if (files.length === 0 || files.length > DEVICE_LIMITS.firmwareFilesMax) throw new Error(`The firmware has ${files.length} files below ${parts.join(', ')}; 1 to ${DEVICE_LIMITS.firmwareFilesMax} are expected`);
   const named = files.map((file) => ({ file, name: relative(root, file).split(sep).join('/') }));
   named.sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : 0));
   const hash = createHash('sha256');
