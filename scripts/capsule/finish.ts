@@ -14,18 +14,10 @@ import type { View } from './view.ts';
 /** @param out absent: the capsule's own folder below `state`. @returns the exit status */
 export async function finish({ client, network }: Session, result: ResultNews, state: string, out: string | undefined, view: View): Promise<number> {
   const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), (bytes, total) => view.transferred('fetching the result', bytes, total));
-  const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, join(saved.folder, 'outputs')).catch(absentOutputs(saved, network)) : undefined;
+  const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, undefined) : undefined;
   view.settle();
   showSaved(result, saved, verification, view);
   return isSuccess(result) && (!verification || holds(verification)) ? 0 : 1;
-}
-
-/** A capsule without outputs has no such folder. */
-function absentOutputs({ receipt, outputs }: SavedResult, network: NonNullable<Session['network']>): (error: unknown) => Promise<Verification> {
-  return (error) => {
-    if (outputs.length > 0 || receipt === undefined) throw error;
-    return verifyReceipt(receipt, network, undefined);
-  };
 }
 
 function showSaved(result: ResultNews, saved: SavedResult, verification: Verification | undefined, view: View): void {

@@ -40,6 +40,7 @@ export function verificationSentence(verification: Verification): string {
   if (verdict.status === 'refused') return `the receipt does not hold (${verdict.reason}): ${harmless(verdict.detail)}`;
   const wrong = (files ?? []).filter(({ status }) => status === 'changed' || status === 'absent');
   if (!holds(verification)) return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
+  if (files?.length === 0) return 'the receipt holds; the capsule left no outputs';
   return files ? 'the receipt holds, and the outputs are what it says' : 'the receipt holds; no outputs are at hand to compare';
 }
 

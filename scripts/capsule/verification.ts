@@ -36,7 +36,8 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then((found) => found.isDirectory(), () => false);
   if (!present && outputs !== undefined) throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
-  return { verdict, files: present ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
+  const comparable = present || verdict.report.outputs.length === 0;
+  return { verdict, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
 }
 
 /** @throws CommandFailure */
@@ -64,7 +65,7 @@ async function checkFiles(report: Report, outputs: string, beside: string): Prom
     if (check.status !== 'absent') checks.push(check);
   }
   const listed = new Set(report.outputs.map(({ path }) => path));
-  const others = (await filesBelow(outputs)).filter((path) => !listed.has(path));
+  const others = (await filesBelow(outputs).catch(nothingThere)).filter((path) => !listed.has(path));
   return [...checks, ...others.map((path): FileCheck => ({ path: `outputs/${path}`, bytes: 0, status: 'unlisted' }))];
 }
 
@@ -83,6 +84,11 @@ async function checkFile(file: string, path: string, digest: Uint8Array, bytes: 
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return { path, bytes, status: 'absent' };
     throw error;
   }
+}
+
+function nothingThere(error: unknown): string[] {
+  if (systemCode(error) === 'ENOENT') return [];
+  throw error;
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
