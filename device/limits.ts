@@ -47,7 +47,7 @@ export const DEVICE_LIMITS = {
   evidenceJudgedEveryMs: 1 * SECOND,
   /** A peer of whom nothing was heard for so long is unreachable: two of its beacons are missing. */
   peerSilentMs: 5 * 60 * SECOND,
-  /** Before a request that the TPM refused is made again. */
+  /** Before a request that the TPM refused is made again, or one that a peer can demand at will. */
   tpmRetryMs: 10 * SECOND,
   /** Firmware has some hundred files; a tree of this many is not ours. */
   firmwareFilesMax: 10_000,

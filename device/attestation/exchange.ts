@@ -18,7 +18,7 @@ import {
 import { LIMITS } from '#protocol/limits.ts';
 import { peekSigned } from '#protocol/signed.ts';
 
-import { ask, recordOf, taskDone, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer } from './state.ts';
+import { ask, recordOf, taskDone, taskRests, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer } from './state.ts';
 
 type EventOf<Type extends AttestationEvent['type']> = Extract<AttestationEvent, { type: Type }>;
 
@@ -49,8 +49,8 @@ export function activationReceived(state: AttestationState, peer: Peer, payload:
   return [];
 }
 
-export function secretOpened(state: AttestationState, { issuer, activation, secret }: EventOf<'secret-opened'>): AttestationEffect[] {
-  taskDone(state, { task: 'open-secret', about: issuer });
+export function secretOpened(state: AttestationState, { issuer, activation, secret, nowMs }: EventOf<'secret-opened'>): AttestationEffect[] {
+  taskRests(state, { task: 'open-secret', issuer, activation }, nowMs);
   const peer = state.peers.get(issuer);
   if (!peer) return [];
   const about = { network: state.networkId, issuer: peer.node, subject: state.self.node };

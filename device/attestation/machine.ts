@@ -26,7 +26,7 @@ import {
 import { evidenceDuty, evidenceReceived } from './peer-evidence.ts';
 import type { AttestationRecord, RememberedPeer } from './record.ts';
 import { sameStanding, standingOf, type PeerStanding } from './standing.ts';
-import { ask, taskDone, taskFailed, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer, type PeerBeacon } from './state.ts';
+import { ask, taskDone, taskRests, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer, type PeerBeacon } from './state.ts';
 
 export interface AttestationSetup {
   readonly network: Network;
@@ -80,7 +80,7 @@ function take(state: AttestationState, event: AttestationEvent): AttestationEffe
     case 'evidence-made':
       return evidenceMade(state, event);
     case 'task-failed':
-      taskFailed(state, event.task, event.nowMs);
+      taskRests(state, event.task, event.nowMs);
       return [];
   }
 }

@@ -102,7 +102,8 @@ export function taskDone(state: AttestationState, task: Pick<Task, 'task'> & { r
   state.tasks.delete(task.about === undefined ? task.task : `${task.task} ${task.about}`);
 }
 
-export function taskFailed(state: AttestationState, task: Task, nowMs: number): void {
+/** The same is asked again after a while: because it failed, or because a peer can demand it as often as it likes. */
+export function taskRests(state: AttestationState, task: Task, nowMs: number): void {
   state.tasks.set(taskKey(task), { notBeforeMs: nowMs + DEVICE_LIMITS.tpmRetryMs });
 }
 

@@ -152,6 +152,26 @@ test('a secret closed for one chip is not opened by another (§3.4)', async () =
   await assert.rejects(world.settle(), { code: 'ERR_TPM', command: 'ActivateCredential' });
 });
 
+test('a peer that closes secret after secret has one opened in a while, so that the TPM is free for others (§10)', async () => {
+  const world = new World(bench);
+  world.tamper = (message) => (message.from === 'charlie' && message.kind === 'credential' ? undefined : message);
+  await world.settle();
+  const alpha = world.node('alpha');
+  const opened = (): number => alpha.asked.filter((task) => task === 'open-secret').length;
+  const answered = alpha.state.peers.get('charlie')?.answerToIt;
+  assert.ok(answered);
+  const before = opened();
+  const flood = async (fill: number): Promise<void> => {
+    const activation = { ...answered.activation, credentialBlob: Uint8Array.of(fill) };
+    await alpha.take({ type: 'received', from: 'charlie', kind: 'activation', payload: encodeStrict(Activations, [activation]), nowMs: world.nowMs });
+  };
+  alpha.refusing.add('open-secret');
+  for (let fill = 0; fill < 50; fill += 1) await flood(fill);
+  assert.equal(opened(), before);
+  await world.pass(DEVICE_LIMITS.tpmRetryMs);
+  assert.equal(opened(), before + 1);
+});
+
 test('a restarted device has its credentials, asks for none and is trusted at once (§3.4)', async () => {
   const world = new World(bench, { records: recordsOf(await trustingWorld()) });
   await world.settle();
