@@ -1,8 +1,8 @@
 /** Ctrl-C, counted: what the first and the second one mean is for the command to say. */
 export interface Interrupts {
   /** Resolves with the next one. Those that came while nobody waited are not forgotten. */
-  next(): Promise<'interrupted'>;
-  stop(): void;
+  readonly next: () => Promise<'interrupted'>;
+  readonly stop: () => void;
 }
 
 export function listenForInterrupts(): Interrupts {

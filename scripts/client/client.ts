@@ -86,14 +86,18 @@ export class Client {
     this.#deviceWatch = new DeviceWatch(settings.device, settings.networkFile, settings.crypto ?? nobleCrypto);
     this.#requests = new Requests(this.#times, () => wire.situation());
     this.#watches = new Watches(this.#times, {
-      askAgain: async (capsule) => void (await this.status(capsule)),
+      askAgain: async (capsule) => {
+        await this.status(capsule);
+      },
       subscribe: (capsule) => this.#subscribeTo(capsule),
       onState: (capsule, state) => state !== 'submitted' && this.#uploads.end(capsule),
       read: (schema, message) => wire.read(schema, message),
       warn: (sentence) => wire.warn(sentence),
     });
     this.#offers = new Offers(
-      async (chunk) => void (await wire.send('upload/chunk', BlobChunk, chunk)),
+      async (chunk) => {
+        await wire.send('upload/chunk', BlobChunk, chunk);
+      },
       (sentence) => wire.warn(sentence),
     );
     this.#uploads = new Uploads(this.#offers);
