@@ -1,10 +1,13 @@
 /** The bench grid: three devices with software TPMs, a box each, a client, all on this machine. */
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { networkLabel, type Network } from '#protocol/network.ts';
 import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
 import { ensurePaired, startAgentProcess } from './holders.ts';
+import { HOLDER_FILES } from '../../hpc-agent/pairing.ts';
 import { gridLayout, type GridLayout } from './layout.ts';
+import { writeNetworkFile } from './network.ts';
 import { claimState, type StateClaim } from './state-claim.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -57,7 +60,7 @@ async function startParts(request: GridRequest, layout: GridLayout, _claim: Stat
   const tpms = await timed('software TPMs', async () => startTpms(layout, started), (all) => [...all.keys()].join(', '));
   const network = await timed('network', () => openNetwork(layout, tpms), (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`);
   const devices = await timed('devices', () => startDevices(layout, tpms, request, started), () => 'each trusts the others');
-  await timed('boxes and client', () => pairAll(layout), () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`);
+  await timed('boxes and client', () => pairAll(layout, network), () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`);
   const agents = await timed('agents', () => startAgents(layout, devices, request, started), (all) => [...all.keys()].join(', '));
   return { layout, network, devices, agents, stop };
 }
@@ -91,10 +94,13 @@ async function startDevices(layout: GridLayout, tpms: ReadonlyMap<string, Softwa
   return devices;
 }
 
-async function pairAll(layout: GridLayout): Promise<void> {
-  const boxes = GRID_DEVICES.map((device) => ensurePaired(layout, device, 'box', boxOf(device), layout.box(boxOf(device))));
+/** Boxes and client get the network file as it is today: since they were paired, devices may have been made of something else. */
+async function pairAll(layout: GridLayout, network: Network): Promise<void> {
   const { device, name } = GRID_CLIENT;
-  await Promise.all([...boxes, ensurePaired(layout, device, 'client', name, layout.client(device, name))]);
+  const boxes = GRID_DEVICES.map((owner) => ({ owner, kind: 'box' as const, name: boxOf(owner), folder: layout.box(boxOf(owner)) }));
+  const holders = [...boxes, { owner: device, kind: 'client' as const, name, folder: layout.client(device, name) }];
+  await Promise.all(holders.map(({ owner, kind, name: holder, folder }) => ensurePaired(layout, owner, kind, holder, folder)));
+  for (const { folder } of boxes) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
 }
 
 async function startAgents(layout: GridLayout, devices: readonly GridDevice[], request: GridRequest, started: { stop(): Promise<void> }[]): Promise<Map<string, Supervisor>> {

@@ -26,7 +26,7 @@ export function pasteableLines(folder: string, network: Network): PasteableLines
   const common = [`-h ${hostname} -p ${port} -V mqttv5`, `--cafile ${quoted(join(folder, HOLDER_FILES.authority))}`, `--cert ${quoted(join(folder, HOLDER_FILES.certificate))}`, `--key ${quoted(join(folder, HOLDER_FILES.key))}`];
   const capsule = { capsule: 1, runtime: 'shell', entry: 'hello.sh', content: { 'hello.sh': 'echo "hello from $(uname -m)" | tee "$CAPSTAN_OUT/greeting.txt"' } };
   return {
-    subscribe: command(['mosquitto_sub', ...common, `-t ${quoted(`${topic}answer`)} -t ${quoted(`${topic}capsules/+/state`)} -t ${quoted(`${topic}capsules/+/log`)} -t ${quoted(`${topic}capsules/+/result`)}`]),
+    subscribe: command(['mosquitto_sub -R', ...common, `-t ${quoted(`${topic}answer`)} -t ${quoted(`${topic}capsules/+/state`)} -t ${quoted(`${topic}capsules/+/log`)} -t ${quoted(`${topic}capsules/+/result`)}`]),
     publish: command(['mosquitto_pub', ...common, `-t ${quoted(`${topic}submit`)} -D publish content-type application/json`, `-m ${quoted(JSON.stringify(capsule))}`]),
   };
 }
