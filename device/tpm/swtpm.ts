@@ -120,13 +120,16 @@ async function socketFolderFor(folder: string): Promise<string> {
   return Buffer.byteLength(path) <= socketPathBytesMax ? folder : mkdtemp(join(tmpdir(), 'capstan-tpm-'));
 }
 
-/** libtss2 reaches a socket S only when its control socket is S.ctrl. The kernel kills the child when its parent ends. */
+/**
+ * libtss2 reaches a socket S only when its control socket is S.ctrl. The kernel kills the child when its parent ends; a
+ * group of its own keeps a Ctrl-C for the parent from ending the TPM before those who use it.
+ */
 function startProgram(folder: string, socket: string): Program {
   const child = spawn('setpriv', [
     '--pdeathsig', 'KILL', 'swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${join(folder, 'state')},mode=0600`,
     '--server', `type=unixio,path=${socket},mode=0600`, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
     '--flags', 'not-need-init,startup-clear',
-  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   // It ends with this process, so it needs not keep it alive.
   for (const handle of [child, child.stdout, child.stderr]) unref(handle);
   return watch(child);

@@ -69,8 +69,9 @@ export function supervise(program: Supervised): Supervisor {
   async function runOnce(): Promise<string> {
     await program.before?.();
     if (stopping) return 'stopped';
-    // The kernel ends the child when this process dies, however it dies.
-    child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...program.arguments], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
+    const options = { stdio: ['ignore', 'pipe', 'pipe'], detached: true } as const;
+    child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...program.arguments], options);
     return followed(child, log, hear);
   }
 
