@@ -144,3 +144,20 @@ export const pairingWaitMs = 10_000;
 
 /** A request to pair is said again after this long; the device answers the same request with the same answer. */
 export const pairingRepeatMs = 2_000;
+
+/** MQTT messages and bytes that wait for a broker's acknowledgement; more are dropped and said so. */
+export const outgoingMessagesMax = 4_096;
+export const outgoingBytesMax = 64 * MiB;
+
+/** How long a broker may take to answer: it does so at once, and a longer wait only finds dead ones later. */
+export const connectMs = 10_000;
+
+/** Between attempts to reach a broker again: from the first to the longest. */
+export const reconnectMinMs = 100;
+export const reconnectMaxMs = 5_000;
+
+/** A silent connection is noticed after one and a half of these. */
+export const keepAliveSeconds = 30;
+
+/** What waits is sent before a connection is closed, for this long at most. */
+export const closeMs = 2_000;

@@ -90,8 +90,8 @@ async function ask(invitation: Invitation, request: Uint8Array, open: OpenPairin
       const verdict = judgePairingAnswer(message.payload, request, invitation.token);
       answer.resolve(verdict);
     }).catch(() => undefined);
-    await connection.connected(pairingWaitMs).catch((error: Error) => {
-      throw new PairingFailed('no-answer', `device ${invitation.device} can't be reached for pairing: ${error.message}; is it running, and is the invitation still valid?`);
+    await connection.connected(pairingWaitMs).catch((error: unknown) => {
+      throw new PairingFailed('no-answer', `device ${invitation.device} can't be reached for pairing: ${error instanceof Error ? error.message : String(error)}; is it running, and is the invitation still valid?`);
     });
     return await repeatUntil(answer.promise, () => void connection.publish(topic('request'), request, { expirySeconds: Math.ceil(pairingRepeatMs / 1_000) }));
   } finally {

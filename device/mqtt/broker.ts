@@ -66,7 +66,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     await sleep(restartMs);
     await inTurn(async () => {
       if (current !== dead) return;
-      await bringUp().catch((error: Error) => void revive(dead, error.message));
+      await bringUp().catch((error: unknown) => void revive(dead, messageOf(error)));
     });
   };
 
@@ -78,6 +78,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     }),
     stop: () => inTurn(takeDown),
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function restartWaitMs(failures: number): number {
@@ -123,7 +127,7 @@ function launch(options: BrokerOptions): Launched {
   });
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`setpriv could not be run: ${error.message}`));
-    child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `status ${code}`} after saying: ${lastWords.join(' | ') || 'nothing'}`));
+    child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`));
   });
   return { child, ended };
 }

@@ -1,6 +1,7 @@
 /**
  * Connections to brokers: the device's to its own over a Unix socket, everyone's to a device's over mutual TLS 1.3.
- * Specification §5.4. Owner of the `mqtt` package; who may not import the firmware is given a connection by its caller.
+ * Specification §5.4. Owner of the `mqtt` package; `hpc-agent/mqtt.ts` is its sibling for the agent, which must not hold
+ * the firmware, and one set of tests keeps both to the same behaviour.
  */
 import { randomUUID } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -59,7 +60,9 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
       if (next === 'connected') resolve();
       else fail();
     };
-    const listen = (next: ConnectionState): void => void (next === 'connected' || next === 'closed' ? settle(next) : undefined);
+    const listen = (next: ConnectionState): void => {
+      if (next === 'connected' || next === 'closed') settle(next);
+    };
     listeners.add(listen);
     listen(state);
   });
@@ -69,7 +72,7 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     reason = '';
     void Promise.all([...subscriptions].map(([identifier, { filter }]) => subscribe(client, identifier, filter))).then(
       () => enter(client.connected ? 'connected' : state),
-      (error: Error) => client.stream.destroy(error),
+      (error: unknown) => client.stream.destroy(error instanceof Error ? error : undefined),
     );
   });
   client.on('reconnect', () => {
@@ -89,7 +92,10 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     async subscribe(filter, handler) {
       const identifier = addHandler(subscriptions, filter, handler);
       if (!client.connected) return untilConnected();
-      await subscribe(client, identifier, filter).catch((error: Error) => (client.connected ? Promise.reject(error) : untilConnected()));
+      await subscribe(client, identifier, filter).catch((error: unknown) => {
+        if (client.connected) throw error;
+        return untilConnected();
+      });
     },
     onState: (listener) => void listeners.add(listener),
     connected: untilConnected,

@@ -65,7 +65,7 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
     clearTimeout(timer);
     timer = setTimeout(() => void look(), waitMs);
   };
-  const look = (): Promise<void> => (turn = turn.then(lookAgain).catch((error: Error) => options.log('pairingFailed', { detail: error.message })));
+  const look = (): Promise<void> => (turn = turn.then(lookAgain).catch((error: unknown) => options.log('pairingFailed', { detail: messageOf(error) })));
 
   const watchers = [invitations.folder, ...names.folders].map((folder) => watch(folder, () => lookIn(MQTT_LIMITS.pairingSettleMs)));
   await look();
@@ -79,6 +79,8 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
     },
   };
 }
+
+const EVENTS = { paired: 'paired', repeated: 'pairingRepeated', refused: 'pairingRefused' } as const;
 
 /** The pairing broker and the device's connection to it. */
 class Reception {
@@ -118,7 +120,7 @@ class Reception {
     try {
       this.#answer(connection, message);
     } catch (error) {
-      this.#options.log('pairingFailed', { detail: error instanceof Error ? error.message : 'unknown' });
+      this.#options.log('pairingFailed', { detail: messageOf(error) });
     }
   }
 
@@ -128,7 +130,7 @@ class Reception {
     if (topic?.to !== 'pairing' || topic.kind !== 'request') return;
     const { answer, outcome } = answerPairingRequest(this.#desk, topic.invitation, message.payload, Date.now());
     const { outcome: event, ...fields } = outcome;
-    this.#options.log(`pairingRequest${event[0]?.toUpperCase()}${event.slice(1)}`, fields);
+    this.#options.log(EVENTS[event], fields);
     void connection.publish(topicOf(label, { ...topic, kind: 'response' }), answer, { expirySeconds: MQTT_LIMITS.pairingAnswerMs / 1_000 });
   }
 }
@@ -163,6 +165,10 @@ class RegistryFollower {
     const { revokedClients, revokedBoxes } = this.#names.trust([]);
     return [...revokedClients, ...revokedBoxes].map(({ serial }) => serial.toHex()).join();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function urlsOf({ host, ports }: PairingServiceOptions): { client: string; box: string } {

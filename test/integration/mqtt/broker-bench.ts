@@ -12,6 +12,7 @@ import type { Ports } from '../../../device/mqtt/broker-configuration.ts';
 import type { BrokerEvent } from '../../../device/mqtt/broker.ts';
 import { issueCertificate, pemOf, publicKeyOf } from '../../../device/mqtt/certificate.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
+import type { connect as connectAgent } from '../../../hpc-agent/mqtt.ts';
 import { startDeviceBroker, type DeviceBroker } from '../../../device/mqtt/device-broker.ts';
 import { claimPorts } from '../../../device/mqtt/ports.ts';
 
@@ -34,6 +35,8 @@ export interface BrokerBench {
   /** The firmware's connection. */
   readonly own: Connection;
   readonly events: BrokerEvent[];
+  /** Closed at the end, whatever has failed. */
+  readonly open: (() => unknown)[];
   stop(): Promise<void>;
 }
 
@@ -47,12 +50,13 @@ export async function startBench(): Promise<BrokerBench> {
   const broker = await startDeviceBroker(options, { peerAuthorities: [peerAuthority.root('device')], revokedClients: [], revokedBoxes: [] });
   const own = connect({ socket: broker.socket });
   await own.connected(5_000);
+  const open: (() => unknown)[] = [() => own.close()];
   const stop = async (): Promise<void> => {
-    await own.close();
+    await Promise.all(open.map((close) => close()));
     await broker.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { folder, authority, peerAuthority, ports, broker, own, events, stop };
+  return { folder, authority, peerAuthority, ports, broker, own, events, open, stop };
 }
 
 export function credential(bench: BrokerBench, kind: 'client' | 'box', name: string): Credential {
@@ -96,16 +100,17 @@ export function addressOf(bench: BrokerBench, listener: keyof Ports, holder?: Cr
   };
 }
 
-/** A connection as our programs make it. */
-export async function joinAt(bench: BrokerBench, listener: keyof Ports, holder: Credential): Promise<Connection> {
-  const connection = connect(addressOf(bench, listener, holder));
+/** A connection as our programs make it; the agent has an adapter of its own. */
+export async function joinAt(bench: BrokerBench, listener: keyof Ports, holder: Credential, open: typeof connect | typeof connectAgent = connect): Promise<Connection> {
+  const connection = open(addressOf(bench, listener, holder));
+  bench.open.push(() => connection.close());
   await connection.connected(5_000);
   return connection;
 }
 
 /** A connection with whatever options an attacker likes. */
-export function attack(bench: BrokerBench, listener: keyof Ports, holder: Credential, options: IClientOptions = {}): Promise<MqttClient> {
-  return mqtt.connectAsync(`mqtts://127.0.0.1:${bench.ports[listener]}`, {
+export async function attack(bench: BrokerBench, listener: keyof Ports, holder: Credential, options: IClientOptions = {}): Promise<MqttClient> {
+  const client = await mqtt.connectAsync(`mqtts://127.0.0.1:${bench.ports[listener]}`, {
     protocolVersion: 5,
     ca: readFileSync(bench.authority.rootFile('device')),
     cert: holder.certificate,
@@ -115,6 +120,8 @@ export function attack(bench: BrokerBench, listener: keyof Ports, holder: Creden
     connectTimeout: 3_000,
     ...options,
   });
+  bench.open.push(() => client.end(true));
+  return client;
 }
 
 /** Resolves with what the server makes of a TLS handshake: in TLS 1.3 its refusal comes after the handshake. */
@@ -171,5 +178,5 @@ function keyOf(file: string) {
 }
 
 function pemKey(key: ReturnType<typeof newKey>): string {
-  return key.export({ format: 'pem', type: 'pkcs8' }).toString();
+  return key.export({ format: 'pem', type: 'pkcs8' });
 }

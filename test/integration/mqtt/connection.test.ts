@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { BrokerFailed } from '../../../device/mqtt/broker.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
+import { connect as connectAgent } from '../../../hpc-agent/mqtt.ts';
 import { startDeviceBroker } from '../../../device/mqtt/device-broker.ts';
 import { claimPorts } from '../../../device/mqtt/ports.ts';
 import { bytes, credential, DEVICE, joinAt, NETWORK, ROOT, startBench, until, type BrokerBench } from './broker-bench.ts';
@@ -13,59 +14,62 @@ let bench: BrokerBench;
 const HERE = `${ROOT}/${DEVICE}`;
 before(async () => {
   bench = await startBench();
-});
-after(() => bench.stop());
-
-test('a request and its answer carry content type, response topic and correlation data (§5.2)', async () => {
-  const client = await joinAt(bench, 'clients', credential(bench, 'client', 'alice'));
-  const answers: Incoming[] = [];
-  await client.subscribe(`${HERE}/clients/alice/#`, (message) => void answers.push(message));
   await bench.own.subscribe(`${HERE}/clients/+/query`, ({ responseTopic, correlationData, payload, contentType }) => {
     assert.ok(responseTopic && correlationData && contentType);
     void bench.own.publish(responseTopic, payload, { correlationData, contentType });
   });
-  const how = { contentType: 'application/json', responseTopic: `${HERE}/clients/alice/answer`, correlationData: Uint8Array.of(1, 2) };
-  assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}'), how), 'acknowledged');
-  await until(() => answers.length === 1, 'the answer comes');
-  assert.deepEqual(answers, [{ topic: `${HERE}/clients/alice/answer`, payload: bytes('{}'), retained: false, contentType: 'application/json', correlationData: Uint8Array.of(1, 2) }]);
-  assert.equal(await client.publish(`${HERE}/clients/bob/query`, bytes('{}')), 'refused');
-  await client.close();
-  assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}')), 'dropped');
 });
+after(() => bench.stop());
 
-test('a broker that is killed comes back, and subscriptions with it', async () => {
-  const box = await joinAt(bench, 'boxes', credential(bench, 'box', 'box1'));
-  const heard: string[] = [];
-  await box.subscribe(`${HERE}/hpc/box1/down/#`, ({ topic }) => void heard.push(topic));
-  const started = bench.events.findLast((event) => event.event === 'brokerStarted');
-  assert.ok(started?.event === 'brokerStarted');
-  const states: string[] = [];
-  box.onState((state) => void states.push(state));
-  process.kill(started.processId, 'SIGKILL');
-  const waiting = bench.own.publish(`${HERE}/status`, bytes('said while it was away'), { retain: true });
-  await until(() => states.join() === 'lost,connected' && bench.own.state === 'connected', 'both are connected again');
-  assert.equal(await waiting, 'acknowledged');
-  await bench.own.publish(`${HERE}/hpc/box1/down/assign`, bytes('work'));
-  await until(() => heard.length > 0, 'the subscription stands again');
-  assert.ok(bench.events.some((event) => event.event === 'brokerDied'));
-  await box.close();
-});
+for (const [adapter, open] of [['firmware', connect], ['agent', connectAgent]] as const) {
+  test(`${adapter}: a request and its answer carry content type, response topic and correlation data (§5.2)`, async () => {
+    const client = await joinAt(bench, 'clients', credential(bench, 'client', 'alice'), open);
+    const answers: Incoming[] = [];
+    await client.subscribe(`${HERE}/clients/alice/#`, (message) => void answers.push(message));
+    const how = { contentType: 'application/json', responseTopic: `${HERE}/clients/alice/answer`, correlationData: Uint8Array.of(1, 2) };
+    assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}'), how), 'acknowledged');
+    await until(() => answers.length === 1, 'the answer comes');
+    assert.deepEqual(answers, [{ topic: `${HERE}/clients/alice/answer`, payload: bytes('{}'), retained: false, contentType: 'application/json', correlationData: Uint8Array.of(1, 2) }]);
+    assert.equal(await client.publish(`${HERE}/clients/bob/query`, bytes('{}')), 'refused');
+    await client.close();
+    assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}')), 'dropped');
+  });
 
-test('all handlers of a filter hear, and handlers of overlapping filters hear once each', async () => {
-  const box = await joinAt(bench, 'boxes', credential(bench, 'box', 'box1'));
-  const heard: string[] = [];
-  await box.subscribe(`${HERE}/hpc/box1/down/#`, () => void heard.push('first'));
-  await box.subscribe(`${HERE}/hpc/box1/down/#`, () => void heard.push('second'));
-  await box.subscribe(`${HERE}/hpc/box1/down/+`, () => void heard.push('third'));
-  await bench.own.publish(`${HERE}/hpc/box1/down/cancel`, bytes('stop'));
-  await until(() => heard.length >= 3, 'all have heard');
-  await bench.own.publish(`${HERE}/status`, bytes('a round trip'));
-  assert.deepEqual(heard.sort(), ['first', 'second', 'third']);
-  await box.close();
-});
+  test(`${adapter}: a broker that is killed comes back, and subscriptions with it`, async () => {
+    const box = await joinAt(bench, 'boxes', credential(bench, 'box', 'box1'), open);
+    const heard: string[] = [];
+    await box.subscribe(`${HERE}/hpc/box1/down/#`, ({ topic }) => void heard.push(topic));
+    const started = bench.events.findLast((event) => event.event === 'brokerStarted');
+    assert.ok(started?.event === 'brokerStarted');
+    const states: string[] = [];
+    box.onState((state) => void states.push(state));
+    process.kill(started.processId, 'SIGKILL');
+    const waiting = bench.own.publish(`${HERE}/status`, bytes('said while it was away'), { retain: true });
+    await until(() => states.join() === 'lost,connected' && bench.own.state === 'connected', 'both are connected again');
+    assert.equal(await waiting, 'acknowledged');
+    await bench.own.publish(`${HERE}/hpc/box1/down/assign`, bytes('work'));
+    await until(() => heard.length > 0, 'the subscription stands again');
+    assert.ok(bench.events.some((event) => event.event === 'brokerDied'));
+    await box.close();
+  });
+
+  test(`${adapter}: all handlers of a filter hear, and handlers of overlapping filters hear once each`, async () => {
+    const box = await joinAt(bench, 'boxes', credential(bench, 'box', 'box1'), open);
+    const heard: string[] = [];
+    await box.subscribe(`${HERE}/hpc/box1/down/#`, () => void heard.push('first'));
+    await box.subscribe(`${HERE}/hpc/box1/down/#`, () => void heard.push('second'));
+    await box.subscribe(`${HERE}/hpc/box1/down/+`, () => void heard.push('third'));
+    await bench.own.publish(`${HERE}/hpc/box1/down/cancel`, bytes('stop'));
+    await until(() => heard.length >= 3, 'all have heard');
+    await bench.own.publish(`${HERE}/status`, bytes('a round trip'));
+    assert.deepEqual(heard.sort(), ['first', 'second', 'third']);
+    await box.close();
+  });
+}
 
 test('what a closed or unreachable connection still holds is dropped, and said so', async () => {
   const connection = connect({ socket: `${bench.folder}/nobody.sock` });
+  bench.open.push(() => connection.close());
   const outcome = connection.publish(`${HERE}/status`, bytes('to nobody'));
   await assert.rejects(connection.connected(50), /no connection to .*nobody\.sock: .*ENOENT/);
   await connection.close();
@@ -74,6 +78,7 @@ test('what a closed or unreachable connection still holds is dropped, and said s
 
 test('more than the outgoing queue holds is dropped', async () => {
   const connection = connect({ socket: `${bench.folder}/nobody.sock` });
+  bench.open.push(() => connection.close());
   const outcomes = Array.from({ length: 5_000 }, () => connection.publish(`${HERE}/status`, bytes('x')));
   assert.equal(await outcomes.at(-1), 'dropped');
   await connection.close();

@@ -42,6 +42,7 @@ test('TLS 1.2 is refused, with the same certificate that TLS 1.3 accepts', async
 test('a broker that shows another name than the device is not spoken to', async () => {
   const address = { ...addressOf(bench, 'clients', credential(bench, 'client', 'alice')), server: 'bravo' };
   const connection = connect(address);
+  bench.open.push(() => connection.close());
   await assert.rejects(connection.connected(500), (error) => error instanceof NotConnected && /names "alpha"; it must name "bravo"/.test(error.message));
   await connection.close();
 });

@@ -157,7 +157,9 @@ function heard(mark: string): string[] {
 /** What a newcomer finds retained. */
 async function attackWatcher(mark: string): Promise<string[]> {
   const found: string[] = [];
-  await bench.own.subscribe(`${ROOT}/#`, ({ topic, payload }) => void (new TextDecoder().decode(payload) === mark && found.push(topic)));
+  await bench.own.subscribe(`${ROOT}/#`, ({ topic, payload }) => {
+    if (new TextDecoder().decode(payload) === mark) found.push(topic);
+  });
   await bench.own.publish(`${ROOT}/${NETWORK}`, bytes('a round trip'));
   return found;
 }

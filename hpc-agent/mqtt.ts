@@ -1,0 +1,254 @@
+/**
+ * The agent's connection to its device's broker, over mutual TLS 1.3. Specification §5.4. Owner of the `mqtt` package in
+ * the agent; `device/mqtt/connection.ts` is its sibling in the firmware, since neither program may hold the other's code
+ * and the pure protocol folder no sockets. One set of tests keeps both to the same behaviour.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { MqttClient, type IClientOptions, type IPublishPacket } from 'mqtt';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Connection, ConnectionState, Incoming, PublishOptions, PublishOutcome, Will } from '#protocol/mqtt-port.ts';
+import { closeMs, connectMs, keepAliveSeconds, outgoingBytesMax, outgoingMessagesMax, reconnectMaxMs, reconnectMinMs } from './limits.ts';
+
+export interface BrokerAddress {
+  /** `mqtts://host:port`. */
+  readonly url: string;
+  /** The certificate authority of the device, PEM. */
+  readonly authority: string | Uint8Array;
+  /** Common name of the broker's certificate: the device's name. Addresses may change, so they aren't compared. */
+  readonly server: string;
+  /** PEM; absent only towards a pairing broker. */
+  readonly certificate?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+}
+
+export interface ConnectOptions {
+  /** Absent: an id that nobody can guess, so that nobody can take the connection over (§5.3). */
+  readonly clientId?: string;
+  readonly will?: Will;
+}
+
+/** No connection in the time given; the message has the last reason. */
+export class NotConnected extends Error {
+  readonly code = 'not-connected';
+}
+
+/** Begins to connect and returns at once; the connection goes on trying until it is closed. */
+export function connect(address: BrokerAddress, options: ConnectOptions = {}): Connection {
+  const client = new MqttClient(() => openStream(address), clientOptions(options));
+  const subscriptions = new Map<number, Subscription>();
+  const listeners = new Set<(state: ConnectionState, reason: string) => void>();
+  const outgoing = new Outgoing();
+  let state: ConnectionState = 'connecting';
+  let reason = 'no answer yet';
+
+  const enter = (next: ConnectionState): void => {
+    if (state === next || state === 'closed') return;
+    state = next;
+    for (const listener of listeners) listener(next, reason);
+  };
+  const untilConnected = (waitMs?: number): Promise<void> => new Promise((resolve, reject) => {
+    const fail = (): void => reject(new NotConnected(`no connection to ${address.url}: ${reason || state}`));
+    const timer = waitMs === undefined ? undefined : setTimeout(() => settle('lost'), waitMs);
+    const settle = (next: ConnectionState): void => {
+      clearTimeout(timer);
+      listeners.delete(listen);
+      if (next === 'connected') resolve();
+      else fail();
+    };
+    const listen = (next: ConnectionState): void => {
+      if (next === 'connected' || next === 'closed') settle(next);
+    };
+    listeners.add(listen);
+    listen(state);
+  });
+
+  client.on('connect', () => {
+    client.options.reconnectPeriod = reconnectMinMs;
+    reason = '';
+    void Promise.all([...subscriptions].map(([identifier, { filter }]) => subscribe(client, identifier, filter))).then(
+      () => enter(client.connected ? 'connected' : state),
+      (error: unknown) => client.stream.destroy(error instanceof Error ? error : undefined),
+    );
+  });
+  client.on('reconnect', () => {
+    client.options.reconnectPeriod = Math.min((client.options.reconnectPeriod ?? 0) * 2, reconnectMaxMs);
+  });
+  client.on('error', (error) => (reason = error.message || String((error as NodeJS.ErrnoException).code)));
+  client.on('disconnect', (packet) => (reason = `the broker ended the connection with reason code ${packet.reasonCode ?? 0}`));
+  client.on('close', () => enter('lost'));
+  client.on('message', (_topic, _payload, packet) => deliver(packet, subscriptions));
+  limitPackets(client);
+
+  return {
+    get state() {
+      return state;
+    },
+    publish: (topic, payload, how = {}) => (state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how))),
+    async subscribe(filter, handler) {
+      const identifier = addHandler(subscriptions, filter, handler);
+      if (!client.connected) return untilConnected();
+      await subscribe(client, identifier, filter).catch((error: unknown) => {
+        if (client.connected) throw error;
+        return untilConnected();
+      });
+    },
+    onState: (listener) => void listeners.add(listener),
+    connected: untilConnected,
+    async close() {
+      enter('closed');
+      if (client.connected) await outgoing.drained(closeMs);
+      await client.endAsync(outgoing.messages > 0 || !client.connected);
+      outgoing.drop();
+    },
+  };
+}
+
+interface Subscription {
+  readonly filter: string;
+  readonly handlers: ((message: Incoming) => void)[];
+}
+
+/** A broker keeps one subscription for a filter, the latest; so all handlers of a filter share an identifier. */
+function addHandler(subscriptions: Map<number, Subscription>, filter: string, handler: (message: Incoming) => void): number {
+  for (const [identifier, subscription] of subscriptions) {
+    if (subscription.filter !== filter) continue;
+    subscription.handlers.push(handler);
+    return identifier;
+  }
+  const identifier = subscriptions.size + 1;
+  subscriptions.set(identifier, { filter, handlers: [handler] });
+  return identifier;
+}
+
+/** What waits for the broker's acknowledgement: bounded, and settled when the connection is closed. */
+class Outgoing {
+  #waiting = new Map<(outcome: PublishOutcome) => void, number>();
+  #bytes = 0;
+
+  get messages(): number {
+    return this.#waiting.size;
+  }
+
+  carry(bytes: number, send: () => Promise<PublishOutcome>): Promise<PublishOutcome> {
+    if (this.messages >= outgoingMessagesMax || this.#bytes + bytes > outgoingBytesMax) return Promise.resolve('dropped');
+    return new Promise((resolve) => {
+      this.#waiting.set(resolve, bytes);
+      this.#bytes += bytes;
+      void send().then((outcome) => {
+        if (this.#waiting.delete(resolve)) this.#bytes -= bytes;
+        resolve(outcome);
+      });
+    });
+  }
+
+  async drained(waitMs: number): Promise<void> {
+    const until = performance.now() + waitMs;
+    while (this.messages > 0 && performance.now() < until) await sleep(5);
+  }
+
+  drop(): void {
+    for (const resolve of this.#waiting.keys()) resolve('dropped');
+    this.#waiting.clear();
+  }
+}
+
+async function subscribe(client: MqttClient, identifier: number, filter: string): Promise<void> {
+  await client.subscribeAsync(filter, { qos: 1, nl: true, properties: { subscriptionIdentifier: identifier } });
+}
+
+function clientOptions(options: ConnectOptions): IClientOptions {
+  return {
+    protocolVersion: 5,
+    clientId: options.clientId ?? randomUUID(),
+    clean: true,
+    resubscribe: false,
+    reconnectOnConnackError: true,
+    reconnectPeriod: reconnectMinMs,
+    connectTimeout: connectMs,
+    keepalive: keepAliveSeconds,
+    properties: { maximumPacketSize: LIMITS.packetBytesMax },
+    ...(options.will ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } } : {}),
+  };
+}
+
+function openStream(address: BrokerAddress): TLSSocket {
+  const { hostname, port } = new URL(address.url);
+  const stream = connectTls({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port),
+    ca: pem(address.authority),
+    ...(address.certificate === undefined ? {} : { cert: pem(address.certificate) }),
+    ...(address.key === undefined ? {} : { key: pem(address.key) }),
+    minVersion: 'TLSv1.3',
+    checkServerIdentity: (_host, certificate) => {
+      const name = certificate.subject.CN;
+      return name === address.server ? undefined : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
+    },
+  });
+  return stream.setNoDelay(true);
+}
+
+/** The package passes an error of a stream on only when it has a code. */
+function brokerFault(message: string): Error {
+  return Object.assign(new Error(message), { code: 'broker-fault' });
+}
+
+function pem(text: string | Uint8Array): string | Buffer {
+  return typeof text === 'string' ? text : Buffer.from(text);
+}
+
+async function send(client: MqttClient, topic: string, payload: Uint8Array, how: PublishOptions): Promise<PublishOutcome> {
+  const { retain = false, expirySeconds, correlationData, ...words } = how;
+  const properties: IPublishPacket['properties'] = {
+    ...words,
+    ...(expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }),
+    ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
+  };
+  try {
+    await client.publishAsync(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.length), { qos: 1, retain, properties });
+    return 'acknowledged';
+  } catch (error) {
+    return error instanceof Error && 'code' in error && typeof error.code === 'number' ? 'refused' : 'dropped';
+  }
+}
+
+/** The broker says by subscription identifier for whom a message is; a copy comes for each subscription (MQTT 5, 3.3.4). */
+function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subscription>): void {
+  const { subscriptionIdentifier, contentType, responseTopic, correlationData } = packet.properties ?? {};
+  const message: Incoming = {
+    topic: packet.topic,
+    payload: new Uint8Array(Buffer.from(packet.payload)),
+    retained: packet.retain,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined ? {} : { correlationData: new Uint8Array(correlationData) }),
+  };
+  const handlers = [subscriptionIdentifier ?? []].flat().flatMap((identifier) => subscriptions.get(identifier)?.handlers ?? []);
+  for (const handler of handlers) {
+    try {
+      handler(message);
+    } catch (fault) {
+      queueMicrotask(() => {
+        throw fault;
+      });
+    }
+  }
+}
+
+/** The package parses packets of any announced length; a broker gone wrong shall not fill our memory with one. */
+function limitPackets(client: MqttClient): void {
+  let sinceLastPacket = 0;
+  client.on('packetreceive', () => (sinceLastPacket = 0));
+  const watch = (): void => {
+    sinceLastPacket = 0;
+    const { stream } = client;
+    stream.on('data', (chunk: Uint8Array) => {
+      sinceLastPacket += chunk.length;
+      if (sinceLastPacket > 2 * LIMITS.packetBytesMax) stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
+    });
+  };
+  watch();
+  client.on('reconnect', () => queueMicrotask(watch));
+}
