@@ -1,0 +1,55 @@
+/** A grid of real parts for the end-to-end tests: three devices, three boxes, a client, in a temporary folder. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { GRID_CLIENT, startGrid, type Grid } from '../../scripts/grid/grid.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface World {
+  readonly state: string;
+  readonly grid: Grid;
+  /** Programs that ended though nobody stopped them. */
+  readonly ends: string[];
+  /** Runs `npm run NAME -- …` as a person would, without npm's own time. */
+  run(name: 'capsule' | 'pair' | 'tpm', ...line: string[]): Promise<Ran>;
+  stop(): Promise<void>;
+}
+
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function openWorld(): Promise<World> {
+  const state = await mkdtemp(join(tmpdir(), 'capstan-e2e-'));
+  const ends: string[] = [];
+  const grid = await startGrid({ stateFolder: state, onStep: () => undefined, onEnd: (name) => void ends.push(name) });
+  return {
+    state,
+    grid,
+    ends,
+    run: (name, ...line) => ran(process.execPath, [join(root, 'scripts', `${name}.ts`), ...line, '--state', state]),
+    stop: async () => {
+      await grid.stop();
+      await rm(state, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs a program to its end. */
+export function ran(program: string, line: readonly string[], timeoutMs = 60_000): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile(program, [...line], { timeout: timeoutMs, cwd: root, maxBuffer: 16 * 1_048_576 }, (error, stdout, stderr) => {
+      const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ status, stdout, stderr });
+    });
+  });
+}
+
+export function clientFolder(world: World): string {
+  return world.grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name);
+}
