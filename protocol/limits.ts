@@ -29,6 +29,11 @@ export const LIMITS = {
   /** A blob travels through MQTT up to this size; more belongs on a store of its own. */
   blobBytesMax: 1024 * MIB,
 
+  /** Lists and maps inside one another: ours are 5 deep; reading them is recursive. */
+  cborDepthMax: 16,
+  /** Single values, lists and maps of one message: ours have at most 13,000 (1,000 capsules of a client); more take too long. */
+  cborItemsMax: 32_768,
+
   /** A signed message that carries no evidence. */
   signedBytesMax: 64 * KIB,
   /** Quote, certified time, credentials and event log of a device take about 6 KiB; three times that is room to grow. */

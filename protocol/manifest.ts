@@ -7,6 +7,8 @@ import { flag, integer, list, oneOf, optional, record, struct, text, type Infer 
 /** Trust levels of a box, weakest first. `self-reported`: the box's agent says so itself, no TPM of its own (§6.3). */
 export const TRUST_LEVELS = ['self-reported'] as const;
 
+const NAME_CHARACTERS_MAX = 80;
+
 /** A path inside a capsule or among its outputs: relative, `/` between parts, no `.` or `..`, nothing hidden in it. */
 export const CapsulePath = text({
   min: 1,
@@ -49,7 +51,7 @@ const Policy = struct({
 /** The manifest on the wire. Its strict encoding is what the capsule digest covers. */
 export const Manifest = struct({
   version: oneOf(1),
-  name: text({ min: 1, max: 80 }),
+  name: text({ min: 1, max: NAME_CHARACTERS_MAX }),
   runtime: Runtime,
   entry: CapsulePath,
   arguments: list(text({ max: LIMITS.argumentCharactersMax, multiline: true }), { max: LIMITS.argumentsMax }),
@@ -66,7 +68,7 @@ export type ResourceLimits = Infer<typeof ResourceLimits>;
 /** The manifest as people write it, in YAML or JSON; what is left out has the default of {@link MANIFEST_DEFAULTS}. */
 export const WRITTEN_MANIFEST_FIELDS = {
   capsule: oneOf(1),
-  name: optional(text({ min: 1, max: 80 })),
+  name: optional(text({ min: 1, max: NAME_CHARACTERS_MAX })),
   runtime: Runtime,
   /** The file that is started. It may stand alone: then it is the whole capsule. */
   entry: CapsulePath,
@@ -106,18 +108,16 @@ export const MANIFEST_DEFAULTS = {
   logKilobytes: 1_024,
 } as const;
 
-/** A file that a written manifest names, after its content has been read and hashed. */
-export type KnownFile = CapsuleFile;
 
 /** Turns a written manifest into the one on the wire. `atMs`: Unix time from which its deadline counts. */
-export function manifestFrom(written: WrittenManifest, files: readonly KnownFile[], atMs: number): Manifest {
+export function manifestFrom(written: WrittenManifest, files: readonly CapsuleFile[], atMs: number): Manifest {
   const limits = written.limits ?? {};
   const wallMs = (limits.wallSeconds ?? MANIFEST_DEFAULTS.wallSeconds) * 1_000;
   const replicas = written.policy?.replicas ?? 1;
   const deadlineSeconds = written.policy?.deadlineSeconds;
   return {
     version: 1,
-    name: written.name ?? written.entry.slice(0, 80),
+    name: written.name ?? nameOf(written.entry),
     runtime: written.runtime,
     entry: written.entry,
     arguments: written.arguments ?? [],
@@ -138,6 +138,11 @@ export function manifestFrom(written: WrittenManifest, files: readonly KnownFile
       ...(deadlineSeconds === undefined ? {} : { deadlineMs: atMs + deadlineSeconds * 1_000 }),
     },
   };
+}
+
+/** The front of the entry's path, without the half of a surrogate pair at its end. */
+function nameOf(entry: string): string {
+  return entry.slice(0, NAME_CHARACTERS_MAX).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** Reads a manifest that YAML has parsed, or JSON text as it came over MQTT. */
@@ -173,6 +178,5 @@ function contradictionIn(manifest: Manifest): string | undefined {
 }
 
 function parentsOf(path: string): string[] {
-  const parts = path.split('/');
-  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
+  return [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index));
 }

@@ -3,7 +3,7 @@ import { decodeStrict, encodeStrict, type Decoded } from './codec.ts';
 import { blobDigest, Digest, domainDigest, hex } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { bytes, fixedBytes, flag, integer, list, oneOf, struct, text, type Infer } from './schema.ts';
-import { Name } from './topics.ts';
+import { GOSSIP_LEVEL, Name } from './topics.ts';
 
 const Certificate = bytes({ min: 1, max: LIMITS.certificateBytesMax });
 const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
@@ -88,7 +88,9 @@ function contradictionIn(network: Network): string | undefined {
   const seats = network.genesis.members.map(hex);
   const ids = network.members.map((member) => hex(nodeIdOf(member.endorsementKey)));
   if (new Set(seats).size !== seats.length) return 'the genesis names one member twice';
+  if (new Set(ids).size !== ids.length) return 'two members have one endorsement key';
   if (new Set(network.members.map((member) => member.name)).size !== ids.length) return 'two members have the same name';
+  if (network.members.some((member) => member.name === GOSSIP_LEVEL)) return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
   if (ids.length !== seats.length || !ids.every((id) => seats.includes(id))) return 'the members are not those that the genesis names';
   return undefined;
 }

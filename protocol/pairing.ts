@@ -9,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeStrict, encodeStrict, readPlain, type Decoded } from './codec.ts';
 import { blobDigest, Digest, type Domain } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { bytes, fixedBytes, integer, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
+import { bytes, fixedBytes, harmless, integer, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
 import { signingInput } from './signed.ts';
 import { Name, RESERVED_NAMES } from './topics.ts';
 
@@ -136,7 +136,7 @@ export function sealPairingGrant(token: Uint8Array, grant: PairingGrant): Uint8A
 }
 
 export function refusePairing(reason: PairingRefusal, detail: string): Uint8Array {
-  return encodeStrict(PairingAnswer, { status: 'refused', reason, detail: detail.slice(0, LIMITS.noteCharactersMax) });
+  return encodeStrict(PairingAnswer, { status: 'refused', reason, detail: harmless(detail, LIMITS.noteCharactersMax) });
 }
 
 /** Judges the answer to `request`, the sealed bytes that were sent. An answer that doesn't show the token is refused. */

@@ -120,6 +120,7 @@ function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
 function checkBoxEvidence(receipt: Receipt, { crypto }: VerifierContext, steps: Step[]): Measurements {
   const before = requireMeasurement(receipt, receipt.measuredBefore, crypto);
   const after = requireMeasurement(receipt, receipt.measuredAfter, crypto);
+  if (sameBytes(receipt.measuredBefore.nonce, receipt.measuredAfter.nonce)) throw new Refused('box-evidence-refused', 'one measurement stands for both, before and after the run');
   const changed = softwareChanges(before.software, after.software);
   if (changed.length > 0) throw new Refused('software-changed', `the box reports other software after the run than before it: ${changed.join(', ')}`);
   steps.push({ rule: 'box evidence', detail: `${receipt.box.name} before and after the run, the same software, ${receipt.box.trust}` });
@@ -139,6 +140,7 @@ function mismatchInEvidence(receipt: Receipt, measurement: Measurement, evidence
   if (!sameBytes(evidence.network, receipt.network)) return 'the box evidence is of another network';
   if (evidence.box !== receipt.box.name || evidence.device !== receipt.device) return `the box evidence is of ${evidence.box} at ${evidence.device}`;
   if (!sameBytes(evidence.beacon, domainDigest('beacon-value', receipt.network, measurement.nonce))) return 'the box evidence answers another challenge';
+  if (evidence.madeAtMs + LIMITS.clockSkewMaxMs < measurement.issuedAtMs) return 'the box evidence was made before its challenge';
   if (evidence.madeAtMs > measurement.issuedAtMs + LIMITS.beaconAgeMaxMs) return 'the box evidence came too late after its challenge';
   return undefined;
 }

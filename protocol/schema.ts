@@ -174,6 +174,11 @@ export function record<T>(name: Schema<string>, item: Schema<T>, bounds: { max: 
   };
 }
 
+/** Text by others for a sentence of ours: one well-formed line of at most `max` UTF-16 units, without control characters. */
+export function harmless(value: string, max: number): string {
+  return value.slice(0, max).toWellFormed().replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
+}
+
 interface TextForm {
   toText(value: Uint8Array): string;
   fromText(value: string): Uint8Array;
@@ -236,7 +241,7 @@ function hasControlCharacter(value: string): boolean {
 /** A foreign value, short and harmless enough for an error message. */
 function show(raw: unknown): string {
   if (raw === undefined) return 'absent';
-  if (typeof raw === 'string') return JSON.stringify(raw.length > 40 ? `${raw.slice(0, 40)}…` : raw);
+  if (typeof raw === 'string') return harmless(JSON.stringify(raw.length > 40 ? `${raw.slice(0, 40)}…` : raw), 250);
   if (typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'bigint' || raw === null) return String(raw);
   if (raw instanceof Uint8Array) return `a byte string of ${raw.length} bytes`;
   return Array.isArray(raw) ? 'a list' : 'a map';

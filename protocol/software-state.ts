@@ -7,9 +7,10 @@ export function softwareChanges(before: SoftwareState, after: SoftwareState): st
   return (Object.keys(before) as (keyof SoftwareState)[]).filter((field) => printed(before[field]) !== printed(after[field]));
 }
 
+/** Injective: a comma in a name must not look like the end of it. */
 function printed(value: unknown): string {
   if (value instanceof Uint8Array) return hex(value);
   if (Array.isArray(value)) return `[${value.map(printed).join(',')}]`;
   if (typeof value === 'object' && value !== null) return `{${Object.values(value).map(printed).join(',')}}`;
-  return String(value);
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

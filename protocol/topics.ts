@@ -10,11 +10,19 @@ import { text } from './schema.ts';
 /** The short form of a network id in topics: its first 8 bytes in hexadecimal. */
 export type NetworkLabel = string;
 
+const namePattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
+/** 16 bytes in hexadecimal: a capsule's id, or an invitation's. */
+const idPattern = /^[0-9a-f]{32}$/;
+
+/** The first level of what belongs to no single device, which therefore no device may be called. */
+export const GOSSIP_LEVEL = 'gossip';
+
 /** A name that stands in a topic and in a certificate: a device, a client or a box. */
 export const Name = text({
   min: 1,
   max: LIMITS.nameCharactersMax,
-  pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+  pattern: namePattern,
   like: 'lower-case letters, digits and inner hyphens',
 });
 
@@ -56,12 +64,12 @@ export function topicOf(network: NetworkLabel, topic: Topic): string {
   return [topicRoot(network), ...levelsOf(topic)].join('/');
 }
 
-/** The topic that these words mean, or `undefined` when it isn't one of this network's (§5.1). */
+/** The topic that these words mean, or `undefined` when it isn't one of this network's (§5.1): no wildcard, no empty level. */
 export function parseTopic(network: NetworkLabel, words: string): Topic | undefined {
   const root = `${topicRoot(network)}/`;
   if (!words.startsWith(root) || words.length > LIMITS.topicCharactersMax) return undefined;
   const parsed = parseLevels(words.slice(root.length).split('/'));
-  return parsed && topicOf(network, parsed) === words ? parsed : undefined;
+  return parsed && areNamed(parsed) && topicOf(network, parsed) === words ? parsed : undefined;
 }
 
 /** A subscription to a family of topics: `+` stands for any one level, `#` for all the rest. */
@@ -77,7 +85,7 @@ export function clientSubtree(network: NetworkLabel, device: string, client: str
 function levelsOf(topic: Topic): string[] {
   switch (topic.to) {
     case 'gossip':
-      return ['gossip', topic.kind];
+      return [GOSSIP_LEVEL, topic.kind];
     case 'status':
       return [topic.device, 'status'];
     case 'client':
@@ -94,7 +102,7 @@ function levelsOf(topic: Topic): string[] {
 function parseLevels(levels: string[]): Topic | undefined {
   const [first = '', second = '', third = '', fourth = '', fifth = '', sixth = ''] = levels;
   const clientKind = levels.slice(3).join('/');
-  if (first === 'gossip') return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
+  if (first === GOSSIP_LEVEL) return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
   if (second === 'status') return { to: 'status', device: first };
   if (second === 'pair' && (fourth === 'request' || fourth === 'response')) return { to: 'pairing', device: first, invitation: third, kind: fourth };
   if (second === 'clients' && fourth === 'capsules' && isOneOf(CAPSULE_NEWS, sixth)) {
@@ -104,6 +112,12 @@ function parseLevels(levels: string[]): Topic | undefined {
   if (second === 'hpc' && fourth === 'up' && isOneOf(BOX_UP, fifth)) return { to: 'box', device: first, box: third, direction: 'up', kind: fifth };
   if (second === 'hpc' && fourth === 'down' && isOneOf(BOX_DOWN, fifth)) return { to: 'box', device: first, box: third, direction: 'down', kind: fifth };
   return undefined;
+}
+
+function areNamed(topic: Topic): boolean {
+  const names = [...('device' in topic ? [topic.device] : []), ...('client' in topic ? [topic.client] : []), ...('box' in topic ? [topic.box] : [])];
+  const id = 'capsule' in topic ? topic.capsule : 'invitation' in topic ? topic.invitation : undefined;
+  return names.every((name) => name.length <= LIMITS.nameCharactersMax && namePattern.test(name)) && (id === undefined || idPattern.test(id));
 }
 
 function isOneOf<W extends string>(words: readonly W[], word: string): word is W {
