@@ -29,6 +29,7 @@ export class BlobFetcher {
   readonly #line: (() => void)[] = [];
   #busy = 0;
   #connected = false;
+  #state: 'open' | 'closed' = 'open';
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
@@ -61,6 +62,7 @@ export class BlobFetcher {
 
   /** Gives every fetch up; what has come stays for another time. */
   close(): void {
+    this.#state = 'closed';
     for (const download of this.#downloads.values()) download.giveUp();
   }
 
@@ -76,8 +78,13 @@ export class BlobFetcher {
     if (this.#parts.store.hold(blob.digest)) return { status: 'fetched' };
     const running = this.#downloads.get(hex(blob.digest));
     const verdict = await (running ?? this.#begin(blob)).wait(signal);
-    if (verdict.status === 'failed') return verdict;
+    if (verdict.status === 'failed') return this.#wasGivenUpByOthers(verdict, signal) ? this.#fetchNow(blob, signal) : verdict;
     return this.#parts.store.hold(blob.digest) ? verdict : { status: 'failed', reason: 'blob-missing', detail: 'it was removed again' };
+  }
+
+  /** The last who wanted it gave up just before this one came. */
+  #wasGivenUpByOthers(verdict: FetchVerdict & { status: 'failed' }, signal: AbortSignal): boolean {
+    return verdict.reason === 'aborted' && !signal.aborted && this.#state === 'open';
   }
 
   #begin(blob: { digest: Uint8Array; bytes: number }): Download {

@@ -162,6 +162,23 @@ describe('a box under its device', () => {
     assert.deepEqual((await reportOf(device.assign(device.manifest({ runtime: 'shell', entry: 'main.sh' }, [healed])))).outcome, { outcome: 'exited', status: 0 });
   });
 
+  test('two runs that want one blob share its fetch, and one that gives up takes nothing from the other', async () => {
+    const { device } = bench;
+    await bench.start({ places: 3 });
+    const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', new Uint8Array(4 * LIMITS.chunkBytesMax).fill(9))]);
+    device.tamper = () => undefined;
+    const runs = [device.assign(manifest), device.assign(manifest)] as const;
+    await until(() => bench.lines.filter((line) => line.includes('state=fetching')).length === 2);
+    await until(() => device.needs === 4);
+    device.tamper = (chunk) => chunk;
+    device.cancel(runs[0]);
+    device.cancel(runs[1]);
+    const third = device.assign(manifest);
+    assert.deepEqual((await reportOf(third)).outcome, { outcome: 'exited', status: 0 });
+    for (const run of runs) assert.equal((await reportOf(run)).outcome.outcome, 'failed');
+    assert.ok(device.needs <= 8, `${device.needs} asks`);
+  });
+
   test('a lost connection delays a fetch, and nothing that was fetched is fetched again', async () => {
     const { device } = bench;
     const content = new Uint8Array(40 * LIMITS.chunkBytesMax).fill(5);

@@ -1,0 +1,44 @@
+/** The agent as a process: `node hpc-agent/agent.ts --state FOLDER`. Ends orderly on SIGTERM and SIGINT. */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { startAgent, type Agent } from './main.ts';
+
+const usage = 'usage: node hpc-agent/agent.ts --state FOLDER   (the folder that pairing filled)\n';
+
+await main();
+
+async function main(): Promise<void> {
+  const stateFolder = readArguments();
+  if (stateFolder === undefined) return end(usage, 2);
+  try {
+    endOnSignal(await startAgent({ stateFolder }));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    end(`${error.message}\n`, 1);
+  }
+}
+
+function readArguments(): string | undefined {
+  try {
+    return parseArgs({ options: { state: { type: 'string' } } }).values.state;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A second signal ends the process at once; what is on the disk is enough for the next agent. */
+function endOnSignal(agent: Agent): void {
+  let isEnding = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isEnding) process.exit(1);
+      isEnding = true;
+      void agent.stop().then(() => process.exit(0));
+    });
+  }
+}
+
+/** What was opened before the failure must not keep the process. */
+function end(words: string, status: number): void {
+  process.stderr.write(words, () => process.exit(status));
+}

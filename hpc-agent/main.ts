@@ -1,0 +1,81 @@
+/** The agent of an HPC box: opens what pairing left, the sandbox and the connection, and serves its device. Specification §6. */
+import path from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { readIdentity } from './identity.ts';
+import { lineLog, type Log } from './log.ts';
+import { connect } from './mqtt.ts';
+import { detectRuntimes } from './runtimes.ts';
+import { openSandbox, type SandboxExecutor, type SandboxReport } from './sandbox/sandbox.ts';
+import { startService } from './service.ts';
+import { claimStateFolder } from './single-agent.ts';
+import { openSoftwareSource } from './software-state.ts';
+
+export interface AgentOptions {
+  /** Holds what pairing left (`pairing.ts`, HOLDER_FILES) and takes `runs/` and `blobs/`. One agent a folder. */
+  readonly stateFolder: string;
+  /** Default: lines on standard output. */
+  readonly log?: Log;
+}
+
+export interface Agent {
+  readonly device: string;
+  readonly box: string;
+  /** Ends all runs, reports them, closes the connection. May be called once. */
+  stop(): Promise<void>;
+}
+
+/** No capsule can run on this machine; the message says why and what to do. */
+export class SandboxUnavailable extends Error {
+  readonly code = 'sandbox-unavailable';
+}
+
+/**
+ * Returns when the agent serves, connected or not: it goes on trying.
+ * @throws AlreadyRunning @throws NotPaired @throws SandboxUnavailable @throws Error with `code` when the disk fails
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { stateFolder, log = lineLog((line) => { process.stdout.write(`${line}\n`); }, Date.now) } = options;
+  await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+  const freeStateFolder = await claimStateFolder(stateFolder);
+  try {
+    return await openAgent(path.resolve(stateFolder), log, freeStateFolder);
+  } catch (error) {
+    freeStateFolder();
+    throw error;
+  }
+}
+
+async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => void): Promise<Agent> {
+  const { identity, access } = await readIdentity(stateFolder);
+  const runtimes = await detectRuntimes();
+  const executor = await requireSandbox(runtimes);
+  const isolation = isolationWords(executor.report);
+  const software = await openSoftwareSource(runtimes, isolation);
+  const connection = connect(access);
+  const service = await startService({ stateFolder, identity, connection, executor, software, crypto: nobleCrypto, log, nowMs: Date.now });
+  const { device, box } = identity;
+  log('agent-started', { device, box, network: identity.networkLabel, runtimes: runtimes.map(({ name }) => name).join(','), isolation: isolation.join(',') });
+  return {
+    device,
+    box,
+    async stop() {
+      await service.stop();
+      await connection.close();
+      await executor.close();
+      freeStateFolder();
+      log('agent-stopped', { device, box });
+    },
+  };
+}
+
+async function requireSandbox(runtimes: Awaited<ReturnType<typeof detectRuntimes>>): Promise<SandboxExecutor> {
+  const opening = await openSandbox({ runtimes });
+  if (opening.status === 'unavailable') throw new SandboxUnavailable(`capsules can't be kept apart on this machine: ${opening.detail}`);
+  return opening.executor;
+}
+
+/** How capsules are kept apart and held to their limits, for the box's evidence (§6.3). */
+function isolationWords({ bubblewrap, mechanism, identity, closesNamespaces }: SandboxReport): string[] {
+  return [`bubblewrap ${bubblewrap}`, mechanism, `user-${identity}`, closesNamespaces ? 'namespaces-closed' : 'namespaces-filtered', 'seccomp'];
+}
