@@ -26,6 +26,8 @@ export const DEVICE_LIMITS = {
   ownBrokerWaitMs: 15 * SECOND,
   /** A receipt's evidence must outlast its signing by this, so that a verifier's arithmetic never lies on the edge. */
   evidenceSpareMs: 5 * SECOND,
+  /** How often the TPM is asked for its time, to notice that it is gone or was reset. The answer takes a chip 50 ms. */
+  tpmWatchMs: 5 * SECOND,
   /** How often duties are done again while nothing happens. */
   dutyIntervalMs: 3 * SECOND,
   /** A client that accepted capsules wait for has this long to deliver their files. */
@@ -71,6 +73,11 @@ export const MQTT_LIMITS = {
   peerConnectionsMax: 256,
   /** People pair one thing at a time; anonymous connections are kept few. */
   pairingConnectionsMax: 8,
+  /**
+   * Descriptors of a broker beyond its connections: standard streams, listeners, the firmware. The sum is a hard limit,
+   * because Mosquitto loses count of a listener's connections as they come and go (its issue 1460).
+   */
+  brokerDescriptorsSpare: 24,
   /** QoS 1 messages on their way to one subscriber: 8 chunks of a blob and as much again for everything else. */
   brokerInflightMax: 16,
   /** What the broker keeps for one slow or absent reader before it drops: an application's answer is asked for again. */

@@ -1,6 +1,6 @@
 /**
- * A Mosquitto that lives as long as the firmware: started, watched, started again. Design §5. Owner of the `mosquitto`
- * and `setpriv` programs.
+ * A Mosquitto that lives as long as the firmware: started, watched, started again. Design §5. Owner of the
+ * `mosquitto` program, which `setpriv` and `prlimit` bind to the firmware's life and to its limits.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -23,6 +23,8 @@ export interface BrokerOptions {
   readonly files: BrokerFiles;
   /** The Unix socket that the configuration names last. */
   readonly socket: string;
+  /** Connections at all listeners together; the kernel holds the broker to it. */
+  readonly connectionsMax: number;
   readonly onEvent: (event: BrokerEvent) => void;
 }
 
@@ -116,9 +118,10 @@ async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Launc
 
 /** `setpriv` has the kernel kill the broker when the firmware dies, however that happens. */
 function launch(options: BrokerOptions): Launched {
-  const words = ['--pdeathsig', 'KILL', 'mosquitto', '-c', join(options.folder, CONFIGURATION_FILE)];
+  const descriptorsMax = options.connectionsMax + MQTT_LIMITS.brokerDescriptorsSpare;
+  const words = [`--nofile=${descriptorsMax}:${descriptorsMax}`, 'setpriv', '--pdeathsig', 'KILL', 'mosquitto', '-c', join(options.folder, CONFIGURATION_FILE)];
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
-  const child = spawn('setpriv', words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
+  const child = spawn('prlimit', words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
   const lastWords: string[] = [];
   readLines(child, (line) => {
     lastWords.push(line);
@@ -126,7 +129,7 @@ function launch(options: BrokerOptions): Launched {
     options.onEvent({ event: 'brokerSpoke', line });
   });
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`setpriv could not be run: ${error.message}`));
+    child.once('error', (error) => resolve(`prlimit could not be run: ${error.message}`));
     child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`));
   });
   return { child, ended };

@@ -47,7 +47,7 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   bwrap: ['hpc-agent/sandbox/bubblewrap.ts'],
   mkfifo: ['hpc-agent/sandbox/bubblewrap.ts', 'hpc-agent/sandbox/channels.ts'],
   python3: ['hpc-agent/runtimes.ts'],
-  prlimit: ['hpc-agent/sandbox/bubblewrap.ts'],
+  prlimit: ['hpc-agent/sandbox/bubblewrap.ts', 'device/mqtt/broker.ts'],
   setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts'], // each is part of starting the program that it drops rights for
   openssl: [],
   'apt-get': [],

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { encodeNetwork, networkId, networkLabel } from '#protocol/network.ts';
 import { formatInvitation, parseInvitation, sealPairingRequest, type Invitation } from '#protocol/pairing.ts';
 import { topicOf } from '#protocol/topics.ts';
+import { MQTT_LIMITS } from '../../../device/limits.ts';
 import { connect, NotConnected } from '../../../device/mqtt/connection.ts';
 import { inviteHolder, NotInvited } from '../../../device/pairing/invite.ts';
 import { Invitations } from '../../../device/pairing/invitations.ts';
@@ -125,6 +126,25 @@ test('a stranger reads no answer but that to its own client id, and writes no ot
   await until(() => heard.length > 0, 'its own answer comes');
   assert.deepEqual([...new Set(heard)], [topic('ff'.repeat(16), 'response')]);
   await stranger.close();
+});
+
+test('strangers are few: more connections than the limit are refused, and the boxes notice nothing', async () => {
+  const invitation = await inviteHolder(bench.device, 'client', 'mallory');
+  const { folder } = await pairHolder(await inviteHolder(bench.device, 'box', 'box5'), folderOf('box5'), connect);
+  const box = connectionOf(folder);
+  await box.connected(3_000);
+  const states: string[] = [];
+  box.onState((state) => {
+    if (state !== 'closed') states.push(state);
+  });
+  const address = { url: invitation.url, authority: new X509Certificate(invitation.authority).toString(), server: 'alpha' };
+  const limit = MQTT_LIMITS.pairingConnectionsMax + MQTT_LIMITS.brokerDescriptorsSpare;
+  const crowd = Array.from({ length: 2 * limit }, () => connect(address));
+  const admitted = await Promise.all(crowd.map((stranger) => stranger.connected(600).then(() => 1, () => 0)));
+  await Promise.all([box, ...crowd].map((connection) => connection.close()));
+  const count = admitted.reduce((sum: number, one) => sum + one, 0);
+  assert.ok(count > 0 && count <= limit, `${count} strangers were let in`);
+  assert.deepEqual(states, []);
 });
 
 test('a name is given once, names with a meaning never, and nonsense is no name', async () => {
