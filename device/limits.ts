@@ -49,6 +49,9 @@ export const DEVICE_LIMITS = {
   evidenceJudgedEveryMs: 1 * SECOND,
   /** A peer of whom nothing was heard for so long is unreachable: two of its beacons are missing. */
   peerSilentMs: 5 * 60 * SECOND,
+  /** A TPM that is there answers long before; one that is missing should be reported while somebody is looking. */
+  tpmOpenMs: 1 * SECOND,
+  tpmOpenPauseMs: 50,
   /** Before a request that the TPM refused is made again, or one that a peer can demand at will. */
   tpmRetryMs: 10 * SECOND,
   /** Firmware has some hundred files; a tree of this many is not ours. */

@@ -17,6 +17,7 @@ import { vrfEncodedMessage } from '#protocol/tpm/vrf.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import { requireDecoded, sized } from '../tpm/answer.ts';
 import { getTime, quote, type Attestation } from '../tpm/attestation.ts';
+import { readClock } from '../tpm/clock.ts';
 import { activateCredential, makeCredential, type Credential } from '../tpm/credential.ts';
 import { hasTpmCode, isTpmError } from '../tpm/error.ts';
 import { hierarchies } from '../tpm/handle.ts';
@@ -24,7 +25,8 @@ import { setPlatformAuthRandom } from '../tpm/hierarchy.ts';
 import { keyHandles } from '../tpm/keys.ts';
 import { rawRsaDecrypt } from '../tpm/raw-rsa.ts';
 import { signWithRestrictedKey } from '../tpm/signing.ts';
-import { openTpm, type Tpm } from '../tpm/tpm.ts';
+import type { Tpm } from '../tpm/tpm.ts';
+import { connectTpm } from './connect.ts';
 import { IdentityRecord, openDeviceKeys, requireVrfKey, type DeviceKeys, type EnrolledVrfKey } from './device-keys.ts';
 import { IdentityError } from './identity-error.ts';
 import { measureBoot, type MeasuredBoot, type Measurements } from './measurement.ts';
@@ -47,7 +49,7 @@ export interface IdentityRequest {
 export async function openIdentity(request: IdentityRequest): Promise<Identity> {
   await mkdir(request.folder, { recursive: true, mode: 0o700 });
   const file = new StateFile(join(request.folder, 'identity.cbor'), DEVICE_LIMITS.identityFileBytesMax);
-  const tpm = await openTpm(request.tcti);
+  const tpm = await connectTpm(request.tcti);
   try {
     const remembered = await loadRecord(file);
     const keys = await openDeviceKeys(tpm, remembered);
@@ -182,6 +184,15 @@ export class Identity {
   }
 
   /** Waits for what was begun, and gives the TPM free; a second call does nothing more. */
+  /**
+   * Whether the TPM is there and was not reset since the start.
+   * @throws IdentityError for which `needsRestart` holds
+   */
+  async checkTpm(): Promise<void> {
+    const { clockInfo } = await this.ask((tpm) => readClock(tpm));
+    this.#requireResetCount(clockInfo.resetCount);
+  }
+
   async close(): Promise<void> {
     this.#closed ??= this.#opened.tpm.close();
     await this.#closed;
@@ -198,8 +209,12 @@ export class Identity {
   #requireSameBoot(kind: 'quote' | 'time', { attest }: Attestation): void {
     const decoded = decodeAttestOf(kind, attest);
     if (decoded.status === 'malformed') throw new Error(`The TPM attested something malformed: ${decoded.detail}`);
-    if (decoded.value.clockInfo.resetCount === this.resetCount) return;
-    throw new IdentityError('ERR_TPM_WAS_RESET', `The TPM was reset (reset count ${decoded.value.clockInfo.resetCount} after ${this.resetCount}) while the device was running; it has to start anew and measure itself`);
+    this.#requireResetCount(decoded.value.clockInfo.resetCount);
+  }
+
+  #requireResetCount(resetCount: number): void {
+    if (resetCount === this.resetCount) return;
+    throw new IdentityError('ERR_TPM_WAS_RESET', `The TPM was reset (reset count ${resetCount} after ${this.resetCount}) while the device was running; it has to start anew and measure itself`);
   }
 }
 

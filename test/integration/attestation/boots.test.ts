@@ -9,6 +9,7 @@ import { blobDigest } from '#protocol/digest.ts';
 import type { DeviceEvidence, TrustedEvidence } from '#protocol/evidence.ts';
 import { eventExtension, operationalKeyCap, operationalKeyExtension, zeroRegister, type MeasuredEvent } from '#protocol/measured-boot.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
+import { connectTpm } from '../../../device/identity/connect.ts';
 import { openIdentity, type Identity } from '../../../device/identity/identity.ts';
 import { readRegisters } from '../../../device/identity/measurement.ts';
 import { getTime, quote, type Attestation } from '../../../device/tpm/attestation.ts';
@@ -18,7 +19,7 @@ import { keyHandles } from '../../../device/tpm/keys.ts';
 import { pcrExtend } from '../../../device/tpm/pcr.ts';
 import { emptyPassword } from '../../../device/tpm/session.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
-import { openTpm, type Tpm } from '../../../device/tpm/tpm.ts';
+import type { Tpm } from '../../../device/tpm/tpm.ts';
 import { credentialBy, crypto, measurements, openDevice, startBench, type Bench, type Device } from './bench.ts';
 import { evidenceOf, judged, outcome, type Evidence } from './forger.ts';
 
@@ -65,7 +66,7 @@ async function forged(extensions: { pcr8: readonly Uint8Array[]; pcr14: readonly
   const [alpha] = bench.devices;
   const honest = await evidenceNow(alpha.identity);
   await powerCycle(alpha);
-  const tpm = await openTpm(alpha.tpm.tcti);
+  const tpm = await connectTpm(alpha.tpm.tcti);
   try {
     for (const digest of extensions.pcr14) await pcrExtend(tpm, 14, 'sha256', digest);
     for (const digest of extensions.pcr8) await pcrExtend(tpm, 8, 'sha256', digest);

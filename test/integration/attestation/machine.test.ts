@@ -138,6 +138,17 @@ test('an answer that does not show the secret gets no credential, and without tw
   assert.equal(verdict(world, 'charlie', 'alpha'), 'trusted');
 });
 
+test('only a peer’s own word for us is taken from it (§3.4)', async () => {
+  const world = new World(bench);
+  world.tamper = (message) => {
+    const other = world.node('charlie').published.get('credential');
+    return message.from === 'bravo' && message.kind === 'credential' && other ? { ...message, payload: other } : message;
+  };
+  await world.settle();
+  assert.match(world.node('alpha').notes.join(), /bravo: it shows a credential for us by charlie; only its own is taken/);
+  assert.equal(world.node('alpha').state.peers.get('bravo')?.credentialByIt, undefined);
+});
+
 test('a secret closed for one chip is not opened by another (§3.4)', async () => {
   const world = new World(bench);
   world.tamper = (message) => {

@@ -7,19 +7,23 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { blobDigest } from '#protocol/digest.ts';
-import { judgeMemberCard } from '#protocol/enrolment.ts';
+import { encodeMemberCard, judgeMemberCard, MemberCard } from '#protocol/enrolment.ts';
 import { eventExtension, expectedRegisters } from '#protocol/measured-boot.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { endorsementKeyTemplate } from '#protocol/tpm/templates.ts';
 import { judgeVrfProof } from '#protocol/tpm/vrf.ts';
 import { BootRecord } from '../../../device/identity/boot-record.ts';
 import { makeCard } from '../../../device/identity/card.ts';
+import { connectTpm } from '../../../device/identity/connect.ts';
 import { needsRestart } from '../../../device/identity/identity-error.ts';
 import { openIdentity, type Identity } from '../../../device/identity/identity.ts';
 import { readRegisters } from '../../../device/identity/measurement.ts';
 import { hierarchies } from '../../../device/tpm/handle.ts';
+import { createPrimaryKey, evictKey, keyHandles } from '../../../device/tpm/keys.ts';
 import { pcrExtend } from '../../../device/tpm/pcr.ts';
 import { emptyPassword } from '../../../device/tpm/session.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
-import { openTpm, type Tpm } from '../../../device/tpm/tpm.ts';
+import type { Tpm } from '../../../device/tpm/tpm.ts';
 import { cardRequest, crypto, measurements, salt } from '../attestation/bench.ts';
 
 let folder: string;
@@ -53,7 +57,7 @@ async function open(changes: Partial<Parameters<typeof openIdentity>[0]> = {}): 
 }
 
 async function withTpm<T>(work: (chip: Tpm) => Promise<T>): Promise<T> {
-  const chip = await openTpm(tpm.tcti);
+  const chip = await connectTpm(tpm.tcti);
   try {
     return await work(chip);
   } finally {
@@ -131,6 +135,20 @@ test('another chip under the same state is refused, and says so (§3.1)', async 
   }
 });
 
+test('a key that poses as the endorsement key, of the same template but not this chip’s one, is refused (§3.1)', async () => {
+  const posing = await start('posing');
+  try {
+    const chip = await connectTpm(posing.tcti);
+    await evictKey(chip, keyHandles.endorsementKey);
+    const template = { ...endorsementKeyTemplate, unique: new Uint8Array(256).fill(1) };
+    await createPrimaryKey(chip, { hierarchy: 'endorsement', template, at: keyHandles.endorsementKey });
+    await chip.close();
+    await assert.rejects(open({ tcti: posing.tcti, folder: join(folder, 'posing-state') }), { code: 'ERR_TPM_CHANGED', message: /is not this chip's endorsement key/ });
+  } finally {
+    await posing.kill();
+  }
+});
+
 test('a missing TPM is an error, never another one that happens to answer', async () => {
   await assert.rejects(open({ tcti: `swtpm:path=${join(folder, 'nothing')}` }), { code: 'ERR_TPM' });
   await assert.rejects(open({ tcti: '' }));
@@ -188,6 +206,16 @@ test('a card in which anything of the member was changed is refused (§4.3)', as
   changed.set(new TextEncoder().encode('mqtts://evil!'), at);
   const verdict = judgeMemberCard(changed, context);
   assert.equal(verdict.status === 'refused' && verdict.reason, 'vrf-key-certification-other-qualifying-data');
+});
+
+test('a VRF key that does not show its roots is refused: its proofs might not be unique (§4.3)', async () => {
+  const identity = await open();
+  const decoded = decodeStrict(MemberCard, await makeCard(identity, cardRequest('alpha')), LIMITS.signedBytesMax);
+  assert.ok(decoded.status === 'decoded');
+  const vrfKeyRoots = decoded.value.vrfKeyRoots.toReversed();
+  const context = { salt, authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })), crypto, atMs: Date.now() };
+  const verdict = judgeMemberCard(encodeMemberCard({ ...decoded.value, vrfKeyRoots }), context);
+  assert.equal(verdict.status === 'refused' && verdict.reason, 'vrf-key-roots-wrong');
 });
 
 test('a device that is not enrolled has no VRF key', async () => {
