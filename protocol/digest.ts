@@ -39,8 +39,10 @@ export type Domain = (typeof DOMAINS)[number];
 
 /** The prefix of every domain-separated message: `capstan/1/<domain>` and a zero byte. */
 export function domainPrefix(domain: Domain): Uint8Array {
-  return new TextEncoder().encode(`capstan/1/${domain}\0`);
+  return encoder.encode(`capstan/1/${domain}\0`);
 }
+
+const encoder = new TextEncoder();
 
 /** SHA-256(prefix ‖ for each part: 32-bit big-endian length ‖ part). Framed, so that no two lists of parts collide. */
 export function domainDigest(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {

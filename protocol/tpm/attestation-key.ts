@@ -71,5 +71,6 @@ function pointOf(area: EccPublicArea): Uint8Array | undefined {
 
 /** Some chips leave out leading zeros. */
 function leftPadded(bytes: Uint8Array, length: number): Uint8Array | undefined {
+  if (bytes.length === length) return bytes;
   return bytes.length > length ? undefined : concatBytes(new Uint8Array(length - bytes.length), bytes);
 }
