@@ -1,0 +1,49 @@
+/** A message encoded and decoded in strict form (cborg, specification §2.1) beside the bulk form (cbor-x, §2.3): it informs. */
+import { randomBytes } from 'node:crypto';
+import { Acceptance } from '#protocol/client-messages.ts';
+import { decodeBulk, decodeStrict, encodeBulk, encodeStrict } from '#protocol/codec.ts';
+import type { Benchmark } from './benchmark.ts';
+import { inTurns, perCpuSecond } from './rounds.ts';
+
+export const cbor: Benchmark = {
+  name: 'cbor',
+  summary: 'strict CBOR there and back, per core, beside the bulk form of cbor-x',
+  metric: 'strict CBOR there and back',
+  run: async ({ rounds, quick }) => {
+    const durationMs = quick ? 100 : 300;
+    perCpuSecond(strict, durationMs);
+    perCpuSecond(bulk, durationMs);
+    const { ours, floor } = await inTurns(rounds, () => perCpuSecond(strict, durationMs), () => perCpuSecond(bulk, durationMs));
+    return [
+      {
+        status: 'measured',
+        metric: 'strict CBOR there and back',
+        unit: '/s',
+        better: 'higher',
+        ours,
+        floor: { name: 'bulk CBOR (cbor-x)', samples: floor },
+        note: 'per CPU-second; one acceptance of 8 fields, checked against its declaration in both forms',
+      },
+    ];
+  },
+};
+
+const acceptance = {
+  network: bytes(32), node: bytes(32), device: 'alpha', client: 'you', request: bytes(16), capsule: bytes(16).toHex(), digest: bytes(32), acceptedAtMs: Date.now(),
+};
+
+function strict(): void {
+  require(decodeStrict(Acceptance, encodeStrict(Acceptance, acceptance), 4_096).status);
+}
+
+function bulk(): void {
+  require(decodeBulk(Acceptance, encodeBulk(Acceptance, acceptance), 4_096).status);
+}
+
+function require(status: 'decoded' | 'malformed'): void {
+  if (status === 'malformed') throw new Error('a good message is refused');
+}
+
+function bytes(count: number): Uint8Array {
+  return new Uint8Array(randomBytes(count));
+}

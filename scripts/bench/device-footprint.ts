@@ -1,0 +1,118 @@
+/** Memory and idle processor time of a device's process and its broker, beside a Node that does nothing. */
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Grid } from '../grid/grid.ts';
+import { GRID_CLIENT } from '../grid/grid.ts';
+import type { BenchContext, Benchmark, Row } from './benchmark.ts';
+import { acceptanceMs, openGridClient } from './bench-capsule.ts';
+import { familyOf, usageOf } from './process-usage.ts';
+
+export const deviceFootprint: Benchmark = {
+  name: 'footprint',
+  summary: 'memory and idle processor time of a device and its broker, beside a bare Node',
+  metric: 'device memory and idle CPU',
+  run: async (context) => {
+    const grid = await context.grid.take();
+    const bare = await startBareNode();
+    try {
+      const device = deviceProcesses(grid);
+      const idle = await watchIdle(device, bare.processId, context);
+      const load = await watchUnderLoad(grid, device, context);
+      const bareMemory = idle.bareMegabytes;
+      return [memoryRow('idle', idle.megabytes, bareMemory), memoryRow('under load', load, load.map(() => bareMemory[0] ?? 0)), cpuRow(idle.percent, idle.barePercent)];
+    } finally {
+      bare.stop();
+    }
+  },
+};
+
+const settleMs = 3_000;
+const clientsAtOnce = 4;
+const megabyte = 1e6;
+
+interface Idle {
+  readonly megabytes: readonly number[];
+  readonly percent: readonly number[];
+  readonly bareMegabytes: readonly number[];
+  readonly barePercent: readonly number[];
+}
+
+async function watchIdle(device: readonly number[], bare: number, { rounds, quick }: BenchContext): Promise<Idle> {
+  await sleep(settleMs);
+  const seen = { megabytes: [] as number[], percent: [] as number[], bareMegabytes: [] as number[], barePercent: [] as number[] };
+  const windowMs = quick ? 500 : 2_000;
+  for (let round = 0; round < rounds; round += 1) {
+    const before = { device: usageOf(device), bare: usageOf([bare]), at: performance.now() };
+    await sleep(windowMs);
+    const seconds = (performance.now() - before.at) / 1_000;
+    const after = { device: usageOf(device), bare: usageOf([bare]) };
+    seen.megabytes.push(after.device.residentBytes / megabyte);
+    seen.percent.push(((after.device.cpuSeconds - before.device.cpuSeconds) * 100) / seconds);
+    seen.bareMegabytes.push(after.bare.residentBytes / megabyte);
+    seen.barePercent.push(((after.bare.cpuSeconds - before.bare.cpuSeconds) * 100) / seconds);
+  }
+  return seen;
+}
+
+/** The highest memory of each second while clients submit and cancel as fast as they are answered. */
+async function watchUnderLoad(grid: Grid, device: readonly number[], { rounds, quick }: BenchContext): Promise<number[]> {
+  const clients = await Promise.all(Array.from({ length: clientsAtOnce }, () => openGridClient(grid)));
+  let isOver = false;
+  const work = clients.map(async (client) => {
+    while (!isOver) await acceptanceMs(client);
+  });
+  const peaks: number[] = [];
+  for (let round = 0; round < rounds; round += 1) peaks.push(await peakMegabytes(device, quick ? 300 : 1_000));
+  isOver = true;
+  await Promise.all(work);
+  await Promise.all(clients.map((client) => client.close()));
+  return peaks;
+}
+
+async function peakMegabytes(device: readonly number[], durationMs: number): Promise<number> {
+  let peak = 0;
+  for (const until = performance.now() + durationMs; performance.now() < until; ) {
+    peak = Math.max(peak, usageOf(device).residentBytes);
+    await sleep(20);
+  }
+  return peak / megabyte;
+}
+
+function deviceProcesses(grid: Grid): number[] {
+  const processId = grid.devices.find(({ name }) => name === GRID_CLIENT.device)?.supervisor.processId;
+  if (processId === undefined) throw new Error(`device ${GRID_CLIENT.device} of the grid does not run`);
+  return familyOf(processId);
+}
+
+async function startBareNode(): Promise<{ processId: number; stop: () => void }> {
+  const child = spawn(process.execPath, ['--eval', 'setInterval(() => undefined, 1000); process.stdin.once("end", () => process.exit()).resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  return { processId: child.pid ?? 0, stop: () => child.kill() };
+}
+
+function memoryRow(when: string, ours: readonly number[], floor: readonly number[]): Row {
+  return {
+    status: 'measured',
+    metric: `device memory, ${when}`,
+    unit: ' MB',
+    better: 'lower',
+    ours,
+    floor: { name: 'bare Node', samples: floor },
+    target: { text: '≤ 100 MB', isMet: (medians) => medians.ours <= 100 },
+    note: 'resident set of the device\'s process and its broker, shared pages counted in each; the software TPM, which stands for a chip, left out',
+  };
+}
+
+function cpuRow(ours: readonly number[], floor: readonly number[]): Row {
+  const mean = (samples: readonly number[]): number => samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
+  return {
+    status: 'measured',
+    metric: 'device idle CPU',
+    unit: ' %',
+    better: 'lower',
+    ours: [mean(ours)],
+    floor: { name: 'bare Node', samples: [mean(floor)] },
+    target: { text: '≤ 1 %', isMet: (medians) => medians.ours <= 1 },
+    note: 'of one core, device and broker, mean of the whole watch: the kernel counts in ticks of 10 ms',
+  };
+}
