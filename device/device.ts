@@ -124,8 +124,9 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     presence.show(running.attestation.evidence(), controller.boxNames());
     controller.timePassed();
   }, DEVICE_LIMITS.dutyIntervalMs);
+  const tpmTimer = setInterval(() => void identity.checkTpm().catch(request.onFailure), DEVICE_LIMITS.tpmWatchMs);
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
-  return { name: configuration.name, stop: () => stopDevice(running, { store, timer, presence, pairing }) };
+  return { name: configuration.name, stop: () => stopDevice(running, { store, timers: [timer, tpmTimer], presence, pairing }) };
 }
 
 /** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */
@@ -158,8 +159,8 @@ function issuerOf({ attestation, identity, configuration, network }: Running): I
   };
 }
 
-async function stopDevice(running: Running, parts: { store: Store; timer: NodeJS.Timeout; presence: Presence; pairing: PairingService }): Promise<void> {
-  clearInterval(parts.timer);
+async function stopDevice(running: Running, parts: { store: Store; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService }): Promise<void> {
+  parts.timers.forEach((timer) => clearInterval(timer));
   await parts.pairing.stop();
   parts.presence.leave();
   await running.attestation.stop();

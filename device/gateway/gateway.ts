@@ -16,6 +16,7 @@ import {
 import { decodeBulk, decodeJson, encodeBulk, encodeJson, type Decoded } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { capsuleDigest } from '#protocol/manifest.ts';
 import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
@@ -116,7 +117,12 @@ export class Gateway implements News {
     if (known) return this.#answerAccepted(message, known);
     const refusal = judgeManifest(read.manifest, await this.#view(client, controller));
     if (refusal) return this.#refuse(message, refusal.reason, refusal.detail);
-    this.#answerAccepted(message, await this.#accept(message, read, controller));
+    try {
+      this.#answerAccepted(message, await this.#accept(message, read, controller));
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#refuse(message, 'disk-full', 'the device has no room to keep this capsule; try again when others have ended, or tell its operator');
+    }
   }
 
   async #view(client: string, controller: Controller): Promise<GatewayView> {
@@ -131,14 +137,12 @@ export class Gateway implements News {
   }
 
   async #accept(message: ClientMessage, read: ReadSubmission, controller: Controller): Promise<StoredCapsule> {
-    const { network, node, device, now, sign } = this.#parts;
-    const { capsule, digest, request, manifest, encodedManifest, content } = read;
+    const { capsule, request, manifest, encodedManifest, content } = read;
     for (const [blob, bytes] of content) this.#parts.blobs.put(blob, bytes);
     const lacking = await this.#lacking(manifest.files);
-    const acceptedAtMs = now();
-    const acceptance = signMessage(AcceptanceMessage, { network, node, device, client: message.client, request, capsule, digest, acceptedAtMs }, sign);
+    const acceptedAtMs = this.#parts.now();
     const notation = notationOf(message);
-    const accepted = { capsule, client: message.client, name: manifest.name, notation, request, manifest: encodedManifest, acceptance, acceptedAtMs };
+    const accepted = { capsule, client: message.client, name: manifest.name, notation, request, manifest: encodedManifest, acceptedAtMs };
     this.#parts.log('capsuleAccepted', { capsule, client: message.client, lacking: lacking.length });
     return this.#parts.store.capsuleOfRequest(message.client, request) ?? controller.accept(accepted, lacking, manifest.policy.deadlineMs);
   }
@@ -213,7 +217,10 @@ export class Gateway implements News {
     this.#parts.publisher.publish(topic, payload, { contentType, retain, ...(retain ? { expirySeconds: DEVICE_LIMITS.newsExpirySeconds } : {}) });
   }
 
-  #answerAccepted(message: ClientMessage, { capsule, job, acceptance }: StoredCapsule): void {
+  /** Signed anew at each answer: the key that signed an earlier one may be gone with a reset of the TPM. */
+  #answerAccepted(message: ClientMessage, { capsule, client, request, manifest, acceptedAtMs, job }: StoredCapsule): void {
+    const { network, node, device, sign } = this.#parts;
+    const acceptance = signMessage(AcceptanceMessage, { network, node, device, client, request, capsule, digest: capsuleDigest(manifest), acceptedAtMs }, sign);
     this.#answer(message, { answer: 'accepted', capsule, state: job.state, acceptance });
   }
 
@@ -230,6 +237,12 @@ export class Gateway implements News {
     if (message.responseTopic !== undefined) return publisher.publishTo(message.responseTopic, payload, options);
     publisher.publish({ to: 'client', device, client: message.client, kind: 'answer' }, payload, options);
   }
+}
+
+/** ENOSPC and EDQUOT of the file system, SQLITE_FULL (13) of the store. */
+function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) || ('errcode' in error && error.errcode === 13);
 }
 
 function decodeRequest<T>(schema: Schema<T>, message: ClientMessage): Decoded<T> {

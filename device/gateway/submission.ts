@@ -10,7 +10,7 @@ import type { ClientNotation } from '../store/store.ts';
 
 /** What the judgement needs to know of the device at this moment. */
 export interface GatewayView {
-  /** Runtimes of the boxes that are connected, by box. */
+  /** Runtimes of the boxes that have shown themselves, by box. */
   readonly runtimesByBox: ReadonlyMap<string, readonly string[]>;
   readonly openCapsules: number;
   readonly openCapsulesOfClient: number;
@@ -102,7 +102,7 @@ function refusalOfPolicy({ policy }: Manifest, view: GatewayView): RefusedSubmis
 }
 
 function refusalOfRuntime({ runtime }: Manifest, view: GatewayView): RefusedSubmission | undefined {
-  if (view.runtimesByBox.size === 0) return refused('no-box', 'no box is connected to this device; pair one, or start its agent');
+  if (view.runtimesByBox.size === 0) return refused('no-box', 'no box of this device has shown itself yet; pair one, and start its agent');
   const known = [...new Set([...view.runtimesByBox.values()].flat())].sort();
   if (known.includes(runtime)) return undefined;
   return refused('unknown-runtime', `no box of this device has the runtime "${runtime}"; there are ${known.join(', ')}`);

@@ -16,9 +16,19 @@ export interface KnownBox extends PairedBox {
 
 export type BoxRegistry = ReadonlyMap<string, KnownBox>;
 
-/** What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone. */
-export function withPairings(registry: BoxRegistry, paired: readonly PairedBox[]): BoxRegistry {
-  return new Map(paired.map((box) => [box.name, { ...registry.get(box.name), ...box }]));
+/**
+ * What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone.
+ * @param remembered what a box said of itself before this program started; it is not present by that
+ */
+export function withPairings(registry: BoxRegistry, paired: readonly PairedBox[], remembered: (name: string) => Hello | undefined): BoxRegistry {
+  return new Map(paired.map((box) => [box.name, { ...knownOf(box.name, registry, remembered), ...box }]));
+}
+
+function knownOf(name: string, registry: BoxRegistry, remembered: (name: string) => Hello | undefined): { hello?: Hello; heardAtMs?: number } {
+  const known = registry.get(name);
+  if (known) return known;
+  const hello = remembered(name);
+  return hello ? { hello } : {};
 }
 
 export function withHeard(registry: BoxRegistry, name: string, atMs: number, hello?: Hello): BoxRegistry {
@@ -31,17 +41,18 @@ export function isPresent(box: KnownBox, atMs: number): boolean {
   return box.hello !== undefined && box.heardAtMs !== undefined && atMs - box.heardAtMs <= DEVICE_LIMITS.boxSilenceMaxMs;
 }
 
-/** Runtimes of the boxes that are present, by box. */
-export function runtimesByBox(registry: BoxRegistry, atMs: number): Map<string, string[]> {
-  const present = [...registry.values()].filter((box) => isPresent(box, atMs));
-  return new Map(present.map((box) => [box.name, box.hello?.software.runtimes.map((runtime) => runtime.name) ?? []]));
+/** Runtimes of all boxes that have ever said what they are, by box: a box that is away for a moment comes back. */
+export function runtimesByBox(registry: BoxRegistry): Map<string, string[]> {
+  const known = [...registry.values()].filter((box) => box.hello !== undefined);
+  return new Map(known.map((box) => [box.name, box.hello?.software.runtimes.map((runtime) => runtime.name) ?? []]));
 }
 
 /** The box for the next run: present, with the runtime, with room; the least loaded, then by name. */
 export function drawBox(registry: BoxRegistry, runtime: string, load: ReadonlyMap<string, number>, atMs: number): string | undefined {
   const loadOf = (name: string): number => load.get(name) ?? 0;
-  const fitting = [...runtimesByBox(registry, atMs)]
-    .filter(([name, runtimes]) => runtimes.includes(runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax)
-    .map(([name]) => name);
+  const present = [...registry.values()].filter((box) => isPresent(box, atMs));
+  const fitting = present
+    .filter(({ name, hello }) => hello?.software.runtimes.some((found) => found.name === runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax)
+    .map(({ name }) => name);
   return fitting.sort((left, right) => loadOf(left) - loadOf(right) || (left < right ? -1 : 1))[0];
 }

@@ -6,7 +6,7 @@
 import { BoxEvidenceMessage, Hello, ReportMessage, RunLog, RunProgress, runIdOf, RunState } from '#protocol/box-messages.ts';
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { hasEnded } from '#protocol/capsule.ts';
-import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
+import { decodeBulk, decodeStrict, encodeBulk, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
@@ -19,7 +19,7 @@ import { BlobCollector, type BlobSource, type CollectFailure } from '../store/bl
 import type { BlobStore } from '../store/blob-store.ts';
 import type { AcceptedCapsule, Store, StoredCapsule } from '../store/store.ts';
 import { BoxLink } from './box-link.ts';
-import { drawBox, runtimesByBox, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
+import { drawBox, isPresent, runtimesByBox, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
 import { judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
 import { dutiesOf, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
@@ -91,11 +91,11 @@ export class Controller {
   }
 
   runtimesByBox(): ReadonlyMap<string, readonly string[]> {
-    return runtimesByBox(this.#boxes, this.#parts.now());
+    return runtimesByBox(this.#boxes);
   }
 
   setPairedBoxes(paired: readonly PairedBox[]): void {
-    this.#boxes = withPairings(this.#boxes, paired);
+    this.#boxes = withPairings(this.#boxes, paired, (name) => this.#rememberedHello(name));
   }
 
   boxNames(): readonly string[] {
@@ -130,7 +130,7 @@ export class Controller {
     this.#boxes = withHeard(this.#boxes, name, this.#parts.now());
     switch (kind) {
       case 'hello':
-        return this.#read(name, Hello, payload, (hello) => this.#helloSaid(name, hello));
+        return this.#read(name, Hello, payload, (hello) => this.#helloSaid(box, hello));
       case 'state':
         return this.#read(name, RunState, payload, (state) => this.#stateSaid(name, state));
       case 'evidence':
@@ -148,12 +148,23 @@ export class Controller {
     }
   }
 
-  #helloSaid(name: string, hello: Hello): void {
-    const known = this.#boxes.get(name)?.hello !== undefined;
-    this.#boxes = withHeard(this.#boxes, name, this.#parts.now(), hello);
-    if (!known) this.#parts.log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
+  /** @param before the box as it was known until now */
+  #helloSaid(before: KnownBox, hello: Hello): void {
+    const { name } = before;
+    const atMs = this.#parts.now();
+    this.#boxes = withHeard(this.#boxes, name, atMs, hello);
+    const lasting = encodeStrict(Hello, { ...hello, runs: [] });
+    if (!before.hello || !sameBytes(lasting, encodeStrict(Hello, { ...before.hello, runs: [] }))) this.#parts.store.setMemory(helloMemory(name), lasting);
+    if (!isPresent(before, atMs)) this.#parts.log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
     for (const run of hello.runs) this.#dropOutdatedRun(name, run);
     this.doDuties();
+  }
+
+  /** What a box said of itself before this program started. */
+  #rememberedHello(name: string): Hello | undefined {
+    const memory = this.#parts.store.memory(helloMemory(name));
+    const decoded = memory ? decodeStrict(Hello, memory, LIMITS.packetBytesMax) : undefined;
+    return decoded?.status === 'decoded' ? decoded.value : undefined;
   }
 
   #stateSaid(name: string, { run, state }: RunState): void {
@@ -336,6 +347,10 @@ export async function chunkOf(blobs: BlobStore, need: BlobNeed, total: number | 
   const offset = Math.min(need.offset, total);
   const content = await blobs.read(hex(need.digest), offset, Math.min(need.bytes, total - offset));
   return { chunk: 'content', digest: need.digest, offset, total, content };
+}
+
+function helloMemory(box: string): string {
+  return `hello/${box}`;
 }
 
 /** Which duties a job has: while they stay the same, the regular repetition is enough. */

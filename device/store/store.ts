@@ -19,8 +19,6 @@ export interface AcceptedCapsule {
   readonly notation: ClientNotation;
   readonly request: Uint8Array;
   readonly manifest: Uint8Array;
-  /** The signed acceptance, given again whenever the request is repeated. */
-  readonly acceptance: Uint8Array;
   readonly acceptedAtMs: number;
 }
 
@@ -62,7 +60,7 @@ export function openStore(file: string): Store {
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS capsule (
   id TEXT PRIMARY KEY, client TEXT NOT NULL, name TEXT NOT NULL, notation TEXT NOT NULL, request BLOB NOT NULL,
-  manifest BLOB NOT NULL, acceptance BLOB NOT NULL, accepted_ms INTEGER NOT NULL, job BLOB NOT NULL, ended_ms INTEGER
+  manifest BLOB NOT NULL, accepted_ms INTEGER NOT NULL, job BLOB NOT NULL, ended_ms INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS capsule_request ON capsule (client, request);
 CREATE INDEX IF NOT EXISTS capsule_client ON capsule (client, accepted_ms);
@@ -81,7 +79,6 @@ interface CapsuleRow {
   notation: string;
   request: Uint8Array;
   manifest: Uint8Array;
-  acceptance: Uint8Array;
   accepted_ms: number;
   job: Uint8Array;
   ended_ms: number | null;
@@ -96,10 +93,10 @@ class SqliteStore implements Store {
   }
 
   addCapsule(accepted: AcceptedCapsule, job: Job): void {
-    const { capsule, client, name, notation, request, manifest, acceptance, acceptedAtMs } = accepted;
+    const { capsule, client, name, notation, request, manifest, acceptedAtMs } = accepted;
     this.#prepare(
-      'INSERT INTO capsule (id, client, name, notation, request, manifest, acceptance, accepted_ms, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ).run(capsule, client, name, notation, request, manifest, acceptance, acceptedAtMs, encodeStrict(Job, job));
+      'INSERT INTO capsule (id, client, name, notation, request, manifest, accepted_ms, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(capsule, client, name, notation, request, manifest, acceptedAtMs, encodeStrict(Job, job));
   }
 
   saveJob(job: Job, endedAtMs?: number): void {
@@ -186,7 +183,6 @@ function storedCapsule(row: CapsuleRow): StoredCapsule {
     notation: row.notation === 'json' ? 'json' : 'cbor',
     request: row.request,
     manifest: row.manifest,
-    acceptance: row.acceptance,
     acceptedAtMs: row.accepted_ms,
     job: job.value,
     ...(row.ended_ms === null ? {} : { endedAtMs: row.ended_ms }),

@@ -15,7 +15,7 @@ import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#p
 import type { ConnectionState, Incoming, PublishOutcome } from '#protocol/mqtt-port.ts';
 import type { Network } from '#protocol/network.ts';
 import type { ClientAnswer, ClientRequest, Topic } from '#protocol/topics.ts';
-import { judgeAcceptance, type Submitted } from './acceptance.ts';
+import { judgeAcceptance, type AcceptanceVerdict, type Submitted } from './acceptance.ts';
 import { DeviceWatch, type DeviceTrust } from './device-trust.ts';
 import { Downloads, type WantedFile } from './downloads.ts';
 import { ClientFailure } from './failure.ts';
@@ -127,7 +127,7 @@ export class Client {
     this.#uploads.begin(capsule, { blobs, onUpload, remind: () => void send(randomBytes(16)) });
     try {
       const answer = await this.#requests.ask({ awaited: `accept the capsule "${given.name}"`, send });
-      return this.#accepted(answer, submitted);
+      return await this.#accepted(answer, submitted);
     } catch (error) {
       this.#uploads.end(capsule);
       throw error;
@@ -204,14 +204,26 @@ export class Client {
     await this.#settings.connection.close();
   }
 
-  #accepted(answer: Answer, submitted: Submitted): AcceptedCapsule {
+  async #accepted(answer: Answer, submitted: Submitted): Promise<AcceptedCapsule> {
     if (answer.answer !== 'accepted') throw this.#unexpected(answer, 'a submission');
-    const verdict = judgeAcceptance(answer.acceptance, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
+    const verdict = await this.#judgedAcceptance(answer.acceptance, submitted);
     if (verdict.status === 'refused') {
       throw new ClientFailure('acceptance-refused', `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`);
     }
     const { acceptance, signature } = verdict;
     return { capsule: acceptance.capsule, state: answer.state, acceptance, encodedAcceptance: answer.acceptance, signature };
+  }
+
+  /** After a reset of its TPM a device signs with a new key, and shows the evidence of it a moment later. */
+  async #judgedAcceptance(encoded: Uint8Array, submitted: Submitted): Promise<AcceptanceVerdict> {
+    const judge = (): AcceptanceVerdict => judgeAcceptance(encoded, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
+    const endMs = performance.now() + this.#times.newKeyWaitMs;
+    let verdict = judge();
+    for (let leftMs = this.#times.newKeyWaitMs; isByUnknownKey(verdict) && leftMs > 0; leftMs = endMs - performance.now()) {
+      await this.#deviceWatch.nextStatus(leftMs);
+      verdict = judge();
+    }
+    return verdict;
   }
 
   #subscribeTo(capsule: string): void {
@@ -256,4 +268,8 @@ function requireManifest(manifest: Manifest): Uint8Array {
   const decoded = decodeManifest(encoded);
   if (decoded.status === 'malformed') throw new Error(`this manifest can't be submitted: ${decoded.detail}`);
   return encoded;
+}
+
+function isByUnknownKey(verdict: AcceptanceVerdict): boolean {
+  return verdict.status === 'refused' && verdict.reason === 'bad-signature';
 }

@@ -51,11 +51,12 @@ export class DeviceWatch {
   /** Waits a moment for the retained status. */
   async trust(waitMs: number): Promise<DeviceTrust> {
     if (!this.#network) return { status: 'unknown', detail: 'there is no network file to judge it by' };
-    if (!this.#trust) await this.#anyStatus(waitMs);
+    if (!this.#trust) await this.nextStatus(waitMs);
     return this.#trust ?? { status: 'unknown', detail: 'it has shown no evidence yet' };
   }
 
-  #anyStatus(waitMs: number): Promise<void> {
+  /** Resolves at the next status with evidence, or after `waitMs`. */
+  nextStatus(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const limit = setTimeout(resolve, waitMs);
       this.#wake.push(() => {

@@ -15,6 +15,8 @@ export const CLIENT_LIMITS = {
   receiptWaitMs: 30 * SECOND,
   /** A retained status comes with the subscription or not at all. */
   statusWaitMs: 3 * SECOND,
+  /** A device shows the evidence of a new operational key within seconds; a chip that signs slowly takes some more. */
+  newKeyWaitMs: 20 * SECOND,
   /** A download that brings no byte for this long has no one at the other end. */
   downloadSilenceMs: 90 * SECOND,
   /** Requests on their way at one time. */
@@ -33,5 +35,5 @@ export const CLIENT_LIMITS = {
 
 export type ClientTimes = Pick<
   { readonly [K in keyof typeof CLIENT_LIMITS]: number },
-  'repeatMs' | 'answerWaitMs' | 'watchQueryMs' | 'receiptWaitMs' | 'statusWaitMs' | 'downloadSilenceMs'
+  'repeatMs' | 'answerWaitMs' | 'watchQueryMs' | 'receiptWaitMs' | 'statusWaitMs' | 'newKeyWaitMs' | 'downloadSilenceMs'
 >;

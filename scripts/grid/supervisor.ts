@@ -70,8 +70,8 @@ export function supervise(program: Supervised): Supervisor {
     await program.before?.();
     if (stopping) return 'stopped';
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
-    const options = { stdio: ['ignore', 'pipe', 'pipe'], detached: true } as const;
-    child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...program.arguments], options);
+    const line = ['--pdeathsig', 'KILL', process.execPath, ...program.arguments];
+    child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     return followed(child, log, hear);
   }
 
