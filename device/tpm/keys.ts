@@ -2,7 +2,7 @@
  * Keys of the chip: made from the templates of protocol/tpm/templates.ts, kept at persistent handles.
  * TPM 2.0 Part 3 sections 12 (object commands), 24.1 (CreatePrimary) and 28.5 (EvictControl).
  *
- * No key stays loaded between operations; at most two are during one.
+ * No key stays loaded between operations, except by `loadKey`; at most two are during one.
  */
 import { endorsementPolicy } from '#protocol/tpm/templates.ts';
 import { PublicArea, SizedPublicArea } from '#protocol/tpm/public-area.ts';
@@ -49,6 +49,12 @@ export interface CreatedKey extends WrappedKey {
   readonly creationTicket: Uint8Array;
 }
 
+/** A key that its hierarchy and its template determine. */
+export interface PrimaryKey {
+  readonly hierarchy: 'endorsement' | 'owner';
+  readonly template: PublicArea;
+}
+
 /** The key at a persistent handle, or undefined where there is none. */
 export async function readPersistentKey(tpm: Tpm, at: PersistentHandle): Promise<ShownKey | undefined> {
   return tpm.exclusive((chip) => readIfThere(chip, at));
@@ -63,7 +69,7 @@ export async function readKey(tpm: Tpm, key: KeyReference): Promise<ShownKey> {
  * Makes a primary key, which is always the same one for one template and one chip, and keeps it.
  * @throws TpmError where another key is there
  */
-export async function createPrimaryKey(tpm: Tpm, request: { hierarchy: 'endorsement' | 'owner'; template: PublicArea; at: PersistentHandle; }): Promise<ShownKey> {
+export async function createPrimaryKey(tpm: Tpm, request: PrimaryKey & { at: PersistentHandle; }): Promise<ShownKey> {
   return tpm.exclusive(async (chip) => {
     await chip.forget(request.at);
     return withPrimaryKey(chip, request, async (key) => keep(chip, key, request.at));
@@ -71,7 +77,7 @@ export async function createPrimaryKey(tpm: Tpm, request: { hierarchy: 'endorsem
 }
 
 /** A primary key without keeping it: to compare what a template gives with what is kept or certified. */
-export async function showPrimaryKey(tpm: Tpm, request: { hierarchy: 'endorsement' | 'owner'; template: PublicArea; }): Promise<ShownKey> {
+export async function showPrimaryKey(tpm: Tpm, request: PrimaryKey): Promise<ShownKey> {
   return tpm.exclusive((chip) => withPrimaryKey(chip, request, (key) => show(chip, key)));
 }
 
@@ -79,7 +85,7 @@ export async function showPrimaryKey(tpm: Tpm, request: { hierarchy: 'endorsemen
  * Makes a key under a parent. It is not loaded: see `persistKey`.
  * @param request.outsideInfo at most 66 bytes that its creation data will carry
  */
-export async function createKey(tpm: Tpm, request: { parent: PersistentHandle; template: PublicArea; outsideInfo?: Uint8Array; }): Promise<CreatedKey> {
+export async function createKey(tpm: Tpm, request: { parent: KeyReference; template: PublicArea; outsideInfo?: Uint8Array; }): Promise<CreatedKey> {
   return tpm.exclusive(async (chip) => {
     const parent = await chip.resolve(request.parent);
     const [privateArea, publicArea, creationData, creationHash, creationTicket] = await withParent(chip, parent, (session) =>
@@ -89,11 +95,28 @@ export async function createKey(tpm: Tpm, request: { parent: PersistentHandle; t
 }
 
 /** Keeps a key at a persistent handle. @throws TpmError where the parent is another one, or something is there already */
-export async function persistKey(tpm: Tpm, request: { parent: PersistentHandle; key: WrappedKey; at: PersistentHandle; }): Promise<ShownKey> {
+export async function persistKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey; at: PersistentHandle; }): Promise<ShownKey> {
   return tpm.exclusive(async (chip) => {
     await chip.forget(request.at);
     return withLoadedKey(chip, request.parent, request.key, (key) => keep(chip, key, request.at));
   });
+}
+
+/**
+ * Loads a key that stays loaded: it takes one of the chip's three slots until `unloadKey`.
+ * For keys that are not to wear the chip's memory; a device keeps its own with `persistKey`.
+ */
+export async function loadKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey; }): Promise<KeyHandle> {
+  return tpm.exclusive((chip) => loadUnder(chip, request.parent, request.key));
+}
+
+/** As `createPrimaryKey`, but loaded until `unloadKey` instead of kept. */
+export async function loadPrimaryKey(tpm: Tpm, request: PrimaryKey): Promise<KeyHandle> {
+  return tpm.exclusive((chip) => makePrimary(chip, request));
+}
+
+export async function unloadKey(tpm: Tpm, key: KeyHandle): Promise<void> {
+  await tpm.exclusive(({ esys }) => esys.FlushContext(key));
 }
 
 /** Takes a key away from its persistent handle. @throws TpmError where none is there */
@@ -107,9 +130,7 @@ export async function evictKey(tpm: Tpm, at: PersistentHandle): Promise<void> {
 
 /** Runs `work` with a child loaded under its parent. */
 export async function withLoadedKey<T>(chip: Chip, parentAt: KeyReference, key: WrappedKey, work: (key: KeyHandle) => Promise<T>): Promise<T> {
-  const parent = await chip.resolve(parentAt);
-  const handle = await withParent(chip, parent, (session) => chip.esys.Load(parent, session, none, none, sized(key.privateArea), sized(key.publicArea)));
-  return withLoaded(chip, handle, work);
+  return withLoaded(chip, await loadUnder(chip, parentAt, key), work);
 }
 
 const empty = new Uint8Array();
@@ -118,9 +139,18 @@ const noSensitive = Uint8Array.of(0, 4, 0, 0, 0, 0);
 /** TPML_PCR_SELECTION of nothing. */
 const noPcrs = Uint8Array.of(0, 0, 0, 0);
 
-async function withPrimaryKey<T>(chip: Chip, { hierarchy, template }: { hierarchy: 'endorsement' | 'owner'; template: PublicArea; }, work: (key: KeyHandle) => Promise<T>): Promise<T> {
+async function withPrimaryKey<T>(chip: Chip, primary: PrimaryKey, work: (key: KeyHandle) => Promise<T>): Promise<T> {
+  return withLoaded(chip, await makePrimary(chip, primary), work);
+}
+
+async function makePrimary(chip: Chip, { hierarchy, template }: PrimaryKey): Promise<KeyHandle> {
   const [handle] = await chip.esys.CreatePrimary(hierarchies[hierarchy], ...emptyPassword, noSensitive, SizedPublicArea.encode(template), sized(empty), noPcrs);
-  return withLoaded(chip, handle, work);
+  return handle;
+}
+
+async function loadUnder(chip: Chip, parentAt: KeyReference, key: WrappedKey): Promise<KeyHandle> {
+  const parent = await chip.resolve(parentAt);
+  return withParent(chip, parent, (session) => chip.esys.Load(parent, session, none, none, sized(key.privateArea), sized(key.publicArea)));
 }
 
 async function keep(chip: Chip, key: KeyHandle, at: PersistentHandle): Promise<ShownKey> {

@@ -47,6 +47,7 @@ export interface SoftwareTpm {
 const socketPathBytesMax = 107 - '.ctrl'.length;
 const startMsMax = 15_000; // a loaded Raspberry Pi takes seconds
 const stopMsMax = 5_000;
+const diagnosisMsMax = 2_000;
 const pollMs = 10;
 const messageCharactersMax = 2_000;
 
@@ -56,8 +57,11 @@ export async function startSoftwareTpm(request: SoftwareTpmRequest): Promise<Sof
   const authorityFolder = resolve(request.authorityFolder ?? join(folder, 'authority'));
   if (!existsSync(join(folder, 'state', 'tpm2-00.permall'))) await manufacture(folder, authorityFolder, request.banks ?? ['sha256']);
   const socketFolder = await socketFolderFor(folder);
-  const program = startProgram(folder, join(socketFolder, 'socket'));
-  await untilListening(program, join(socketFolder, 'socket'));
+  const socket = join(socketFolder, 'socket');
+  const program = startProgram(folder, socket, 'unheard');
+  if (await beginsToListen(program, socket) !== 'listening') throw new Error(`swtpm does not start: ${await reasonOfFailure(folder, socket)}`);
+  // It ends with this process, so it needs not keep it alive.
+  program.child.unref();
   return running(program, { folder, socketFolder, caCertificates: await readAuthority(authorityFolder) });
 }
 
@@ -122,21 +126,25 @@ async function socketFolderFor(folder: string): Promise<string> {
 
 /**
  * libtss2 reaches a socket S only when its control socket is S.ctrl. The kernel kills the child when its parent ends; a
- * group of its own keeps a Ctrl-C for the parent from ending the TPM before those who use it.
+ * group of its own keeps a Ctrl-C for the parent from ending the TPM before those who use it. swtpm says "Data client
+ * disconnected" after every command and stops when nobody reads that, so it is heard only to learn why it does not start.
  */
-function startProgram(folder: string, socket: string): Program {
+function startProgram(folder: string, socket: string, hearing: 'heard' | 'unheard'): Program {
   const child = spawn('setpriv', [
     '--pdeathsig', 'KILL', 'swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${join(folder, 'state')},mode=0600`,
     '--server', `type=unixio,path=${socket},mode=0600`, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
     '--flags', 'not-need-init,startup-clear',
-  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  // It ends with this process, so it needs not keep it alive.
-  for (const handle of [child, child.stdout, child.stderr]) unref(handle);
+  ], { stdio: hearing === 'heard' ? ['ignore', 'pipe', 'pipe'] : 'ignore', detached: true });
   return watch(child);
 }
 
-function unref(handle: unknown): void {
-  if (typeof handle === 'object' && handle !== null && 'unref' in handle && typeof handle.unref === 'function') handle.unref();
+/** What it says when it is started again in the same way. */
+async function reasonOfFailure(folder: string, socket: string): Promise<string> {
+  const program = startProgram(folder, socket, 'heard');
+  const timer = setTimeout(() => program.child.kill('SIGKILL'), diagnosisMsMax);
+  await program.ended;
+  clearTimeout(timer);
+  return program.said() || 'it gives no reason';
 }
 
 function watch(child: ChildProcess): Program {
@@ -156,18 +164,17 @@ function watch(child: ChildProcess): Program {
   return { child, ended, said: () => said.trim() };
 }
 
-async function untilListening(program: Program, socket: string): Promise<void> {
+async function beginsToListen(program: Program, socket: string): Promise<'listening' | 'ended' | 'late'> {
   const deadline = performance.now() + startMsMax;
   while (!await accepts(`${socket}.ctrl`) || !existsSync(socket)) {
-    if (program.child.exitCode !== null || program.child.signalCode !== null || program.child.pid === undefined) {
-      throw new Error(`swtpm ended at once: ${program.said()}`);
-    }
+    if (program.child.exitCode !== null || program.child.signalCode !== null || program.child.pid === undefined) return 'ended';
     if (performance.now() > deadline) {
       await endProgram(program, 'SIGKILL');
-      throw new Error(`swtpm did not listen on ${socket} within ${startMsMax / 1000} seconds: ${program.said()}`);
+      return 'late';
     }
     await sleep(pollMs);
   }
+  return 'listening';
 }
 
 async function accepts(path: string): Promise<boolean> {
