@@ -149,6 +149,19 @@ test('only a peer’s own word for us is taken from it (§3.4)', async () => {
   assert.equal(world.node('alpha').state.peers.get('bravo')?.credentialByIt, undefined);
 });
 
+test('a peer’s own beacons are taken from it, and an older one does not replace a newer (§3.5)', async () => {
+  const world = await trustingWorld();
+  const [alpha, bravo, charlie] = ['alpha', 'bravo', 'charlie'].map((name) => world.node(name));
+  const older = bravo?.published.get('beacon');
+  await world.pass(DEVICE_LIMITS.beaconEveryMs);
+  const newest = alpha?.state.peers.get('bravo')?.beacon;
+  const foreign = charlie?.published.get('beacon');
+  assert.ok(alpha && older && newest && foreign && !Buffer.from(older).equals(newest.envelope));
+  for (const payload of [older, foreign]) await alpha.take({ type: 'received', from: 'bravo', kind: 'beacon', payload, nowMs: world.nowMs });
+  assert.deepEqual(alpha.state.peers.get('bravo')?.beacon, newest);
+  assert.deepEqual(alpha.notes, ['bravo: it shows a beacon by charlie; only its own is taken']);
+});
+
 test('a secret closed for one chip is not opened by another (§3.4)', async () => {
   const world = new World(bench);
   world.tamper = (message) => {

@@ -208,6 +208,23 @@ test('a card in which anything of the member was changed is refused (§4.3)', as
   assert.equal(verdict.status === 'refused' && verdict.reason, 'vrf-key-certification-other-qualifying-data');
 });
 
+test('a VRF key that was made for another founding is refused, though it is certified for this one (§4.3)', async () => {
+  const identity = await open();
+  await makeCard(identity, cardRequest('alpha'));
+  const otherSalt = salt.toReversed();
+  assert.ok(identity.vrfKey);
+  const posing = {
+    keys: identity.keys,
+    vrfKey: { ...identity.vrfKey, salt: otherSalt },
+    ask: identity.ask.bind(identity),
+    applyVrfKey: identity.applyVrfKey.bind(identity),
+  } as unknown as Identity;
+  const card = await makeCard(posing, { ...cardRequest('alpha'), salt: otherSalt });
+  const authorities = tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true }));
+  const verdict = judgeMemberCard(card, { salt: otherSalt, authorities, crypto, atMs: Date.now() });
+  assert.equal(verdict.status === 'refused' && verdict.reason, 'vrf-key-creation-other-outside-info');
+});
+
 test('a VRF key that does not show its roots is refused: its proofs might not be unique (§4.3)', async () => {
   const identity = await open();
   const decoded = decodeStrict(MemberCard, await makeCard(identity, cardRequest('alpha')), LIMITS.signedBytesMax);
