@@ -3,14 +3,11 @@ import { createPrivateKey, sign as signWith } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeJson, sameBytes } from '#protocol/codec.ts';
-import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeNetwork, networkId, networkLabel, type Network } from '#protocol/network.ts';
-import { struct, text } from '#protocol/schema.ts';
 import type { Sign } from '#protocol/signed.ts';
-import { Name } from '#protocol/topics.ts';
 import { errorCode } from './atomic-file.ts';
-import { HOLDER_FILES } from './pairing.ts';
+import { BoxConnectionFile, HOLDER_FILES } from './holder-files.ts';
 
 export interface BoxIdentity {
   /** From the network file that pairing left or the box's operator put there, checked against the invitation's network id. */
@@ -40,7 +37,7 @@ export class NotPaired extends Error {
 
 /** @param folder where pairing left its files @throws NotPaired */
 export async function readIdentity(folder: string): Promise<{ identity: BoxIdentity; access: BrokerAccess }> {
-  const connection = decodeJson(ConnectionFile, await read(folder, 'connection'), LIMITS.signedBytesMax);
+  const connection = decodeJson(BoxConnectionFile, await read(folder, 'connection'), LIMITS.signedBytesMax);
   if (connection.status === 'malformed') throw damaged(folder, 'connection', connection.detail);
   const network = decodeNetwork(await read(folder, 'network'));
   if (network.status === 'malformed') throw damaged(folder, 'network', network.detail);
@@ -52,8 +49,6 @@ export async function readIdentity(folder: string): Promise<{ identity: BoxIdent
     access: { url, authority: await pem('authority'), server: device, certificate: await pem('certificate'), key: await pem('key') },
   };
 }
-
-const ConnectionFile = struct({ url: text({ max: 255 }), device: Name, network: Digest, box: Name });
 
 async function read(folder: string, file: keyof typeof HOLDER_FILES): Promise<Uint8Array> {
   try {

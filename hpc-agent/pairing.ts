@@ -6,13 +6,12 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { encodeJson } from '#protocol/codec.ts';
-import { Digest } from '#protocol/digest.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { decodeNetwork, networkId } from '#protocol/network.ts';
 import { judgePairingAnswer, sealPairingRequest, type AnswerVerdict, type Invitation, type PairingGrant } from '#protocol/pairing.ts';
-import { struct, text } from '#protocol/schema.ts';
-import { Name, topicOf, type Topic } from '#protocol/topics.ts';
+import { topicOf, type Topic } from '#protocol/topics.ts';
 import { readIfThere, writeAtomic } from './atomic-file.ts';
+import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES } from './holder-files.ts';
 import { pairingRepeatMs, pairingWaitMs } from './limits.ts';
 
 /** Opens a connection to a device's pairing broker; the caller brings it, because the agent owns no MQTT library. */
@@ -34,17 +33,6 @@ export class PairingFailed extends Error {
     this.code = code;
   }
 }
-
-/** What connects to a device, in the files that pairing leaves. */
-export const HOLDER_FILES = {
-  key: 'key.pem',
-  /** Ed25519, of a box. */
-  signingKey: 'signing-key.pem',
-  certificate: 'certificate.pem',
-  authority: 'ca.pem',
-  connection: 'connection.json',
-  network: 'network.cbor',
-} as const;
 
 /**
  * Pairs and writes {@link HOLDER_FILES} into `folder` (0700; keys 0600), `connection.json` last. May be repeated after a
@@ -111,10 +99,6 @@ async function repeatUntil(answer: Promise<AnswerVerdict>, say: () => void): Pro
     clearTimeout(timer);
   }
 }
-
-const ConnectionFile = { url: text({ max: 255 }), device: Name, network: Digest };
-const ClientConnectionFile = struct({ ...ConnectionFile, client: Name });
-const BoxConnectionFile = struct({ ...ConnectionFile, box: Name });
 
 async function keep(grant: PairingGrant, { kind, name, device, network, authority }: Invitation, folder: string): Promise<void> {
   const write = (file: string, content: string | Uint8Array): Promise<void> => writeAtomic(path.join(folder, file), typeof content === 'string' ? Buffer.from(content) : content);

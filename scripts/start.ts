@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
 import { GRID_CLIENT, startGrid, type Grid } from './grid/grid.ts';
-import { pasteableLines } from './grid/paste.ts';
+import { pasteLines } from './pair/paste-lines.ts';
 import { durationText, openTerminal } from './terminal.ts';
 
 const DEFAULT_STATE = '.capstan';
@@ -79,7 +79,7 @@ async function newestPicture(folder: string): Promise<string | undefined> {
 }
 
 function showWhatNext(grid: Grid, state: string): void {
-  const { subscribe, publish } = pasteableLines(grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name), grid.network);
+  const { watch, submit: send } = pasteLines(grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name));
   terminal.line(`
 The grid stays up until Ctrl-C. Another capsule, from another terminal:
 
@@ -87,11 +87,11 @@ The grid stays up until Ctrl-C. Another capsule, from another terminal:
 
 or with nothing but MQTT: listen in one terminal,
 
-${subscribe}
+${watch}
 
 and send in another:
 
-${publish}
+${send}
 `);
 }
 

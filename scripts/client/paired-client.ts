@@ -3,30 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { decodeJson } from '#protocol/codec.ts';
-import { Digest } from '#protocol/digest.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import type { Network } from '#protocol/network.ts';
-import { struct, text, type Infer } from '#protocol/schema.ts';
-import { Name } from '#protocol/topics.ts';
 import { connect, type BrokerAddress } from '../../device/mqtt/connection.ts';
+import { ClientConnectionFile, HOLDER_FILE_BYTES_MAX, HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { connectClient, type Client } from './client.ts';
 import { ClientFailure } from './failure.ts';
-
-/** `connection.json`. */
-const PairedConnection = struct({
-  url: text({ max: 255, pattern: /^mqtts:\/\/[^\s/]+$/, like: 'a mqtts:// address' }),
-  device: Name,
-  network: Digest,
-  client: Name,
-});
-type PairedConnection = Infer<typeof PairedConnection>;
-
-const fileBytesMax = 16_384; // a key or a certificate in PEM has 1 to 4 KiB
 
 /** @throws ClientFailure `not-paired`, `not-connected` */
 export async function openClient(folder: string, options: { readonly network?: Network; readonly warn?: (sentence: string) => void } = {}): Promise<Client> {
   const { url, device, client, network } = await readConnection(folder);
-  const [key, certificate, authority] = await Promise.all(['key.pem', 'certificate.pem', 'ca.pem'].map((name) => readSmall(join(folder, name))));
+  const [key, certificate, authority] = await Promise.all([HOLDER_FILES.key, HOLDER_FILES.certificate, HOLDER_FILES.authority].map((name) => readSmall(join(folder, name))));
   if (!key || !certificate || !authority) throw new ClientFailure('not-paired', `${folder} is incomplete; pair again with npm run pair`);
   const connection = connectWith(folder, { url, authority, server: device, key, certificate });
   const { network: networkFile, warn } = options;
@@ -47,9 +34,9 @@ function connectWith(folder: string, address: BrokerAddress): Connection {
   }
 }
 
-async function readConnection(folder: string): Promise<PairedConnection> {
-  const path = join(folder, 'connection.json');
-  const decoded = decodeJson(PairedConnection, await readSmall(path), fileBytesMax);
+async function readConnection(folder: string): Promise<ClientConnectionFile> {
+  const path = join(folder, HOLDER_FILES.connection);
+  const decoded = decodeJson(ClientConnectionFile, await readSmall(path), HOLDER_FILE_BYTES_MAX);
   if (decoded.status === 'malformed') throw new ClientFailure('not-paired', `${path} is damaged: ${decoded.detail}; pair again with npm run pair`);
   return decoded.value;
 }
@@ -58,5 +45,5 @@ async function readSmall(path: string): Promise<Uint8Array> {
   const content = await readFile(path).catch((error: unknown) => {
     throw new ClientFailure('not-paired', `${path} can't be read; pair again with npm run pair`, { cause: error });
   });
-  return Uint8Array.from(content.subarray(0, fileBytesMax));
+  return Uint8Array.from(content.subarray(0, HOLDER_FILE_BYTES_MAX));
 }

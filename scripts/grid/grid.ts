@@ -5,7 +5,7 @@ import { networkLabel, type Network } from '#protocol/network.ts';
 import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
 import { ensurePaired, startAgentProcess } from './holders.ts';
-import { HOLDER_FILES } from '../../hpc-agent/pairing.ts';
+import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { gridLayout, type GridLayout } from './layout.ts';
 import { writeNetworkFile } from './network.ts';
 import { claimState, type StateClaim } from './state-claim.ts';

@@ -6,7 +6,8 @@ import type { HolderKind } from '#protocol/pairing.ts';
 import { connect } from '../../device/mqtt/connection.ts';
 import { inviteHolder } from '../../device/pairing/invite.ts';
 import { PairedNames } from '../../device/pairing/paired-names.ts';
-import { HOLDER_FILES, pairHolder } from '../../hpc-agent/pairing.ts';
+import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
+import { pairHolder } from '../../hpc-agent/pairing.ts';
 import type { GridLayout } from './layout.ts';
 import { supervise, type Supervisor } from './supervisor.ts';
 

@@ -1,32 +1,45 @@
-/** Lines that a person can paste into a shell as they are: a client of Capstan with nothing but Mosquitto's own tools. */
+/** Lines that a person can paste into a shell as they are: a client of Capstan with nothing but Mosquitto's own tools. Specification §7.3. */
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { clientSubtree, topicOf } from '#protocol/topics.ts';
+import { decodeJson } from '#protocol/codec.ts';
+import { clientSubtree } from '#protocol/topics.ts';
+import { ClientConnectionFile, HOLDER_FILE_BYTES_MAX, HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 
 export interface PasteLines {
-  /** Shows all that the device writes to the client. */
+  /** Shows answers and news of capsules as they come. */
   readonly watch: string;
-  /** Asks for the client's capsules, in JSON. */
-  readonly ask: string;
+  /** Sends a small capsule. */
+  readonly submit: string;
+  /** Asks for the client's capsules. */
+  readonly list: string;
 }
 
-export interface PastePlace {
-  readonly folder: string;
-  readonly url: string;
-  /** The short form of the network id. */
-  readonly network: string;
-  readonly device: string;
-  readonly client: string;
+const CAPSULE = { capsule: 1, runtime: 'shell', entry: 'hello.sh', content: { 'hello.sh': 'echo "hello from $(uname -m)" | tee "$CAPSTAN_OUT/greeting.txt"' } };
+
+/** What pairing left in `folder` says where to connect. @throws Error that names the file, where it is damaged */
+export function readConnectionFile(folder: string): ClientConnectionFile {
+  const file = join(folder, HOLDER_FILES.connection);
+  const decoded = decodeJson(ClientConnectionFile, readFileSync(file), HOLDER_FILE_BYTES_MAX);
+  if (decoded.status === 'malformed') throw new Error(`${file} is damaged: ${decoded.detail}; remove the folder and the client, then pair again`);
+  return decoded.value;
 }
 
-export function pasteLines({ folder, url, network, device, client }: PastePlace): PasteLines {
+/** @param folder of a paired client */
+export function pasteLines(folder: string): PasteLines {
+  const { url, network, device, client } = readConnectionFile(folder);
   const { hostname, port } = new URL(url);
   const file = (name: string): string => quoted(join(resolve(folder), name));
-  const common = `-V mqttv5 -h ${hostname.replace(/^\[|\]$/g, '')} -p ${port} --cafile ${file('ca.pem')} --cert ${file('certificate.pem')} --key ${file('key.pem')} -q 1`;
-  const subtree = clientSubtree(network, device, client);
-  const query = topicOf(network, { to: 'client', device, client, kind: 'query' });
+  const files = `--cafile ${file(HOLDER_FILES.authority)} --cert ${file(HOLDER_FILES.certificate)} --key ${file(HOLDER_FILES.key)}`;
+  const common = `-V mqttv5 -q 1 -h ${hostname.replace(/^\[|\]$/g, '')} -p ${port} ${files}`;
+  const subtree = clientSubtree(network.subarray(0, 8).toHex(), device, client);
+  const send = (kind: string, message: object): string =>
+    `mosquitto_pub ${common} -t ${quoted(subtree + kind)} -D publish content-type application/json -m ${quoted(JSON.stringify(message))}`;
+  const topics = ['answer', 'capsules/+/state', 'capsules/+/log', 'capsules/+/result'].map((kind) => `-t ${quoted(subtree + kind)}`);
   return {
-    watch: `mosquitto_sub ${common} -v -t ${quoted(`${subtree}#`)}`,
-    ask: `mosquitto_pub ${common} -t ${quoted(query)} -D publish content-type application/json -D publish response-topic ${quoted(`${subtree}answer`)} -m ${quoted('{"query":"list"}')}`,
+    // -R: not what the broker kept from earlier, some of it in CBOR.
+    watch: `mosquitto_sub ${common} -R ${topics.join(' ')}`,
+    submit: send('submit', CAPSULE),
+    list: send('query', { query: 'list' }),
   };
 }
 

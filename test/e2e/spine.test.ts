@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
-import { pasteableLines } from '../../scripts/grid/paste.ts';
+import { pasteLines } from '../../scripts/pair/paste-lines.ts';
 import { clientFolder, openWorld, ran, type World } from './world.ts';
 
 let world: World;
@@ -81,10 +81,10 @@ test('a running capsule that is cancelled ends as cancelled, with a receipt of i
 });
 
 test('the lines that npm start prints work when pasted (§7.3)', async () => {
-  const { publish, subscribe } = pasteableLines(clientFolder(world), world.grid.network);
-  const listening = ran('bash', ['-c', `${subscribe} -C 9`], 30_000);
+  const { submit, watch } = pasteLines(clientFolder(world));
+  const listening = ran('bash', ['-c', `${watch} -C 9`], 30_000);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const published = await ran('bash', ['-c', publish]);
+  const published = await ran('bash', ['-c', submit]);
   assert.equal(published.status, 0, published.stderr);
   const { stdout } = await listening;
   const result = stdout.split('\n').find((line) => line.includes('"outputs"')) ?? '';

@@ -21,7 +21,7 @@ import { openAuthority } from '../../../device/mqtt/authority.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
 import { startDeviceBroker, type DeviceBroker } from '../../../device/mqtt/device-broker.ts';
 import { claimPorts } from '../../../device/mqtt/ports.ts';
-import { HOLDER_FILES } from '../../../hpc-agent/pairing.ts';
+import { HOLDER_FILES } from '../../../hpc-agent/holder-files.ts';
 import { RunFolders } from '../../../hpc-agent/run-record.ts';
 import { until } from './memory-device.ts';
 

@@ -149,6 +149,7 @@ function handle(mark: string, pool: Pool, random: Random): number {
   const password = [0xff, 0xff, 0xff];
   switch (mark) {
     case 's': return choose(random, [0xfff, 0xfff, 0xfff, ...password, ...of('session')]);
+    case 'e': return choose(random, [0xfff, 0xfff, 0xff, ...of('session')]);
     case 'p': return choose(random, [...of('session'), 0x10000]);
     case 'r': return choose(random, hierarchies);
     case 'c': return choose(random, [0, 8, 16, 23]);
