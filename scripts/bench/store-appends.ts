@@ -67,8 +67,7 @@ function newCapsule(): { accepted: AcceptedCapsule; job: Job } {
     name: 'bench',
     notation: 'cbor',
     request: randomBytes(16),
-    manifest: randomBytes(160),
-    acceptance: randomBytes(96),
+    manifest: randomBytes(256),
     acceptedAtMs,
   };
   return { accepted, job };
