@@ -15,7 +15,7 @@ import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#p
 import type { ConnectionState, Incoming, PublishOutcome } from '#protocol/mqtt-port.ts';
 import type { Network } from '#protocol/network.ts';
 import type { ClientAnswer, ClientRequest, Topic } from '#protocol/topics.ts';
-import { judgeAcceptance, type AcceptanceVerdict, type Submitted } from './acceptance.ts';
+import { judgeAcceptance, type Submitted } from './acceptance.ts';
 import { DeviceWatch, type DeviceTrust } from './device-trust.ts';
 import { Downloads, type WantedFile } from './downloads.ts';
 import { ClientFailure } from './failure.ts';
@@ -126,8 +126,7 @@ export class Client {
     await this.deviceTrust();
     this.#uploads.begin(capsule, { blobs, onUpload, remind: () => void send(randomBytes(16)) });
     try {
-      const answer = await this.#requests.ask({ awaited: `accept the capsule "${given.name}"`, send });
-      return await this.#accepted(answer, submitted);
+      return await this.#acceptance(() => this.#requests.ask({ awaited: `accept the capsule "${given.name}"`, send }), submitted);
     } catch (error) {
       this.#uploads.end(capsule);
       throw error;
@@ -204,26 +203,22 @@ export class Client {
     await this.#settings.connection.close();
   }
 
-  async #accepted(answer: Answer, submitted: Submitted): Promise<AcceptedCapsule> {
-    if (answer.answer !== 'accepted') throw this.#unexpected(answer, 'a submission');
-    const verdict = await this.#judgedAcceptance(answer.acceptance, submitted);
-    if (verdict.status === 'refused') {
-      throw new ClientFailure('acceptance-refused', `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`);
-    }
-    const { acceptance, signature } = verdict;
-    return { capsule: acceptance.capsule, state: answer.state, acceptance, encodedAcceptance: answer.acceptance, signature };
-  }
-
-  /** After a reset of its TPM a device signs with a new key, and shows the evidence of it a moment later. */
-  async #judgedAcceptance(encoded: Uint8Array, submitted: Submitted): Promise<AcceptanceVerdict> {
-    const judge = (): AcceptanceVerdict => judgeAcceptance(encoded, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
+  /**
+   * Asks until the acceptance holds. After a reset of its TPM a device signs with a new key and shows the evidence of it a
+   * moment later; if the TPM is reset again meanwhile, only another answer, by the key after that, can be checked.
+   */
+  async #acceptance(ask: () => Promise<Answer>, submitted: Submitted): Promise<AcceptedCapsule> {
     const endMs = performance.now() + this.#times.newKeyWaitMs;
-    let verdict = judge();
-    for (let leftMs = this.#times.newKeyWaitMs; isByUnknownKey(verdict) && leftMs > 0; leftMs = endMs - performance.now()) {
-      await this.#deviceWatch.nextStatus(leftMs);
-      verdict = judge();
+    for (;;) {
+      const answer = await ask();
+      if (answer.answer !== 'accepted') throw this.#unexpected(answer, 'a submission');
+      const verdict = judgeAcceptance(answer.acceptance, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
+      if (verdict.status === 'accepted') return { ...verdict, capsule: verdict.acceptance.capsule, state: answer.state, encodedAcceptance: answer.acceptance };
+      if (verdict.reason !== 'bad-signature' || performance.now() > endMs) {
+        throw new ClientFailure('acceptance-refused', `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`);
+      }
+      await this.#deviceWatch.nextStatus(this.#times.repeatMs);
     }
-    return verdict;
   }
 
   #subscribeTo(capsule: string): void {
@@ -268,8 +263,4 @@ function requireManifest(manifest: Manifest): Uint8Array {
   const decoded = decodeManifest(encoded);
   if (decoded.status === 'malformed') throw new Error(`this manifest can't be submitted: ${decoded.detail}`);
   return encoded;
-}
-
-function isByUnknownKey(verdict: AcceptanceVerdict): boolean {
-  return verdict.status === 'refused' && verdict.reason === 'bad-signature';
 }

@@ -15,8 +15,8 @@ export const CLIENT_LIMITS = {
   receiptWaitMs: 30 * SECOND,
   /** A retained status comes with the subscription or not at all. */
   statusWaitMs: 3 * SECOND,
-  /** A device shows the evidence of a new operational key within seconds; a chip that signs slowly takes some more. */
-  newKeyWaitMs: 20 * SECOND,
+  /** A device shows the evidence of a new operational key within seconds; a chip that signs slowly, or two resets, take more. */
+  newKeyWaitMs: 60 * SECOND,
   /** A download that brings no byte for this long has no one at the other end. */
   downloadSilenceMs: 90 * SECOND,
   /** Requests on their way at one time. */

@@ -12,7 +12,7 @@ import { capsuleIdOf } from '#protocol/capsule.ts';
 import { blobDigest, domainDigest } from '#protocol/digest.ts';
 import { capsuleDigest, encodeManifest } from '#protocol/manifest.ts';
 import { encodeNetwork, networkId } from '#protocol/network.ts';
-import { ReceiptMessage } from '#protocol/receipt.ts';
+import { ReceiptMessage, type Measurement } from '#protocol/receipt.ts';
 import { signMessage, type Sign } from '#protocol/signed.ts';
 import { capsuleInMemory } from '../../../scripts/client/capsule-in-memory.ts';
 import { beaconBy, credentialBy, startBench, type Bench } from '../attestation/bench.ts';
@@ -54,9 +54,12 @@ async function honestReceipt(): Promise<Uint8Array> {
   const parties = { network, device: 'alpha', client: 'demo' };
   const capsule = capsuleIdOf({ ...parties, request, capsule: capsuleDigest(manifest) });
   const run = { network, device: 'alpha', box: 'alpha-box', run: `${capsule}.1` };
-  const nonce = new Uint8Array(32).fill(6);
   const software = { agent: network, kernel: 'test', commandLine: network, packages: network, bootId: 'boot', runtimes: [], isolation: [] };
-  const evidence = signMessage(BoxEvidenceMessage, { ...run, beacon: domainDigest('beacon-value', network, nonce), software, madeAtMs: atMs }, signAsBox);
+  const measured = (seed: number): Measurement => {
+    const nonce = new Uint8Array(32).fill(seed);
+    const evidence = { ...run, beacon: domainDigest('beacon-value', network, nonce), software, madeAtMs: atMs };
+    return { nonce, issuedAtMs: atMs, evidence: signMessage(BoxEvidenceMessage, evidence, signAsBox) };
+  };
   const nothing = { digest: blobDigest(new Uint8Array()), bytes: 0 };
   const report = signMessage(
     ReportMessage,
@@ -70,13 +73,12 @@ async function honestReceipt(): Promise<Uint8Array> {
   const credentials = await Promise.all([bravo, charlie].map(({ identity }) => credentialBy(identity, alpha.identity, bench.network)));
   const deviceEvidence = await alpha.identity.makeEvidence({ network, beacon: beacon.envelope, beaconValue: beacon.value, credentials });
   const key = Uint8Array.from(box.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
-  const measured = { nonce, issuedAtMs: atMs, evidence };
   return signMessage(
     ReceiptMessage,
     {
       ...{ version: 1, ...parties, node: alpha.identity.node, tpm: 'software-tpm', request, capsule, manifest, attempt: 1 },
       ...{ box: { name: 'alpha-box', key, trust: 'self-reported' }, acceptedAtMs: atMs, endedAtMs: atMs, state: 'agreed' },
-      ...{ measuredBefore: measured, measuredAfter: measured, report, deviceEvidence },
+      ...{ measuredBefore: measured(6), measuredAfter: measured(7), report, deviceEvidence },
     },
     (input) => alpha.identity.sign(input),
   );
