@@ -13,13 +13,16 @@ export type Wire<Name extends string> = Uint8Array & { readonly structure?: Name
 /** The three session slots of every command: authorisations first, then encryption and audit. */
 export type Sessions = [session1: Authorization, session2: Authorization, session3: Authorization];
 
+/** Where nothing is authorised: a session that encrypts or audits, or none; never the password. */
+export type EncryptingSession = SessionHandle | NoHandle;
+
 export interface Esys {
   /** Flushes what this context has left in the chip and closes it; every later call is refused. */
   close(): Promise<void>;
 
   // Handles and sessions: ESAPI; Part 3 sections 11 and 28
   /** A handle for something that is in the chip already: a persistent key, an NV index. */
-  TR_FromTPMPublic(...call: [tpmHandle: number, ...sessions: Sessions]): Promise<KeyHandle | NvHandle>;
+  TR_FromTPMPublic(...call: [tpmHandle: number, ...sessions: [EncryptingSession, EncryptingSession, EncryptingSession]]): Promise<KeyHandle | NvHandle>;
   /** Forgets a handle without telling the chip. */
   TR_Close(handle: OpenHandle): Promise<void>;
   /** The authorisation value that later commands prove or show for `handle`. */

@@ -23,7 +23,7 @@ const aes128Cfb = Uint8Array.of(0x00, 0x06, 0x00, 0x80, 0x00, 0x43);
 const noCipher = Uint8Array.of(0x00, 0x10);
 
 /** No authorisation at all. */
-export const unauthorized: Sessions = [none, none, none];
+export const unauthorized = [none, none, none] satisfies Sessions;
 /** One empty authorisation value. */
 export const emptyPassword: Sessions = [password, none, none];
 /** Two empty authorisation values. */

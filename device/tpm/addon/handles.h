@@ -21,6 +21,7 @@ enum Mark : char {
   kNvIndex = 'n',         // an NV index
   kUndefined = 'N',       // as kNvIndex; gone after success
   kSession = 'p',         // a session that was started here
+  kSessionOrNone = 'e',    // as kSession, or none
   kAuthorization = 's',   // a session, the password pseudo-session, or none
   kKeyOrNone = 'o',       // as kKey, or none
   kAuthorityOrNone = 'b', // as kAuthority, or none
@@ -101,6 +102,7 @@ class Handles {
       case kAuthorityOrNone: return pcr || hierarchy || number == ESYS_TR_NONE;
       case kHierarchy: return hierarchy;
       case kPcr: return pcr;
+      case kSessionOrNone:
       case kKeyOrNone: return number == ESYS_TR_NONE;
       case kAuthorization: return number == ESYS_TR_NONE || number == ESYS_TR_PASSWORD;
       default: return false;
@@ -117,6 +119,7 @@ class Handles {
       case kNvIndex:
       case kUndefined: return IsNvIndex(handle);
       case kSession:
+      case kSessionOrNone:
       case kAuthorization: return IsSession(handle);
       case kReleased: return true;
       default: return false;
