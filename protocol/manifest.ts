@@ -170,13 +170,15 @@ export function capsuleDigest(encodedManifest: Uint8Array): Uint8Array {
 function contradictionIn(manifest: Manifest): string | undefined {
   const paths = new Set(manifest.files.map((file) => file.path));
   if (paths.size !== manifest.files.length) return 'the manifest lists one path twice';
-  const folderOfAnother = [...paths].find((path) => parentsOf(path).some((parent) => paths.has(parent)));
-  if (folderOfAnother !== undefined) return `the manifest uses a part of "${folderOfAnother}" as a file and as a folder`;
+  const inFile = insideAnother([...paths]);
+  if (inFile !== undefined) return `the manifest uses a part of "${inFile}" as a file and as a folder`;
   if (!paths.has(manifest.entry)) return `the entry "${manifest.entry}" is not among the files`;
   if (manifest.policy.agreement > manifest.policy.replicas) return `${manifest.policy.agreement} of ${manifest.policy.replicas} replicas can't agree`;
   return undefined;
 }
 
-function parentsOf(path: string): string[] {
-  return [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index));
+/** A path that has another one as its folder. In order of code units a folder stands right before what is in it. */
+function insideAnother(paths: readonly string[]): string | undefined {
+  const folders = paths.map((path) => `${path}/`).sort();
+  return folders.find((folder, index) => index > 0 && folder.startsWith(folders[index - 1] ?? folder))?.slice(0, -1);
 }

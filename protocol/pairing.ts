@@ -143,7 +143,7 @@ export function refusePairing(reason: PairingRefusal, detail: string): Uint8Arra
 export function judgePairingAnswer(encoded: Uint8Array, request: Uint8Array, token: Uint8Array): AnswerVerdict {
   const answer = decodeStrict(PairingAnswer, encoded, LIMITS.pairingAnswerBytesMax);
   if (answer.status === 'malformed') return refuse('malformed', answer.detail);
-  if (answer.value.status === 'refused') return answer.value;
+  if (answer.value.status === 'refused') return refuse(answer.value.reason, harmless(answer.value.detail, LIMITS.noteCharactersMax));
   const { body, mac } = answer.value;
   if (!sameMac(mac, macOf('pairing-response', token, body))) return refuse('wrong-token', 'the answer was not made by a device that knows this invitation');
   const grant = decodeStrict(PairingGrant, body, LIMITS.pairingAnswerBytesMax);

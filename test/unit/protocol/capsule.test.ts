@@ -1,0 +1,48 @@
+/** A capsule's id and its life. Specification §7.2. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { runIdOf, RunId } from '#protocol/box-messages.ts';
+import { CapsuleId, capsuleIdOf, CAPSULE_STATES, hasEnded } from '#protocol/capsule.ts';
+import { readPlain } from '#protocol/codec.ts';
+import { blobDigest } from '#protocol/digest.ts';
+import { capsuleDigest } from '#protocol/manifest.ts';
+
+const submission = { network: blobDigest(Uint8Array.of(1)), device: 'alpha', client: 'you', request: new Uint8Array(16), capsule: blobDigest(Uint8Array.of(2)) };
+
+test('the same request of the same client is the same capsule (§7.3)', () => {
+  assert.equal(capsuleIdOf(submission), capsuleIdOf({ ...submission }));
+  assert.equal(readPlain(CapsuleId, capsuleIdOf(submission)).status, 'decoded');
+});
+
+describe('an id differs with each thing that it follows from (§7.2)', () => {
+  const changes: Partial<typeof submission>[] = [{ network: submission.capsule }, { device: 'bravo' }, { client: 'me' }, { request: new Uint8Array(16).fill(1) }, { capsule: submission.network }];
+  for (const change of changes) {
+    test(Object.keys(change).join(), () => assert.notEqual(capsuleIdOf({ ...submission, ...change }), capsuleIdOf(submission)));
+  }
+
+  test('the border between the device\'s name and the client\'s can not be moved', () => {
+    const word = fc.stringMatching(/^[a-z-]{1,6}$/);
+    fc.assert(
+      fc.property(word, word, word, word, (device, client, device2, client2) => {
+        const same = device === device2 && client === client2;
+        assert.equal(capsuleIdOf({ ...submission, device, client }) === capsuleIdOf({ ...submission, device: device2, client: client2 }), same);
+      }),
+    );
+    assert.notEqual(capsuleIdOf({ ...submission, device: 'ab', client: 'c' }), capsuleIdOf({ ...submission, device: 'a', client: 'bc' }));
+  });
+
+  test('an id is not the front of a capsule digest', () => {
+    assert.notEqual(capsuleIdOf(submission), capsuleDigest(submission.capsule).toHex().slice(0, 32));
+  });
+});
+
+test('a run is named by its capsule and attempt (§6.1)', () => {
+  const isRun = (words: string): boolean => readPlain(RunId, words).status === 'decoded';
+  assert.ok(isRun(runIdOf(capsuleIdOf(submission), 1)));
+  for (const attempt of ['0', '10', '', 'a']) assert.ok(!isRun(`${capsuleIdOf(submission)}.${attempt}`), attempt);
+});
+
+test('a good life has six states before its end, and five ends (§7.2)', () => {
+  assert.deepEqual(CAPSULE_STATES.map(hasEnded), [...new Array<boolean>(6).fill(false), ...new Array<boolean>(5).fill(true)]);
+});

@@ -1,0 +1,88 @@
+/** The network file: what its id commits to, what contradicts itself, and what hangs on it. Specification §4. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { encodeStrict } from '#protocol/codec.ts';
+import { decodeNetwork, encodeNetwork, memberOf, Network, networkId, networkLabel, nodeIdOf } from '#protocol/network.ts';
+import { alpha, bravo, network, networkFile, outcomeOf, receiptWith } from './workshop.ts';
+
+const [first, second, third] = network.members;
+assert.ok(first && second && third);
+
+function refusalOf(changed: Network): string {
+  const decoded = decodeNetwork(encodeStrict(Network, changed));
+  return decoded.status === 'malformed' ? decoded.detail : 'decoded';
+}
+
+test('a network file is read back as it was written (§4)', () => {
+  assert.deepEqual(encodeNetwork(network), networkFile);
+  assert.deepEqual(decodeNetwork(networkFile), { status: 'decoded', value: network });
+});
+
+describe('a network file whose parts do not fit one another is refused (§4.2)', () => {
+  const { genesis, members } = network;
+  const differ = 'the members are not those that the genesis names';
+  const contradictions: readonly (readonly [rule: string, changed: Network, detail: string])[] = [
+    ['a member that the genesis does not name', { ...network, genesis: { ...genesis, members: genesis.members.slice(1) } }, differ],
+    ['a seat without a member', { ...network, members: members.slice(1) }, differ],
+    ['another member than the one with the seat', { ...network, members: [first, second, { ...third, endorsementKey: Uint8Array.of(1) }] }, differ],
+    ['a seat named twice', { ...network, genesis: { ...genesis, members: [...genesis.members, genesis.members[0]!] } }, 'the genesis names one member twice'],
+    ['one endorsement key for two members, one of whom has no entry', { ...network, members: [first, second, { ...second, name: 'third' }] }, 'two members have one endorsement key'],
+    ['one name for two members', { ...network, members: [first, second, { ...third, name: first.name }] }, 'two members have the same name'],
+    ['a name that stands for gossip in topics', { ...network, members: [{ ...first, name: 'gossip' }, second, third] }, 'a member is named "gossip", which means something else in topics'],
+  ];
+  for (const [rule, changed, detail] of contradictions) {
+    test(rule, () => assert.equal(refusalOf(changed), detail));
+  }
+});
+
+describe('the network id commits to the genesis, and to nothing else (§4.1)', () => {
+  const { genesis } = network;
+  const id = networkId(network).toHex();
+  const changes: Partial<Network['genesis']>[] = [
+    { name: 'other' },
+    { salt: new Uint8Array(16) },
+    { members: genesis.members.toReversed() },
+    { endorsementAuthorities: genesis.endorsementAuthorities.map((authority) => ({ ...authority, softwareTpm: false })) },
+    { credentialsMin: 1 },
+  ];
+  for (const change of changes) {
+    test(`another ${Object.keys(change).join()} is another network`, () => assert.notEqual(networkId({ ...network, genesis: { ...genesis, ...change } }).toHex(), id));
+  }
+
+  test('new references and new addresses are the same network', () => {
+    assert.equal(networkId({ ...network, references: [] }).toHex(), id);
+    assert.equal(networkId({ ...network, members: network.members.map((member) => ({ ...member, peersUrl: 'mqtts://elsewhere:1' })) }).toHex(), id);
+  });
+
+  test('its first 8 bytes stand in topics', () => assert.equal(networkLabel(network), id.slice(0, 16)));
+});
+
+test('a node id is the digest of the endorsement key: one chip, one seat (§3.1)', () => {
+  assert.deepEqual(network.genesis.members, network.members.map(({ endorsementKey }) => nodeIdOf(endorsementKey)));
+  assert.equal(memberOf(network, alpha.node)?.name, 'alpha');
+  assert.equal(memberOf(network, bravo.node)?.name, 'bravo');
+  assert.equal(memberOf(network, new Uint8Array(32)), undefined);
+});
+
+/** What a receipt of alpha does not rest on: addresses, labels, and of other members what only their own evidence needs. */
+function whatMatters({ genesis, members, references }: Network): unknown {
+  return {
+    genesis,
+    references: references.map(({ kind, digest }) => ({ kind, digest })),
+    members: members.map(({ name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey }) =>
+      nodeIdOf(endorsementKey).toHex() === alpha.node.toHex() ? { name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey } : { endorsementKey, attestationKey },
+    ),
+  };
+}
+
+test('a receipt does not hold against a network file in which any byte that matters was changed (§9.2)', () => {
+  const receipt = receiptWith();
+  let unharmed = 0;
+  for (let at = 0; at < networkFile.length; at += 5) {
+    const decoded = decodeNetwork(networkFile.with(at, networkFile[at]! ^ 1));
+    if (decoded.status === 'malformed' || outcomeOf(receipt, decoded.value) !== 'verified') continue;
+    unharmed += 1;
+    assert.deepEqual(whatMatters(decoded.value), whatMatters(network), `byte ${at}`);
+  }
+  assert.ok(unharmed > 0 && unharmed < networkFile.length / 10, `${unharmed} changed bytes made no difference`);
+});
