@@ -34,6 +34,7 @@ import { Presence } from './presence.ts';
 import { publisherOn, serve } from './serving.ts';
 import { measureSoftware } from './software.ts';
 import { BlobStore } from './store/blob-store.ts';
+import { forgetOld } from './store/retention.ts';
 import { openStore, type Store } from './store/store.ts';
 
 export interface Device {
@@ -125,8 +126,9 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     controller.timePassed();
   }, DEVICE_LIMITS.dutyIntervalMs);
   const tpmTimer = setInterval(() => void identity.checkTpm().catch(request.onFailure), DEVICE_LIMITS.tpmWatchMs);
+  const keeping = setInterval(() => void forgetOld(store, blobs, Date.now()).then((capsules) => log('oldForgotten', { capsules }), request.onFailure), DEVICE_LIMITS.sweepIntervalMs);
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
-  return { name: configuration.name, stop: () => stopDevice(running, { store, timers: [timer, tpmTimer], presence, pairing }) };
+  return { name: configuration.name, stop: () => stopDevice(running, { store, timers: [timer, tpmTimer, keeping], presence, pairing }) };
 }
 
 /** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */

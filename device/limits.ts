@@ -38,6 +38,8 @@ export const DEVICE_LIMITS = {
   boxSilenceMaxMs: 45 * SECOND,
   /** Ended capsules, receipts and outputs are kept this long. */
   retentionMs: 7 * 24 * 3_600 * SECOND,
+  /** How often what is older is forgotten. */
+  sweepIntervalMs: 3_600 * SECOND,
   /** Free space that a device keeps for its store and log: below it nothing new is accepted. */
   freeBytesMin: 256 * 1_048_576,
 

@@ -138,8 +138,11 @@ export class Gateway implements News {
 
   async #accept(message: ClientMessage, read: ReadSubmission, controller: Controller): Promise<StoredCapsule> {
     const { capsule, request, manifest, encodedManifest, content } = read;
-    for (const [blob, bytes] of content) this.#parts.blobs.put(blob, bytes);
-    const lacking = await this.#lacking(manifest.files);
+    for (const [blob, bytes] of content) {
+      this.#parts.blobs.put(blob, bytes);
+      this.#parts.store.addHolding(message.client, blob);
+    }
+    const lacking = await this.#lacking(message.client, manifest.files);
     const acceptedAtMs = this.#parts.now();
     const notation = notationOf(message);
     const accepted = { capsule, client: message.client, name: manifest.name, notation, request, manifest: encodedManifest, acceptedAtMs };
@@ -147,10 +150,11 @@ export class Gateway implements News {
     return this.#parts.store.capsuleOfRequest(message.client, request) ?? controller.accept(accepted, lacking, manifest.policy.deadlineMs);
   }
 
-  async #lacking(files: readonly { digest: Uint8Array }[]): Promise<string[]> {
+  /** What the client has not given itself counts as lacking, even when another client's blob of that digest is here. */
+  async #lacking(client: string, files: readonly { digest: Uint8Array }[]): Promise<string[]> {
     const digests = [...new Set(files.map((file) => hex(file.digest)))];
     const sizes = await Promise.all(digests.map((digest) => this.#parts.blobs.size(digest)));
-    return digests.filter((_, index) => sizes[index] === undefined);
+    return digests.filter((digest, index) => sizes[index] === undefined || !this.#parts.store.holds(client, digest));
   }
 
   #cancelSaid(message: ClientMessage, controller: Controller): void {

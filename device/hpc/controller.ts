@@ -57,7 +57,7 @@ export class Controller {
     this.#link = new BoxLink(parts.publisher, { ...parts.listener, sign: parts.sign });
     this.#collector = new BlobCollector(parts.blobs, {
       ask: (source, need) => this.#askForBlob(source, need),
-      stored: (digest) => this.#blobStored(digest),
+      stored: (source, digest) => this.#blobStored(source, digest),
       failed: (source, digest, reason, detail) => this.#blobFailed(source, digest, reason, detail),
       now: parts.now,
     });
@@ -290,7 +290,7 @@ export class Controller {
 
   #collect(source: BlobSource, digests: readonly string[], sizes: ReadonlyMap<string, number>): void {
     for (const digest of digests) {
-      void this.#collector.collect(source, { digest: Uint8Array.fromHex(digest), bytes: sizes.get(digest) ?? 0 });
+      this.#collector.collect(source, { digest: Uint8Array.fromHex(digest), bytes: sizes.get(digest) ?? 0 });
     }
   }
 
@@ -303,17 +303,22 @@ export class Controller {
     });
   }
 
-  #blobStored(digest: string): void {
-    for (const { capsule } of [...this.#open.values()]) this.#apply(capsule, { type: 'blobStored', digest });
+  #blobStored(source: BlobSource, digest: string): void {
+    if (source.startsWith('client.')) this.#parts.store.addHolding(source.slice('client.'.length), digest);
+    for (const capsule of this.#waitingFor(source)) this.#apply(capsule.capsule, { type: 'blobStored', digest });
+  }
+
+  /** Open capsules that a source owes blobs. */
+  #waitingFor(source: BlobSource): StoredCapsule[] {
+    return [...this.#open.values()].filter(({ client, job }) => (job.state === 'submitted' ? source === `client.${client}` : source === `box.${job.box ?? ''}`));
   }
 
   #blobFailed(source: BlobSource, digest: string, reason: CollectFailure, detail: string): void {
     this.#parts.log('blobFailed', { source, digest, reason, detail });
     if (reason === 'unanswered') return;
     const endReason = reason === 'missing' ? 'blob-missing' : reason === 'disk-full' ? 'disk-full' : 'blob-wrong';
-    for (const { capsule, job, client } of [...this.#open.values()]) {
-      const isFrom = source === `client.${client}` ? job.state === 'submitted' : source === `box.${job.box ?? ''}`;
-      if (isFrom && job.lacking.includes(digest)) this.#apply(capsule, { type: 'blobRefused', reason: endReason, detail: `blob ${digest}: ${detail}`.slice(0, LIMITS.noteCharactersMax) });
+    for (const { capsule, job } of this.#waitingFor(source)) {
+      if (job.lacking.includes(digest)) this.#apply(capsule, { type: 'blobRefused', reason: endReason, detail: `blob ${digest}: ${detail}`.slice(0, LIMITS.noteCharactersMax) });
     }
   }
 

@@ -13,7 +13,7 @@ export type CollectFailure = FetchFailure | 'disk-full';
 
 export interface CollectorOutside {
   ask(source: BlobSource, need: BlobNeed): void;
-  stored(digest: string): void;
+  stored(source: BlobSource, digest: string): void;
   failed(source: BlobSource, digest: string, reason: CollectFailure, detail: string): void;
   readonly now: Clock;
 }
@@ -42,19 +42,15 @@ export class BlobCollector {
     this.#outside = outside;
   }
 
-  /** Sees to it that `file` comes from `source`. Saying it again changes nothing. */
-  async collect(source: BlobSource, file: WantedFile): Promise<void> {
-    const digest = hex(file.digest);
-    const key = `${source}/${digest}`;
+  /**
+   * Sees to it that `file` comes from `source`, also when another has given the same content before: to know a digest is
+   * not to have the content, and nobody shall get a blob by naming it. Saying it again changes nothing.
+   */
+  collect(source: BlobSource, file: WantedFile): void {
+    const key = `${source}/${hex(file.digest)}`;
     if (this.#running.has(key) || this.#waiting.has(key)) return;
     this.#waiting.set(key, { source, file });
-    if (file.bytes === 0) this.#store.put(digest, new Uint8Array(0));
-    if ((await this.#store.size(digest)) !== undefined) {
-      this.#waiting.delete(key);
-      this.#outside.stored(digest);
-      return;
-    }
-    await this.#startWaiting();
+    void this.#startWaiting();
   }
 
   chunkReceived(source: BlobSource, chunk: BlobChunk): void {
@@ -71,6 +67,7 @@ export class BlobCollector {
       if (this.#running.size >= DEVICE_LIMITS.blobsCollectedAtOnceMax) return;
       this.#waiting.delete(key);
       const digest = hex(file.digest);
+      if (file.bytes === 0) await this.#store.writePartial(digest, source, 0, new Uint8Array(0));
       const fetch = startFetch({ digest: file.digest, bytes: file.bytes, bytesMax: file.bytes }, 0);
       const collecting: Collecting = { source, digest, fetch, turn: Promise.resolve() };
       this.#running.set(key, collecting);
@@ -113,7 +110,7 @@ export class BlobCollector {
       case 'finish':
         await this.#store.completePartial(digest, source);
         this.#end(collecting);
-        return this.#outside.stored(digest);
+        return this.#outside.stored(source, digest);
       case 'fail':
         this.#end(collecting);
         return this.#outside.failed(source, digest, effect.reason, effect.detail);

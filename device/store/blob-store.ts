@@ -84,10 +84,13 @@ export class BlobStore {
     return bavail * bsize;
   }
 
-  /** Removes every blob that `isNeeded` doesn't want. */
-  async sweep(isNeeded: (digest: string) => boolean): Promise<void> {
+  /** Removes blobs and partial ones that `isNeeded` doesn't want and that nobody has written since `untouchedSinceMs`. */
+  async sweep(isNeeded: (digest: string) => boolean, untouchedSinceMs: number): Promise<void> {
     for (const name of await readdir(this.#folder)) {
-      if (!isNeeded(name.slice(0, 64))) await rm(join(this.#folder, name), { force: true });
+      if (isNeeded(name.slice(0, 64))) continue;
+      const file = join(this.#folder, name);
+      const { mtimeMs } = await stat(file);
+      if (mtimeMs < untouchedSinceMs) await rm(file, { force: true });
     }
   }
 

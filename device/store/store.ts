@@ -42,6 +42,13 @@ export interface Store {
   capsulesOf(client: string): StoredCapsule[];
   /** All capsules whose job has not ended, oldest first. */
   unended(): StoredCapsule[];
+  /** Notes that a client has given this blob (hexadecimal digest) itself, and so may use it without giving it again. */
+  addHolding(client: string, digest: string): void;
+  holds(client: string, digest: string): boolean;
+  /** Every capsule that is kept, oldest first. */
+  all(): IterableIterator<StoredCapsule>;
+  /** Forgets who gave blobs that are no longer here. */
+  keepHoldings(isHere: (digest: string) => boolean): void;
   /** Small named values of other rooms, such as what is remembered of peers. */
   setMemory(name: string, value: Uint8Array): void;
   memory(name: string): Uint8Array | undefined;
@@ -69,6 +76,7 @@ CREATE TABLE IF NOT EXISTS receipt (
   capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE, attempt INTEGER NOT NULL, content BLOB NOT NULL,
   PRIMARY KEY (capsule, attempt)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS holding (client TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (client, digest)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 `;
 
@@ -129,6 +137,24 @@ class SqliteStore implements Store {
 
   unended(): StoredCapsule[] {
     return this.#rows('SELECT * FROM capsule WHERE ended_ms IS NULL ORDER BY accepted_ms');
+  }
+
+  addHolding(client: string, digest: string): void {
+    this.#prepare('INSERT OR IGNORE INTO holding (client, digest) VALUES (?, ?)').run(client, digest);
+  }
+
+  holds(client: string, digest: string): boolean {
+    return this.#prepare('SELECT 1 FROM holding WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
+  }
+
+  *all(): IterableIterator<StoredCapsule> {
+    for (const row of this.#prepare('SELECT * FROM capsule ORDER BY accepted_ms').iterate()) yield storedCapsule(row as unknown as CapsuleRow);
+  }
+
+  keepHoldings(isHere: (digest: string) => boolean): void {
+    const digests = this.#prepare('SELECT DISTINCT digest FROM holding').all() as unknown as { digest: string }[];
+    const remove = this.#prepare('DELETE FROM holding WHERE digest = ?');
+    for (const { digest } of digests.filter((held) => !isHere(held.digest))) remove.run(digest);
   }
 
   setMemory(name: string, value: Uint8Array): void {
