@@ -18,7 +18,7 @@ export interface TpmDescription {
   readonly nvBufferBytesMax: number;
   readonly persistentFree: number;
   readonly lockout: { readonly failures: number; readonly failuresMax: number; readonly recoverySeconds: number; };
-  /** The endorsement key's certificate hierarchy may be cleared by the owner's lockout authority. */
+  /** TPM2_Clear with the lockout authorisation is refused (TPMA_PERMANENT.disableClear). */
   readonly clearDisabled: boolean;
 }
 
