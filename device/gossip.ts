@@ -22,9 +22,13 @@ export function joinGossip(own: Connection, network: Network, device: string, au
   const hear: Handler = (peer, kind, payload) => handlers.forEach((handler) => handler(peer, kind, payload));
   const peers = network.members.filter((member) => member.name !== device).map((member) => follow(member, label, authority, hear, log));
   return {
-    publish: async (kind, payload, retain) => void (await own.publish(topicOf(label, { to: 'gossip', kind }), payload, { retain })),
+    publish: async (kind, payload, retain) => {
+      await own.publish(topicOf(label, { to: 'gossip', kind }), payload, { retain });
+    },
     onMessage: (handler) => void handlers.push(handler),
-    close: async () => void (await Promise.all(peers.map((peer) => peer.close()))),
+    close: async () => {
+      await Promise.all(peers.map((peer) => peer.close()));
+    },
   };
 }
 

@@ -63,7 +63,6 @@ export const Manifest = struct({
 
 export type Manifest = Infer<typeof Manifest>;
 export type CapsuleFile = Infer<typeof CapsuleFile>;
-export type ResourceLimits = Infer<typeof ResourceLimits>;
 
 /** The manifest as people write it, in YAML or JSON; what is left out has the default of {@link MANIFEST_DEFAULTS}. */
 export const WRITTEN_MANIFEST_FIELDS = {

@@ -5,7 +5,7 @@
  * No key stays loaded between operations, except by `loadKey`; at most two are during one.
  */
 import { endorsementPolicy } from '#protocol/tpm/templates.ts';
-import { PublicArea, SizedPublicArea } from '#protocol/tpm/public-area.ts';
+import { type PublicArea, SizedPublicArea } from '#protocol/tpm/public-area.ts';
 
 import { requireDecoded, sized, unsized } from './answer.ts';
 import { hasTpmCode } from './error.ts';

@@ -2,7 +2,7 @@
  * NV indexes: read in pieces, written, counted up, made and removed. TPM 2.0 Part 3 section 31.
  * EK certificates stand there: TCG EK Credential Profile section 2.2.1.4.
  */
-import { NvPublic, SizedNvPublic } from '#protocol/tpm/nv-public.ts';
+import { type NvPublic, SizedNvPublic } from '#protocol/tpm/nv-public.ts';
 
 import { requireDecoded, sized, unsized } from './answer.ts';
 import { readProperty } from './capability.ts';

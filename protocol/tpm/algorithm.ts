@@ -40,7 +40,7 @@ export function algorithm<const Names extends readonly AlgorithmName[]>(...names
 }
 
 /** TPM_ALG_NULL where nothing else is possible. */
-export const nullAlgorithm = constant(u16, identifiers.null);
+const nullAlgorithm = constant(u16, identifiers.null);
 
 export type TpmHash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 

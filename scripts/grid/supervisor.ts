@@ -41,7 +41,8 @@ export function supervise(program: Supervised): Supervisor {
   let ends = 0;
   const watchers = new Set<() => void>();
   let child: ChildProcess | undefined;
-  let stopping = false;
+  const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
 
   const hear = (line: string): void => {
     lines.push(line);
@@ -52,10 +53,10 @@ export function supervise(program: Supervised): Supervisor {
 
   async function keep(): Promise<void> {
     let pauseMs = PAUSE_MIN_MS;
-    while (!stopping) {
+    for (;;) {
       const startedAt = performance.now();
       const how = await runOnce().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-      if (stopping) return;
+      if (isStopping()) return;
       const settled = performance.now() - startedAt > SETTLED_MS;
       ends = settled ? 1 : ends + 1;
       if (ends === 1) program.onEnd(program.name, how);
@@ -68,7 +69,7 @@ export function supervise(program: Supervised): Supervisor {
 
   async function runOnce(): Promise<string> {
     await program.before?.();
-    if (stopping) return 'stopped';
+    if (isStopping()) return 'stopped';
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
     const line = ['--pdeathsig', 'KILL', process.execPath, ...program.arguments];
     child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -81,7 +82,7 @@ export function supervise(program: Supervised): Supervisor {
     },
     waitForLine: (words, waitMs) => lineWith(words, waitMs, { name: program.name, lines, watchers, hasFailed: () => ends >= ENDS_MAX }),
     async stop() {
-      stopping = true;
+      stopping.abort();
       child?.kill('SIGTERM');
       const force = setTimeout(() => child?.kill('SIGKILL'), STOP_MAX_MS);
       if (child?.exitCode === null && child.signalCode === null) await finished;
@@ -103,7 +104,7 @@ function followed(child: ChildProcess, log: WriteStream, hear: (line: string) =>
   }
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve(signal === null ? `exit status ${code}` : `signal ${signal}`));
+    child.once('close', (code, signal) => resolve(signal === null ? `exit status ${String(code)}` : `signal ${signal}`));
   });
 }
 
@@ -111,7 +112,7 @@ interface Heard {
   readonly name: string;
   readonly lines: readonly string[];
   readonly watchers: Set<() => void>;
-  hasFailed(): boolean;
+  readonly hasFailed: () => boolean;
 }
 
 function lineWith(words: string, waitMs: number, { name, lines, watchers, hasFailed }: Heard): Promise<string> {

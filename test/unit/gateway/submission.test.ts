@@ -101,9 +101,9 @@ for (const [reason, manifest, view, words] of [
   ['disk-full', {}, { freeBytes: DEVICE_LIMITS.freeBytesMin }, /free/],
 ] as const) {
   test(`a capsule that can't run here is refused: ${reason}, ${words.source} (§7.3)`, () => {
-    const refusal = judgeManifest({ ...MANIFEST, ...manifest }, { ...VIEW, ...view });
-    assert.equal(refusal?.reason, reason);
-    assert.match(refusal?.detail ?? '', words);
+    const refusal = judgeManifest({ ...MANIFEST, ...manifest }, { ...VIEW, ...view }) ?? assert.fail('it was taken');
+    assert.equal(refusal.reason, reason);
+    assert.match(refusal.detail, words);
   });
 }
 
