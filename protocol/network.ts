@@ -54,9 +54,15 @@ export type Reference = Infer<typeof Reference>;
 export type Network = Infer<typeof Network>;
 
 /** The network's id: a digest of its genesis. */
-export function networkId(network: Network): Uint8Array {
-  return domainDigest('network', encodeStrict(Genesis, network.genesis));
+export function networkId({ genesis }: Network): Uint8Array {
+  const known = ids.get(genesis) ?? domainDigest('network', encodeStrict(Genesis, genesis));
+  ids.set(genesis, known);
+  return known;
 }
+
+/** A network is a value that nobody changes, and each judgement asks for its id and for members several times. */
+const ids = new WeakMap<Genesis, Uint8Array>();
+const membersByNode = new WeakMap<readonly Member[], ReadonlyMap<string, Member>>();
 
 /** The short id that stands in topics: 16 hexadecimal digits. */
 export function networkLabel(network: Network): string {
@@ -68,8 +74,10 @@ export function nodeIdOf(endorsementKey: Uint8Array): Uint8Array {
   return blobDigest(endorsementKey);
 }
 
-export function memberOf(network: Network, nodeId: Uint8Array): Member | undefined {
-  return network.members.find((member) => hex(nodeIdOf(member.endorsementKey)) === hex(nodeId));
+export function memberOf({ members }: Network, nodeId: Uint8Array): Member | undefined {
+  const known = membersByNode.get(members) ?? new Map(members.toReversed().map((member) => [hex(nodeIdOf(member.endorsementKey)), member]));
+  membersByNode.set(members, known);
+  return known.get(hex(nodeId));
 }
 
 /** Reads a network file and checks that its parts fit one another. */
