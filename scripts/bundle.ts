@@ -54,8 +54,8 @@ async function makeBundle(name: BundleName): Promise<Bundle> {
 /** A file that looks for something beside itself finds it from the bundle too: it is told the place where its source lies. */
 const placesOfSources: Plugin = {
   name: 'places-of-sources',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /\/(device|hpc-agent)\/.*\.ts$/ }, async ({ path }) => {
+  setup: (bundling) => {
+    bundling.onLoad({ filter: /\/(device|hpc-agent)\/.*\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       const place = relative(folder, path).split(sep).join('/');
       return { loader: 'ts', contents: text.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`) };

@@ -1,4 +1,4 @@
-/** A message encoded and decoded in strict form (cborg, specification §2.1) beside the bulk form (cbor-x, §2.3): it informs. */
+/** A message encoded and decoded in strict form (cborg, specification §2.1) beside the bulk form (§2.3), written by cbor-x and read by cborg: it informs. */
 import { randomBytes } from 'node:crypto';
 import { Acceptance } from '#protocol/client-messages.ts';
 import { decodeBulk, decodeStrict, encodeBulk, encodeStrict } from '#protocol/codec.ts';
@@ -7,7 +7,7 @@ import { inTurns, perCpuSecond } from './rounds.ts';
 
 export const cbor: Benchmark = {
   name: 'cbor',
-  summary: 'strict CBOR there and back, per core, beside the bulk form of cbor-x',
+  summary: 'strict CBOR there and back, per core, beside the bulk form',
   metric: 'strict CBOR there and back',
   run: async ({ rounds, quick }) => {
     const durationMs = quick ? 100 : 300;
@@ -21,7 +21,7 @@ export const cbor: Benchmark = {
         unit: '/s',
         better: 'higher',
         ours,
-        floor: { name: 'bulk CBOR (cbor-x)', samples: floor },
+        floor: { name: 'bulk form, cbor-x writes', samples: floor },
         note: 'per CPU-second; one acceptance of 8 fields, checked against its declaration in both forms',
       },
     ];

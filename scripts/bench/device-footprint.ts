@@ -1,10 +1,10 @@
-/** Memory and idle processor time of a device's process and its broker, beside a Node that does nothing. */
+/** Memory and idle processor time of a device's process and its broker, from source and as a bundle, beside a Node that does nothing. */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Grid } from '../grid/grid.ts';
-import { GRID_CLIENT } from '../grid/grid.ts';
 import type { BenchContext, Benchmark, Row } from './benchmark.ts';
 import { acceptanceMs, openGridClient } from './bench-capsule.ts';
+import { startDevice, takeOver, type Build } from './device-start.ts';
 import { familyOf, usageOf } from './process-usage.ts';
 
 export const deviceFootprint: Benchmark = {
@@ -13,22 +13,33 @@ export const deviceFootprint: Benchmark = {
   metric: 'device memory and idle CPU',
   run: async (context) => {
     const grid = await context.grid.take();
+    await takeOver(grid);
     const bare = await startBareNode();
     try {
-      const device = deviceProcesses(grid);
-      const idle = await watchIdle(device, bare.processId, context);
-      const load = await watchUnderLoad(grid, device, context);
-      const bareMemory = idle.bareMegabytes;
-      return [memoryRow('idle', idle.megabytes, bareMemory), memoryRow('under load', load, load.map(() => bareMemory[0] ?? 0)), cpuRow(idle.percent, idle.barePercent)];
+      return [...(await measureBuild(grid, 'bundle', bare.processId, context)), ...(await measureBuild(grid, 'from source', bare.processId, context))];
     } finally {
       bare.stop();
     }
   },
 };
 
-const settleMs = 3_000;
+/** After its start a device makes credentials and evidence and judges its peers. */
+const settleMs = 2_000;
 const clientsAtOnce = 4;
 const megabyte = 1e6;
+
+async function measureBuild(grid: Grid, build: Build, bare: number, context: BenchContext): Promise<Row[]> {
+  const device = await startDevice(grid, build);
+  try {
+    const processes = familyOf(device.processId);
+    const idle = await watchIdle(processes, bare, context);
+    const peaks = await watchUnderLoad(grid, processes, context);
+    const floor = idle.bareMegabytes;
+    return [memoryRow(`idle, ${build}`, idle.megabytes, floor), memoryRow(`under load, ${build}`, peaks, floor), cpuRow(build, idle.percent, idle.barePercent)];
+  } finally {
+    await device.stop();
+  }
+}
 
 interface Idle {
   readonly megabytes: readonly number[];
@@ -78,14 +89,9 @@ async function peakMegabytes(device: readonly number[], durationMs: number): Pro
   return peak / megabyte;
 }
 
-function deviceProcesses(grid: Grid): number[] {
-  const processId = grid.devices.find(({ name }) => name === GRID_CLIENT.device)?.supervisor.processId;
-  if (processId === undefined) throw new Error(`device ${GRID_CLIENT.device} of the grid does not run`);
-  return familyOf(processId);
-}
-
 async function startBareNode(): Promise<{ processId: number; stop: () => void }> {
-  const child = spawn(process.execPath, ['--eval', 'setInterval(() => undefined, 1000); process.stdin.once("end", () => process.exit()).resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const program = 'setInterval(() => undefined, 1000); process.stdin.once("end", () => process.exit()).resume()';
+  const child = spawn(process.execPath, ['--eval', program], { stdio: ['pipe', 'ignore', 'ignore'] });
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   return { processId: child.pid ?? 0, stop: () => child.kill() };
 }
@@ -97,17 +103,17 @@ function memoryRow(when: string, ours: readonly number[], floor: readonly number
     unit: ' MB',
     better: 'lower',
     ours,
-    floor: { name: 'bare Node', samples: floor },
+    floor: { name: 'bare Node, idle', samples: floor },
     target: { text: '≤ 100 MB', isMet: (medians) => medians.ours <= 100 },
-    note: 'resident set of the device\'s process and its broker, shared pages counted in each; the software TPM, which stands for a chip, left out',
+    note: 'resident set of the device\'s process and its broker, pages of programs included; the software TPM, which stands for a chip, left out',
   };
 }
 
-function cpuRow(ours: readonly number[], floor: readonly number[]): Row {
+function cpuRow(build: Build, ours: readonly number[], floor: readonly number[]): Row {
   const mean = (samples: readonly number[]): number => samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
   return {
     status: 'measured',
-    metric: 'device idle CPU',
+    metric: `device idle CPU, ${build}`,
     unit: ' %',
     better: 'lower',
     ours: [mean(ours)],

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { networkLabel } from '#protocol/network.ts';
-import { decodeBulk } from '#protocol/codec.ts';
+import { decodeBulk, decodeJson } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { DeviceStatus } from '#protocol/status.ts';
 import { topicOf } from '#protocol/topics.ts';
 import { connect } from '../../device/mqtt/connection.ts';
-import { HOLDER_FILES } from '../../hpc-agent/pairing.ts';
+import { ClientConnectionFile, HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { GRID_CLIENT, type Grid } from '../grid/grid.ts';
 
 const connectMaxMs = 10_000;
@@ -23,7 +23,7 @@ export async function connectToGrid(grid: Grid, waitMs = connectMaxMs): Promise<
   const { device, name } = GRID_CLIENT;
   const folder = grid.layout.client(device, name);
   const pem = (file: 'authority' | 'certificate' | 'key'): Promise<string> => readFile(join(folder, HOLDER_FILES[file]), 'utf8');
-  const { url } = JSON.parse(await readFile(join(folder, HOLDER_FILES.connection), 'utf8')) as { url: string };
+  const url = await clientUrl(grid);
   const connection = connect({ url, server: device, authority: await pem('authority'), certificate: await pem('certificate'), key: await pem('key') });
   try {
     await connection.connected(waitMs);
@@ -32,6 +32,15 @@ export async function connectToGrid(grid: Grid, waitMs = connectMaxMs): Promise<
     throw error;
   }
   return { url, connection };
+}
+
+/** `mqtts://host:port` of the device's listener for clients. */
+export async function clientUrl(grid: Grid): Promise<string> {
+  const { device, name } = GRID_CLIENT;
+  const file = join(grid.layout.client(device, name), HOLDER_FILES.connection);
+  const decoded = decodeJson(ClientConnectionFile, await readFile(file), LIMITS.signedBytesMax);
+  if (decoded.status === 'malformed') throw new Error(`${file}: ${decoded.detail}`);
+  return decoded.value.url;
 }
 
 export type OnlineStatus = Extract<DeviceStatus, { status: 'online' }>;

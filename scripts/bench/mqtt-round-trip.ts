@@ -59,5 +59,5 @@ async function openEcho(own: Connection, asking: Connection): Promise<EchoDevice
 function credential(authority: Authority): { certificate: string; key: string } {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { certificate } = authority.certify('client', client, publicKeyOf(privateKey));
-  return { certificate: pemOf('CERTIFICATE', certificate), key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() };
+  return { certificate: pemOf('CERTIFICATE', certificate), key: privateKey.export({ format: 'pem', type: 'pkcs8' }) };
 }

@@ -7,21 +7,24 @@ import type { Measured, Row } from './benchmark.ts';
 import { opensslVersion } from './openssl.ts';
 import { mediansOf } from './rounds.ts';
 
-export function tableOf(rows: readonly Row[], { paint }: Terminal): string {
+export function tableOf(rows: readonly Row[], terminal: Terminal): string {
+  const paint: Paint = (style, text) => terminal.paint(style, text);
   const head = ['metric', 'ours', 'floor or peer', '', 'ratio', 'target', 'met?'].map((word) => paint('strong', word));
   const lines = rows.map((row) => (row.status === 'measured' ? measuredLine(row, paint) : [row.metric, paint('warning', 'not measured')]));
   const reasons = rows.flatMap((row) => (row.status === 'measured' ? [] : [paint('warning', `  ${row.metric} was not measured: ${row.reason}`)]));
   return [table([head, ...lines]), ...reasons].join('\n');
 }
 
-function measuredLine(row: Measured, paint: Terminal['paint']): string[] {
+type Paint = Terminal['paint'];
+
+function measuredLine(row: Measured, paint: Paint): string[] {
   const medians = mediansOf(row);
   const floor = row.floor === undefined ? ['', ''] : [`${numberText(medians.floor)}${row.unit}`, row.floor.name];
   const ratio = row.floor === undefined || medians.ratio === 0 ? '' : ratioText(row, medians.ratio);
   return [row.metric, `${numberText(medians.ours)}${row.unit}`, ...floor, ratio, row.target?.text ?? 'informs', metText(row, paint)];
 }
 
-function metText(row: Measured, paint: Terminal['paint']): string {
+function metText(row: Measured, paint: Paint): string {
   if (row.target === undefined) return '';
   return row.target.isMet(mediansOf(row)) ? paint('good', 'yes') : paint('bad', 'NO');
 }
