@@ -36,7 +36,6 @@ export const hierarchies = {
   endorsement: 0x10b as HierarchyHandle,
   platform: 0x10c as HierarchyHandle,
 } as const;
-type Hierarchy = keyof typeof hierarchies;
 
 /** Handle in the chip's own numbering, 0x81000000 to 0x81ffffff: where a key stays over resets (Part 2 section 7.2). */
 export type PersistentHandle = Branded<'persistent'>;

@@ -1,6 +1,6 @@
 /** Algorithm and curve identifiers as words. TPM 2.0 Part 2 section 6.3 (TPM_ALG_ID) and 6.4 (TPM_ECC_CURVE). */
 import type { Crypto, HashAlgorithm } from '../crypto.ts';
-import { constant, u16, word } from './wire.ts';
+import { u16, word } from './wire.ts';
 
 const identifiers = {
   rsa: 0x0001,
@@ -39,8 +39,6 @@ export function algorithm<const Names extends readonly AlgorithmName[]>(...names
   return word<Names[number]>(u16, chosen);
 }
 
-/** TPM_ALG_NULL where nothing else is possible. */
-const nullAlgorithm = constant(u16, identifiers.null);
 
 export type TpmHash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
