@@ -5,8 +5,8 @@
  * - bulk: any CBOR, for telemetry, logs, chunks and answers, which nobody signs;
  * - JSON: for people with `mosquitto_pub`.
  *
- * cbor-x only writes: as a reader it understands tags of its own, of which a bignum costs half a minute and others
- * change how later messages are read. It is imported without its reader in C++.
+ * cbor-x only writes: as a reader it makes dates, sets, errors and bignums of tags, and a bignum as long as a message
+ * takes it half a minute. It is imported without its reader in C++.
  */
 import { Encoder } from 'cbor-x/encode';
 import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions, Tokenizer, Type, type Token } from 'cborg';
