@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { buildNativeAddon } from './setup/addon.mjs';
-import { judgeMachine } from './setup/machine.mjs';
+import { judgeMachine, requireWritable, unwritableFolder } from './setup/machine.mjs';
 import { installNpmPackages } from './setup/npm-packages.mjs';
 import { probeMachine } from './setup/probes.mjs';
 import { forgetReady, isReady, rememberReady, root } from './setup/stamp.mjs';
@@ -44,7 +44,7 @@ async function main(words) {
   }
   const options = { check: words.includes('--check'), verbose: words.includes('--verbose') };
   if (!options.check && !options.verbose && isReady()) return 0;
-  if (options.check || process.env[lockedMark] !== undefined) return setUp(options);
+  if (options.check || process.env[lockedMark] !== undefined || unwritableFolder() !== undefined) return setUp(options);
   return setUpAlone(words, options);
 }
 
@@ -72,7 +72,10 @@ async function setUp(options) {
   const report = createReport(options);
   try {
     judgeMachine(report);
-    if (!options.check) forgetReady();
+    if (!options.check) {
+      requireWritable();
+      forgetReady();
+    }
     await installNpmPackages(report, options);
     await installSystemPackages(report, options);
     const files = await buildNativeAddon(report, options);

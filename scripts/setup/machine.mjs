@@ -1,5 +1,6 @@
 /** The machine itself: operating system, processor, free memory and disk. */
-import { readFileSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 
 import { root } from './stamp.mjs';
@@ -32,6 +33,27 @@ export function requireSystem(platform, arch) {
   }
   if (arch !== 'x64' && arch !== 'arm64') {
     throw new SetupRefused(`Capstan runs on 64-bit x64 and arm64 processors; this Node was built for ${arch}.`, 'use a 64-bit system with a 64-bit Node');
+  }
+}
+
+/** The first folder of the checkout that the set-up writes to and this account cannot; undefined when it can. */
+export function unwritableFolder(checkout = root) {
+  const folders = [checkout, join(checkout, 'node_modules'), join(checkout, 'build')].filter((folder) => existsSync(folder));
+  return folders.find((folder) => !isWritable(folder));
+}
+
+/** @throws {SetupRefused} when this account cannot write where the set-up has to */
+export function requireWritable(folder = unwritableFolder()) {
+  if (folder === undefined) return;
+  throw new SetupRefused(`this checkout is not ready yet, and this account cannot write to ${folder}.`, 'clone it into a folder of your own, or give it to your account with chown -R, then try again');
+}
+
+function isWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

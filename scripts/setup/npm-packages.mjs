@@ -19,7 +19,7 @@ export async function installNpmPackages(report, { check, verbose }) {
     const stop = countInstalled(say);
     try {
       const done = await runNpmCi(verbose);
-      if (!done.ok) throw new SetupRefused(`npm ci failed:\n${lastLines(done.output)}`, 'npm ci --loglevel=verbose     shows more');
+      if (!done.ok) throw new SetupRefused(`npm ci failed:\n${lastLines(done.output)}`, 'npm ci --loglevel=verbose     # shows more');
     } finally {
       stop();
     }

@@ -64,16 +64,17 @@ export function createReport({ check, verbose }) {
 }
 
 /**
- * Runs a program to its end and keeps what it printed.
+ * Runs a program to its end and keeps what it printed; `hear` gets each piece of it as it comes.
  * @returns {Promise<{ ok: boolean, output: string }>} never rejects; a program that cannot be started is not ok
  */
-export function runProgram(file, args, { cwd, env, terminal = false, verbose = false } = {}) {
+export function runProgram(file, args, { cwd, env, terminal = false, verbose = false, hear = () => {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(file, args, { cwd, env, stdio: terminal ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const keep = (chunk) => {
       if (verbose) process.stderr.write(chunk);
       output = (output + chunk).slice(-outputCharactersMax);
+      hear(String(chunk));
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
@@ -91,7 +92,7 @@ function startLine(out, name, text) {
   const begun = Date.now();
   const head = `+ ${name.padEnd(nameWidth)}`;
   let current = text;
-  const draw = () => out.write(`\r${fit(`${head}${current}  ${seconds(begun)}`, out.columns)}\u001b[K`);
+  const draw = () => out.write(`\r${fitTimed(`${head}${current}`, seconds(begun), out.columns)}\u001b[K`);
   const timer = out.isTTY ? setInterval(draw, tickMs) : undefined;
   if (out.isTTY) draw();
   else out.write(`${head}${current}`);
@@ -106,8 +107,10 @@ function startLine(out, name, text) {
   };
 }
 
-function fit(line, columns = 120) {
-  return line.length < columns ? line : line.slice(0, columns - 1);
+/** One line of a terminal; what is cut is the text, never the time, which shows that something is going on. */
+export function fitTimed(text, time, columns = 120) {
+  const room = Math.max(0, columns - time.length - 3);
+  return `${text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`}  ${time}`;
 }
 
 function seconds(since) {

@@ -1,5 +1,4 @@
 /** Debian packages: adds those whose capability is missing, as root or through sudo, or says exactly what to type. */
-import { existsSync } from 'node:fs';
 import process from 'node:process';
 
 import { missingCapabilities, program } from './capabilities.mjs';
@@ -18,8 +17,8 @@ export async function installSystemPackages(report, { check, verbose }) {
   const asRoot = await rootRunner(missing, list, verbose);
   await report.step('system packages', `adding ${list}`, async (say) => {
     const packages = await offeredPackages(missing, asRoot);
-    say(`adding ${packages.join(' ')}`);
-    const done = await installWithRetry(packages, asRoot);
+    const done = await installWithRetry(packages, (script) => asRoot(script, (text) => showProgress(text, say)));
+    say(`added ${packages.join(' ')}`);
     if (!done.ok) throw new SetupRefused(`the Debian packages could not be installed:\n${lastLines(done.output)}`, typed(packages));
   });
   const still = missingCapabilities().map(({ name }) => name);
@@ -33,7 +32,7 @@ export async function installSystemPackages(report, { check, verbose }) {
  */
 export function installScript(packages, policy = '/usr/sbin/policy-rc.d') {
   return `set -eu
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 policy=${policy}
 if grep -qs '${policyMark}' $policy; then rm -f $policy; fi
 if [ ! -e $policy ]; then
@@ -57,7 +56,20 @@ async function installWithRetry(packages, asRoot) {
   return asRoot(installScript(packages));
 }
 
-const updateScript = 'DEBIAN_FRONTEND=noninteractive apt-get update -o Acquire::Retries=3';
+const updateScript = 'DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get update -o Acquire::Retries=3';
+
+function showProgress(text, say) {
+  const last = text.split('\n').map(progressIn).findLast((progress) => progress !== undefined);
+  if (last !== undefined) say(last);
+}
+
+/** What a line of apt-get tells about how far it is; undefined for the others. */
+export function progressIn(line) {
+  const [, got] = /^Get:\d+ \S+ \S+ \S+ (\S+)/.exec(line) ?? [];
+  if (got !== undefined) return `downloading ${got}`;
+  const [, doing, name] = /^(Unpacking|Setting up) ([^ :]+)/.exec(line) ?? [];
+  return doing === undefined ? undefined : `${doing.toLowerCase()} ${name}`;
+}
 
 /** One package for each capability: the first alternative that the package sources offer. */
 async function offeredPackages(missing, asRoot) {
@@ -80,8 +92,8 @@ async function offered(missing) {
 
 /** How this process becomes root: it is root, sudo asks nothing, or a person answers sudo now. */
 async function rootRunner(missing, list, verbose) {
-  if (process.getuid() === 0) return (script) => runProgram('sh', ['-c', script], { verbose });
-  if (await becomeSudoer()) return (script) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose });
+  if (process.getuid() === 0) return (script, hear) => runProgram('sh', ['-c', script], { verbose, hear });
+  if (await becomeSudoer()) return (script, hear) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose, hear });
   const names = await offered(missing);
   throw new SetupRefused(`these are missing, and adding them needs root: ${list}.`, typed(missing.map(({ packages }, index) => names[index] ?? packages.at(-1))));
 }
@@ -95,9 +107,11 @@ async function becomeSudoer() {
   return (await runProgram('sudo', ['-v'], { terminal: true })).ok && granted();
 }
 
-function typed(packages) {
-  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
-  return existsSync('/usr/bin/sudo') && process.getuid() !== 0 ? `sudo sh -c '${command}'` : `${command}     (as root)`;
+/** What a person types instead; Debian starts and enables a broker as it is installed, and this ends that again. */
+export function typed(packages, withSudo = program('sudo') !== undefined && process.getuid() !== 0) {
+  const noService = packages.includes('mosquitto') ? ' && update-rc.d mosquitto disable && service mosquitto stop' : '';
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}${noService}`;
+  return withSudo ? `sudo sh -c '${command}'` : `${command}     # as root`;
 }
 
 function withoutApt(missing, list) {

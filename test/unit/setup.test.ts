@@ -16,9 +16,17 @@ const { differingPackages, npmCommand } = (await load('npm-packages')) as {
   differingPackages: (wanted: Lock, installed: Lock, system: System) => string[];
   npmCommand: (environment: Record<string, string>) => [string, string[]];
 };
-const { installScript } = (await load('system-packages')) as { installScript: (packages: readonly string[], policy?: string) => string };
+const { installScript, progressIn, typed } = (await load('system-packages')) as {
+  installScript: (packages: readonly string[], policy?: string) => string;
+  progressIn: (line: string) => string | undefined;
+  typed: (packages: readonly string[], withSudo: boolean) => string;
+};
+const { fitTimed } = (await load('report')) as { fitTimed: (text: string, time: string, columns?: number) => string };
 const { missingCapabilities } = (await load('capabilities')) as { missingCapabilities: (has?: (capability: { name: string }) => boolean) => { name: string; packages: string[] }[] };
-const { requireSystem } = (await load('machine')) as { requireSystem: (platform: string, arch: string) => void };
+const { requireSystem, requireWritable } = (await load('machine')) as {
+  requireSystem: (platform: string, arch: string) => void;
+  requireWritable: (folder: string | undefined) => void;
+};
 
 const linux = { platform: 'linux', arch: 'x64' };
 
@@ -50,6 +58,28 @@ test('a system without Capstan is refused with what to do', () => {
 test('a capability that is missing names the packages that bring it, with the names of both Debian releases', () => {
   const [found, ...rest] = missingCapabilities(({ name }) => name !== 'libtss2-tcti-swtpm');
   assert.deepEqual([found?.packages, rest], [['libtss2-tcti-swtpm0t64', 'libtss2-tcti-swtpm0'], []]);
+});
+
+test('the line to type for root is a line that a shell takes as it stands, and it leaves no broker of the system behind', () => {
+  for (const withSudo of [true, false]) {
+    const line = typed(['swtpm', 'mosquitto'], withSudo);
+    assert.equal(spawnSync('sh', ['-n', '-c', line]).status, 0, line);
+    assert.match(line, /apt-get install -y --no-install-recommends swtpm mosquitto && update-rc\.d mosquitto disable && service mosquitto stop/);
+  }
+  assert.doesNotMatch(typed(['swtpm'], true), /update-rc\.d/);
+});
+
+test('the live line shows what apt-get is at, and its time also where the terminal is narrow', () => {
+  assert.equal(progressIn('Get:3 http://deb.example/debian bookworm/main amd64 swtpm amd64 0.7.1-1.3 [28.3 kB]'), 'downloading swtpm');
+  assert.equal(progressIn('Setting up libtss2-dev:amd64 (3.2.1-3) ...'), 'setting up libtss2-dev');
+  assert.equal(progressIn('Reading package lists...'), undefined);
+  assert.equal(fitTimed('+ system packages', '1.0 s', 20), '+ system pa…  1.0 s');
+  assert.equal(fitTimed('+ npm', '1.0 s', 20), '+ npm  1.0 s');
+});
+
+test('a checkout that this account cannot write to is refused with what to do', () => {
+  assert.doesNotThrow(() => { requireWritable(undefined); });
+  assert.throws(() => { requireWritable('/checkout/build'); }, { message: /cannot write to \/checkout\/build/, advice: /chown/ });
 });
 
 test('no service starts while packages are added, and the policy that sees to it goes away, also on a failure', () => {
