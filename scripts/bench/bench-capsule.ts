@@ -4,6 +4,7 @@ import { networkId } from '#protocol/network.ts';
 import { manifestFrom, type Manifest } from '#protocol/manifest.ts';
 import { createNodeCrypto } from '../../device/crypto-node.ts';
 import { connectClient, type Client } from '../client/client.ts';
+import { ClientFailure } from '../client/failure.ts';
 import { GRID_CLIENT, type Grid } from '../grid/grid.ts';
 import { connectToGrid } from './grid-connection.ts';
 
@@ -21,8 +22,15 @@ export async function acceptanceMs(client: Client): Promise<number> {
   const startedAt = performance.now();
   const { capsule } = await client.submit({ manifest, blobs: [] });
   const passedMs = performance.now() - startedAt;
-  await client.cancel(capsule);
+  await takeBack(client, capsule);
   return passedMs;
+}
+
+/** A request that is repeated because its answer is late meets a capsule that has ended already. */
+async function takeBack(client: Client, capsule: string): Promise<void> {
+  await client.cancel(capsule).catch((error: unknown) => {
+    if (!(error instanceof ClientFailure) || error.code !== 'refused-already-ended') throw error;
+  });
 }
 
 function newManifest(): Manifest {

@@ -1,6 +1,7 @@
 /** Memory and idle processor time of a device's process and its broker, from source and as a bundle, beside a Node that does nothing. */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../client/client.ts';
 import type { Grid } from '../grid/grid.ts';
 import type { BenchContext, Benchmark, Row } from './benchmark.ts';
 import { acceptanceMs, openGridClient } from './bench-capsule.ts';
@@ -68,16 +69,24 @@ async function watchIdle(device: readonly number[], bare: number, { rounds, quic
 /** The highest memory of each second while clients submit and cancel as fast as they are answered. */
 async function watchUnderLoad(grid: Grid, device: readonly number[], { rounds, quick }: BenchContext): Promise<number[]> {
   const clients = await Promise.all(Array.from({ length: clientsAtOnce }, () => openGridClient(grid)));
-  let isOver = false;
-  const work = clients.map(async (client) => {
-    while (!isOver) await acceptanceMs(client);
-  });
-  const peaks: number[] = [];
-  for (let round = 0; round < rounds; round += 1) peaks.push(await peakMegabytes(device, quick ? 300 : 1_000));
-  isOver = true;
-  await Promise.all(work);
-  await Promise.all(clients.map((client) => client.close()));
-  return peaks;
+  const load = { isOver: false };
+  const watch = async (): Promise<number[]> => {
+    const peaks: number[] = [];
+    for (let round = 0; round < rounds; round += 1) peaks.push(await peakMegabytes(device, quick ? 300 : 1_000));
+    load.isOver = true;
+    return peaks;
+  };
+  try {
+    const [peaks] = await Promise.all([watch(), ...clients.map((client) => submitUntil(load, client))]);
+    return peaks;
+  } finally {
+    load.isOver = true;
+    await Promise.all(clients.map((client) => client.close()));
+  }
+}
+
+async function submitUntil(load: { readonly isOver: boolean }, client: Client): Promise<void> {
+  while (!load.isOver) await acceptanceMs(client);
 }
 
 async function peakMegabytes(device: readonly number[], durationMs: number): Promise<number> {
