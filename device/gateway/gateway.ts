@@ -18,7 +18,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest } from '#protocol/manifest.ts';
 import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
-import type { Schema } from '#protocol/schema.ts';
+import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { clientSubtree, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
 import { chunkOf, type Controller, type News } from '../hpc/controller.ts';
@@ -230,7 +230,7 @@ export class Gateway implements News {
 
   #refuse(message: ClientMessage, reason: Refusal, detail: string): void {
     this.#parts.log('clientRefused', { client: message.client, kind: message.kind, reason });
-    this.#answer(message, { answer: 'refused', reason, detail: detail.slice(0, LIMITS.noteCharactersMax) });
+    this.#answer(message, { answer: 'refused', reason, detail: harmless(detail, LIMITS.noteCharactersMax) });
   }
 
   #answer(message: ClientMessage, answer: Answer): void {

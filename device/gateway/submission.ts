@@ -5,6 +5,7 @@ import { decodeBulk, decodeJson, encodeForeign, sameBytes } from '#protocol/code
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest, Manifest, manifestFrom, type CapsuleFile } from '#protocol/manifest.ts';
+import { harmless } from '#protocol/schema.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { ClientNotation } from '../store/store.ts';
 
@@ -121,7 +122,7 @@ function refusalOfRoom(manifest: Manifest, view: GatewayView): RefusedSubmission
 }
 
 function refused(reason: Refusal, detail: string): RefusedSubmission {
-  return { status: 'refused', reason, detail: detail.slice(0, LIMITS.noteCharactersMax) };
+  return { status: 'refused', reason, detail: harmless(detail, LIMITS.noteCharactersMax) };
 }
 
 function label(network: Uint8Array): string {

@@ -53,9 +53,18 @@ export function judgeBoxEvidence(
     return { status: 'ignored', detail: 'the evidence answers another challenge' };
   }
   if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs) return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
+  const offMs = clockOffset(evidence.madeAtMs, asked.measuring.issuedAtMs, asked.atMs);
+  if (offMs > LIMITS.clockSkewMaxMs) {
+    return { status: 'refused', detail: `the clock of the box differs by ${Math.round(offMs / 1_000)} s from the device's; at most ${LIMITS.clockSkewMaxMs / 1_000} s are accepted` };
+  }
   const changed = asked.earlier ? changesSince(asked.earlier, evidence, box, listener) : [];
   if (changed.length === 0) return { status: 'accepted', evidence };
   return { status: 'refused', detail: `the box reports other software after the run than before it: ${changed.join(', ')}` };
+}
+
+/** By how much, at least, a moment between asking and answering lies outside of that span by the asker's clock. */
+function clockOffset(madeAtMs: number, askedAtMs: number, answeredAtMs: number): number {
+  return Math.max(askedAtMs - madeAtMs, madeAtMs - answeredAtMs, 0);
 }
 
 function changesSince(earlier: Uint8Array, evidence: BoxEvidence, box: PairedBox, listener: Listener): string[] {

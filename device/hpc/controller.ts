@@ -10,7 +10,7 @@ import { decodeBulk, decodeStrict, encodeBulk, encodeStrict, sameBytes } from '#
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
-import type { Schema } from '#protocol/schema.ts';
+import { harmless, type Schema } from '#protocol/schema.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
 import type { BoxUp } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
@@ -185,7 +185,7 @@ export class Controller {
       const asked = { run, measuring, atMs: this.#parts.now(), ...(earlier ? { earlier } : {}) };
       const verdict = judgeBoxEvidence(payload, asked, box, this.#parts.listener);
       if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
-      if (verdict.status === 'refused') return this.#apply(capsule, { type: 'evidenceRefused', detail: verdict.detail });
+      if (verdict.status === 'refused') return this.#apply(capsule, { type: 'evidenceRefused', detail: harmless(verdict.detail, LIMITS.noteCharactersMax) });
       this.#apply(capsule, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload });
     });
   }
@@ -318,7 +318,7 @@ export class Controller {
     if (reason === 'unanswered') return;
     const endReason = reason === 'missing' ? 'blob-missing' : reason === 'disk-full' ? 'disk-full' : 'blob-wrong';
     for (const { capsule, job } of this.#waitingFor(source)) {
-      if (job.lacking.includes(digest)) this.#apply(capsule, { type: 'blobRefused', reason: endReason, detail: `blob ${digest}: ${detail}`.slice(0, LIMITS.noteCharactersMax) });
+      if (job.lacking.includes(digest)) this.#apply(capsule, { type: 'blobRefused', reason: endReason, detail: harmless(`blob ${digest}: ${detail}`, LIMITS.noteCharactersMax) });
     }
   }
 

@@ -1,8 +1,8 @@
 /** Lines of JSON on a capsule's progress channel: `{"progress": 0.4, "note": "…"}`. Pure. */
 import { LIMITS } from '#protocol/limits.ts';
+import { harmless } from '#protocol/schema.ts';
 import type { Progress } from '../executor.ts';
 import { progressLineBytesMax } from '../limits.ts';
-import { printable } from './paths.ts';
 
 /** One line's meaning; undefined for a line that is none: a capsule's mistake costs it that line only. */
 export function parseProgress(line: string): Progress | undefined {
@@ -10,7 +10,7 @@ export function parseProgress(line: string): Progress | undefined {
   const progress = value?.['progress'];
   if (typeof progress !== 'number' || !(progress >= 0 && progress <= 1)) return undefined;
   const note = value?.['note'];
-  return typeof note === 'string' ? { progress, note: printable(note).slice(0, LIMITS.noteCharactersMax) } : { progress };
+  return typeof note === 'string' ? { progress, note: harmless(note, LIMITS.noteCharactersMax) } : { progress };
 }
 
 /** Cuts a byte stream into lines; a line beyond the limit is dropped, not gathered. */
