@@ -115,16 +115,18 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   });
   controller.resume();
   const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
+  const keepUp = (): void => {
+    presence.show(running.attestation.evidence(), controller.boxNames());
+    controller.timePassed();
+  };
   own.onState((state) => {
     if (state !== 'connected') return;
     presence.forget();
     running.attestation.republish();
-    controller.doDuties();
+    keepUp();
   });
-  const timer = setInterval(() => {
-    presence.show(running.attestation.evidence(), controller.boxNames());
-    controller.timePassed();
-  }, DEVICE_LIMITS.dutyIntervalMs);
+  const timer = setInterval(keepUp, DEVICE_LIMITS.dutyIntervalMs);
+  keepUp();
   const tpmTimer = setInterval(() => void identity.checkTpm().catch(request.onFailure), DEVICE_LIMITS.tpmWatchMs);
   const keeping = setInterval(() => void forgetOld(store, blobs, Date.now()).then((capsules) => log('oldForgotten', { capsules }), request.onFailure), DEVICE_LIMITS.sweepIntervalMs);
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });

@@ -31,6 +31,8 @@ const SETTLED_MS = 30_000;
 const STOP_MAX_MS = 8_000;
 /** Lines kept to answer `waitForLine`, of a program's newest. */
 const LINES_MAX = 500;
+/** The least that V8 can do with: a device and an agent wait most of the time, and a board has little memory. */
+const NODE_OPTIONS = ['--max-semi-space-size=1', '--v8-pool-size=0'];
 /** Ends in a row after which somebody who waits for a line is told that it won't come. */
 const ENDS_MAX = 3;
 const LAST_WORDS_LINES = 3;
@@ -71,7 +73,7 @@ export function supervise(program: Supervised): Supervisor {
     await program.before?.();
     if (isStopping()) return 'stopped';
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
-    const line = ['--pdeathsig', 'KILL', process.execPath, ...program.arguments];
+    const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_OPTIONS, ...program.arguments];
     child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     return followed(child, log, hear);
   }
