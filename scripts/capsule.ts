@@ -9,7 +9,7 @@ import { status } from './capsule/status.ts';
 import { submit } from './capsule/submit.ts';
 import { verify } from './capsule/verify.ts';
 import { ClientFailure } from './client/failure.ts';
-import { harmless } from './terminal.ts';
+import { endWhenUnread, harmless } from './terminal.ts';
 
 const program: Program = {
   name: 'npm run capsule --',
@@ -17,6 +17,7 @@ const program: Program = {
   commands: [submit, status, logs, result, cancel, verify, list],
 };
 
+endWhenUnread();
 try {
   process.exitCode = await runProgram(program, process.argv.slice(2));
 } catch (error) {

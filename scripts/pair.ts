@@ -8,7 +8,7 @@ import { invite } from './pair/invite.ts';
 import { join } from './pair/join.ts';
 import { list } from './pair/list.ts';
 import { remove } from './pair/remove.ts';
-import { harmless } from './terminal.ts';
+import { endWhenUnread, harmless } from './terminal.ts';
 
 const program: Program = {
   name: 'npm run pair --',
@@ -16,6 +16,7 @@ const program: Program = {
   commands: [client, invite, join, list, remove],
 };
 
+endWhenUnread();
 try {
   process.exitCode = await runProgram(program, process.argv.slice(2));
 } catch (error) {

@@ -7,7 +7,7 @@ import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, 
 import { submit } from './capsule/submit.ts';
 import { GRID_CLIENT, startGrid, type Grid } from './grid/grid.ts';
 import { pasteLines } from './pair/paste-lines.ts';
-import { durationText, openTerminal } from './terminal.ts';
+import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
 
 const DEFAULT_STATE = '.capstan';
 const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
@@ -24,6 +24,7 @@ const declaration = {
 
 const terminal = openTerminal(process.stdout, process.env);
 
+endWhenUnread();
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   terminal.line(terminal.paint('bad', `start: ${error instanceof Error ? error.message : String(error)}`));
   return error instanceof UsageError ? 2 : 1;

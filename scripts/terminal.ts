@@ -59,6 +59,14 @@ export function openTerminal(stream: Stream, environment: Readonly<Record<string
   };
 }
 
+/** Who reads has gone (`npm run capsule -- list | head -1`): the program ends without a word, as others do; 128 + SIGPIPE. */
+export function endWhenUnread(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(141);
+    throw error;
+  });
+}
+
 /** `[#####-----] 50 %` */
 export function progressBar(done: number, total: number, cells = 24): string {
   const share = total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
