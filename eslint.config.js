@@ -10,7 +10,7 @@ export default defineConfig(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      'eqeqeq': 'error',
+      eqeqeq: 'error',
       'no-eval': 'error',
       'no-implied-eval': 'error',
       'no-throw-literal': 'off',
@@ -37,7 +37,10 @@ export default defineConfig(
     files: ['test/**/*.ts'],
     rules: {
       // node:test keeps the promises of test(…) itself.
-      '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', package: 'node:test', name: ['test', 'it', 'describe', 'suite'] }] }],
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', package: 'node:test', name: ['test', 'it', 'describe', 'suite'] }] },
+      ],
       // A test may say what it knows about a fixed input.
       '@typescript-eslint/no-non-null-assertion': 'off',
     },

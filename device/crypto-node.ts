@@ -23,7 +23,9 @@ export function createNodeCrypto(): Crypto {
 
     verifyEd25519: (publicKey, message, signature) => {
       if (publicKey.length !== 32 || signature.length !== 64) return false;
-      const key = keyOf(`ed25519 ${publicKey.toHex()}`, () => (isUsableEd25519Key(publicKey) ? { kty: 'OKP', crv: 'Ed25519', x: base64url(publicKey) } : undefined));
+      const key = keyOf(`ed25519 ${publicKey.toHex()}`, () =>
+        isUsableEd25519Key(publicKey) ? { kty: 'OKP', crv: 'Ed25519', x: base64url(publicKey) } : undefined,
+      );
       return key !== undefined && orUndefined(() => verify(null, message, key, signature)) === true;
     },
 

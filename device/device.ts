@@ -55,7 +55,12 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   const configuration = readConfiguration(stateFolder);
   const network = readNetwork(stateFolder);
   const crypto = createNodeCrypto();
-  const identity = await openIdentity({ tcti: configuration.tcti, folder: stateFolder, measurements: await measureSoftware(configuration.board), crypto });
+  const identity = await openIdentity({
+    tcti: configuration.tcti,
+    folder: stateFolder,
+    measurements: await measureSoftware(configuration.board),
+    crypto,
+  });
   requireSeat(network, identity, configuration);
   const authority = openDeviceAuthority(stateFolder, configuration);
   const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
@@ -73,7 +78,8 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
     clock: Date.now,
     random: randomBytes,
     log,
-    onStanding: (device, standing) => log('standing', { device, verdict: standing.verdict, ...('reason' in standing ? { reason: standing.reason } : {}) }),
+    onStanding: (device, standing) =>
+      log('standing', { device, verdict: standing.verdict, ...('reason' in standing ? { reason: standing.reason } : {}) }),
     onFailure: request.onFailure,
   });
   const running = { configuration, network, crypto, identity, authority, ports, broker, own, gossip, attestation };
@@ -128,17 +134,34 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const timer = setInterval(keepUp, DEVICE_LIMITS.dutyIntervalMs);
   keepUp();
   const tpmTimer = setInterval(() => void identity.checkTpm().catch(request.onFailure), DEVICE_LIMITS.tpmWatchMs);
-  const keeping = setInterval(() => void forgetOld(store, blobs, Date.now()).then((capsules) => log('oldForgotten', { capsules }), request.onFailure), DEVICE_LIMITS.sweepIntervalMs);
+  const keeping = setInterval(
+    () => void forgetOld(store, blobs, Date.now()).then((capsules) => log('oldForgotten', { capsules }), request.onFailure),
+    DEVICE_LIMITS.sweepIntervalMs,
+  );
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
   return { name: configuration.name, stop: () => stopDevice(running, { store, timers: [timer, tpmTimer, keeping], presence, pairing }) };
 }
 
 /** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */
-function openRooms(running: Running, parts: { store: Store; blobs: BlobStore; publisher: Publisher; log: Log }): { gateway: Gateway; controller: Controller } {
+function openRooms(
+  running: Running,
+  parts: { store: Store; blobs: BlobStore; publisher: Publisher; log: Log },
+): { gateway: Gateway; controller: Controller } {
   const { configuration, network, crypto, identity } = running;
-  const common = { ...parts, sign: (input: Uint8Array) => identity.sign(input), now: Date.now, random: (bytes: number) => new Uint8Array(randomBytes(bytes)) };
+  const common = {
+    ...parts,
+    sign: (input: Uint8Array) => identity.sign(input),
+    now: Date.now,
+    random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
+  };
   const id = networkId(network);
-  const gateway = new Gateway({ ...common, network: id, networkLabel: networkLabel(network), node: identity.node, device: configuration.name });
+  const gateway = new Gateway({
+    ...common,
+    network: id,
+    networkLabel: networkLabel(network),
+    node: identity.node,
+    device: configuration.name,
+  });
   const controller = new Controller({
     ...common,
     listener: { network: id, device: configuration.name, crypto },
@@ -152,7 +175,8 @@ function openRooms(running: Running, parts: { store: Store; blobs: BlobStore; pu
 function issuerOf({ attestation, identity, configuration, network }: Running): Issuer | undefined {
   const evidence = attestation.evidence();
   const standing = attestation.ownStanding();
-  if (!evidence || standing?.verdict !== 'trusted' || standing.attestedUntilMs < Date.now() + DEVICE_LIMITS.evidenceSpareMs) return undefined;
+  if (!evidence || standing?.verdict !== 'trusted' || standing.attestedUntilMs < Date.now() + DEVICE_LIMITS.evidenceSpareMs)
+    return undefined;
   return {
     network: networkId(network),
     node: identity.node,
@@ -163,7 +187,10 @@ function issuerOf({ attestation, identity, configuration, network }: Running): I
   };
 }
 
-async function stopDevice(running: Running, parts: { store: Store; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService }): Promise<void> {
+async function stopDevice(
+  running: Running,
+  parts: { store: Store; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService },
+): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
   await parts.pairing.stop();
   parts.presence.leave();
@@ -185,8 +212,12 @@ function readNetwork(stateFolder: string): Network {
 
 function requireSeat(network: Network, identity: Identity, configuration: DeviceConfiguration): void {
   const member = memberOf(network, identity.node);
-  if (!member) throw new Error(`the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)})`);
-  if (member.name !== configuration.name) throw new Error(`the network knows this device as "${member.name}"; its configuration says "${configuration.name}"`);
+  if (!member)
+    throw new Error(
+      `the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)})`,
+    );
+  if (member.name !== configuration.name)
+    throw new Error(`the network knows this device as "${member.name}"; its configuration says "${configuration.name}"`);
 }
 
 /** The authorities of a device; also needed before there is a network, for its card. */
@@ -194,7 +225,10 @@ export function openDeviceAuthority(stateFolder: string, { name, hosts }: Device
   return openAuthority({ folder: join(stateFolder, 'authority'), device: name, hosts });
 }
 
-async function openBroker(request: DeviceRequest, parts: Pick<Running, 'configuration' | 'network' | 'authority' | 'ports'>): Promise<DeviceBroker> {
+async function openBroker(
+  request: DeviceRequest,
+  parts: Pick<Running, 'configuration' | 'network' | 'authority' | 'ports'>,
+): Promise<DeviceBroker> {
   const { configuration, network, authority, ports } = parts;
   const names = new PairedNames(request.stateFolder);
   const options = {

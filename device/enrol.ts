@@ -14,7 +14,12 @@ import { measureSoftware } from './software.ts';
 export async function writeCard(stateFolder: string, salt: Uint8Array, endorsementIntermediates: readonly Uint8Array[]): Promise<string> {
   const configuration = readConfiguration(stateFolder);
   const crypto = createNodeCrypto();
-  const identity = await openIdentity({ tcti: configuration.tcti, folder: stateFolder, measurements: await measureSoftware(configuration.board), crypto });
+  const identity = await openIdentity({
+    tcti: configuration.tcti,
+    folder: stateFolder,
+    measurements: await measureSoftware(configuration.board),
+    crypto,
+  });
   try {
     const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
     const card = await makeCard(identity, {

@@ -41,7 +41,8 @@ function follow(member: Member, label: string, authority: Authority, hear: Handl
     key: readFileSync(authority.peer.keyFile),
   });
   connection.onState((state, reason) => {
-    if (state === 'connected' || state === 'lost') log(state === 'connected' ? 'peerReached' : 'peerLost', { peer: member.name, ...(state === 'lost' ? { reason } : {}) });
+    if (state === 'connected' || state === 'lost')
+      log(state === 'connected' ? 'peerReached' : 'peerLost', { peer: member.name, ...(state === 'lost' ? { reason } : {}) });
   });
   // A peer that isn't there yet is waited for; the subscription stands when it comes.
   void connection.subscribe(topicFilter(label, 'gossip', '+'), (message) => {

@@ -25,7 +25,8 @@ const { values, positionals } = parseArgs({
 
 const [command] = positionals;
 if (command === 'run' && values.state !== undefined) await run(values.state);
-else if (command === 'card' && values.state !== undefined && values.salt !== undefined) await card(values.state, values.salt, values.intermediate ?? []);
+else if (command === 'card' && values.state !== undefined && values.salt !== undefined)
+  await card(values.state, values.salt, values.intermediate ?? []);
 else {
   process.stderr.write('usage: node device/main.ts run --state DIR | card --state DIR --salt HEX [--intermediate FILE]\n');
   process.exitCode = EXIT.usage;
@@ -46,7 +47,11 @@ async function run(stateFolder: string): Promise<void> {
 
 async function card(stateFolder: string, salt: string, intermediates: readonly string[]): Promise<void> {
   try {
-    const file = await writeCard(stateFolder, Uint8Array.fromHex(salt), intermediates.map((name) => new Uint8Array(readFileSync(name))));
+    const file = await writeCard(
+      stateFolder,
+      Uint8Array.fromHex(salt),
+      intermediates.map((name) => new Uint8Array(readFileSync(name))),
+    );
     log('cardWritten', { file });
   } catch (error) {
     end(error);

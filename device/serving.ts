@@ -17,7 +17,13 @@ export function publisherOn(connection: Connection, network: NetworkLabel, log: 
 }
 
 /** Resolves when the broker has confirmed that requests and reports will come. */
-export async function serve(connection: Connection, place: { network: NetworkLabel; device: string }, gateway: Gateway, controller: Controller, log: Log): Promise<void> {
+export async function serve(
+  connection: Connection,
+  place: { network: NetworkLabel; device: string },
+  gateway: Gateway,
+  controller: Controller,
+  log: Log,
+): Promise<void> {
   const { network, device } = place;
   await connection.subscribe(topicFilter(network, device, 'hpc', '+', 'up', '#'), (message) => {
     const topic = parseTopic(network, message.topic);

@@ -136,7 +136,9 @@ class Download {
   }
 
   begin(connected: boolean): void {
-    this.#ticks = setInterval(() => { this.tell({ event: 'timePassed', atMs: this.#parts.nowMs() }); }, tickMs);
+    this.#ticks = setInterval(() => {
+      this.tell({ event: 'timePassed', atMs: this.#parts.nowMs() });
+    }, tickMs);
     this.#queue(() => this.#resume());
     if (connected) this.tell({ event: 'connected', atMs: this.#parts.nowMs() });
   }
@@ -164,7 +166,9 @@ class Download {
     if (this.#chunksWaiting >= chunksWaitingMax) return;
     this.#chunksWaiting += 1;
     this.tell({ event: 'chunkReceived', chunk, atMs: this.#parts.nowMs() });
-    this.#queue(() => { this.#chunksWaiting -= 1; });
+    this.#queue(() => {
+      this.#chunksWaiting -= 1;
+    });
   }
 
   tell(event: FetchEvent): void {
@@ -224,7 +228,9 @@ class Download {
     await this.#end({ status: 'fetched' });
     await this.finished;
     // Whoever waited holds it by now.
-    setImmediate(() => { this.#parts.store.release(this.#blob.digest); });
+    setImmediate(() => {
+      this.#parts.store.release(this.#blob.digest);
+    });
   }
 
   /** Half a blob stays, unless it has no byte or no room. */
@@ -242,6 +248,10 @@ class Download {
     if (!isDiskFull(error)) this.#parts.log('blob-failed', { blob: hex(this.#blob.digest), reason: errorCode(error) ?? String(error) });
     const detail = `the box's disk is full: blob ${hex(this.#blob.digest)} has ${this.#blob.bytes} bytes`;
     if (isDiskFull(error)) return { status: 'failed', reason: 'disk-full', detail };
-    return { status: 'failed', reason: 'disk-full', detail: `the box can't store blob ${hex(this.#blob.digest)}: ${errorCode(error) ?? 'unknown failure'}` };
+    return {
+      status: 'failed',
+      reason: 'disk-full',
+      detail: `the box can't store blob ${hex(this.#blob.digest)}: ${errorCode(error) ?? 'unknown failure'}`,
+    };
   }
 }

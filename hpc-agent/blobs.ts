@@ -129,7 +129,9 @@ export class BlobStore {
   }
 
   async #shrinkTo(bytesMax: number): Promise<void> {
-    const idle = [...this.#entries].filter(([, entry]) => entry.holders === 0).sort(([, left], [, right]) => left.usedAtMs - right.usedAtMs);
+    const idle = [...this.#entries]
+      .filter(([, entry]) => entry.holders === 0)
+      .sort(([, left], [, right]) => left.usedAtMs - right.usedAtMs);
     let bytes = idle.reduce((sum, [, entry]) => sum + entry.bytes, 0);
     for (const [name, entry] of idle) {
       if (bytes <= bytesMax) return;

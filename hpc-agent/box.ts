@@ -68,8 +68,12 @@ export class Box {
       else fetcher.disconnected();
     });
     const filter = topicFilter(identity.networkLabel, identity.device, 'hpc', identity.box, 'down', '+');
-    void connection.subscribe(filter, (message) => { this.#heard(message); });
-    this.#helloTimer = setInterval(() => { void this.#hello(); }, helloIntervalMs);
+    void connection.subscribe(filter, (message) => {
+      this.#heard(message);
+    });
+    this.#helloTimer = setInterval(() => {
+      void this.#hello();
+    }, helloIntervalMs);
     if (connection.state === 'connected') void this.#connected();
   }
 
@@ -106,17 +110,29 @@ export class Box {
       case 'introduction':
         return this.#introduced(payload);
       case 'challenge':
-        return this.#follow(kind, ChallengeMessage, payload, (challenge) => { this.#challenged(challenge); });
+        return this.#follow(kind, ChallengeMessage, payload, (challenge) => {
+          this.#challenged(challenge);
+        });
       case 'assign':
-        return this.#follow(kind, AssignmentMessage, payload, (assignment) => { this.#assigned(assignment); });
+        return this.#follow(kind, AssignmentMessage, payload, (assignment) => {
+          this.#assigned(assignment);
+        });
       case 'cancel':
-        return this.#follow(kind, CancellationMessage, payload, ({ run, reason }) => { this.#parts.runs.cancel(run, reason); });
+        return this.#follow(kind, CancellationMessage, payload, ({ run, reason }) => {
+          this.#parts.runs.cancel(run, reason);
+        });
       case 'acknowledge':
-        return this.#follow(kind, AcknowledgementMessage, payload, ({ run }) => { this.#parts.runs.acknowledge(run); });
+        return this.#follow(kind, AcknowledgementMessage, payload, ({ run }) => {
+          this.#parts.runs.acknowledge(run);
+        });
       case 'need':
-        return this.#read(kind, BlobNeed, payload, (need) => { this.#needed(need); });
+        return this.#read(kind, BlobNeed, payload, (need) => {
+          this.#needed(need);
+        });
       case 'chunk':
-        return this.#read(kind, BlobChunk, payload, (chunk) => { this.#parts.fetcher.chunkReceived(chunk); });
+        return this.#read(kind, BlobChunk, payload, (chunk) => {
+          this.#parts.fetcher.chunkReceived(chunk);
+        });
     }
   }
 
@@ -126,7 +142,12 @@ export class Box {
     if (verdict.isNew) this.#parts.log('device-trusted', { device: this.#parts.identity.device, key: hex(verdict.operationalKey) });
   }
 
-  #follow<T extends { network: Uint8Array; device: string; box: string; run: string }>(kind: BoxDown, signed: SignedKind<T>, payload: Uint8Array, act: (order: T) => void): void {
+  #follow<T extends { network: Uint8Array; device: string; box: string; run: string }>(
+    kind: BoxDown,
+    signed: SignedKind<T>,
+    payload: Uint8Array,
+    act: (order: T) => void,
+  ): void {
     const verdict = this.#parts.orders.open(signed, payload);
     if (verdict.status === 'refused') this.#ignore(kind, verdict.reason, verdict.detail);
     else act(verdict.order);
@@ -141,16 +162,27 @@ export class Box {
   #challenged(challenge: Challenge): void {
     const late = untimely(challenge.issuedAtMs, this.#parts.nowMs());
     if (late !== undefined) return this.#ignore('challenge', 'untimely', late);
-    if (this.#challengesAnswered >= challengesAtOnceMax) return this.#ignore('challenge', 'too-many', `${challengesAtOnceMax} are being answered`);
+    if (this.#challengesAnswered >= challengesAtOnceMax)
+      return this.#ignore('challenge', 'too-many', `${challengesAtOnceMax} are being answered`);
     this.#challengesAnswered += 1;
-    void this.#answerChallenge(challenge).finally(() => { this.#challengesAnswered -= 1; });
+    void this.#answerChallenge(challenge).finally(() => {
+      this.#challengesAnswered -= 1;
+    });
   }
 
   async #answerChallenge({ run, nonce }: Challenge): Promise<void> {
     const { identity, software, voice, nowMs, log } = this.#parts;
     try {
       const { networkId: network, device, box } = identity;
-      const evidence = { network, device, box, run, beacon: domainDigest('beacon-value', network, nonce), software: await software.read(), madeAtMs: nowMs() };
+      const evidence = {
+        network,
+        device,
+        box,
+        run,
+        beacon: domainDigest('beacon-value', network, nonce),
+        software: await software.read(),
+        madeAtMs: nowMs(),
+      };
       await voice.signed('evidence', signMessage(BoxEvidenceMessage, evidence, identity.sign));
       log('evidence-given', { run });
     } catch (error) {
@@ -164,7 +196,8 @@ export class Box {
     if (runs.knows(assignment.run)) return runs.assignedAgain(assignment.run);
     const late = untimely(assignment.assignedAtMs, nowMs());
     if (late !== undefined) return runs.refuse(assignment.run, `the assignment is untimely: ${late}`);
-    if (runIdOf(assignment.capsule, assignment.attempt) !== assignment.run) return runs.refuse(assignment.run, 'the run is named after another capsule or attempt');
+    if (runIdOf(assignment.capsule, assignment.attempt) !== assignment.run)
+      return runs.refuse(assignment.run, 'the run is named after another capsule or attempt');
     const manifest = decodeManifest(assignment.manifest);
     if (manifest.status === 'malformed') return runs.refuse(assignment.run, `the manifest is malformed: ${manifest.detail}`);
     runs.assign({ run: assignment.run, manifest: manifest.value, encodedManifest: assignment.manifest });
@@ -174,7 +207,11 @@ export class Box {
   #needed(need: BlobNeed): void {
     if (this.#needsWaiting >= needsWaitingMax) return this.#ignore('need', 'too-many', `${needsWaitingMax} asks are waiting`);
     this.#needsWaiting += 1;
-    this.#serving = this.#serving.then(() => this.#serve(need)).finally(() => { this.#needsWaiting -= 1; });
+    this.#serving = this.#serving
+      .then(() => this.#serve(need))
+      .finally(() => {
+        this.#needsWaiting -= 1;
+      });
   }
 
   async #serve(need: BlobNeed): Promise<void> {

@@ -78,15 +78,7 @@ export interface RunEvents {
 }
 
 export type KillReason =
-  | 'wall-time'
-  | 'cpu-time'
-  | 'memory'
-  | 'log-flood'
-  | 'output-size'
-  | 'output-files'
-  | 'scratch-full'
-  | 'cancelled'
-  | 'signal';
+  'wall-time' | 'cpu-time' | 'memory' | 'log-flood' | 'output-size' | 'output-files' | 'scratch-full' | 'cancelled' | 'signal';
 
 /** What a caller may give as the reason of a stop; the limits are the executor's own. */
 export type StopReason = 'cancelled' | 'wall-time';

@@ -42,10 +42,18 @@ export async function readIdentity(folder: string): Promise<{ identity: BoxIdent
   const network = decodeNetwork(await read(folder, 'network'));
   if (network.status === 'malformed') throw damaged(folder, 'network', network.detail);
   const { url, device, box } = connection.value;
-  if (!sameBytes(networkId(network.value), connection.value.network)) throw damaged(folder, 'network', 'it is of another network than the pairing');
+  if (!sameBytes(networkId(network.value), connection.value.network))
+    throw damaged(folder, 'network', 'it is of another network than the pairing');
   const pem = async (file: keyof typeof HOLDER_FILES) => new TextDecoder().decode(await read(folder, file));
   return {
-    identity: { network: network.value, networkId: networkId(network.value), networkLabel: networkLabel(network.value), device, box, sign: signerFrom(await pem('signingKey')) },
+    identity: {
+      network: network.value,
+      networkId: networkId(network.value),
+      networkLabel: networkLabel(network.value),
+      device,
+      box,
+      sign: signerFrom(await pem('signingKey')),
+    },
     access: { url, authority: await pem('authority'), server: device, certificate: await pem('certificate'), key: await pem('key') },
   };
 }
@@ -54,7 +62,9 @@ async function read(folder: string, file: keyof typeof HOLDER_FILES): Promise<Ui
   try {
     return await readFile(path.join(folder, HOLDER_FILES[file]));
   } catch (error) {
-    throw new NotPaired(`${HOLDER_FILES[file]} in ${folder} can't be read (${errorCode(error) ?? 'unknown failure'}): pair this box with its device first (npm run pair)`);
+    throw new NotPaired(
+      `${HOLDER_FILES[file]} in ${folder} can't be read (${errorCode(error) ?? 'unknown failure'}): pair this box with its device first (npm run pair)`,
+    );
   }
 }
 

@@ -9,7 +9,9 @@ export interface Log {
 /** @param write takes one line without its end @param nowMs milliseconds since 1970 */
 export function lineLog(write: (line: string) => void, nowMs: () => number): Log {
   return (event, fields = {}) => {
-    write([new Date(nowMs()).toISOString(), event, ...Object.entries(fields).map(([name, value]) => `${name}=${printed(value)}`)].join(' '));
+    write(
+      [new Date(nowMs()).toISOString(), event, ...Object.entries(fields).map(([name, value]) => `${name}=${printed(value)}`)].join(' '),
+    );
   };
 }
 

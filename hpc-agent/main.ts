@@ -35,7 +35,12 @@ export class SandboxUnavailable extends Error {
  * @throws AlreadyRunning @throws NotPaired @throws SandboxUnavailable @throws Error with `code` when the disk fails
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { stateFolder, log = lineLog((line) => { process.stdout.write(`${line}\n`); }, Date.now) } = options;
+  const {
+    stateFolder,
+    log = lineLog((line) => {
+      process.stdout.write(`${line}\n`);
+    }, Date.now),
+  } = options;
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const freeStateFolder = await claimStateFolder(stateFolder);
   try {
@@ -55,7 +60,13 @@ async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => v
   const connection = connect(access);
   const service = await startService({ stateFolder, identity, connection, executor, software, crypto: nobleCrypto, log, nowMs: Date.now });
   const { device, box } = identity;
-  log('agent-started', { device, box, network: identity.networkLabel, runtimes: runtimes.map(({ name }) => name).join(','), isolation: isolation.join(',') });
+  log('agent-started', {
+    device,
+    box,
+    network: identity.networkLabel,
+    runtimes: runtimes.map(({ name }) => name).join(','),
+    isolation: isolation.join(','),
+  });
   return {
     device,
     box,
@@ -77,5 +88,11 @@ async function requireSandbox(runtimes: Awaited<ReturnType<typeof detectRuntimes
 
 /** How capsules are kept apart and held to their limits, for the box's evidence (§6.3). */
 function isolationWords({ bubblewrap, mechanism, identity, closesNamespaces }: SandboxReport): string[] {
-  return [`bubblewrap ${bubblewrap}`, mechanism, `user-${identity}`, closesNamespaces ? 'namespaces-closed' : 'namespaces-filtered', 'seccomp'];
+  return [
+    `bubblewrap ${bubblewrap}`,
+    mechanism,
+    `user-${identity}`,
+    closesNamespaces ? 'namespaces-closed' : 'namespaces-filtered',
+    'seccomp',
+  ];
 }

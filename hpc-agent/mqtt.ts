@@ -48,21 +48,22 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     state = next;
     for (const listener of listeners) listener(next, reason);
   };
-  const untilConnected = (waitMs?: number): Promise<void> => new Promise((resolve, reject) => {
-    const fail = (): void => reject(new NotConnected(`no connection to ${address.url}: ${reason || state}`));
-    const timer = waitMs === undefined ? undefined : setTimeout(() => settle('lost'), waitMs);
-    const settle = (next: ConnectionState): void => {
-      clearTimeout(timer);
-      listeners.delete(listen);
-      if (next === 'connected') resolve();
-      else fail();
-    };
-    const listen = (next: ConnectionState): void => {
-      if (next === 'connected' || next === 'closed') settle(next);
-    };
-    listeners.add(listen);
-    listen(state);
-  });
+  const untilConnected = (waitMs?: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const fail = (): void => reject(new NotConnected(`no connection to ${address.url}: ${reason || state}`));
+      const timer = waitMs === undefined ? undefined : setTimeout(() => settle('lost'), waitMs);
+      const settle = (next: ConnectionState): void => {
+        clearTimeout(timer);
+        listeners.delete(listen);
+        if (next === 'connected') resolve();
+        else fail();
+      };
+      const listen = (next: ConnectionState): void => {
+        if (next === 'connected' || next === 'closed') settle(next);
+      };
+      listeners.add(listen);
+      listen(state);
+    });
 
   client.on('connect', () => {
     client.options.reconnectPeriod = reconnectMinMs;
@@ -85,7 +86,8 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     get state() {
       return state;
     },
-    publish: (topic, payload, how = {}) => (state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how))),
+    publish: (topic, payload, how = {}) =>
+      state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how)),
     async subscribe(filter, handler) {
       const identifier = addHandler(subscriptions, filter, handler);
       if (!client.connected) return untilConnected();
@@ -169,7 +171,9 @@ function clientOptions(options: ConnectOptions): IClientOptions {
     connectTimeout: connectMs,
     keepalive: keepAliveSeconds,
     properties: { maximumPacketSize: LIMITS.packetBytesMax },
-    ...(options.will ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } } : {}),
+    ...(options.will
+      ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } }
+      : {}),
   };
 }
 
@@ -184,7 +188,9 @@ function openStream(address: BrokerAddress): TLSSocket {
     minVersion: 'TLSv1.3',
     checkServerIdentity: (_host, certificate) => {
       const name = certificate.subject.CN;
-      return name === address.server ? undefined : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
+      return name === address.server
+        ? undefined
+        : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
     },
   });
   return stream.setNoDelay(true);
@@ -246,7 +252,8 @@ function limitPackets(client: MqttClient): void {
     const { stream } = client;
     stream.on('data', (chunk: Uint8Array) => {
       sinceLastPacket += chunk.length;
-      if (sinceLastPacket > 2 * LIMITS.packetBytesMax) stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
+      if (sinceLastPacket > 2 * LIMITS.packetBytesMax)
+        stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
     });
   };
   watch();

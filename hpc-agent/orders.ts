@@ -22,7 +22,9 @@ interface Addressed {
 
 export type OrderRefusal = 'no-trusted-device' | 'malformed' | 'bad-signature' | 'misaddressed';
 
-export type Order<T> = { readonly status: 'accepted'; readonly order: T } | { readonly status: 'refused'; readonly reason: OrderRefusal; readonly detail: string };
+export type Order<T> =
+  | { readonly status: 'accepted'; readonly order: T }
+  | { readonly status: 'refused'; readonly reason: OrderRefusal; readonly detail: string };
 
 export type IntroductionVerdict =
   | { readonly status: 'accepted'; readonly operationalKey: Uint8Array; readonly isNew: boolean }
@@ -51,7 +53,8 @@ export class Orders {
     if (introduction.status === 'malformed') return introductionRefused('malformed', introduction.detail);
     const verdict = judgeEvidence(introduction.value.evidence, { network: identity.network, crypto, atMs });
     if (verdict.status === 'untrusted') return introductionRefused(verdict.reason, verdict.detail);
-    if (verdict.name !== identity.device) return introductionRefused('other-device', `this box belongs to ${identity.device}, the evidence is of ${verdict.name}`);
+    if (verdict.name !== identity.device)
+      return introductionRefused('other-device', `this box belongs to ${identity.device}, the evidence is of ${verdict.name}`);
     return this.#takeOver(verdict.operationalKey);
   }
 
@@ -74,7 +77,8 @@ export class Orders {
 
   #addressed<T extends Addressed>(order: T): Order<T> {
     const { identity } = this.#parts;
-    if (!sameBytes(order.network, identity.networkId)) return refused('misaddressed', `it is for network ${hex(order.network).slice(0, 16)}`);
+    if (!sameBytes(order.network, identity.networkId))
+      return refused('misaddressed', `it is for network ${hex(order.network).slice(0, 16)}`);
     if (order.device === identity.device && order.box === identity.box) return { status: 'accepted', order };
     return refused('misaddressed', `it is for box ${order.box} of ${order.device}`);
   }
@@ -83,8 +87,10 @@ export class Orders {
 /** Why an order of this moment comes too late or too early to be followed; undefined when it is in time. */
 export function untimely(issuedAtMs: number, atMs: number): string | undefined {
   const ageMs = atMs - issuedAtMs;
-  if (ageMs > orderAgeMaxMs + LIMITS.clockSkewMaxMs) return `it is ${seconds(ageMs)} old; at most ${seconds(orderAgeMaxMs)} are accepted: compare the clocks of device and box`;
-  if (ageMs < -LIMITS.clockSkewMaxMs) return `it is dated ${seconds(-ageMs)} after now; clocks may differ by ${seconds(LIMITS.clockSkewMaxMs)}`;
+  if (ageMs > orderAgeMaxMs + LIMITS.clockSkewMaxMs)
+    return `it is ${seconds(ageMs)} old; at most ${seconds(orderAgeMaxMs)} are accepted: compare the clocks of device and box`;
+  if (ageMs < -LIMITS.clockSkewMaxMs)
+    return `it is dated ${seconds(-ageMs)} after now; clocks may differ by ${seconds(LIMITS.clockSkewMaxMs)}`;
   return undefined;
 }
 

@@ -15,7 +15,10 @@ import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES } from './holder-
 import { pairingRepeatMs, pairingWaitMs } from './limits.ts';
 
 /** Opens a connection to a device's pairing broker; the caller brings it, because the agent owns no MQTT library. */
-export type OpenPairingConnection = (address: { url: string; authority: string; server: string }, options: { clientId: string }) => Connection;
+export type OpenPairingConnection = (
+  address: { url: string; authority: string; server: string },
+  options: { clientId: string },
+) => Connection;
 
 export interface PairedHolder {
   readonly folder: string;
@@ -43,10 +46,17 @@ export async function pairHolder(invitation: Invitation, folder: string, open: O
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   const key = await keyIn(path.join(folder, HOLDER_FILES.key), () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
-  const signingKey = invitation.kind === 'box' ? await keyIn(path.join(folder, HOLDER_FILES.signingKey), () => generateKeyPairSync('ed25519').privateKey) : undefined;
-  const request = sealPairingRequest(invitation, { publicKey: publicKeyOf(key), ...(signingKey ? { signingKey: rawPublicKeyOf(signingKey) } : {}) });
+  const signingKey =
+    invitation.kind === 'box'
+      ? await keyIn(path.join(folder, HOLDER_FILES.signingKey), () => generateKeyPairSync('ed25519').privateKey)
+      : undefined;
+  const request = sealPairingRequest(invitation, {
+    publicKey: publicKeyOf(key),
+    ...(signingKey ? { signingKey: rawPublicKeyOf(signingKey) } : {}),
+  });
   const verdict = await ask(invitation, request, open);
-  if (verdict.status === 'refused') throw new PairingFailed(verdict.reason, `device ${invitation.device} refused to pair: ${verdict.detail}`);
+  if (verdict.status === 'refused')
+    throw new PairingFailed(verdict.reason, `device ${invitation.device} refused to pair: ${verdict.detail}`);
   requireFitting(verdict.grant, invitation, key);
   await keep(verdict.grant, invitation, folder);
   return { folder, device: invitation.device, name: invitation.name, url: verdict.grant.url };
@@ -56,11 +66,13 @@ export async function pairHolder(invitation: Invitation, folder: string, open: O
 function requireFitting(grant: PairingGrant, invitation: Invitation, key: KeyObject): void {
   const certificate = new X509Certificate(grant.certificate);
   if (!certificate.checkPrivateKey(key)) throw new PairingFailed('foreign-answer', 'the certificate is for another key');
-  if (certificate.subject !== `CN=${invitation.name}`) throw new PairingFailed('foreign-answer', `the certificate names ${certificate.subject}; it must name CN=${invitation.name}`);
+  if (certificate.subject !== `CN=${invitation.name}`)
+    throw new PairingFailed('foreign-answer', `the certificate names ${certificate.subject}; it must name CN=${invitation.name}`);
   if (!grant.network) return;
   const network = decodeNetwork(grant.network);
   if (network.status === 'malformed') throw new PairingFailed('foreign-answer', `the device's network file is damaged: ${network.detail}`);
-  if (Buffer.compare(networkId(network.value), invitation.network) !== 0) throw new PairingFailed('foreign-answer', 'the network file is not that of the invitation');
+  if (Buffer.compare(networkId(network.value), invitation.network) !== 0)
+    throw new PairingFailed('foreign-answer', 'the network file is not that of the invitation');
 }
 
 /** Asks until answered: the device may be about to open its door, and messages may be lost. */
@@ -74,14 +86,22 @@ async function ask(invitation: Invitation, request: Uint8Array, open: OpenPairin
   const connection = open({ url: invitation.url, authority, server: invitation.device }, { clientId: id });
   try {
     const answer = Promise.withResolvers<AnswerVerdict>();
-    connection.subscribe(topic('response'), (message) => {
-      const verdict = judgePairingAnswer(message.payload, request, invitation.token);
-      answer.resolve(verdict);
-    }).catch(() => undefined);
+    connection
+      .subscribe(topic('response'), (message) => {
+        const verdict = judgePairingAnswer(message.payload, request, invitation.token);
+        answer.resolve(verdict);
+      })
+      .catch(() => undefined);
     await connection.connected(pairingWaitMs).catch((error: unknown) => {
-      throw new PairingFailed('no-answer', `device ${invitation.device} can't be reached for pairing: ${error instanceof Error ? error.message : String(error)}; is it running, and is the invitation still valid?`);
+      throw new PairingFailed(
+        'no-answer',
+        `device ${invitation.device} can't be reached for pairing: ${error instanceof Error ? error.message : String(error)}; is it running, and is the invitation still valid?`,
+      );
     });
-    return await repeatUntil(answer.promise, () => void connection.publish(topic('request'), request, { expirySeconds: Math.ceil(pairingRepeatMs / 1_000) }));
+    return await repeatUntil(
+      answer.promise,
+      () => void connection.publish(topic('request'), request, { expirySeconds: Math.ceil(pairingRepeatMs / 1_000) }),
+    );
   } finally {
     await connection.close();
   }
@@ -91,7 +111,10 @@ async function repeatUntil(answer: Promise<AnswerVerdict>, say: () => void): Pro
   say();
   const repeat = setInterval(say, pairingRepeatMs);
   const limit = Promise.withResolvers<never>();
-  const timer = setTimeout(() => limit.reject(new PairingFailed('no-answer', 'the device did not answer; run the same command again')), pairingWaitMs);
+  const timer = setTimeout(
+    () => limit.reject(new PairingFailed('no-answer', 'the device did not answer; run the same command again')),
+    pairingWaitMs,
+  );
   try {
     return await Promise.race([answer, limit.promise]);
   } finally {
@@ -101,12 +124,16 @@ async function repeatUntil(answer: Promise<AnswerVerdict>, say: () => void): Pro
 }
 
 async function keep(grant: PairingGrant, { kind, name, device, network, authority }: Invitation, folder: string): Promise<void> {
-  const write = (file: string, content: string | Uint8Array): Promise<void> => writeAtomic(path.join(folder, file), typeof content === 'string' ? Buffer.from(content) : content);
+  const write = (file: string, content: string | Uint8Array): Promise<void> =>
+    writeAtomic(path.join(folder, file), typeof content === 'string' ? Buffer.from(content) : content);
   await write(HOLDER_FILES.certificate, new X509Certificate(grant.certificate).toString());
   await write(HOLDER_FILES.authority, new X509Certificate(authority).toString());
   if (grant.network) await write(HOLDER_FILES.network, grant.network);
   const common = { url: grant.url, device, network };
-  const connection = kind === 'client' ? encodeJson(ClientConnectionFile, { ...common, client: name }) : encodeJson(BoxConnectionFile, { ...common, box: name });
+  const connection =
+    kind === 'client'
+      ? encodeJson(ClientConnectionFile, { ...common, client: name })
+      : encodeJson(BoxConnectionFile, { ...common, box: name });
   await write(HOLDER_FILES.connection, `${connection}\n`);
 }
 

@@ -108,7 +108,7 @@ function begin(folder: string, name: LogStream): Stream {
 }
 
 function writeWhole(stream: Stream, content: Uint8Array): void {
-  for (let written = 0; written < content.length; ) {
+  for (let written = 0; written < content.length;) {
     const count = writeSync(stream.descriptor, content, written);
     written += count;
     stream.bytes += count;

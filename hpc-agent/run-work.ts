@@ -52,7 +52,9 @@ export class RunWork {
   /** Holds every file of the capsule in the store, or says why it can't. */
   async fetch(): Promise<InputVerdict> {
     const verdicts = await Promise.all(this.#order.manifest.files.map((file) => this.#fetchFile(file)));
-    const failure = verdicts.find((verdict) => verdict.status === 'failed' && verdict.reason !== 'aborted') ?? verdicts.find((verdict) => verdict.status === 'failed');
+    const failure =
+      verdicts.find((verdict) => verdict.status === 'failed' && verdict.reason !== 'aborted') ??
+      verdicts.find((verdict) => verdict.status === 'failed');
     if (failure?.status !== 'failed') return { status: 'fetched' };
     const reason = failure.reason === 'aborted' ? 'cancelled-by-client' : failure.reason;
     return { status: 'refused', outcome: failedWith(reason, failure.detail) };
@@ -120,8 +122,14 @@ export class RunWork {
     if (this.#stopping.signal.aborted) await workspace.stop('cancelled');
     const progress = new RunProgressTeller(this.#order.run, this.#parts.voice);
     const execution = await workspace.run({
-      onLog: (stream, content) => { this.#logWritten(workspace, logs, () => { logs.append(stream, content); }); },
-      onProgress: (value) => { progress.made(value); },
+      onLog: (stream, content) => {
+        this.#logWritten(workspace, logs, () => {
+          logs.append(stream, content);
+        });
+      },
+      onProgress: (value) => {
+        progress.made(value);
+      },
     });
     progress.finish();
     logs.close();
@@ -159,9 +167,13 @@ export class RunWork {
     const { files, ignored } = await workspace.outputs();
     for (const { path, reason } of ignored) this.#parts.log('output-ignored', { run: this.#order.run, path, reason });
     const fit = files.filter((file) => readPlain(CapsulePath, file.path).status === 'decoded');
-    if (fit.length < files.length) this.#parts.log('output-ignored', { run: this.#order.run, files: files.length - fit.length, reason: 'name-refused' });
+    if (fit.length < files.length)
+      this.#parts.log('output-ignored', { run: this.#order.run, files: files.length - fit.length, reason: 'name-refused' });
     if (fit.length > LIMITS.outputFilesMax) {
-      return { ...ending, outcome: failedWith('output-files', `it left ${fit.length} files; at most ${LIMITS.outputFilesMax} are accepted`) };
+      return {
+        ...ending,
+        outcome: failedWith('output-files', `it left ${fit.length} files; at most ${LIMITS.outputFilesMax} are accepted`),
+      };
     }
     const outputs: Ending['outputs'] = [];
     for (let index = 0; index < fit.length; index += filesKeptAtOnce) {
@@ -240,7 +252,12 @@ function jobFrom(run: string, manifest: Manifest, store: BlobStore): PreparedJob
     entry: manifest.entry,
     arguments: manifest.arguments,
     environment: manifest.environment,
-    files: manifest.files.map(({ path, digest, executable }) => ({ path, source: store.pathOf(digest), digest, ...(executable === undefined ? {} : { executable }) })),
+    files: manifest.files.map(({ path, digest, executable }) => ({
+      path,
+      source: store.pathOf(digest),
+      digest,
+      ...(executable === undefined ? {} : { executable }),
+    })),
     limits: { ...manifest.limits, scratchBytes },
   };
 }

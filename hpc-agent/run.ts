@@ -139,7 +139,10 @@ function standing(run: Run): RunEffect[] {
     case 'closing':
       return [{ effect: 'say', state: 'running' }];
     case 'reported':
-      return [{ effect: 'say', state: 'reported' }, { effect: 'send', report: run.report }];
+      return [
+        { effect: 'say', state: 'reported' },
+        { effect: 'send', report: run.report },
+      ];
     case 'forgotten':
       return [{ effect: 'say', state: 'unknown', note: 'this run is over' }];
   }
@@ -194,7 +197,8 @@ function stopped(run: Run, cause: EndReason, atMs: number): RunStep {
 }
 
 function outcomeOfStop({ cause, startedAtMs }: { readonly cause: EndReason; readonly startedAtMs?: number }): Outcome {
-  if (cause === 'agent-restarted') return { outcome: 'failed', reason: cause, detail: 'the agent of the box was stopped or restarted during the run' };
+  if (cause === 'agent-restarted')
+    return { outcome: 'failed', reason: cause, detail: 'the agent of the box was stopped or restarted during the run' };
   if (startedAtMs === undefined) return { outcome: 'failed', reason: cause, detail: 'stopped before it started' };
   return { outcome: 'killed', reason: cause };
 }
@@ -205,14 +209,30 @@ function closing(draft: Draft): RunStep {
 
 function reported(report: Uint8Array): RunStep {
   const run: Run = { state: 'reported', report, waitMs: reportRepeatMs };
-  return { run, effects: [{ effect: 'persist', record: { stage: 'reported', report } }, ...standing(run), { effect: 'repeatAfter', waitMs: reportRepeatMs }] };
+  return {
+    run,
+    effects: [
+      { effect: 'persist', record: { stage: 'reported', report } },
+      ...standing(run),
+      { effect: 'repeatAfter', waitMs: reportRepeatMs },
+    ],
+  };
 }
 
 function repeated(run: Run & { state: 'reported' }): RunStep {
   const waitMs = Math.min(run.waitMs * 2, reportRepeatMaxMs);
-  return { run: { ...run, waitMs }, effects: [{ effect: 'send', report: run.report }, { effect: 'repeatAfter', waitMs }] };
+  return {
+    run: { ...run, waitMs },
+    effects: [
+      { effect: 'send', report: run.report },
+      { effect: 'repeatAfter', waitMs },
+    ],
+  };
 }
 
 function forgotten(atMs: number): RunStep {
-  return { run: { state: 'forgotten', sinceMs: atMs }, effects: [{ effect: 'persist', record: { stage: 'forgotten', forgottenAtMs: atMs } }, { effect: 'forget' }] };
+  return {
+    run: { state: 'forgotten', sinceMs: atMs },
+    effects: [{ effect: 'persist', record: { stage: 'forgotten', forgottenAtMs: atMs } }, { effect: 'forget' }],
+  };
 }

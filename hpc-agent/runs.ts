@@ -59,7 +59,9 @@ export class Runs {
 
   constructor(parts: RunsParts) {
     this.#parts = parts;
-    this.#sweep = setInterval(() => { void this.#removeForgotten(); }, sweepMs);
+    this.#sweep = setInterval(() => {
+      void this.#removeForgotten();
+    }, sweepMs);
   }
 
   /** Takes over what an earlier agent left. Runs that it was fetching or running are over. */
@@ -90,7 +92,17 @@ export class Runs {
     const capsule = capsuleDigest(assignment.encodedManifest);
     const work = new RunWork({ run, manifest, folder: this.#parts.folders.folderOf(run) }, this.#parts);
     const first = assignRun(capsule, this.#parts.nowMs());
-    const entry: Entry = { run, machine: first.run, capsule, work, deadlineMs: manifest.policy.deadlineMs, isReady: false, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = {
+      run,
+      machine: first.run,
+      capsule,
+      work,
+      deadlineMs: manifest.policy.deadlineMs,
+      isReady: false,
+      left: [],
+      queue: Promise.resolve(),
+      repeat: undefined,
+    };
     this.#entries.set(run, entry);
     this.#line.push(entry);
     this.#parts.log('run-assigned', { run, capsule: hex(capsule), runtime: manifest.runtime });
@@ -155,7 +167,17 @@ export class Runs {
     const known: RunRecord = record ?? { stage: 'forgotten', forgottenAtMs: this.#parts.nowMs() };
     if (record === undefined) this.#parts.log('run-record-unreadable', { run });
     const capsule = known.stage === 'assigned' || known.stage === 'running' ? known.capsule : new Uint8Array();
-    const entry: Entry = { run, machine: restoreRun(known), capsule, work: undefined, deadlineMs: undefined, isReady: true, left: [], queue: Promise.resolve(), repeat: undefined };
+    const entry: Entry = {
+      run,
+      machine: restoreRun(known),
+      capsule,
+      work: undefined,
+      deadlineMs: undefined,
+      isReady: true,
+      left: [],
+      queue: Promise.resolve(),
+      repeat: undefined,
+    };
     if (known.stage === 'reported') entry.left = blobsOf(known.report).filter((digest) => this.#parts.store.hold(digest));
     this.#entries.set(run, entry);
     this.#parts.log('run-restored', { run, state: known.stage });
@@ -304,7 +326,10 @@ export class Runs {
 
   #repeatAfter(entry: Entry, waitMs: number): void {
     clearTimeout(entry.repeat);
-    if (this.#state !== 'closed') entry.repeat = setTimeout(() => { this.#tell(entry, { event: 'repeatDue' }); }, waitMs);
+    if (this.#state !== 'closed')
+      entry.repeat = setTimeout(() => {
+        this.#tell(entry, { event: 'repeatDue' });
+      }, waitMs);
   }
 
   async #forget(entry: Entry): Promise<void> {
@@ -318,7 +343,9 @@ export class Runs {
 
   /** Forgotten runs whose assignment can't come again; the oldest before their time where there are too many. */
   async #removeForgotten(): Promise<void> {
-    const forgotten = [...this.#entries.values()].flatMap((entry) => (entry.machine.state === 'forgotten' ? [{ run: entry.run, sinceMs: entry.machine.sinceMs }] : []));
+    const forgotten = [...this.#entries.values()].flatMap((entry) =>
+      entry.machine.state === 'forgotten' ? [{ run: entry.run, sinceMs: entry.machine.sinceMs }] : [],
+    );
     forgotten.sort((left, right) => left.sinceMs - right.sinceMs);
     const oldestMs = this.#parts.nowMs() - forgottenMs;
     const excess = forgotten.length - forgottenMax;

@@ -52,7 +52,12 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const orders = new Orders({ identity, crypto: parts.crypto, ...(parts.judgeEvidence ? { judgeEvidence: parts.judgeEvidence } : {}) });
   const box = new Box({ identity, connection, voice, orders, runs, store, fetcher, software: parts.software, machine, nowMs, log });
   box.attach();
-  return { stop: () => stopService(box, runs, fetcher), abandon: () => { abandonService(box, runs, fetcher); } };
+  return {
+    stop: () => stopService(box, runs, fetcher),
+    abandon: () => {
+      abandonService(box, runs, fetcher);
+    },
+  };
 }
 
 async function stopService(box: Box, runs: Runs, fetcher: BlobFetcher): Promise<void> {

@@ -17,8 +17,12 @@ export async function claimStateFolder(stateFolder: string): Promise<() => void>
   const name = `\0capstan-agent-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
   const server = createServer((socket) => socket.destroy()).unref();
   await new Promise<void>((resolve, reject) => {
-    server.once('error', () => { reject(new AlreadyRunning(`an agent serves ${folder} already; stop it, or give this one a state folder of its own`)); });
+    server.once('error', () => {
+      reject(new AlreadyRunning(`an agent serves ${folder} already; stop it, or give this one a state folder of its own`));
+    });
     server.listen(name, resolve);
   });
-  return () => { server.close(); };
+  return () => {
+    server.close();
+  };
 }

@@ -52,7 +52,11 @@ async function sourceFiles(root: string, folder: string): Promise<string[]> {
 
 /** How a system lists its packages, and the file whose change means another list. */
 const packageManagers = [
-  { database: '/var/lib/dpkg/status', program: '/usr/bin/dpkg-query', arguments: ['-W', '-f', '${Package}:${Architecture} ${Version} ${Status}\n'] },
+  {
+    database: '/var/lib/dpkg/status',
+    program: '/usr/bin/dpkg-query',
+    arguments: ['-W', '-f', '${Package}:${Architecture} ${Version} ${Status}\n'],
+  },
   { database: '/var/lib/rpm/rpmdb.sqlite', program: '/usr/bin/rpm', arguments: ['-qa'] },
   { database: '/usr/lib/sysimage/rpm/rpmdb.sqlite', program: '/usr/bin/rpm', arguments: ['-qa'] },
 ] as const;
@@ -66,7 +70,8 @@ class PackageList {
     if (manager === undefined) return sha256('');
     const { mtimeMs, size, ino } = await stat(manager.database);
     const stamp = `${mtimeMs} ${size} ${ino}`;
-    if (this.#known?.stamp !== stamp) this.#known = { stamp, digest: sha256(sortedLines(await listPackages(manager.program, manager.arguments))) };
+    if (this.#known?.stamp !== stamp)
+      this.#known = { stamp, digest: sha256(sortedLines(await listPackages(manager.program, manager.arguments))) };
     return this.#known.digest;
   }
 }
@@ -82,12 +87,21 @@ function listPackages(program: string, programArguments: readonly string[]): Pro
 }
 
 function sortedLines(text: string): string {
-  return text.split('\n').filter((line) => line !== '').sort().map((line) => `${line}\n`).join('');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .sort()
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** One line of at most 80 characters (§6.3). */
 function word(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ').trim().slice(0, 80).toWellFormed();
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 80)
+    .toWellFormed();
 }
 
 function sha256(content: string | Uint8Array): Uint8Array {

@@ -71,5 +71,8 @@ export class BoxVoice {
 
 /** One line of plain text that a note may be (§2.2), whatever a program or the system said. */
 export function plainNote(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ').slice(0, LIMITS.noteCharactersMax).toWellFormed();
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, LIMITS.noteCharactersMax)
+    .toWellFormed();
 }

@@ -58,15 +58,21 @@ export function judgeBeacon(encoded: Uint8Array, subject: Uint8Array, context: B
   if (!issuer || !key) return refused('beacon-issuer-unknown', 'the beacon was made by nobody in the network file');
   const opened = openSigned(BeaconMessage, encoded, { algorithm: 'ecdsa-p256-sha256', point: key.point }, context.crypto);
   if (opened.status === 'refused') return refused('beacon-signature-wrong', `${opened.detail}, ${issuer.name}'s`);
-  if (sameBytes(opened.value.issuer, subject)) return refused('beacon-by-subject', `${issuer.name} made the beacon itself; another member must`);
+  if (sameBytes(opened.value.issuer, subject))
+    return refused('beacon-by-subject', `${issuer.name} made the beacon itself; another member must`);
   return judgeAge(opened.value, issuer.name, network, context);
 }
 
 function judgeAge({ issuedAtMs, nonce }: Beacon, issuer: string, network: Uint8Array, context: BeaconContext): BeaconVerdict {
   const ageMaxMs = context.beaconAgeMaxMs ?? LIMITS.beaconAgeMaxMs;
   const ageMs = context.atMs - issuedAtMs;
-  if (ageMs > ageMaxMs + LIMITS.clockSkewMaxMs) return refused('beacon-too-old', `the beacon is ${seconds(ageMs)} old; at most ${seconds(ageMaxMs)} are accepted`);
-  if (ageMs < -LIMITS.clockSkewMaxMs) return refused('beacon-in-future', `the beacon is dated ${seconds(-ageMs)} after now; clocks may differ by ${seconds(LIMITS.clockSkewMaxMs)}`);
+  if (ageMs > ageMaxMs + LIMITS.clockSkewMaxMs)
+    return refused('beacon-too-old', `the beacon is ${seconds(ageMs)} old; at most ${seconds(ageMaxMs)} are accepted`);
+  if (ageMs < -LIMITS.clockSkewMaxMs)
+    return refused(
+      'beacon-in-future',
+      `the beacon is dated ${seconds(-ageMs)} after now; clocks may differ by ${seconds(LIMITS.clockSkewMaxMs)}`,
+    );
   return { status: 'accepted', issuer, value: beaconValue(network, nonce), issuedAtMs };
 }
 

@@ -75,7 +75,9 @@ export function startFetch(wanted: WantedBlob, written: number): BlobFetch {
 export function stepFetch(fetch: BlobFetch, event: FetchEvent): FetchStep {
   switch (event.event) {
     case 'connected':
-      return fetch.stage === 'waiting' || fetch.stage === 'asking' ? proceed({ ...fetch, stage: 'asking', asked: new Map() }, event.atMs) : unchanged(fetch);
+      return fetch.stage === 'waiting' || fetch.stage === 'asking'
+        ? proceed({ ...fetch, stage: 'asking', asked: new Map() }, event.atMs)
+        : unchanged(fetch);
     case 'disconnected':
       return fetch.stage === 'asking' ? unchanged({ ...fetch, stage: 'waiting', asked: new Map() }) : unchanged(fetch);
     case 'chunkReceived':
@@ -99,7 +101,8 @@ function unchanged(fetch: BlobFetch): FetchStep {
 
 /** Asks for what the window has room for; asks for the check when all is there. */
 function proceed(fetch: BlobFetch, atMs: number): FetchStep {
-  if (fetch.total !== undefined && fetch.written === fetch.total) return { fetch: { ...fetch, stage: 'checking' }, effects: [{ effect: 'check' }] };
+  if (fetch.total !== undefined && fetch.written === fetch.total)
+    return { fetch: { ...fetch, stage: 'checking' }, effects: [{ effect: 'check' }] };
   const offsets = windowOf(fetch).filter((offset) => !fetch.asked.has(offset) && !fetch.held.has(offset));
   const asked = new Map(fetch.asked);
   for (const offset of offsets) asked.set(offset, { atMs, times: 1 });
@@ -110,7 +113,8 @@ function proceed(fetch: BlobFetch, atMs: number): FetchStep {
 function windowOf({ total, written }: BlobFetch): number[] {
   const end = total ?? 1;
   const offsets: number[] = [];
-  for (let offset = written; offset < end && offsets.length < LIMITS.chunksInFlightMax; offset += LIMITS.chunkBytesMax) offsets.push(offset);
+  for (let offset = written; offset < end && offsets.length < LIMITS.chunksInFlightMax; offset += LIMITS.chunkBytesMax)
+    offsets.push(offset);
   return offsets;
 }
 
@@ -124,8 +128,10 @@ function chunkReceived(fetch: BlobFetch, chunk: BlobChunk, atMs: number): FetchS
   if (chunk.chunk === 'missing') return failed(fetch, 'missing', 'the one asked does not have it');
   const { offset, total, content } = chunk;
   if (!fetch.asked.has(offset)) return unchanged(fetch);
-  if (total > fetch.wanted.bytesMax) return failed(fetch, 'too-large', `it has ${total} bytes; at most ${fetch.wanted.bytesMax} are accepted`);
-  if (fetch.total !== undefined && total !== fetch.total) return failed(fetch, 'wrong', `it is said to have ${total} bytes, not ${fetch.total}`);
+  if (total > fetch.wanted.bytesMax)
+    return failed(fetch, 'too-large', `it has ${total} bytes; at most ${fetch.wanted.bytesMax} are accepted`);
+  if (fetch.total !== undefined && total !== fetch.total)
+    return failed(fetch, 'wrong', `it is said to have ${total} bytes, not ${fetch.total}`);
   if (content.length !== Math.min(LIMITS.chunkBytesMax, total - offset)) return unchanged(fetch);
   return taken({ ...fetch, total }, offset, content, atMs);
 }
@@ -167,5 +173,7 @@ function checked(fetch: BlobFetch, matches: boolean, atMs: number): FetchStep {
 function failed(fetch: BlobFetch, reason: FetchFailure, detail: string): FetchStep {
   const over: BlobFetch = { ...fetch, stage: 'failed', asked: new Map(), held: new Map() };
   const fail: FetchEffect = { effect: 'fail', reason, detail };
-  return reason === 'unanswered' ? { fetch: over, effects: [fail] } : { fetch: { ...over, written: 0 }, effects: [{ effect: 'discard' }, fail] };
+  return reason === 'unanswered'
+    ? { fetch: over, effects: [fail] }
+    : { fetch: { ...over, written: 0 }, effects: [{ effect: 'discard' }, fail] };
 }

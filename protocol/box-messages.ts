@@ -122,7 +122,9 @@ export const Report = struct({
   startedAtMs: UnixMs,
   endedAtMs: UnixMs,
   usage: struct({ wallMs: UnixMs, cpuMs: UnixMs, memoryBytesMax: UnixMs }),
-  outputs: list(struct({ path: CapsulePath, digest: Digest, bytes: integer({ min: 0, max: LIMITS.outputBytesMax }) }), { max: LIMITS.outputFilesMax }),
+  outputs: list(struct({ path: CapsulePath, digest: Digest, bytes: integer({ min: 0, max: LIMITS.outputBytesMax }) }), {
+    max: LIMITS.outputFilesMax,
+  }),
   stdout: BlobReference,
   stderr: BlobReference,
 });

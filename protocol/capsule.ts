@@ -58,7 +58,13 @@ export const RequestId = fixedBytes(16);
 export const CapsuleId = text({ min: 32, max: 32, pattern: /^[0-9a-f]{32}$/, like: '32 hexadecimal digits' });
 
 /** The id follows from who asks whom for what, so a repeated request is the same capsule. */
-export function capsuleIdOf(submission: { network: Uint8Array; device: string; client: string; request: Uint8Array; capsule: Uint8Array }): string {
+export function capsuleIdOf(submission: {
+  network: Uint8Array;
+  device: string;
+  client: string;
+  request: Uint8Array;
+  capsule: Uint8Array;
+}): string {
   const encoder = new TextEncoder();
   const { network, device, client, request, capsule } = submission;
   return hex(domainDigest('capsule', network, encoder.encode(device), encoder.encode(client), request, capsule).subarray(0, 16));

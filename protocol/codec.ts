@@ -15,7 +15,11 @@ import { harmless, MalformedValue, type Notation, type Schema } from './schema.t
 
 export type Decoded<T> =
   | { readonly status: 'decoded'; readonly value: T }
-  | { readonly status: 'malformed'; readonly reason: 'too-large' | 'not-cbor' | 'not-json' | 'not-deterministic' | 'not-as-declared'; readonly detail: string };
+  | {
+      readonly status: 'malformed';
+      readonly reason: 'too-large' | 'not-cbor' | 'not-json' | 'not-deterministic' | 'not-as-declared';
+      readonly detail: string;
+    };
 
 /** The one strict encoding of a value (§2.1). The value is ours: a wrong one is an error of the program and throws. */
 export function encodeStrict<T>(schema: Schema<T>, value: T): Uint8Array {
@@ -42,7 +46,11 @@ export function decodeStrict<T>(schema: Schema<T>, encoded: Uint8Array, bytesMax
     return { status: 'malformed', reason: 'not-cbor', detail: `not deterministic CBOR: ${messageOf(error)}` };
   }
   if (!sameBytes(encodedAgain, encoded)) {
-    return { status: 'malformed', reason: 'not-deterministic', detail: 'the bytes are not the deterministic encoding (RFC 8949 §4.2) of their value' };
+    return {
+      status: 'malformed',
+      reason: 'not-deterministic',
+      detail: 'the bytes are not the deterministic encoding (RFC 8949 §4.2) of their value',
+    };
   }
   return readDeclared(schema, raw, 'cbor');
 }
@@ -93,7 +101,15 @@ export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return true;
 }
 
-const strictOptions = { strict: true, useMaps: true, rejectDuplicateMapKeys: true, allowIndefinite: false, allowUndefined: false, allowInfinity: false, allowNaN: false } as const;
+const strictOptions = {
+  strict: true,
+  useMaps: true,
+  rejectDuplicateMapKeys: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+} as const;
 const bulkOptions = { useMaps: true, rejectDuplicateMapKeys: true } as const;
 const bulkEncoder = new Encoder({ variableMapSize: true, tagUint8Array: false, useRecords: false });
 
@@ -119,8 +135,13 @@ class BoundedTokenizer extends Tokenizer {
   }
 
   #follow(token: Token): void {
-    const items = Type.equals(token.type, Type.array) ? Number(token.value) : Type.equals(token.type, Type.map) ? 2 * Number(token.value) : 0;
-    if (Type.equals(token.type, Type.break) && this.#open.pop() !== Infinity) throw new Error('a break where nothing is of indefinite length');
+    const items = Type.equals(token.type, Type.array)
+      ? Number(token.value)
+      : Type.equals(token.type, Type.map)
+        ? 2 * Number(token.value)
+        : 0;
+    if (Type.equals(token.type, Type.break) && this.#open.pop() !== Infinity)
+      throw new Error('a break where nothing is of indefinite length');
     if (items > 0) this.#open.push(items);
     else this.#itemRead();
     if (this.#open.length > LIMITS.cborDepthMax) throw new Error(`lists and maps more than ${LIMITS.cborDepthMax} deep`);

@@ -39,7 +39,11 @@ export type DiscontinuityReason = 'reset-count-went-back' | 'restart-count-went-
 
 export type ContinuityVerdict =
   /** `explained-reset`: a higher count, and the device in one place. */
-  | { readonly status: 'continuous'; readonly change: 'first-seen' | 'same-boot' | 'explained-reset' | 'new-attestation-key'; readonly memory: Continuity }
+  | {
+      readonly status: 'continuous';
+      readonly change: 'first-seen' | 'same-boot' | 'explained-reset' | 'new-attestation-key';
+      readonly memory: Continuity;
+    }
   /** Late evidence of an earlier moment: nothing is learnt from it, and nothing held against the device. */
   | { readonly status: 'superseded'; readonly detail: string }
   | { readonly status: 'quarantined'; readonly reason: DiscontinuityReason; readonly detail: string };
@@ -62,8 +66,12 @@ function judgeSameBoot(earlier: Continuity, now: ClockState): ContinuityVerdict 
     return quarantined('second-operational-key', `two operational keys under reset count ${now.resetCount}; one chip has one a boot`);
   }
   if (now.timeMs >= latest.timeMs) return { status: 'continuous', change: 'same-boot', memory: { ...earlier, latest: now } };
-  if (now.beaconIssuedAtMs <= latest.beaconIssuedAtMs + LIMITS.clockSkewMaxMs) return { status: 'superseded', detail: 'later evidence of this boot is known already' };
-  return quarantined('time-went-back', `Time is ${now.timeMs} ms after ${latest.timeMs} ms under reset count ${now.resetCount}, though the beacon is newer`);
+  if (now.beaconIssuedAtMs <= latest.beaconIssuedAtMs + LIMITS.clockSkewMaxMs)
+    return { status: 'superseded', detail: 'later evidence of this boot is known already' };
+  return quarantined(
+    'time-went-back',
+    `Time is ${now.timeMs} ms after ${latest.timeMs} ms under reset count ${now.resetCount}, though the beacon is newer`,
+  );
 }
 
 /**
@@ -71,11 +79,15 @@ function judgeSameBoot(earlier: Continuity, now: ClockState): ContinuityVerdict 
  * device is in two places. With an older beacon it is merely late.
  */
 function judgeEarlierBoot({ latest, bootSeenAtMs }: Continuity, now: ClockState): ContinuityVerdict {
-  if (now.beaconIssuedAtMs <= bootSeenAtMs + LIMITS.clockSkewMaxMs) return { status: 'superseded', detail: 'a later boot of this device is known already' };
+  if (now.beaconIssuedAtMs <= bootSeenAtMs + LIMITS.clockSkewMaxMs)
+    return { status: 'superseded', detail: 'a later boot of this device is known already' };
   if (now.resetCount < latest.resetCount) {
     return quarantined('reset-count-went-back', `reset count ${now.resetCount} after ${latest.resetCount}: the TPM was cleared, or copied`);
   }
-  return quarantined('restart-count-went-back', `restart count ${now.restartCount} after ${latest.restartCount} under reset count ${now.resetCount}`);
+  return quarantined(
+    'restart-count-went-back',
+    `restart count ${now.restartCount} after ${latest.restartCount} under reset count ${now.resetCount}`,
+  );
 }
 
 function compareBoots(left: ClockState, right: ClockState): number {

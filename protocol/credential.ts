@@ -59,9 +59,17 @@ export const Credentials = list(bytes({ min: 1, max: LIMITS.credentialBytesMax }
 export function answerProof(
   crypto: Crypto,
   secret: Uint8Array,
-  about: { readonly network: Uint8Array; readonly issuer: Uint8Array; readonly subject: Uint8Array; readonly attestationKeyName: Uint8Array },
+  about: {
+    readonly network: Uint8Array;
+    readonly issuer: Uint8Array;
+    readonly subject: Uint8Array;
+    readonly attestationKeyName: Uint8Array;
+  },
 ): Uint8Array {
-  return crypto.hmacSha256(secret, concatBytes(domainPrefix('activation-answer'), about.network, about.issuer, about.subject, about.attestationKeyName));
+  return crypto.hmacSha256(
+    secret,
+    concatBytes(domainPrefix('activation-answer'), about.network, about.issuer, about.subject, about.attestationKeyName),
+  );
 }
 
 export type CredentialRefusal =
@@ -92,11 +100,13 @@ export function judgeCredentials(encoded: readonly Uint8Array[], subject: Member
   for (const one of encoded) {
     const verdict = judgeCredential(one, subject, context);
     if (verdict.status === 'refused') return verdict;
-    if (issuers.includes(verdict.issuer)) return refused('credential-issuer-repeated', `two credentials are by ${verdict.issuer}; each must be by another member`);
+    if (issuers.includes(verdict.issuer))
+      return refused('credential-issuer-repeated', `two credentials are by ${verdict.issuer}; each must be by another member`);
     issuers.push(verdict.issuer);
   }
   const { credentialsMin } = context.network.genesis;
-  if (issuers.length < credentialsMin) return refused('too-few-credentials', `${issuers.length} other members vouch for the attestation key; ${credentialsMin} must`);
+  if (issuers.length < credentialsMin)
+    return refused('too-few-credentials', `${issuers.length} other members vouch for the attestation key; ${credentialsMin} must`);
   return { status: 'accepted', issuers };
 }
 
@@ -113,9 +123,12 @@ export function judgeCredential(encoded: Uint8Array, subject: MemberKeys, contex
 }
 
 function judgeClaims(credential: Credential, subject: MemberKeys, context: CredentialContext): Refused | undefined {
-  if (!sameBytes(credential.network, networkId(context.network))) return refused('credential-of-other-network', 'a credential belongs to another network');
-  if (!sameBytes(credential.subject, subject.node)) return refused('credential-of-other-subject', `a credential is for ${hex(credential.subject)}`);
-  if (sameBytes(credential.issuer, subject.node)) return refused('credential-by-subject', 'the device vouches for itself; other members must');
+  if (!sameBytes(credential.network, networkId(context.network)))
+    return refused('credential-of-other-network', 'a credential belongs to another network');
+  if (!sameBytes(credential.subject, subject.node))
+    return refused('credential-of-other-subject', `a credential is for ${hex(credential.subject)}`);
+  if (sameBytes(credential.issuer, subject.node))
+    return refused('credential-by-subject', 'the device vouches for itself; other members must');
   if (!namesTheKeys(credential, subject)) return refused('credential-keys-differ', 'a credential names other keys than those shown');
   if (credential.issuedAtMs <= context.atMs + LIMITS.clockSkewMaxMs) return undefined;
   return refused('credential-in-future', 'a credential is dated after now');

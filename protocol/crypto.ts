@@ -24,13 +24,7 @@ export interface Crypto {
   verifyEcdsa: (curve: Curve, point: Uint8Array, hash: HashAlgorithm, message: Uint8Array, signature: Uint8Array) => boolean;
 
   /** RFC 8017 section 8.2.2. @param modulus big-endian without leading zero; the signature is exactly as long */
-  verifyRsaPkcs1: (
-    modulus: Uint8Array,
-    exponent: number,
-    hash: HashAlgorithm,
-    message: Uint8Array,
-    signature: Uint8Array,
-  ) => boolean;
+  verifyRsaPkcs1: (modulus: Uint8Array, exponent: number, hash: HashAlgorithm, message: Uint8Array, signature: Uint8Array) => boolean;
 
   /**
    * RSAVP1, RFC 8017 section 5.2.2: signature^exponent mod modulus, as long as the modulus.

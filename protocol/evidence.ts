@@ -83,7 +83,8 @@ export type EvidenceRefusal =
 
 /** One rule that held, for people: `capsule verify` prints a line for each. */
 export interface EvidenceStep {
-  readonly rule: 'member' | 'endorsement' | 'attestation-key' | 'credentials' | 'beacon' | 'quote' | 'measured-boot' | 'operational-key' | 'time';
+  readonly rule:
+    'member' | 'endorsement' | 'attestation-key' | 'credentials' | 'beacon' | 'quote' | 'measured-boot' | 'operational-key' | 'time';
   readonly detail: string;
 }
 
@@ -119,8 +120,10 @@ export function judgeDeviceEvidence(encoded: Uint8Array, context: EvidenceContex
 }
 
 function otherKeyThan(member: Member, evidence: DeviceEvidence): string | undefined {
-  if (!sameBytes(evidence.endorsementKey, member.endorsementKey)) return `the endorsement key is not the one that the network file has for ${member.name}`;
-  if (!sameBytes(evidence.attestationKey, member.attestationKey)) return `the attestation key is not the one that the network file has for ${member.name}`;
+  if (!sameBytes(evidence.endorsementKey, member.endorsementKey))
+    return `the endorsement key is not the one that the network file has for ${member.name}`;
+  if (!sameBytes(evidence.attestationKey, member.attestationKey))
+    return `the attestation key is not the one that the network file has for ${member.name}`;
   return undefined;
 }
 
@@ -147,16 +150,25 @@ function judgeVouched(evidence: DeviceEvidence, keys: MemberKeys, context: Evide
 
 type Attested = { readonly status: 'attested'; readonly time: CertifiedTime; readonly steps: readonly EvidenceStep[] };
 
-function judgeAttested(evidence: DeviceEvidence, keys: MemberKeys, beacon: Uint8Array, { crypto, network }: EvidenceContext): Attested | Untrusted {
+function judgeAttested(
+  evidence: DeviceEvidence,
+  keys: MemberKeys,
+  beacon: Uint8Array,
+  { crypto, network }: EvidenceContext,
+): Attested | Untrusted {
   const subject = { network: networkId(network), beaconValue: beacon, node: evidence.node, operationalKey: evidence.operationalKey };
   const quote = judgeQuote(crypto, keys.attestationKey, pcrPolicy, quoteOf(evidence), evidenceQualifier('evidence', subject));
   if (quote.status === 'refused') return untrusted(`quote-${quote.reason}`, quote.detail);
-  const boot = judgeMeasuredBoot({ registers: evidence.pcrs, eventLog: evidence.eventLog, operationalKey: evidence.operationalKey }, network.references);
+  const boot = judgeMeasuredBoot(
+    { registers: evidence.pcrs, eventLog: evidence.eventLog, operationalKey: evidence.operationalKey },
+    network.references,
+  );
   if (boot.status === 'refused') return untrusted(boot.reason, boot.detail);
   const signed = { attestation: evidence.time, signature: evidence.timeSignature };
   const time = judgeCertifiedTime(crypto, keys.attestationKey, signed, evidenceQualifier('evidence-time', subject));
   if (time.status === 'refused') return untrusted(`time-${time.reason}`, time.detail);
-  if (!isOneBoot(quote, time.time)) return untrusted('boots-differ', 'the quote and the certified time are of different boots or TPM firmware');
+  if (!isOneBoot(quote, time.time))
+    return untrusted('boots-differ', 'the quote and the certified time are of different boots or TPM firmware');
   return { status: 'attested', time: time.time, steps: attestedSteps(boot.measured, evidence.operationalKey, time.time) };
 }
 
@@ -171,7 +183,8 @@ function quoteOf(evidence: DeviceEvidence): Quote {
 }
 
 function isOneBoot(quote: { clockInfo: ClockInfo; firmwareVersion: bigint }, time: CertifiedTime): boolean {
-  const sameCounts = quote.clockInfo.resetCount === time.clockInfo.resetCount && quote.clockInfo.restartCount === time.clockInfo.restartCount;
+  const sameCounts =
+    quote.clockInfo.resetCount === time.clockInfo.resetCount && quote.clockInfo.restartCount === time.clockInfo.restartCount;
   return sameCounts && quote.firmwareVersion === time.firmwareVersion;
 }
 
@@ -179,7 +192,17 @@ function clockState(evidence: DeviceEvidence, time: CertifiedTime, beaconIssuedA
   const { resetCount, restartCount, clock, safe } = time.clockInfo;
   const attestationKeyDigest = blobDigest(evidence.attestationKey);
   const { operationalKey } = evidence;
-  return { resetCount, restartCount, timeMs: milliseconds(time.timeMs), clockMs: milliseconds(clock), safe, attestationKeyDigest, operationalKey, beaconIssuedAtMs, seenAtMs };
+  return {
+    resetCount,
+    restartCount,
+    timeMs: milliseconds(time.timeMs),
+    clockMs: milliseconds(clock),
+    safe,
+    attestationKeyDigest,
+    operationalKey,
+    beaconIssuedAtMs,
+    seenAtMs,
+  };
 }
 
 /** 2^53 ms are 285,000 years: a chip that claims more is held at the end of what we count. */

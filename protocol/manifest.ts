@@ -107,7 +107,6 @@ export const MANIFEST_DEFAULTS = {
   logKilobytes: 1_024,
 } as const;
 
-
 /** Turns a written manifest into the one on the wire. `atMs`: Unix time from which its deadline counts. */
 export function manifestFrom(written: WrittenManifest, files: readonly CapsuleFile[], atMs: number): Manifest {
   const limits = written.limits ?? {};
@@ -172,7 +171,8 @@ function contradictionIn(manifest: Manifest): string | undefined {
   const inFile = insideAnother([...paths]);
   if (inFile !== undefined) return `the manifest uses a part of "${inFile}" as a file and as a folder`;
   if (!paths.has(manifest.entry)) return `the entry "${manifest.entry}" is not among the files`;
-  if (manifest.policy.agreement > manifest.policy.replicas) return `${manifest.policy.agreement} of ${manifest.policy.replicas} replicas can't agree`;
+  if (manifest.policy.agreement > manifest.policy.replicas)
+    return `${manifest.policy.agreement} of ${manifest.policy.replicas} replicas can't agree`;
   return undefined;
 }
 

@@ -72,9 +72,11 @@ export function judgeMeasuredBoot(
   references: readonly Reference[],
 ): MeasuredBootVerdict {
   const { pcr8, pcr14 } = shown.registers;
-  if (sameBytes(pcr8, zeroRegister) || sameBytes(pcr14, zeroRegister)) return refused('registers-zero', 'PCR 8 or 14 is zero: nothing was measured since the TPM was reset');
+  if (sameBytes(pcr8, zeroRegister) || sameBytes(pcr14, zeroRegister))
+    return refused('registers-zero', 'PCR 8 or 14 is zero: nothing was measured since the TPM was reset');
   const expected = expectedRegisters(shown.eventLog, shown.operationalKey);
-  if (!sameBytes(expected.pcr14, pcr14)) return refused('event-log-differs', `the event log replays to ${hex(expected.pcr14)}; PCR 14 is ${hex(pcr14)}`);
+  if (!sameBytes(expected.pcr14, pcr14))
+    return refused('event-log-differs', `the event log replays to ${hex(expected.pcr14)}; PCR 14 is ${hex(pcr14)}`);
   return judgeOperationalKey(pcr8, expected.pcr8, shown.operationalKey) ?? judgeEvents(shown.eventLog, references);
 }
 
@@ -93,7 +95,8 @@ function judgeEvents(eventLog: readonly MeasuredEvent[], references: readonly Re
     if (!event) return refused('measurement-missing', `the ${kind} was not measured`);
     if (second) return refused('measurement-repeated', `the ${kind} was measured more than once since the TPM was reset; once is right`);
     const reference = references.find((known) => known.kind === kind && sameBytes(known.digest, event.digest));
-    if (!reference) return refused('measurement-unknown', `the ${kind} measured as ${hex(event.digest)} is none that the network file knows`);
+    if (!reference)
+      return refused('measurement-unknown', `the ${kind} measured as ${hex(event.digest)} is none that the network file knows`);
     measured.push(reference);
   }
   return { status: 'accepted', measured };

@@ -22,7 +22,11 @@ export interface MemberKeys {
 }
 
 type KeyFault = 'malformed' | 'not-the-template' | 'unusable-key' | 'weak-key';
-export type MemberKeysRefusal = `endorsement-key-${KeyFault}` | `attestation-key-${KeyFault}` | `vrf-key-${KeyFault}` | `endorsement-certificate-${EndorsementCertificateRefusal}`;
+export type MemberKeysRefusal =
+  | `endorsement-key-${KeyFault}`
+  | `attestation-key-${KeyFault}`
+  | `vrf-key-${KeyFault}`
+  | `endorsement-certificate-${EndorsementCertificateRefusal}`;
 
 export type MemberKeysVerdict =
   | { readonly status: 'accepted'; readonly keys: MemberKeys }
@@ -47,7 +51,16 @@ export function judgeMemberKeys(
   const vrf = judgeVrfKey(crypto, member.vrfKey, endorsement.key);
   if (vrf.status === 'refused') return refused(`vrf-key-${vrf.reason}`, vrf.detail);
   const named = { name: member.name, node: nodeIdOf(member.endorsementKey), vrfKeyDigest: blobDigest(member.vrfKey) };
-  return { status: 'accepted', keys: { ...named, endorsementKey: endorsement.key, attestationKey: attestation.key, vrfKey: vrf.key, softwareTpm: certificate.authority.softwareTpm } };
+  return {
+    status: 'accepted',
+    keys: {
+      ...named,
+      endorsementKey: endorsement.key,
+      attestationKey: attestation.key,
+      vrfKey: vrf.key,
+      softwareTpm: certificate.authority.softwareTpm,
+    },
+  };
 }
 
 /** The key with which a member signs beacons and credentials; undefined where it hasn't the template. */

@@ -98,7 +98,8 @@ function contradictionIn(network: Network): string | undefined {
   if (new Set(seats).size !== seats.length) return 'the genesis names one member twice';
   if (new Set(ids).size !== ids.length) return 'two members have one endorsement key';
   if (new Set(network.members.map((member) => member.name)).size !== ids.length) return 'two members have the same name';
-  if (network.members.some((member) => member.name === GOSSIP_LEVEL)) return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
+  if (network.members.some((member) => member.name === GOSSIP_LEVEL))
+    return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
   if (ids.length !== seats.length || !ids.every((id) => seats.includes(id))) return 'the members are not those that the genesis names';
   return undefined;
 }

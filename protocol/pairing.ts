@@ -64,7 +64,16 @@ export const PairingGrant = struct({
 });
 export type PairingGrant = Infer<typeof PairingGrant>;
 
-export const PAIRING_REFUSALS = ['malformed', 'unknown-invitation', 'expired', 'wrong-token', 'other-request', 'unsuitable-key', 'name-taken', 'registry-full'] as const;
+export const PAIRING_REFUSALS = [
+  'malformed',
+  'unknown-invitation',
+  'expired',
+  'wrong-token',
+  'other-request',
+  'unsuitable-key',
+  'name-taken',
+  'registry-full',
+] as const;
 export type PairingRefusal = (typeof PAIRING_REFUSALS)[number];
 
 const authenticated = (bytesMax: number) => ({ body: bytes({ max: bytesMax }), mac: fixedBytes(32) });
@@ -91,7 +100,11 @@ export function formatInvitation(invitation: Invitation): string {
 export function parseInvitation(line: string): Decoded<Invitation> {
   const plain = line.replaceAll(/\s/g, '');
   if (plain.length > LIMITS.invitationCharactersMax || !/^[A-Za-z0-9_-]+$/.test(plain)) {
-    return { status: 'malformed', reason: 'not-as-declared', detail: 'an invitation is one line of letters, digits, - and _, as npm run pair has printed it' };
+    return {
+      status: 'malformed',
+      reason: 'not-as-declared',
+      detail: 'an invitation is one line of letters, digits, - and _, as npm run pair has printed it',
+    };
   }
   try {
     return decodeStrict(Invitation, Uint8Array.fromBase64(plain, { alphabet: 'base64url' }), LIMITS.invitationCharactersMax);
@@ -109,7 +122,10 @@ export function objectionToName(name: string): string | undefined {
 }
 
 /** The request of one who holds `invitation`. */
-export function sealPairingRequest(invitation: Invitation, keys: { readonly publicKey: Uint8Array; readonly signingKey?: Uint8Array }): Uint8Array {
+export function sealPairingRequest(
+  invitation: Invitation,
+  keys: { readonly publicKey: Uint8Array; readonly signingKey?: Uint8Array },
+): Uint8Array {
   const { id, kind, name, token } = invitation;
   const body = encodeStrict(PairingRequest, { invitation: id, kind, name, ...keys });
   return encodeStrict(SealedRequest, { body, mac: macOf('pairing-request', token, body) });
@@ -121,11 +137,13 @@ export function judgePairingRequest(encoded: Uint8Array, invitation: Invitation,
   if (sealed.status === 'malformed') return refuse('malformed', sealed.detail);
   if (atMs >= invitation.expiresAtMs) return refuse('expired', 'the invitation has expired; have a new one made');
   const { body, mac } = sealed.value;
-  if (!sameMac(mac, macOf('pairing-request', invitation.token, body))) return refuse('wrong-token', 'the request was not made with this invitation');
+  if (!sameMac(mac, macOf('pairing-request', invitation.token, body)))
+    return refuse('wrong-token', 'the request was not made with this invitation');
   const request = decodeStrict(PairingRequest, body, LIMITS.pairingRequestBytesMax);
   if (request.status === 'malformed') return refuse('malformed', request.detail);
   const { kind, name, signingKey } = request.value;
-  if (!sameInvitation(request.value, invitation)) return refuse('other-request', `this invitation is for the ${invitation.kind} "${invitation.name}", not for the ${kind} "${name}"`);
+  if (!sameInvitation(request.value, invitation))
+    return refuse('other-request', `this invitation is for the ${invitation.kind} "${invitation.name}", not for the ${kind} "${name}"`);
   if (kind === 'box' && !signingKey) return refuse('unsuitable-key', 'a box must have an Ed25519 key for what it signs');
   return { status: 'accepted', request: request.value, digest: blobDigest(body) };
 }
@@ -145,7 +163,8 @@ export function judgePairingAnswer(encoded: Uint8Array, request: Uint8Array, tok
   if (answer.status === 'malformed') return refuse('malformed', answer.detail);
   if (answer.value.status === 'refused') return refuse(answer.value.reason, harmless(answer.value.detail, LIMITS.noteCharactersMax));
   const { body, mac } = answer.value;
-  if (!sameMac(mac, macOf('pairing-response', token, body))) return refuse('wrong-token', 'the answer was not made by a device that knows this invitation');
+  if (!sameMac(mac, macOf('pairing-response', token, body)))
+    return refuse('wrong-token', 'the answer was not made by a device that knows this invitation');
   const grant = decodeStrict(PairingGrant, body, LIMITS.pairingAnswerBytesMax);
   if (grant.status === 'malformed') return refuse('malformed', grant.detail);
   const sent = decodeStrict(SealedRequest, request, LIMITS.pairingRequestBytesMax);

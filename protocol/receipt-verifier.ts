@@ -37,7 +37,14 @@ export interface Step {
 }
 
 export type ReceiptVerdict =
-  | { readonly status: 'verified'; readonly receipt: Receipt; readonly manifest: Manifest; readonly report: Report; readonly software: BoxEvidence['software']; readonly steps: readonly Step[] }
+  | {
+      readonly status: 'verified';
+      readonly receipt: Receipt;
+      readonly manifest: Manifest;
+      readonly report: Report;
+      readonly software: BoxEvidence['software'];
+      readonly steps: readonly Step[];
+    }
   | { readonly status: 'refused'; readonly reason: ReceiptRefusal; readonly detail: string; readonly steps: readonly Step[] };
 
 export interface VerifierContext {
@@ -88,14 +95,18 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
 function checkNetwork(receipt: Receipt, { network }: VerifierContext, steps: Step[]): void {
   const expected = networkId(network);
   if (!sameBytes(receipt.network, expected)) {
-    throw new Refused('foreign-network', `the receipt is of network ${hex(receipt.network).slice(0, 16)}; the network file is of ${hex(expected).slice(0, 16)}`);
+    throw new Refused(
+      'foreign-network',
+      `the receipt is of network ${hex(receipt.network).slice(0, 16)}; the network file is of ${hex(expected).slice(0, 16)}`,
+    );
   }
   steps.push({ rule: 'network', detail: `${network.genesis.name} (${hex(expected).slice(0, 16)})` });
 }
 
 function checkDevice(encoded: Uint8Array, receipt: Receipt, { network, crypto }: VerifierContext, steps: Step[]): void {
   const device = judgeDeviceEvidence(receipt.deviceEvidence, { network, crypto, atMs: receipt.endedAtMs });
-  if (device.status === 'untrusted') throw new Refused('device-untrusted', `the device's evidence is refused (${device.reason}): ${device.detail}`);
+  if (device.status === 'untrusted')
+    throw new Refused('device-untrusted', `the device's evidence is refused (${device.reason}): ${device.detail}`);
   steps.push(...device.steps);
   if (!sameBytes(device.node, receipt.node) || device.name !== receipt.device) {
     throw new Refused('device-untrusted', `the receipt names device ${receipt.device}, its evidence is of ${device.name}`);
@@ -104,7 +115,8 @@ function checkDevice(encoded: Uint8Array, receipt: Receipt, { network, crypto }:
   if (opened.status === 'refused') throw new Refused(opened.reason, opened.detail);
   steps.push({ rule: 'receipt signature', detail: `by ${device.name}'s operational key, which its TPM quoted in PCR 8` });
   const tpm = device.softwareTpm ? 'software-tpm' : 'hardware-tpm';
-  if (receipt.tpm !== tpm) throw new Refused('tpm-kind-misstated', `the receipt says ${receipt.tpm}; the endorsement certificate says ${tpm}`);
+  if (receipt.tpm !== tpm)
+    throw new Refused('tpm-kind-misstated', `the receipt says ${receipt.tpm}; the endorsement certificate says ${tpm}`);
 }
 
 function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
@@ -112,17 +124,23 @@ function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
   if (manifest.status === 'malformed') throw new Refused('manifest-malformed', manifest.detail);
   const { network, device, client, request } = receipt;
   const id = capsuleIdOf({ network, device, client, request, capsule: capsuleDigest(receipt.manifest) });
-  if (id !== receipt.capsule) throw new Refused('capsule-mismatch', `manifest, client and request make capsule ${id}, not ${receipt.capsule}`);
-  steps.push({ rule: 'manifest', detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${manifest.value.files.length} files, by client ${client}` });
+  if (id !== receipt.capsule)
+    throw new Refused('capsule-mismatch', `manifest, client and request make capsule ${id}, not ${receipt.capsule}`);
+  steps.push({
+    rule: 'manifest',
+    detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${manifest.value.files.length} files, by client ${client}`,
+  });
   return manifest.value;
 }
 
 function checkBoxEvidence(receipt: Receipt, { crypto }: VerifierContext, steps: Step[]): Measurements {
   const before = requireMeasurement(receipt, receipt.measuredBefore, crypto);
   const after = requireMeasurement(receipt, receipt.measuredAfter, crypto);
-  if (sameBytes(receipt.measuredBefore.nonce, receipt.measuredAfter.nonce)) throw new Refused('box-evidence-refused', 'one measurement stands for both, before and after the run');
+  if (sameBytes(receipt.measuredBefore.nonce, receipt.measuredAfter.nonce))
+    throw new Refused('box-evidence-refused', 'one measurement stands for both, before and after the run');
   const changed = softwareChanges(before.software, after.software);
-  if (changed.length > 0) throw new Refused('software-changed', `the box reports other software after the run than before it: ${changed.join(', ')}`);
+  if (changed.length > 0)
+    throw new Refused('software-changed', `the box reports other software after the run than before it: ${changed.join(', ')}`);
   steps.push({ rule: 'box evidence', detail: `${receipt.box.name} before and after the run, the same software, ${receipt.box.trust}` });
   return { before, after };
 }
@@ -138,8 +156,10 @@ function mismatchInEvidence(receipt: Receipt, measurement: Measurement, evidence
   const run = runIdOf(receipt.capsule, receipt.attempt);
   if (evidence.run !== run) return `the box evidence is of run ${evidence.run}, not ${run}`;
   if (!sameBytes(evidence.network, receipt.network)) return 'the box evidence is of another network';
-  if (evidence.box !== receipt.box.name || evidence.device !== receipt.device) return `the box evidence is of ${evidence.box} at ${evidence.device}`;
-  if (!sameBytes(evidence.beacon, domainDigest('beacon-value', receipt.network, measurement.nonce))) return 'the box evidence answers another challenge';
+  if (evidence.box !== receipt.box.name || evidence.device !== receipt.device)
+    return `the box evidence is of ${evidence.box} at ${evidence.device}`;
+  if (!sameBytes(evidence.beacon, domainDigest('beacon-value', receipt.network, measurement.nonce)))
+    return 'the box evidence answers another challenge';
   if (evidence.madeAtMs + LIMITS.clockSkewMaxMs < measurement.issuedAtMs) return 'the box evidence was made before its challenge';
   if (evidence.madeAtMs > measurement.issuedAtMs + LIMITS.beaconAgeMaxMs) return 'the box evidence came too late after its challenge';
   return undefined;
@@ -150,10 +170,17 @@ function checkReport(receipt: Receipt, { crypto }: VerifierContext, steps: Step[
   const run = runIdOf(receipt.capsule, receipt.attempt);
   if (report.run !== run) throw new Refused('report-refused', `the report is of run ${report.run}, not ${run}`);
   if (!sameBytes(report.network, receipt.network) || report.device !== receipt.device || report.box !== receipt.box.name) {
-    throw new Refused('report-refused', `the report is of ${report.box} at ${report.device}, not of ${receipt.box.name} at ${receipt.device}`);
+    throw new Refused(
+      'report-refused',
+      `the report is of ${report.box} at ${report.device}, not of ${receipt.box.name} at ${receipt.device}`,
+    );
   }
-  if (!sameBytes(report.capsule, capsuleDigest(receipt.manifest))) throw new Refused('capsule-mismatch', 'the report is of another manifest');
-  steps.push({ rule: 'report', detail: `signed by ${receipt.box.name}: ${report.outputs.length} outputs, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time` });
+  if (!sameBytes(report.capsule, capsuleDigest(receipt.manifest)))
+    throw new Refused('capsule-mismatch', 'the report is of another manifest');
+  steps.push({
+    rule: 'report',
+    detail: `signed by ${receipt.box.name}: ${report.outputs.length} outputs, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time`,
+  });
   return report;
 }
 
@@ -169,7 +196,8 @@ function checkTimes(receipt: Receipt, measured: Measurements, report: Report, st
   ];
   order.slice(1).forEach(([name, atMs], index) => {
     const [earlierName, earlierMs] = order[index] as readonly [string, number];
-    if (atMs + LIMITS.clockSkewMaxMs < earlierMs) throw new Refused('times-out-of-order', `"${name}" (${atMs}) lies before "${earlierName}" (${earlierMs})`);
+    if (atMs + LIMITS.clockSkewMaxMs < earlierMs)
+      throw new Refused('times-out-of-order', `"${name}" (${atMs}) lies before "${earlierName}" (${earlierMs})`);
   });
   steps.push({ rule: 'times', detail: 'accepted, measured, run, measured again, closed, in this order' });
 }
@@ -177,7 +205,10 @@ function checkTimes(receipt: Receipt, measured: Measurements, report: Report, st
 function checkEnd(receipt: Receipt, report: Report, steps: Step[]): void {
   const end = endOf(report.outcome);
   if (end.state !== receipt.state || end.reason !== receipt.reason) {
-    throw new Refused('end-misstated', `the receipt says ${receipt.state} (${receipt.reason ?? 'no reason'}); the report makes it ${end.state} (${end.reason ?? 'no reason'})`);
+    throw new Refused(
+      'end-misstated',
+      `the receipt says ${receipt.state} (${receipt.reason ?? 'no reason'}); the report makes it ${end.state} (${end.reason ?? 'no reason'})`,
+    );
   }
   steps.push({ rule: 'end', detail: receipt.reason ? `${receipt.state}: ${receipt.reason}` : receipt.state });
 }

@@ -48,7 +48,11 @@ export function struct<const F extends Fields>(fields: F): Schema<Struct<F>> {
         if (present) value[name] = schemaOf(field).read(given.get(name), `${at}.${name}`, notation);
         given.delete(name);
       }
-      requireNoMore(given, at, declared.map(([name]) => name));
+      requireNoMore(
+        given,
+        at,
+        declared.map(([name]) => name),
+      );
       return value as Struct<F>;
     },
     write(value, notation) {
@@ -98,8 +102,10 @@ export function text(bounds: { min?: number; max: number; pattern?: RegExp; like
       if (typeof raw !== 'string') throw new MalformedValue(`${at} is ${show(raw)}; it must be text`);
       requireWithin(raw.length, min, bounds.max, at, 'characters');
       if (!raw.isWellFormed()) throw new MalformedValue(`${at} holds half of a surrogate pair; it must be well-formed Unicode`);
-      if (!bounds.multiline && hasControlCharacter(raw)) throw new MalformedValue(`${at} holds control characters; it must be one line of plain text`);
-      if (bounds.pattern && !bounds.pattern.test(raw)) throw new MalformedValue(`${at} is ${show(raw)}; it must be ${bounds.like ?? String(bounds.pattern)}`);
+      if (!bounds.multiline && hasControlCharacter(raw))
+        throw new MalformedValue(`${at} holds control characters; it must be one line of plain text`);
+      if (bounds.pattern && !bounds.pattern.test(raw))
+        throw new MalformedValue(`${at} is ${show(raw)}; it must be ${bounds.like ?? String(bounds.pattern)}`);
       return raw;
     },
     write: (value) => value,
@@ -108,19 +114,28 @@ export function text(bounds: { min?: number; max: number; pattern?: RegExp; like
 
 /** A byte string of `min` to `max` bytes; base64 in JSON. */
 export function bytes(bounds: { min?: number; max: number }): Schema<Uint8Array> {
-  return byteString(bounds.min ?? 0, bounds.max, { toText: (value) => value.toBase64(), fromText: (value) => Uint8Array.fromBase64(value), like: 'base64' });
+  return byteString(bounds.min ?? 0, bounds.max, {
+    toText: (value) => value.toBase64(),
+    fromText: (value) => Uint8Array.fromBase64(value),
+    like: 'base64',
+  });
 }
 
 /** A byte string of exactly `length` bytes; lower-case hexadecimal in JSON. */
 export function fixedBytes(length: number): Schema<Uint8Array> {
-  return byteString(length, length, { toText: (value) => value.toHex(), fromText: (value) => Uint8Array.fromHex(value), like: 'hexadecimal' });
+  return byteString(length, length, {
+    toText: (value) => value.toHex(),
+    fromText: (value) => Uint8Array.fromHex(value),
+    like: 'hexadecimal',
+  });
 }
 
 /** A whole number, inside ±(2^53 − 1). */
 export function integer(bounds: { min: number; max: number }): Schema<number> {
   return {
     read(raw, at) {
-      if (typeof raw !== 'number' || !Number.isSafeInteger(raw) || Object.is(raw, -0)) throw new MalformedValue(`${at} is ${show(raw)}; it must be a whole number`);
+      if (typeof raw !== 'number' || !Number.isSafeInteger(raw) || Object.is(raw, -0))
+        throw new MalformedValue(`${at} is ${show(raw)}; it must be a whole number`);
       requireWithin(raw, bounds.min, bounds.max, at, '');
       return raw;
     },
@@ -141,7 +156,8 @@ export function oneOf<const W extends string | number>(...words: readonly W[]): 
   return {
     read(raw, at) {
       const word = words.find((candidate) => candidate === raw);
-      if (word === undefined) throw new MalformedValue(`${at} is ${show(raw)}; it must be ${words.length === 1 ? '' : 'one of '}${words.join(', ')}`);
+      if (word === undefined)
+        throw new MalformedValue(`${at} is ${show(raw)}; it must be ${words.length === 1 ? '' : 'one of '}${words.join(', ')}`);
       return word;
     },
     write: (value) => value,
@@ -167,7 +183,9 @@ export function record<T>(name: Schema<string>, item: Schema<T>, bounds: { max: 
     read(raw, at, notation) {
       const given = entriesOf(raw, at);
       requireWithin(given.size, 0, bounds.max, at, 'entries');
-      const entries = [...given].map(([key, value]) => [name.read(key, `${at} key`, notation), item.read(value, `${at}.${key}`, notation)] as const);
+      const entries = [...given].map(
+        ([key, value]) => [name.read(key, `${at} key`, notation), item.read(value, `${at}.${key}`, notation)] as const,
+      );
       return Object.fromEntries(entries);
     },
     write: (value, notation) => Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, item.write(entry, notation)])),
@@ -176,7 +194,10 @@ export function record<T>(name: Schema<string>, item: Schema<T>, bounds: { max: 
 
 /** Text by others for a sentence of ours: one well-formed line of at most `max` UTF-16 units, without control characters. */
 export function harmless(value: string, max: number): string {
-  return value.slice(0, max).toWellFormed().replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
+  return value
+    .slice(0, max)
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
 }
 
 interface TextForm {

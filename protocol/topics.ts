@@ -104,20 +104,30 @@ function parseLevels(levels: string[]): Topic | undefined {
   const clientKind = levels.slice(3).join('/');
   if (first === GOSSIP_LEVEL) return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
   if (second === 'status') return { to: 'status', device: first };
-  if (second === 'pair' && (fourth === 'request' || fourth === 'response')) return { to: 'pairing', device: first, invitation: third, kind: fourth };
+  if (second === 'pair' && (fourth === 'request' || fourth === 'response'))
+    return { to: 'pairing', device: first, invitation: third, kind: fourth };
   if (second === 'clients' && fourth === 'capsules' && isOneOf(CAPSULE_NEWS, sixth)) {
     return { to: 'capsule', device: first, client: third, capsule: fifth, kind: sixth };
   }
-  if (second === 'clients' && isOneOf([...CLIENT_REQUESTS, ...CLIENT_ANSWERS], clientKind)) return { to: 'client', device: first, client: third, kind: clientKind };
-  if (second === 'hpc' && fourth === 'up' && isOneOf(BOX_UP, fifth)) return { to: 'box', device: first, box: third, direction: 'up', kind: fifth };
-  if (second === 'hpc' && fourth === 'down' && isOneOf(BOX_DOWN, fifth)) return { to: 'box', device: first, box: third, direction: 'down', kind: fifth };
+  if (second === 'clients' && isOneOf([...CLIENT_REQUESTS, ...CLIENT_ANSWERS], clientKind))
+    return { to: 'client', device: first, client: third, kind: clientKind };
+  if (second === 'hpc' && fourth === 'up' && isOneOf(BOX_UP, fifth))
+    return { to: 'box', device: first, box: third, direction: 'up', kind: fifth };
+  if (second === 'hpc' && fourth === 'down' && isOneOf(BOX_DOWN, fifth))
+    return { to: 'box', device: first, box: third, direction: 'down', kind: fifth };
   return undefined;
 }
 
 function areNamed(topic: Topic): boolean {
-  const names = [...('device' in topic ? [topic.device] : []), ...('client' in topic ? [topic.client] : []), ...('box' in topic ? [topic.box] : [])];
+  const names = [
+    ...('device' in topic ? [topic.device] : []),
+    ...('client' in topic ? [topic.client] : []),
+    ...('box' in topic ? [topic.box] : []),
+  ];
   const id = 'capsule' in topic ? topic.capsule : 'invitation' in topic ? topic.invitation : undefined;
-  return names.every((name) => name.length <= LIMITS.nameCharactersMax && namePattern.test(name)) && (id === undefined || idPattern.test(id));
+  return (
+    names.every((name) => name.length <= LIMITS.nameCharactersMax && namePattern.test(name)) && (id === undefined || idPattern.test(id))
+  );
 }
 
 function isOneOf<W extends string>(words: readonly W[], word: string): word is W {

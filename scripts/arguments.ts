@@ -71,7 +71,13 @@ export async function runProgram(program: Program, line: readonly string[]): Pro
 
 /** Checks operands and options of a line. @throws UsageError */
 export function readLine<O extends Options>(declaration: CommandDeclaration<O>, line: readonly string[]): Given<O> {
-  const { tokens, values, positionals } = parseArgs({ args: [...line], options: nodeOptions(declaration.options), strict: false, allowPositionals: true, tokens: true });
+  const { tokens, values, positionals } = parseArgs({
+    args: [...line],
+    options: nodeOptions(declaration.options),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   for (const token of tokens) {
     if (token.kind === 'option') requireOption(declaration, token.name, token.rawName, token.value);
   }
@@ -87,12 +93,19 @@ export function programHelp({ name, summary, commands }: Program): string {
 export function commandHelp(declaration: CommandDeclaration<Options>, program: string): string {
   const options = Object.entries(declaration.options).map(([name, option]) => [optionUsage(name, option), option.help] as const);
   const notes = declaration.notes === undefined ? [] : [`\n${declaration.notes}`];
-  return [`${declaration.summary}\n`, `usage: ${usage(declaration, program)}\n`, ...columns([...options, ['--help', 'this text'] as const]), ...notes].join('\n');
+  return [
+    `${declaration.summary}\n`,
+    `usage: ${usage(declaration, program)}\n`,
+    ...columns([...options, ['--help', 'this text'] as const]),
+    ...notes,
+  ].join('\n');
 }
 
 /** The word of `known` that was meant most likely, if one is near enough to be a slip of the finger. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((candidate) => ({ candidate, slips: slipsBetween(word, candidate) })).sort((left, right) => left.slips - right.slips);
+  const ranked = known
+    .map((candidate) => ({ candidate, slips: slipsBetween(word, candidate) }))
+    .sort((left, right) => left.slips - right.slips);
   const [best] = ranked;
   return best !== undefined && best.slips <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
 }
@@ -109,20 +122,31 @@ export function helpAsked(line: readonly string[]): boolean {
 
 function nodeOptions(options: Options): ParseArgsOptionsConfig {
   return Object.fromEntries(
-    Object.entries(options).map(([name, { value, short }]) => [name, { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }] as const),
+    Object.entries(options).map(
+      ([name, { value, short }]) =>
+        [name, { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }] as const,
+    ),
   );
 }
 
 function requireOption(declaration: CommandDeclaration<Options>, name: string, typed: string, value: string | undefined): void {
   const option = Object.hasOwn(declaration.options, name) ? declaration.options[name] : undefined;
-  if (!option) throw new UsageError(`${declaration.name} has no option ${typed}; ${nearestAdvice(`--${name}`, Object.keys(declaration.options).map((known) => `--${known}`))}`);
-  if (option.value !== undefined && (value === undefined || value === '')) throw new UsageError(`${typed} needs a value: ${optionUsage(name, option)}`);
+  if (!option)
+    throw new UsageError(
+      `${declaration.name} has no option ${typed}; ${nearestAdvice(
+        `--${name}`,
+        Object.keys(declaration.options).map((known) => `--${known}`),
+      )}`,
+    );
+  if (option.value !== undefined && (value === undefined || value === ''))
+    throw new UsageError(`${typed} needs a value: ${optionUsage(name, option)}`);
   if (option.value === undefined && value !== undefined) throw new UsageError(`${typed} takes no value, and got "${value}"`);
 }
 
 function requireOperands(declaration: CommandDeclaration<Options>, operands: readonly string[]): void {
   const missing = declaration.operands[operands.length];
-  if (missing !== undefined && !missing.startsWith('[')) throw new UsageError(`${missing} is missing: ${usage(declaration, declaration.name)}`);
+  if (missing !== undefined && !missing.startsWith('['))
+    throw new UsageError(`${missing} is missing: ${usage(declaration, declaration.name)}`);
   const extra = operands[declaration.operands.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many: ${usage(declaration, declaration.name)}`);
 }
@@ -144,7 +168,9 @@ function optionUsage(name: string, { value, short }: Option): string {
 function columns(lines: readonly (readonly [string, string])[]): string[] {
   const wideMax = 30;
   const width = Math.max(0, ...lines.map(([left]) => left.length).filter((length) => length <= wideMax));
-  return lines.map(([left, right]) => (left.length > wideMax ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`));
+  return lines.map(([left, right]) =>
+    left.length > wideMax ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
+  );
 }
 
 function say(text: string): number {

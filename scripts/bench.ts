@@ -62,7 +62,9 @@ async function main(line: readonly string[]): Promise<number> {
   const facts = { startedAt: new Date(), quick: options.quick, rounds: options.quick ? rounds.quick : rounds.full, loadBefore: loadavg() };
   const rows = await measure(chosen, facts);
   terminal.line(`\n${tableOf(rows, terminal)}`);
-  terminal.line(`  medians of ${facts.rounds} rounds, ours and floor in turns; ${durationText(Date.now() - facts.startedAt.getTime())}, load ${loadavg()[0]?.toFixed(1) ?? ''}`);
+  terminal.line(
+    `  medians of ${facts.rounds} rounds, ours and floor in turns; ${durationText(Date.now() - facts.startedAt.getTime())}, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
+  );
   if (options.json !== undefined) writeFileSync(options.json, `${await jsonOf(rows, facts)}\n`);
   return rows.some(({ status }) => status === 'measured') ? 0 : 1;
 }
@@ -95,9 +97,11 @@ async function measure(chosen: readonly Benchmark[], how: Pick<BenchContext, 'qu
 async function measureOne(benchmark: Benchmark, context: BenchContext): Promise<Row[]> {
   const startedAt = performance.now();
   terminal.show(`  ${benchmark.name}: ${benchmark.summary}`);
-  const rows = await benchmark.run(context).catch((error: unknown): Row[] => [
-    { status: 'not-measured', metric: benchmark.metric, reason: error instanceof Error ? error.message : String(error) },
-  ]);
+  const rows = await benchmark
+    .run(context)
+    .catch((error: unknown): Row[] => [
+      { status: 'not-measured', metric: benchmark.metric, reason: error instanceof Error ? error.message : String(error) },
+    ]);
   terminal.line(terminal.paint('quiet', `  ${benchmark.name.padEnd(14)} ${durationText(performance.now() - startedAt)}`));
   return rows;
 }

@@ -18,8 +18,22 @@ const run = promisify(execFile);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sourcesFolder = join(root, 'device/tpm/addon');
 const libraries = ['tss2-esys', 'tss2-mu', 'tss2-rc', 'tss2-tctildr'];
-const flags = ['-std=c++17', '-O2', '-g0', '-fPIC', '-shared', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti',
-  '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wall', '-Wextra', '-Werror', '-Wl,-z,relro,-z,now'];
+const flags = [
+  '-std=c++17',
+  '-O2',
+  '-g0',
+  '-fPIC',
+  '-shared',
+  '-fvisibility=hidden',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fstack-protector-strong',
+  '-D_FORTIFY_SOURCE=2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wl,-z,relro,-z,now',
+];
 const sanitizerFlags = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-omit-frame-pointer'];
 
 /**
@@ -54,8 +68,11 @@ async function requireTss() {
   try {
     return (await run('pkg-config', ['--modversion', ...libraries])).stdout.trim().split('\n')[0];
   } catch (cause) {
-    throw new Error('The TPM addon needs tpm2-tss with its headers and pkg-config; on Debian and Raspberry Pi OS: '
-      + 'sudo apt install pkg-config libtss2-dev', { cause });
+    throw new Error(
+      'The TPM addon needs tpm2-tss with its headers and pkg-config; on Debian and Raspberry Pi OS: ' +
+        'sudo apt install pkg-config libtss2-dev',
+      { cause },
+    );
   }
 }
 
@@ -73,8 +90,15 @@ async function compile({ compiler, flags: compilerFlags, headers, path }) {
   const sources = (await readdir(sourcesFolder)).filter((file) => file.endsWith('.cc')).sort();
   const unfinished = `${path}.${pid}`;
   await mkdir(dirname(path), { recursive: true });
-  const args = [...compilerFlags, `-I${headers}`, `-ffile-prefix-map=${root}=.`,
-    ...sources.map((file) => join(sourcesFolder, file)), ...libraries.map((library) => `-l${library}`), '-o', unfinished];
+  const args = [
+    ...compilerFlags,
+    `-I${headers}`,
+    `-ffile-prefix-map=${root}=.`,
+    ...sources.map((file) => join(sourcesFolder, file)),
+    ...libraries.map((library) => `-l${library}`),
+    '-o',
+    unfinished,
+  ];
   try {
     await run(compiler, args, { cwd: root });
   } catch (cause) {

@@ -24,7 +24,10 @@ export interface Bundle {
   readonly bytes: number;
 }
 
-export const bundleFiles: Readonly<Record<BundleName, string>> = { device: join(folder, 'device.mjs'), 'hpc-agent': join(folder, 'hpc-agent.mjs') };
+export const bundleFiles: Readonly<Record<BundleName, string>> = {
+  device: join(folder, 'device.mjs'),
+  'hpc-agent': join(folder, 'hpc-agent.mjs'),
+};
 
 /** Makes both bundles anew. @throws Error with esbuild's words when the code can't be bundled */
 export async function makeBundles(): Promise<Bundle[]> {

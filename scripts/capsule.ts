@@ -30,7 +30,9 @@ function explain(error: unknown): number {
     process.stderr.write(`capsule: ${harmless(error.message)}\n`);
     return error instanceof UsageError || (error instanceof CommandFailure && error.exitStatus === 2) ? 2 : 1;
   }
-  process.stderr.write(`capsule: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `capsule: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   return 1;
 }
 

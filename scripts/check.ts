@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint, unused code and the rules of the house, with a short table at the end. */
+/** `npm run check`: types, lint, format, unused code and the rules of the house, with a short table at the end. */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
@@ -10,6 +10,11 @@ type Result = Check & { readonly ok: boolean; readonly seconds: number; readonly
 const checks: readonly Check[] = [
   { name: 'types', what: 'tsc', args: ['node_modules/typescript/bin/tsc', '-p', '.'] },
   { name: 'lint', what: 'eslint', args: ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'] },
+  {
+    name: 'format',
+    what: 'prettier',
+    args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,js,mjs}'],
+  },
   { name: 'unused', what: 'knip', args: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'tidy', what: 'rules of the house', args: ['--test', 'test/tidy.test.ts', 'test/tidy/planted.test.ts'] },
 ];

@@ -22,7 +22,8 @@ const declaration = {
     seed: { value: 'N', help: 'of the mutations: the same seed tries the same inputs (default: another one each time)' },
     list: { help: 'names the targets' },
   },
-  notes: 'A fault ends it: exit status 1, and the input is kept in build/fuzz/.\nThe native addon is exercised by its test: CAPSTAN_FUZZ_CALLS=100000 npm test -- addon-fuzz',
+  notes:
+    'A fault ends it: exit status 1, and the input is kept in build/fuzz/.\nThe native addon is exercised by its test: CAPSTAN_FUZZ_CALLS=100000 npm test -- addon-fuzz',
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const terminal = openTerminal(process.stdout, process.env);
@@ -30,7 +31,9 @@ const terminal = openTerminal(process.stdout, process.env);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`fuzz: ${error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `fuzz: ${error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }
 
@@ -47,7 +50,8 @@ async function main(line: readonly string[]): Promise<number> {
   }
   const seed = options.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber('--seed', options.seed);
   const runsMax = options.runs === undefined ? Infinity : wholeNumber('--runs', options.runs);
-  const seconds = options.seconds === undefined ? (options.runs === undefined ? defaultSeconds : Infinity) : wholeNumber('--seconds', options.seconds);
+  const seconds =
+    options.seconds === undefined ? (options.runs === undefined ? defaultSeconds : Infinity) : wholeNumber('--seconds', options.seconds);
   terminal.line(`${targets.length} targets, seed ${seed}`);
   return fuzzAll(targets, { seed, runsMax, secondsMax: seconds / targets.length });
 }
@@ -71,7 +75,13 @@ function fuzzAll(targets: readonly FuzzTarget[], plan: { seed: number; runsMax: 
 
 function cells({ target, runs, seconds, slowestMs, grownBytes, fault }: FuzzReport): string[] {
   const growth = grownBytes > 0 ? bytesText(grownBytes) : '-';
-  return [fault ? terminal.paint('bad', target) : target, String(runs), (runs / Math.max(seconds, 0.001)).toFixed(0), slowestMs.toFixed(1), growth];
+  return [
+    fault ? terminal.paint('bad', target) : target,
+    String(runs),
+    (runs / Math.max(seconds, 0.001)).toFixed(0),
+    slowestMs.toFixed(1),
+    growth,
+  ];
 }
 
 function showFault(report: FuzzReport, seed: number): void {
@@ -80,7 +90,9 @@ function showFault(report: FuzzReport, seed: number): void {
   const file = saveFinding(report.target, seed, input);
   terminal.line(terminal.paint('bad', `\n${report.target}: ${kind}, run ${run} of seed ${seed}`));
   terminal.line(detail);
-  terminal.line(`input, ${input.length} bytes, also in ${file}:\n${input.subarray(0, shownBytesMax).toHex()}${input.length > shownBytesMax ? '…' : ''}`);
+  terminal.line(
+    `input, ${input.length} bytes, also in ${file}:\n${input.subarray(0, shownBytesMax).toHex()}${input.length > shownBytesMax ? '…' : ''}`,
+  );
   terminal.line(`\nagain: npm run fuzz -- --target '${report.target}' --seed ${seed} --runs ${run + 1}`);
 }
 
@@ -88,7 +100,12 @@ function chosen(targets: readonly FuzzTarget[], part: string | undefined): reado
   const exact = targets.filter(({ name }) => name === part);
   const found = exact.length > 0 ? exact : targets.filter(({ name }) => name.toLowerCase().includes((part ?? '').toLowerCase()));
   if (found.length > 0) return found;
-  throw new UsageError(`no target's name contains "${part ?? ''}"; ${nearestAdvice(part ?? '', targets.map(({ name }) => name))}`);
+  throw new UsageError(
+    `no target's name contains "${part ?? ''}"; ${nearestAdvice(
+      part ?? '',
+      targets.map(({ name }) => name),
+    )}`,
+  );
 }
 
 function wholeNumber(option: string, words: string): number {

@@ -25,11 +25,14 @@ try {
 
 /** @returns the exit status: 2 for what was typed or given wrongly, 1 for everything else */
 function explain(error: unknown): number {
-  const known = error instanceof UsageError || error instanceof PairFailure || error instanceof NotInvited || error instanceof PairingFailed;
+  const known =
+    error instanceof UsageError || error instanceof PairFailure || error instanceof NotInvited || error instanceof PairingFailed;
   if (known || (error instanceof Error && 'syscall' in error)) {
     process.stderr.write(`pair: ${harmless(error.message)}\n`);
     return error instanceof UsageError || (error instanceof NotInvited && error.code === 'bad-name') ? 2 : 1;
   }
-  process.stderr.write(`pair: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `pair: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   return 1;
 }

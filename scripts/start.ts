@@ -40,7 +40,9 @@ async function main(line: readonly string[]): Promise<number> {
   const { options } = readLine(declaration, line);
   const state = options.state ?? DEFAULT_STATE;
   const stopAsked = untilStopAsked();
-  terminal.line(`${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs: they show how it works and prove nothing about hardware)')}`);
+  terminal.line(
+    `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs: they show how it works and prove nothing about hardware)')}`,
+  );
   const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd });
   try {
     const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
@@ -65,11 +67,19 @@ function showEnd(name: string, how: string): void {
 
 /** The same that `npm run capsule -- submit` does. */
 async function runSample(state: string): Promise<number> {
-  terminal.line(`\nSubmitting the sample capsule, a path tracer (${sample}), to device ${GRID_CLIENT.device} as client "${GRID_CLIENT.name}":`);
+  terminal.line(
+    `\nSubmitting the sample capsule, a path tracer (${sample}), to device ${GRID_CLIENT.device} as client "${GRID_CLIENT.name}":`,
+  );
   const startedAt = performance.now();
-  const status = await submit.perform([sample, '--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name], 'npm run capsule -- submit');
+  const status = await submit.perform(
+    [sample, '--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name],
+    'npm run capsule -- submit',
+  );
   const picture = await newestPicture(join(state, 'capsules'));
-  if (status === 0 && picture !== undefined) terminal.line(`\n${terminal.paint('strong', 'The picture:')} ${picture}  (${durationText(performance.now() - startedAt)} from submission to verified receipt)`);
+  if (status === 0 && picture !== undefined)
+    terminal.line(
+      `\n${terminal.paint('strong', 'The picture:')} ${picture}  (${durationText(performance.now() - startedAt)} from submission to verified receipt)`,
+    );
   return status;
 }
 

@@ -77,7 +77,9 @@ export function progressBar(done: number, total: number, cells = 24): string {
 /** Rows in aligned columns. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
   const count = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: count }, (_, column) => Math.max(...rows.map((row) => stripVTControlCharacters(row[column] ?? '').length)));
+  const widths = Array.from({ length: count }, (_, column) =>
+    Math.max(...rows.map((row) => stripVTControlCharacters(row[column] ?? '').length)),
+  );
   const pad = (cell: string, column: number): string => cell + ' '.repeat((widths[column] ?? 0) - stripVTControlCharacters(cell).length);
   return rows.map((row) => `${indent}${row.map(pad).join('  ')}`.trimEnd()).join('\n');
 }

@@ -20,7 +20,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { only: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
   if (values.help === true) {
     process.stdout.write(help);
     return 0;
@@ -39,7 +42,13 @@ function chooseFiles(files: readonly string[], parts: readonly string[]): string
 }
 
 async function runFiles(files: readonly string[], only: string | undefined): Promise<number> {
-  const stream = run({ files, cwd: root, concurrency, timeout: fileTimeoutMs, ...(only === undefined ? {} : { testNamePatterns: new RegExp(only) }) });
+  const stream = run({
+    files,
+    cwd: root,
+    concurrency,
+    timeout: fileTimeoutMs,
+    ...(only === undefined ? {} : { testNamePatterns: new RegExp(only) }),
+  });
   const tally = { ran: 0, failed: false };
   // A file in which no test ran is reported as one passed test with the name of the file.
   stream.on('test:pass', ({ name, skip }) => {

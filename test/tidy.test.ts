@@ -44,9 +44,18 @@ test('nothing is half done or bound to one machine', () => {
   requireNone(judgeWords([...sources, ...prose.map((path) => ({ path, text: readText(path) }))]));
 });
 
-test('every section that code cites stands in the specification', { skip: !files.includes(specification) && 'no specification yet' }, () => {
-  requireNone(judgeCitations(sources.filter(({ path }) => !path.startsWith('test/tidy')), readText(specification)));
-});
+test(
+  'every section that code cites stands in the specification',
+  { skip: !files.includes(specification) && 'no specification yet' },
+  () => {
+    requireNone(
+      judgeCitations(
+        sources.filter(({ path }) => !path.startsWith('test/tidy')),
+        readText(specification),
+      ),
+    );
+  },
+);
 
 test('versions are exact, and the lock is bound to no package host', () => {
   requireNone([...judgePackageJson(readText('package.json')), ...judgeLock(readText('package-lock.json'))]);

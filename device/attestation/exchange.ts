@@ -6,19 +6,20 @@
  * exchange goes on, and a device that was away finds everything when it comes back.
  */
 import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
-import {
-  Activations,
-  answerProof,
-  Answers,
-  Credential,
-  CredentialMessage,
-  Credentials,
-  judgeCredential,
-} from '#protocol/credential.ts';
+import { Activations, answerProof, Answers, Credential, CredentialMessage, Credentials, judgeCredential } from '#protocol/credential.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { peekSigned } from '#protocol/signed.ts';
 
-import { ask, recordOf, taskDone, taskRests, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer } from './state.ts';
+import {
+  ask,
+  recordOf,
+  taskDone,
+  taskRests,
+  type AttestationEffect,
+  type AttestationEvent,
+  type AttestationState,
+  type Peer,
+} from './state.ts';
 
 type EventOf<Type extends AttestationEvent['type']> = Extract<AttestationEvent, { type: Type }>;
 
@@ -49,7 +50,10 @@ export function activationReceived(state: AttestationState, peer: Peer, payload:
   return [];
 }
 
-export function secretOpened(state: AttestationState, { issuer, activation, secret, nowMs }: EventOf<'secret-opened'>): AttestationEffect[] {
+export function secretOpened(
+  state: AttestationState,
+  { issuer, activation, secret, nowMs }: EventOf<'secret-opened'>,
+): AttestationEffect[] {
   taskRests(state, { task: 'open-secret', issuer, activation }, nowMs);
   const peer = state.peers.get(issuer);
   if (!peer) return [];
@@ -66,7 +70,8 @@ export function answerReceived(state: AttestationState, peer: Peer, payload: Uin
   const { challenge, keys } = peer;
   if (!answer || !challenge || !keys || peer.credentialForIt) return [];
   const about = { network: state.networkId, issuer: state.self.node, subject: peer.node, attestationKeyName: keys.attestationKey.name };
-  if (!sameBytes(answer.proof, answerProof(state.crypto, challenge.secret, about))) return [note(peer, 'its answer does not show that its TPM opened our secret')];
+  if (!sameBytes(answer.proof, answerProof(state.crypto, challenge.secret, about)))
+    return [note(peer, 'its answer does not show that its TPM opened our secret')];
   return ask(state, { task: 'make-credential', subject: peer.name, body: credentialBody(state, keys, nowMs) }, nowMs);
 }
 

@@ -119,7 +119,8 @@ export class Attestation {
   }
 
   #perform(effects: readonly AttestationEffect[]): void {
-    for (const effect of effects) this.#effects = this.#effects.then(() => this.#performOne(effect)).catch((error: unknown) => this.#fail(error));
+    for (const effect of effects)
+      this.#effects = this.#effects.then(() => this.#performOne(effect)).catch((error: unknown) => this.#fail(error));
   }
 
   async #performOne(effect: AttestationEffect): Promise<void> {
@@ -178,7 +179,8 @@ export class Attestation {
   #whyNoEvidence(): string {
     const vouching = [...this.#state.peers.values()].filter(({ credentialByIt }) => credentialByIt).length;
     const needed = this.#state.network.genesis.credentialsMin;
-    if (vouching < needed) return `${vouching} other members vouch for this device's attestation key yet; ${needed} must, so at least ${needed} peers have to be up`;
+    if (vouching < needed)
+      return `${vouching} other members vouch for this device's attestation key yet; ${needed} must, so at least ${needed} peers have to be up`;
     return 'no other member has given a beacon of the last five minutes; at least one peer has to be up';
   }
 }
@@ -190,7 +192,12 @@ export async function answerTo(task: Task, { attester, network, clock, random }:
   switch (task.task) {
     case 'make-beacon': {
       const issuedAtMs = clock();
-      const body = encodeStrict(Beacon, { network: networkId(network), issuer: attester.node, nonce: random(beaconNonceBytes), issuedAtMs });
+      const body = encodeStrict(Beacon, {
+        network: networkId(network),
+        issuer: attester.node,
+        nonce: random(beaconNonceBytes),
+        issuedAtMs,
+      });
       return { type: 'beacon-made', envelope: await sign(attester, BeaconMessage.domain, body), issuedAtMs };
     }
     case 'close-secret': {

@@ -26,7 +26,16 @@ import {
 import { evidenceDuty, evidenceReceived } from './peer-evidence.ts';
 import type { AttestationRecord, RememberedPeer } from './record.ts';
 import { sameStanding, standingOf, type PeerStanding } from './standing.ts';
-import { ask, taskDone, taskRests, type AttestationEffect, type AttestationEvent, type AttestationState, type Peer, type PeerBeacon } from './state.ts';
+import {
+  ask,
+  taskDone,
+  taskRests,
+  type AttestationEffect,
+  type AttestationEvent,
+  type AttestationState,
+  type Peer,
+  type PeerBeacon,
+} from './state.ts';
 
 export interface AttestationSetup {
   readonly network: Network;
@@ -41,11 +50,14 @@ export interface AttestationSetup {
 export function startAttestation(setup: AttestationSetup): { readonly state: AttestationState; readonly effects: AttestationEffect[] } {
   const members = setup.network.members.map((member) => ({ member, keys: judgeKeys(member, setup) }));
   const own = members.find(({ member }) => sameBytes(nodeIdOf(member.endorsementKey), setup.node));
-  if (!own) throw new Error('This device is not in the network file; make its card and found the network anew, or start it with the right file');
+  if (!own)
+    throw new Error('This device is not in the network file; make its card and found the network anew, or start it with the right file');
   if (own.keys.status === 'refused') throw new Error(`The network file's keys of this device do not hold: ${own.keys.detail}`);
   const self = own.keys.keys;
   const others = members.filter((one) => one !== own);
-  const peers = new Map(others.map(({ member, keys }) => [member.name, peerOf(member, keys.status === 'accepted' ? keys.keys : undefined, self, setup)]));
+  const peers = new Map(
+    others.map(({ member, keys }) => [member.name, peerOf(member, keys.status === 'accepted' ? keys.keys : undefined, self, setup)]),
+  );
   const { network, crypto } = setup;
   const progress = { ownStanding: undefined, ownBeacon: undefined, evidence: undefined, evidenceRequested: false };
   const state: AttestationState = { network, networkId: networkId(network), crypto, self, peers, tasks: new Map(), ...progress };
@@ -85,7 +97,10 @@ function take(state: AttestationState, event: AttestationEvent): AttestationEffe
   }
 }
 
-function received(state: AttestationState, { from, kind, payload, nowMs }: Extract<AttestationEvent, { type: 'received' }>): AttestationEffect[] {
+function received(
+  state: AttestationState,
+  { from, kind, payload, nowMs }: Extract<AttestationEvent, { type: 'received' }>,
+): AttestationEffect[] {
   const peer = state.peers.get(from);
   if (!peer) return [{ effect: 'note', device: from, note: 'it is no peer of this network' }];
   switch (kind) {
@@ -106,7 +121,8 @@ function received(state: AttestationState, { from, kind, payload, nowMs }: Extra
 function beaconReceived(state: AttestationState, peer: Peer, payload: Uint8Array, nowMs: number): AttestationEffect[] {
   const verdict = judgeBeacon(payload, state.self.node, { network: state.network, crypto: state.crypto, atMs: nowMs });
   if (verdict.status === 'refused') return [{ effect: 'note', device: peer.name, note: `its beacon is not taken: ${verdict.detail}` }];
-  if (verdict.issuer !== peer.name) return [{ effect: 'note', device: peer.name, note: `it shows a beacon by ${verdict.issuer}; only its own is taken` }];
+  if (verdict.issuer !== peer.name)
+    return [{ effect: 'note', device: peer.name, note: `it shows a beacon by ${verdict.issuer}; only its own is taken` }];
   if (peer.beacon && verdict.issuedAtMs <= peer.beacon.issuedAtMs) return [];
   peer.beacon = { issuer: peer.name, envelope: payload, value: verdict.value, issuedAtMs: verdict.issuedAtMs };
   peer.history = { ...peer.history, heardAtMs: nowMs };
@@ -114,14 +130,18 @@ function beaconReceived(state: AttestationState, peer: Peer, payload: Uint8Array
 }
 
 /** This device judges its own evidence as others will, so that its operator learns why they refuse it. */
-function evidenceMade(state: AttestationState, { encoded, beacon, nowMs }: Extract<AttestationEvent, { type: 'evidence-made' }>): AttestationEffect[] {
+function evidenceMade(
+  state: AttestationState,
+  { encoded, beacon, nowMs }: Extract<AttestationEvent, { type: 'evidence-made' }>,
+): AttestationEffect[] {
   taskDone(state, { task: 'make-evidence' });
   state.evidence = { encoded, beacon };
   const verdict = judgeDeviceEvidence(encoded, { network: state.network, crypto: state.crypto, atMs: nowMs });
   const history = { heardAtMs: nowMs, quarantine: undefined };
-  const standing = verdict.status === 'trusted'
-    ? standingOf({ ...history, trusted: verdict, refused: undefined }, nowMs)
-    : standingOf({ ...history, trusted: undefined, refused: { reason: verdict.reason, detail: verdict.detail } }, nowMs);
+  const standing =
+    verdict.status === 'trusted'
+      ? standingOf({ ...history, trusted: verdict, refused: undefined }, nowMs)
+      : standingOf({ ...history, trusted: undefined, refused: { reason: verdict.reason, detail: verdict.detail } }, nowMs);
   const report = sameStanding(state.ownStanding, standing) ? [] : [{ effect: 'report', device: state.self.name, standing } as const];
   state.ownStanding = standing;
   return [...publishEvidence(state), ...report];
@@ -155,7 +175,9 @@ function beaconDuty(state: AttestationState, nowMs: number): AttestationEffect[]
 
 function ownEvidenceDuty(state: AttestationState, nowMs: number): AttestationEffect[] {
   const beacon = newestBeacon(state, nowMs);
-  const credentials = [...state.peers.values()].flatMap(({ credentialByIt }) => (credentialByIt ? [credentialByIt] : [])).slice(0, LIMITS.credentialsMax);
+  const credentials = [...state.peers.values()]
+    .flatMap(({ credentialByIt }) => (credentialByIt ? [credentialByIt] : []))
+    .slice(0, LIMITS.credentialsMax);
   if (!beacon || credentials.length < state.network.genesis.credentialsMin || !isEvidenceDue(state, beacon, nowMs)) return [];
   const asked = ask(state, { task: 'make-evidence', beacon, credentials }, nowMs);
   if (asked.length > 0) state.evidenceRequested = false;

@@ -25,7 +25,8 @@ export function evidenceDuty(state: AttestationState, peer: Peer, nowMs: number)
 function judge(state: AttestationState, peer: Peer, payload: Uint8Array, nowMs: number): AttestationEffect[] {
   peer.evidence = { latest: payload, waiting: undefined, judgedAtMs: nowMs };
   const verdict = judgeDeviceEvidence(payload, { network: state.network, crypto: state.crypto, atMs: nowMs });
-  if (verdict.status === 'trusted') return sameBytes(verdict.node, peer.node) ? follow(state, peer, verdict, nowMs) : ofOtherNode(peer, verdict);
+  if (verdict.status === 'trusted')
+    return sameBytes(verdict.node, peer.node) ? follow(state, peer, verdict, nowMs) : ofOtherNode(peer, verdict);
   if (isAboutAge(verdict.reason)) return [{ effect: 'note', device: peer.name, note: `its evidence is not of now: ${verdict.detail}` }];
   peer.history = { ...peer.history, refused: { reason: verdict.reason, detail: verdict.detail } };
   return [];

@@ -23,5 +23,10 @@ export interface Attester {
   signWithAttestationKey(input: Uint8Array): Promise<Uint8Array>;
   closeSecret(secret: Uint8Array, endorsementKey: Uint8Array, attestationKeyName: Uint8Array): Promise<Credential>;
   openSecret(closed: Credential): Promise<Uint8Array>;
-  makeEvidence(about: { network: Uint8Array; beacon: Uint8Array; beaconValue: Uint8Array; credentials: readonly Uint8Array[] }): Promise<Uint8Array>;
+  makeEvidence(about: {
+    network: Uint8Array;
+    beacon: Uint8Array;
+    beaconValue: Uint8Array;
+    credentials: readonly Uint8Array[];
+  }): Promise<Uint8Array>;
 }

@@ -44,7 +44,11 @@ export function sameStanding(left: PeerStanding | undefined, right: PeerStanding
 function untrustedByAge(peer: PeerHistory, nowMs: number): PeerStanding {
   const silentSeconds = DEVICE_LIMITS.peerSilentMs / 1_000;
   if (peer.heardAtMs === undefined || nowMs - peer.heardAtMs > DEVICE_LIMITS.peerSilentMs) {
-    return { verdict: 'unreachable', reason: 'nothing-heard', detail: `nothing was heard from this device for ${silentSeconds} s, or since this one started` };
+    return {
+      verdict: 'unreachable',
+      reason: 'nothing-heard',
+      detail: `nothing was heard from this device for ${silentSeconds} s, or since this one started`,
+    };
   }
   return peer.trusted
     ? { verdict: 'stale', reason: 'evidence-expired', detail: 'its latest evidence is too old, and newer has not come' }

@@ -19,7 +19,13 @@ export type AttestationEvent = { readonly nowMs: number } & (
   /** Somebody needs evidence that is made now. */
   | { readonly type: 'evidence-requested' }
   | { readonly type: 'beacon-made'; readonly envelope: Uint8Array; readonly issuedAtMs: number }
-  | { readonly type: 'secret-closed'; readonly subject: string; readonly secret: Uint8Array; readonly credentialBlob: Uint8Array; readonly encryptedSecret: Uint8Array }
+  | {
+      readonly type: 'secret-closed';
+      readonly subject: string;
+      readonly secret: Uint8Array;
+      readonly credentialBlob: Uint8Array;
+      readonly encryptedSecret: Uint8Array;
+    }
   | { readonly type: 'secret-opened'; readonly issuer: string; readonly activation: Activation; readonly secret: Uint8Array }
   | { readonly type: 'credential-made'; readonly subject: string; readonly envelope: Uint8Array }
   | { readonly type: 'evidence-made'; readonly encoded: Uint8Array; readonly beacon: PeerBeacon }
@@ -29,7 +35,12 @@ export type AttestationEvent = { readonly nowMs: number } & (
 /** What is asked of the TPM; each is asked once at a time, and again some time after it failed. */
 export type Task =
   | { readonly task: 'make-beacon' }
-  | { readonly task: 'close-secret'; readonly subject: string; readonly endorsementKey: Uint8Array; readonly attestationKeyName: Uint8Array }
+  | {
+      readonly task: 'close-secret';
+      readonly subject: string;
+      readonly endorsementKey: Uint8Array;
+      readonly attestationKeyName: Uint8Array;
+    }
   | { readonly task: 'open-secret'; readonly issuer: string; readonly activation: Activation }
   /** @see CredentialMessage; `body` is what is to be signed. */
   | { readonly task: 'make-credential'; readonly subject: string; readonly body: Uint8Array }

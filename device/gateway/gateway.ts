@@ -121,7 +121,11 @@ export class Gateway implements News {
       this.#answerAccepted(message, await this.#accept(message, read, controller));
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      this.#refuse(message, 'disk-full', 'the device has no room to keep this capsule; try again when others have ended, or tell its operator');
+      this.#refuse(
+        message,
+        'disk-full',
+        'the device has no room to keep this capsule; try again when others have ended, or tell its operator',
+      );
     }
   }
 
@@ -162,7 +166,8 @@ export class Gateway implements News {
     if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
     const capsule = this.#own(message.client, decoded.value.capsule);
     if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
-    if (hasEnded(capsule.job.state)) return this.#refuse(message, 'already-ended', `capsule ${capsule.capsule} has ended: ${capsule.job.state}`);
+    if (hasEnded(capsule.job.state))
+      return this.#refuse(message, 'already-ended', `capsule ${capsule.capsule} has ended: ${capsule.job.state}`);
     controller.cancel(capsule.capsule);
     const { state } = this.#own(message.client, capsule.capsule)?.job ?? capsule.job;
     this.#answer(message, { answer: 'cancelling', capsule: capsule.capsule, state });
@@ -189,7 +194,8 @@ export class Gateway implements News {
   /** A client may have the outputs of its own capsules. */
   async #needSaid(message: ClientMessage): Promise<void> {
     const decoded = decodeBulk(BlobNeed, message.payload, LIMITS.packetBytesMax);
-    if (decoded.status === 'malformed') return this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
+    if (decoded.status === 'malformed')
+      return this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
     const digest = hex(decoded.value.digest);
     const isIts = this.#parts.store.capsulesOf(message.client).some((capsule) => isOutputOf(capsule, digest));
     const total = isIts ? await this.#parts.blobs.size(digest) : undefined;
@@ -218,13 +224,21 @@ export class Gateway implements News {
   #publishNews(capsule: StoredCapsule, kind: CapsuleNews, payload: Uint8Array | string, contentType: string): void {
     const topic = { to: 'capsule', device: this.#parts.device, client: capsule.client, capsule: capsule.capsule, kind } as const;
     const retain = kind === 'state' || kind === 'result' || kind === 'receipt';
-    this.#parts.publisher.publish(topic, payload, { contentType, retain, ...(retain ? { expirySeconds: DEVICE_LIMITS.newsExpirySeconds } : {}) });
+    this.#parts.publisher.publish(topic, payload, {
+      contentType,
+      retain,
+      ...(retain ? { expirySeconds: DEVICE_LIMITS.newsExpirySeconds } : {}),
+    });
   }
 
   /** Signed anew at each answer: the key that signed an earlier one may be gone with a reset of the TPM. */
   #answerAccepted(message: ClientMessage, { capsule, client, request, manifest, acceptedAtMs, job }: StoredCapsule): void {
     const { network, node, device, sign } = this.#parts;
-    const acceptance = signMessage(AcceptanceMessage, { network, node, device, client, request, capsule, digest: capsuleDigest(manifest), acceptedAtMs }, sign);
+    const acceptance = signMessage(
+      AcceptanceMessage,
+      { network, node, device, client, request, capsule, digest: capsuleDigest(manifest), acceptedAtMs },
+      sign,
+    );
     this.#answer(message, { answer: 'accepted', capsule, state: job.state, acceptance });
   }
 
@@ -236,7 +250,10 @@ export class Gateway implements News {
   #answer(message: ClientMessage, answer: Answer): void {
     const notation = notationOf(message);
     const payload = notation === 'json' ? encodeJson(Answer, answer) : encodeBulk(Answer, answer);
-    const options = { contentType: contentTypeOf(notation), ...(message.correlationData ? { correlationData: message.correlationData } : {}) };
+    const options = {
+      contentType: contentTypeOf(notation),
+      ...(message.correlationData ? { correlationData: message.correlationData } : {}),
+    };
     const { publisher, device } = this.#parts;
     if (message.responseTopic !== undefined) return publisher.publishTo(message.responseTopic, payload, options);
     publisher.publish({ to: 'client', device, client: message.client, kind: 'answer' }, payload, options);
@@ -250,7 +267,9 @@ function isDiskFull(error: unknown): boolean {
 }
 
 function decodeRequest<T>(schema: Schema<T>, message: ClientMessage): Decoded<T> {
-  return notationOf(message) === 'json' ? decodeJson(schema, message.payload, LIMITS.packetBytesMax) : decodeBulk(schema, message.payload, LIMITS.packetBytesMax);
+  return notationOf(message) === 'json'
+    ? decodeJson(schema, message.payload, LIMITS.packetBytesMax)
+    : decodeBulk(schema, message.payload, LIMITS.packetBytesMax);
 }
 
 /** JSON when the content type says so or, where there is none (MQTT 3.1.1), when the payload begins as a JSON object. */

@@ -96,7 +96,10 @@ function filesFrom(content: Record<string, string>): { found: CapsuleFile[]; blo
 
 function refusalOfPolicy({ policy }: Manifest, view: GatewayView): RefusedSubmission | undefined {
   if (policy.replicas !== 1) {
-    return refused('unsupported-policy', `${policy.replicas} replicas need devices that agree on order, which this version lacks; ask for 1`);
+    return refused(
+      'unsupported-policy',
+      `${policy.replicas} replicas need devices that agree on order, which this version lacks; ask for 1`,
+    );
   }
   if (policy.deadlineMs !== undefined && policy.deadlineMs <= view.atMs) return refused('deadline-passed', 'the deadline lies in the past');
   return undefined;
@@ -111,12 +114,19 @@ function refusalOfRuntime({ runtime }: Manifest, view: GatewayView): RefusedSubm
 
 function refusalOfRoom(manifest: Manifest, view: GatewayView): RefusedSubmission | undefined {
   if (view.openCapsulesOfClient >= DEVICE_LIMITS.openCapsulesPerClientMax) {
-    return refused('queue-full', `you have ${view.openCapsulesOfClient} capsules that have not ended; at most ${DEVICE_LIMITS.openCapsulesPerClientMax} are kept`);
+    return refused(
+      'queue-full',
+      `you have ${view.openCapsulesOfClient} capsules that have not ended; at most ${DEVICE_LIMITS.openCapsulesPerClientMax} are kept`,
+    );
   }
-  if (view.openCapsules >= DEVICE_LIMITS.openCapsulesMax) return refused('queue-full', 'this device holds as many capsules as it can; try again later');
+  if (view.openCapsules >= DEVICE_LIMITS.openCapsulesMax)
+    return refused('queue-full', 'this device holds as many capsules as it can; try again later');
   const neededBytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0) + manifest.limits.outputBytes;
   if (view.freeBytes - neededBytes < DEVICE_LIMITS.freeBytesMin) {
-    return refused('disk-full', `the capsule may need ${neededBytes} bytes; the device has ${view.freeBytes} free and keeps ${DEVICE_LIMITS.freeBytesMin}`);
+    return refused(
+      'disk-full',
+      `the capsule may need ${neededBytes} bytes; the device has ${view.freeBytes} free and keeps ${DEVICE_LIMITS.freeBytesMin}`,
+    );
   }
   return undefined;
 }

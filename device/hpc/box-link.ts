@@ -1,10 +1,5 @@
 /** What a device says to its boxes, signed by its operational key where a box acts on it. Specification §6.2. */
-import {
-  AcknowledgementMessage,
-  AssignmentMessage,
-  CancellationMessage,
-  ChallengeMessage,
-} from '#protocol/box-messages.ts';
+import { AcknowledgementMessage, AssignmentMessage, CancellationMessage, ChallengeMessage } from '#protocol/box-messages.ts';
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import type { EndReason } from '#protocol/capsule.ts';
 import { encodeBulk } from '#protocol/codec.ts';

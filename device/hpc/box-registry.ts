@@ -20,11 +20,19 @@ export type BoxRegistry = ReadonlyMap<string, KnownBox>;
  * What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone.
  * @param remembered what a box said of itself before this program started; it is not present by that
  */
-export function withPairings(registry: BoxRegistry, paired: readonly PairedBox[], remembered: (name: string) => Hello | undefined): BoxRegistry {
+export function withPairings(
+  registry: BoxRegistry,
+  paired: readonly PairedBox[],
+  remembered: (name: string) => Hello | undefined,
+): BoxRegistry {
   return new Map(paired.map((box) => [box.name, { ...knownOf(box.name, registry, remembered), ...box }]));
 }
 
-function knownOf(name: string, registry: BoxRegistry, remembered: (name: string) => Hello | undefined): { hello?: Hello; heardAtMs?: number } {
+function knownOf(
+  name: string,
+  registry: BoxRegistry,
+  remembered: (name: string) => Hello | undefined,
+): { hello?: Hello; heardAtMs?: number } {
   const known = registry.get(name);
   if (known) return known;
   const hello = remembered(name);
@@ -52,7 +60,9 @@ export function drawBox(registry: BoxRegistry, runtime: string, load: ReadonlyMa
   const loadOf = (name: string): number => load.get(name) ?? 0;
   const present = [...registry.values()].filter((box) => isPresent(box, atMs));
   const fitting = present
-    .filter(({ name, hello }) => hello?.software.runtimes.some((found) => found.name === runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax)
+    .filter(
+      ({ name, hello }) => hello?.software.runtimes.some((found) => found.name === runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax,
+    )
     .map(({ name }) => name);
   return fitting.sort((left, right) => loadOf(left) - loadOf(right) || (left < right ? -1 : 1))[0];
 }

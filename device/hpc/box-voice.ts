@@ -16,7 +16,8 @@ export interface Listener {
   readonly crypto: Crypto;
 }
 
-export type ReportVerdict = { readonly status: 'accepted'; readonly report: Report } | { readonly status: 'refused'; readonly detail: string };
+export type ReportVerdict =
+  { readonly status: 'accepted'; readonly report: Report } | { readonly status: 'refused'; readonly detail: string };
 export type EvidenceVerdict =
   | { readonly status: 'accepted'; readonly evidence: BoxEvidence }
   /** Not an answer to what was asked: late, misdirected or not signed by the box. It changes nothing. */
@@ -52,10 +53,14 @@ export function judgeBoxEvidence(
   if (!sameBytes(evidence.beacon, domainDigest('beacon-value', listener.network, asked.measuring.nonce))) {
     return { status: 'ignored', detail: 'the evidence answers another challenge' };
   }
-  if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs) return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
+  if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs)
+    return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
   const offMs = clockOffset(evidence.madeAtMs, asked.measuring.issuedAtMs, asked.atMs);
   if (offMs > LIMITS.clockSkewMaxMs) {
-    return { status: 'refused', detail: `the clock of the box differs by ${Math.round(offMs / 1_000)} s from the device's; at most ${LIMITS.clockSkewMaxMs / 1_000} s are accepted` };
+    return {
+      status: 'refused',
+      detail: `the clock of the box differs by ${Math.round(offMs / 1_000)} s from the device's; at most ${LIMITS.clockSkewMaxMs / 1_000} s are accepted`,
+    };
   }
   const changed = asked.earlier ? changesSince(asked.earlier, evidence, box, listener) : [];
   if (changed.length === 0) return { status: 'accepted', evidence };

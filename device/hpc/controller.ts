@@ -6,7 +6,7 @@
 import { BoxEvidenceMessage, Hello, ReportMessage, RunLog, RunProgress, runIdOf, RunState } from '#protocol/box-messages.ts';
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { hasEnded } from '#protocol/capsule.ts';
-import { decodeBulk, decodeStrict, encodeBulk, encodeStrict, sameBytes } from '#protocol/codec.ts';
+import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
@@ -19,7 +19,8 @@ import { BlobCollector, type BlobSource, type CollectFailure } from '../store/bl
 import type { BlobStore } from '../store/blob-store.ts';
 import type { AcceptedCapsule, Store, StoredCapsule } from '../store/store.ts';
 import { BoxLink } from './box-link.ts';
-import { drawBox, isPresent, runtimesByBox, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
+import type { KnownBox, PairedBox } from './box-registry.ts';
+import { Boxes } from './boxes.ts';
 import { judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
 import { dutiesOf, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
@@ -50,10 +51,11 @@ export class Controller {
   readonly #collector: BlobCollector;
   readonly #link: BoxLink;
   readonly #open = new Map<string, StoredCapsule>();
-  #boxes: BoxRegistry = new Map();
+  readonly #boxes: Boxes;
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
+    this.#boxes = new Boxes(parts);
     this.#link = new BoxLink(parts.publisher, { ...parts.listener, sign: parts.sign });
     this.#collector = new BlobCollector(parts.blobs, {
       ask: (source, need) => this.#askForBlob(source, need),
@@ -91,15 +93,15 @@ export class Controller {
   }
 
   runtimesByBox(): ReadonlyMap<string, readonly string[]> {
-    return runtimesByBox(this.#boxes);
+    return this.#boxes.runtimes();
   }
 
   setPairedBoxes(paired: readonly PairedBox[]): void {
-    this.#boxes = withPairings(this.#boxes, paired, (name) => this.#rememberedHello(name));
+    this.#boxes.setPaired(paired);
   }
 
   boxNames(): readonly string[] {
-    return [...this.#boxes.keys()];
+    return this.#boxes.names();
   }
 
   chunkFromClient(client: string, chunk: BlobChunk): void {
@@ -112,8 +114,8 @@ export class Controller {
     this.#collector.timePassed();
     for (const { capsule, job } of [...this.#open.values()]) {
       this.#apply(capsule, { type: 'timePassed', atMs, nonce: this.#parts.random(32) });
-      const box = job.box === undefined ? undefined : this.#boxes.get(job.box);
-      if (box?.heardAtMs !== undefined && atMs - box.heardAtMs > DEVICE_LIMITS.boxSilenceMaxMs) this.#apply(capsule, { type: 'boxSilent' });
+      if (job.box !== undefined && this.#boxes.silenceMs(job.box) > DEVICE_LIMITS.boxSilenceMaxMs)
+        this.#apply(capsule, { type: 'boxSilent' });
     }
     this.doDuties();
   }
@@ -125,9 +127,9 @@ export class Controller {
 
   /** A message of the box `name`, which the broker has made sure of. */
   boxSaid(name: string, kind: BoxUp, payload: Uint8Array): void {
-    const box = this.#boxes.get(name);
+    const box = this.#boxes.find(name);
     if (!box) return this.#parts.log('unknownBoxIgnored', { box: name });
-    this.#boxes = withHeard(this.#boxes, name, this.#parts.now());
+    this.#boxes.heard(name);
     switch (kind) {
       case 'hello':
         return this.#read(name, Hello, payload, (hello) => this.#helloSaid(box, hello));
@@ -138,9 +140,13 @@ export class Controller {
       case 'report':
         return this.#reportSaid(box, payload);
       case 'progress':
-        return this.#read(name, RunProgress, payload, (progress) => this.#forOpenRun(name, progress.run, (capsule) => this.#parts.news.progressed(capsule, progress)));
+        return this.#read(name, RunProgress, payload, (progress) =>
+          this.#forOpenRun(name, progress.run, (capsule) => this.#parts.news.progressed(capsule, progress)),
+        );
       case 'log':
-        return this.#read(name, RunLog, payload, (log) => this.#forOpenRun(name, log.run, (capsule) => this.#parts.news.logged(capsule, log)));
+        return this.#read(name, RunLog, payload, (log) =>
+          this.#forOpenRun(name, log.run, (capsule) => this.#parts.news.logged(capsule, log)),
+        );
       case 'need':
         return this.#read(name, BlobNeed, payload, (need) => void this.#serveBlob(name, need));
       case 'chunk':
@@ -150,21 +156,9 @@ export class Controller {
 
   /** @param before the box as it was known until now */
   #helloSaid(before: KnownBox, hello: Hello): void {
-    const { name } = before;
-    const atMs = this.#parts.now();
-    this.#boxes = withHeard(this.#boxes, name, atMs, hello);
-    const lasting = encodeStrict(Hello, { ...hello, runs: [] });
-    if (!before.hello || !sameBytes(lasting, encodeStrict(Hello, { ...before.hello, runs: [] }))) this.#parts.store.setMemory(helloMemory(name), lasting);
-    if (!isPresent(before, atMs)) this.#parts.log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
-    for (const run of hello.runs) this.#dropOutdatedRun(name, run);
+    this.#boxes.introduced(before, hello);
+    for (const run of hello.runs) this.#dropOutdatedRun(before.name, run);
     this.doDuties();
-  }
-
-  /** What a box said of itself before this program started. */
-  #rememberedHello(name: string): Hello | undefined {
-    const memory = this.#parts.store.memory(helloMemory(name));
-    const decoded = memory ? decodeStrict(Hello, memory, LIMITS.packetBytesMax) : undefined;
-    return decoded?.status === 'decoded' ? decoded.value : undefined;
   }
 
   #stateSaid(name: string, { run, state }: RunState): void {
@@ -185,7 +179,8 @@ export class Controller {
       const asked = { run, measuring, atMs: this.#parts.now(), ...(earlier ? { earlier } : {}) };
       const verdict = judgeBoxEvidence(payload, asked, box, this.#parts.listener);
       if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
-      if (verdict.status === 'refused') return this.#apply(capsule, { type: 'evidenceRefused', detail: harmless(verdict.detail, LIMITS.noteCharactersMax) });
+      if (verdict.status === 'refused')
+        return this.#apply(capsule, { type: 'evidenceRefused', detail: harmless(verdict.detail, LIMITS.noteCharactersMax) });
       this.#apply(capsule, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload });
     });
   }
@@ -201,7 +196,14 @@ export class Controller {
       const { report } = verdict;
       const blobs = [...report.outputs, report.stdout, report.stderr];
       const lacking = [...new Set(blobs.map((blob) => hex(blob.digest)))];
-      this.#apply(capsule.capsule, { type: 'reportAccepted', bytes: payload, report, lacking, nonce: this.#parts.random(32), atMs: this.#parts.now() });
+      this.#apply(capsule.capsule, {
+        type: 'reportAccepted',
+        bytes: payload,
+        report,
+        lacking,
+        nonce: this.#parts.random(32),
+        atMs: this.#parts.now(),
+      });
       this.#dropOutdatedRun(box.name, run);
     });
   }
@@ -227,7 +229,12 @@ export class Controller {
     if (endedAtMs === undefined) this.#open.set(job.capsule, changed);
     else this.#open.delete(job.capsule);
     if (job.state !== capsule.job.state || job.attempt !== capsule.job.attempt) {
-      this.#parts.log('jobChanged', { capsule: job.capsule, state: job.state, attempt: job.attempt, ...(job.end?.reason ? { reason: job.end.reason } : {}) });
+      this.#parts.log('jobChanged', {
+        capsule: job.capsule,
+        state: job.state,
+        attempt: job.attempt,
+        ...(job.end?.reason ? { reason: job.end.reason } : {}),
+      });
       this.#parts.news.jobChanged(changed);
     }
     if (dutyWords(job) !== dutyWords(capsule.job)) this.#doDutiesOf(changed);
@@ -264,12 +271,12 @@ export class Controller {
     const atMs = this.#parts.now();
     const load = new Map<string, number>();
     for (const { job } of this.#open.values()) if (job.box !== undefined) load.set(job.box, (load.get(job.box) ?? 0) + 1);
-    const box = drawBox(this.#boxes, manifest.value.runtime, load, atMs);
+    const box = this.#boxes.draw(manifest.value.runtime, load);
     if (box !== undefined) this.#apply(capsule.capsule, { type: 'boxDrawn', box, nonce: this.#parts.random(32), atMs });
   }
 
   #issueReceipt(capsule: StoredCapsule): void {
-    const box = capsule.job.box === undefined ? undefined : this.#boxes.get(capsule.job.box);
+    const box = capsule.job.box === undefined ? undefined : this.#boxes.find(capsule.job.box);
     const issuer = this.#parts.issuer();
     if (!box || !issuer) return this.#parts.log('receiptWaits', { capsule: capsule.capsule, for: issuer ? 'pairing' : 'evidence' });
     const endedAtMs = this.#parts.now();
@@ -310,7 +317,9 @@ export class Controller {
 
   /** Open capsules that a source owes blobs. */
   #waitingFor(source: BlobSource): StoredCapsule[] {
-    return [...this.#open.values()].filter(({ client, job }) => (job.state === 'submitted' ? source === `client.${client}` : source === `box.${job.box ?? ''}`));
+    return [...this.#open.values()].filter(({ client, job }) =>
+      job.state === 'submitted' ? source === `client.${client}` : source === `box.${job.box ?? ''}`,
+    );
   }
 
   #blobFailed(source: BlobSource, digest: string, reason: CollectFailure, detail: string): void {
@@ -318,7 +327,12 @@ export class Controller {
     if (reason === 'unanswered') return;
     const endReason = reason === 'missing' ? 'blob-missing' : reason === 'disk-full' ? 'disk-full' : 'blob-wrong';
     for (const { capsule, job } of this.#waitingFor(source)) {
-      if (job.lacking.includes(digest)) this.#apply(capsule, { type: 'blobRefused', reason: endReason, detail: harmless(`blob ${digest}: ${detail}`, LIMITS.noteCharactersMax) });
+      if (job.lacking.includes(digest))
+        this.#apply(capsule, {
+          type: 'blobRefused',
+          reason: endReason,
+          detail: harmless(`blob ${digest}: ${detail}`, LIMITS.noteCharactersMax),
+        });
     }
   }
 
@@ -352,10 +366,6 @@ export async function chunkOf(blobs: BlobStore, need: BlobNeed, total: number | 
   const offset = Math.min(need.offset, total);
   const content = await blobs.read(hex(need.digest), offset, Math.min(need.bytes, total - offset));
   return { chunk: 'content', digest: need.digest, offset, total, content };
-}
-
-function helloMemory(box: string): string {
-  return `hello/${box}`;
 }
 
 /** Which duties a job has: while they stay the same, the regular repetition is enough. */

@@ -52,7 +52,14 @@ export type JobEvent =
   | { readonly type: 'runStarted' }
   | { readonly type: 'runForgotten' }
   | { readonly type: 'boxSilent' }
-  | { readonly type: 'reportAccepted'; readonly bytes: Uint8Array; readonly report: Report; readonly lacking: string[]; readonly nonce: Uint8Array; readonly atMs: number }
+  | {
+      readonly type: 'reportAccepted';
+      readonly bytes: Uint8Array;
+      readonly report: Report;
+      readonly lacking: string[];
+      readonly nonce: Uint8Array;
+      readonly atMs: number;
+    }
   | { readonly type: 'receiptStored' }
   | { readonly type: 'cancelAsked' }
   | { readonly type: 'timePassed'; readonly atMs: number; readonly nonce: Uint8Array };
@@ -165,7 +172,8 @@ function evidenceAccepted(job: Job, answer: { nonce: Uint8Array; evidence: Uint8
   if (job.state === 'assigned' && isAnswerTo(job.before, answer.nonce)) {
     return { ...job, state: 'measured', before: { ...job.before, evidence: answer.evidence } };
   }
-  if (job.state === 'reported' && isAnswerTo(job.after, answer.nonce)) return { ...job, after: { ...job.after, evidence: answer.evidence } };
+  if (job.state === 'reported' && isAnswerTo(job.after, answer.nonce))
+    return { ...job, after: { ...job.after, evidence: answer.evidence } };
   return job;
 }
 
@@ -178,7 +186,14 @@ function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; la
   const end = endOf(event.report.outcome);
   const retry = end.reason !== undefined && BOX_FAILURES.includes(end.reason) && !job.cancelling;
   if (retry && job.attempt < LIMITS.attemptsMax) return again(job);
-  return { ...job, state: 'reported', report: event.bytes, lacking: event.lacking, after: { nonce: event.nonce, issuedAtMs: event.atMs }, end };
+  return {
+    ...job,
+    state: 'reported',
+    report: event.bytes,
+    lacking: event.lacking,
+    after: { nonce: event.nonce, issuedAtMs: event.atMs },
+    end,
+  };
 }
 
 function cancelAsked(job: Job): Job {

@@ -22,7 +22,8 @@ export function issueReceipt(capsule: StoredCapsule, job: Job, box: PairedBox, i
   const { network, node, device, tpm, evidence, sign } = issuer;
   const { before, after, report, end } = job;
   const manifest = decodeManifest(capsule.manifest);
-  if (!before || !after || !report || !end || manifest.status === 'malformed') throw new Error(`capsule ${job.capsule} is not ready for its receipt`);
+  if (!before || !after || !report || !end || manifest.status === 'malformed')
+    throw new Error(`capsule ${job.capsule} is not ready for its receipt`);
   const receipt: Receipt = {
     version: 1,
     network,

@@ -75,9 +75,10 @@ function remainingExtensions(record: BootRecord, registers: Registers): Extensio
     if (sameRegisters(reached, registers)) return all.slice(done);
     const next = all[done];
     if (!next) return undefined;
-    reached = next.pcr === MEASURED_PCRS.software
-      ? { ...reached, pcr14: extendRegister(reached.pcr14, next.digest) }
-      : { ...reached, pcr8: extendRegister(reached.pcr8, next.digest) };
+    reached =
+      next.pcr === MEASURED_PCRS.software
+        ? { ...reached, pcr14: extendRegister(reached.pcr14, next.digest) }
+        : { ...reached, pcr8: extendRegister(reached.pcr8, next.digest) };
   }
 }
 

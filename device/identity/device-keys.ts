@@ -10,7 +10,16 @@ import { bytes, fixedBytes, oneOf, optional, struct, type Infer } from '#protoco
 import { attestationKeyTemplate, endorsementKeyTemplate, storageKeyTemplate, vrfKeyTemplate } from '#protocol/tpm/templates.ts';
 
 import type { PersistentHandle } from '../tpm/handle.ts';
-import { createKey, createPrimaryKey, evictKey, keyHandles, persistKey, readPersistentKey, showPrimaryKey, type ShownKey } from '../tpm/keys.ts';
+import {
+  createKey,
+  createPrimaryKey,
+  evictKey,
+  keyHandles,
+  persistKey,
+  readPersistentKey,
+  showPrimaryKey,
+  type ShownKey,
+} from '../tpm/keys.ts';
 import { certificateIndexes, nvRead } from '../tpm/nv.ts';
 import type { Tpm } from '../tpm/tpm.ts';
 import { IdentityError } from './identity-error.ts';
@@ -86,7 +95,10 @@ async function requireEndorsementKey(tpm: Tpm, known: boolean): Promise<ShownKey
   if (known) return kept;
   const made = await showPrimaryKey(tpm, { hierarchy: 'endorsement', template: endorsementKeyTemplate });
   if (sameBytes(kept.name, made.name)) return kept;
-  throw new IdentityError('ERR_TPM_CHANGED', `The key at 0x${keyHandles.endorsementKey.toString(16)} is not this chip's endorsement key of template L-1; clear the TPM, or take that key away`);
+  throw new IdentityError(
+    'ERR_TPM_CHANGED',
+    `The key at 0x${keyHandles.endorsementKey.toString(16)} is not this chip's endorsement key of template L-1; clear the TPM, or take that key away`,
+  );
 }
 
 async function requireAttestationKey(tpm: Tpm, remembered: IdentityRecord): Promise<ShownKey> {
@@ -114,7 +126,10 @@ async function requireCertificate(tpm: Tpm): Promise<Uint8Array> {
   const certificate = content && withoutPadding(content);
   if (certificate && certificate.length <= LIMITS.certificateBytesMax) return certificate;
   const found = content ? 'something that is no certificate' : 'nothing';
-  throw new IdentityError('ERR_TPM_CERTIFICATE', `The TPM has ${found} at NV index 0x${certificateIndexes.endorsementKey.toString(16)}; the certificate of its RSA-2048 endorsement key must be there`);
+  throw new IdentityError(
+    'ERR_TPM_CERTIFICATE',
+    `The TPM has ${found} at NV index 0x${certificateIndexes.endorsementKey.toString(16)}; the certificate of its RSA-2048 endorsement key must be there`,
+  );
 }
 
 /** Vendors write certificates into larger indexes: the length stands in the certificate's own header (X.690 §8.1.3). */
@@ -132,5 +147,8 @@ function otherChip(tpm: Tpm, expected: Uint8Array, found: Uint8Array): IdentityE
 }
 
 function keysLost(key: string): IdentityError {
-  return new IdentityError('ERR_TPM_KEYS_LOST', `The ${key} that this device was set up with is no longer in its TPM: it was cleared, or the key was taken away; start with an empty state folder and enrol anew`);
+  return new IdentityError(
+    'ERR_TPM_KEYS_LOST',
+    `The ${key} that this device was set up with is no longer in its TPM: it was cleared, or the key was taken away; start with an empty state folder and enrol anew`,
+  );
 }

@@ -57,7 +57,11 @@ export async function openIdentity(request: IdentityRequest): Promise<Identity> 
     if (!remembered) await file.save(encodeStrict(IdentityRecord, record));
     if (record.vrfKey) await requireVrfKey(tpm, record.vrfKey);
     await lockPlatform(tpm);
-    const boot = await measureBoot(tpm, new StateFile(join(request.folder, 'boot.cbor'), DEVICE_LIMITS.identityFileBytesMax), request.measurements);
+    const boot = await measureBoot(
+      tpm,
+      new StateFile(join(request.folder, 'boot.cbor'), DEVICE_LIMITS.identityFileBytesMax),
+      request.measurements,
+    );
     return new Identity({ tpm, file, record, keys, boot, crypto: request.crypto });
   } catch (error) {
     await tpm.close().catch(() => undefined);
@@ -132,7 +136,9 @@ export class Identity {
 
   /** @throws TpmError where it was closed for another chip or attestation key */
   async openSecret(closed: Credential): Promise<Uint8Array> {
-    return this.ask((tpm) => activateCredential(tpm, { endorsementKey: keyHandles.endorsementKey, key: keyHandles.attestationKey, credential: closed }));
+    return this.ask((tpm) =>
+      activateCredential(tpm, { endorsementKey: keyHandles.endorsementKey, key: keyHandles.attestationKey, credential: closed }),
+    );
   }
 
   /**
@@ -140,10 +146,22 @@ export class Identity {
    * @param about.beacon signed by another member, whose value is `about.beaconValue`
    * @throws IdentityError `ERR_TPM_WAS_RESET` where the TPM lost what this program measured
    */
-  async makeEvidence(about: { network: Uint8Array; beacon: Uint8Array; beaconValue: Uint8Array; credentials: readonly Uint8Array[] }): Promise<Uint8Array> {
-    const subject: EvidenceSubject = { network: about.network, beaconValue: about.beaconValue, node: this.node, operationalKey: this.operationalKey };
+  async makeEvidence(about: {
+    network: Uint8Array;
+    beacon: Uint8Array;
+    beaconValue: Uint8Array;
+    credentials: readonly Uint8Array[];
+  }): Promise<Uint8Array> {
+    const subject: EvidenceSubject = {
+      network: about.network,
+      beaconValue: about.beaconValue,
+      node: this.node,
+      operationalKey: this.operationalKey,
+    };
     const signer = keyHandles.attestationKey;
-    const quoted = await this.ask((tpm) => quote(tpm, { signer, qualifyingData: evidenceQualifier('evidence', subject), selection: measuredSelection }));
+    const quoted = await this.ask((tpm) =>
+      quote(tpm, { signer, qualifyingData: evidenceQualifier('evidence', subject), selection: measuredSelection }),
+    );
     const time = await this.ask((tpm) => getTime(tpm, { signer, qualifyingData: evidenceQualifier('evidence-time', subject) }));
     this.#requireSameBoot('quote', quoted);
     this.#requireSameBoot('time', time);
@@ -179,7 +197,11 @@ export class Identity {
       return await operation(this.#opened.tpm);
     } catch (error) {
       if (!isTpmError(error) || !error.contextLost) throw error;
-      throw new IdentityError('ERR_TPM_LOST', `The connection to the TPM at ${this.#opened.tpm.tcti} broke; the device has to start anew`, error);
+      throw new IdentityError(
+        'ERR_TPM_LOST',
+        `The connection to the TPM at ${this.#opened.tpm.tcti} broke; the device has to start anew`,
+        error,
+      );
     }
   }
 
@@ -199,7 +221,8 @@ export class Identity {
   }
 
   #vrfModulus(): Uint8Array {
-    if (!this.vrfKey) throw new IdentityError('ERR_NOT_ENROLLED', 'This device has no VRF key yet: it gets one when its card for a network is made');
+    if (!this.vrfKey)
+      throw new IdentityError('ERR_NOT_ENROLLED', 'This device has no VRF key yet: it gets one when its card for a network is made');
     const area = requireDecoded(PublicArea, this.vrfKey.publicArea);
     if (area.type !== 'rsa') throw new Error('The VRF key in identity.cbor is not an RSA key');
     return area.unique;
@@ -214,7 +237,10 @@ export class Identity {
 
   #requireResetCount(resetCount: number): void {
     if (resetCount === this.resetCount) return;
-    throw new IdentityError('ERR_TPM_WAS_RESET', `The TPM was reset (reset count ${resetCount} after ${this.resetCount}) while the device was running; it has to start anew and measure itself`);
+    throw new IdentityError(
+      'ERR_TPM_WAS_RESET',
+      `The TPM was reset (reset count ${resetCount} after ${this.resetCount}) while the device was running; it has to start anew and measure itself`,
+    );
   }
 }
 

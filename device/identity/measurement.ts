@@ -36,7 +36,10 @@ export async function measureBoot(tpm: Tpm, file: StateFile, measurements: Measu
   const decision = decideBoot(planned, found);
   switch (decision.action) {
     case 'refuse':
-      throw new IdentityError('ERR_TPM_RESET_NEEDED', `${sentence(decision.detail)}; the TPM must be reset before the device can vouch for what runs: restart the board`);
+      throw new IdentityError(
+        'ERR_TPM_RESET_NEEDED',
+        `${sentence(decision.detail)}; the TPM must be reset before the device can vouch for what runs: restart the board`,
+      );
     case 'measure-anew': {
       const record = await prepare(tpm, file, planned, clockInfo.resetCount);
       return finish(tpm, record, extensionsOf(record));
@@ -51,7 +54,10 @@ export async function readRegisters(tpm: Tpm): Promise<Registers> {
   const values = await pcrRead(tpm, 'sha256', [MEASURED_PCRS.operationalKey, MEASURED_PCRS.software]);
   const [pcr8, pcr14] = [values.get(MEASURED_PCRS.operationalKey), values.get(MEASURED_PCRS.software)];
   if (pcr8?.length === zeroRegister.length && pcr14?.length === zeroRegister.length) return { pcr8, pcr14 };
-  throw new IdentityError('ERR_TPM_BANK', 'The TPM keeps no SHA-256 registers; allocate its SHA-256 bank (tpm2_pcrallocate sha256:all) and restart the board');
+  throw new IdentityError(
+    'ERR_TPM_BANK',
+    'The TPM keeps no SHA-256 registers; allocate its SHA-256 bank (tpm2_pcrallocate sha256:all) and restart the board',
+  );
 }
 
 function eventsOf({ firmware, addon, board }: Measurements): MeasuredEvent[] {

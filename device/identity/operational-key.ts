@@ -55,7 +55,11 @@ const policyPcr = Uint8Array.of(0x00, 0x00, 0x01, 0x7f); // TPM_CC_PolicyPCR
 /** Digest of PolicyPCR for values that the registers don't have yet. */
 function registersPolicy({ pcr8, pcr14 }: Registers): Uint8Array {
   const values = createHash('sha256').update(pcr8).update(pcr14).digest();
-  const digest = createHash('sha256').update(new Uint8Array(32)).update(policyPcr).update(PcrSelection.encode(measuredSelection)).update(values);
+  const digest = createHash('sha256')
+    .update(new Uint8Array(32))
+    .update(policyPcr)
+    .update(PcrSelection.encode(measuredSelection))
+    .update(values);
   return new Uint8Array(digest.digest());
 }
 

@@ -77,11 +77,17 @@ const foundedAt = new Date('2020-01-01T00:00:00Z');
 function openRoot(folder: string, kind: AuthorityKind, commonName: string): Issuer {
   const { certificateFile, keyFile } = rootFiles(folder, kind);
   if (existsSync(certificateFile)) {
-    return { certificate: new Uint8Array(new X509Certificate(readFileSync(certificateFile)).raw), key: createPrivateKey(readFileSync(keyFile)) };
+    return {
+      certificate: new Uint8Array(new X509Certificate(readFileSync(certificateFile)).raw),
+      key: createPrivateKey(readFileSync(keyFile)),
+    };
   }
   const key = generateKey();
   const notAfter = new Date(Date.now() + MQTT_LIMITS.authorityValidMs);
-  const certificate = issueCertificate({ commonName, use: 'authority', publicKey: publicKeyOf(key), serial: newSerial(), notBefore: foundedAt, notAfter }, { ownKey: key });
+  const certificate = issueCertificate(
+    { commonName, use: 'authority', publicKey: publicKeyOf(key), serial: newSerial(), notBefore: foundedAt, notAfter },
+    { ownKey: key },
+  );
   writeKey(keyFile, key);
   writeWholeFile(certificateFile, pemOf('CERTIFICATE', certificate), 0o644);
   return { certificate, key };
@@ -95,7 +101,13 @@ function certify(issuer: Issuer, commonName: string, publicKey: Uint8Array): Iss
   return { certificate, serial: serial.toHex(), expiresAt };
 }
 
-function ownCredential(folder: string, use: 'server' | 'client', commonName: string, issuer: Issuer, hosts?: readonly string[]): CredentialFiles {
+function ownCredential(
+  folder: string,
+  use: 'server' | 'client',
+  commonName: string,
+  issuer: Issuer,
+  hosts?: readonly string[],
+): CredentialFiles {
   const label = use === 'server' ? 'server' : 'peer';
   const files = { certificateFile: join(folder, `${label}.certificate.pem`), keyFile: join(folder, `${label}.key.pem`) };
   const key = generateKey();

@@ -111,7 +111,13 @@ function settings(plan: Place, how: { memoryBytesMax: number; retain: boolean })
   ];
 }
 
-function certifiedListener(plan: Place, name: 'clients' | 'boxes' | 'peers', connectionsMax: number, authorityFile: string, revocationFile?: string): string[] {
+function certifiedListener(
+  plan: Place,
+  name: 'clients' | 'boxes' | 'peers',
+  connectionsMax: number,
+  authorityFile: string,
+  revocationFile?: string,
+): string[] {
   return [
     ...listener(plan, name, connectionsMax),
     'allow_anonymous false',

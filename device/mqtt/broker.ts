@@ -74,10 +74,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
   await bringUp(options.files);
   return {
-    restart: (files) => inTurn(async () => {
-      await takeDown();
-      await bringUp(files);
-    }),
+    restart: (files) =>
+      inTurn(async () => {
+        await takeDown();
+        await bringUp(files);
+      }),
     stop: () => inTurn(takeDown),
   };
 }
@@ -119,7 +120,15 @@ async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Launc
 /** `setpriv` has the kernel kill the broker when the firmware dies, however that happens. */
 function launch(options: BrokerOptions): Launched {
   const descriptorsMax = options.connectionsMax + MQTT_LIMITS.brokerDescriptorsSpare;
-  const words = [`--nofile=${descriptorsMax}:${descriptorsMax}`, 'setpriv', '--pdeathsig', 'KILL', 'mosquitto', '-c', join(options.folder, CONFIGURATION_FILE)];
+  const words = [
+    `--nofile=${descriptorsMax}:${descriptorsMax}`,
+    'setpriv',
+    '--pdeathsig',
+    'KILL',
+    'mosquitto',
+    '-c',
+    join(options.folder, CONFIGURATION_FILE),
+  ];
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   const child = spawn('prlimit', words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
   const lastWords: string[] = [];
@@ -130,7 +139,9 @@ function launch(options: BrokerOptions): Launched {
   });
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`prlimit could not be run: ${error.message}`));
-    child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`));
+    child.once('close', (code, signal) =>
+      resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`),
+    );
   });
   return { child, ended };
 }

@@ -49,13 +49,17 @@ export function issueCertificate(request: CertificateRequest, issuer: Issuer | {
     extensions: new asn1.Extensions(extensionsOf(request, authority)),
   });
   const signature = signDer(AsnConvert.serialize(tbsCertificate), 'ownKey' in issuer ? issuer.ownKey : issuer.key);
-  return new Uint8Array(AsnConvert.serialize(new asn1.Certificate({ tbsCertificate, signatureAlgorithm: ecdsaWithSha256(), signatureValue: signature })));
+  return new Uint8Array(
+    AsnConvert.serialize(new asn1.Certificate({ tbsCertificate, signatureAlgorithm: ecdsaWithSha256(), signatureValue: signature })),
+  );
 }
 
 /** A revocation list, DER. Its number, which rises from list to list (RFC 5280 §5.2.3), is the time in seconds. */
 export function issueRevocationList(issuer: Issuer, revoked: readonly RevokedSerial[], thisUpdate: Date, nextUpdate: Date): Uint8Array {
   const authority = parseCertificate(issuer.certificate).tbsCertificate;
-  const entries = revoked.map(({ serial, revokedAt }) => new asn1.RevokedCertificate({ userCertificate: buffer(serial), revocationDate: new asn1.Time(revokedAt) }));
+  const entries = revoked.map(
+    ({ serial, revokedAt }) => new asn1.RevokedCertificate({ userCertificate: buffer(serial), revocationDate: new asn1.Time(revokedAt) }),
+  );
   const tbsCertList = new asn1.TBSCertList({
     version: asn1.Version.v2,
     signature: ecdsaWithSha256(),
@@ -63,7 +67,10 @@ export function issueRevocationList(issuer: Issuer, revoked: readonly RevokedSer
     thisUpdate: new asn1.Time(thisUpdate),
     nextUpdate: new asn1.Time(nextUpdate),
     ...(entries.length > 0 ? { revokedCertificates: entries } : {}),
-    crlExtensions: [authorityKeyOf(authority), extension(asn1.id_ce_cRLNumber, AsnConvert.serialize(new asn1.CRLNumber(Math.floor(thisUpdate.getTime() / 1000))))],
+    crlExtensions: [
+      authorityKeyOf(authority),
+      extension(asn1.id_ce_cRLNumber, AsnConvert.serialize(new asn1.CRLNumber(Math.floor(thisUpdate.getTime() / 1000)))),
+    ],
   });
   const signature = signDer(AsnConvert.serialize(tbsCertList), issuer.key);
   return new Uint8Array(AsnConvert.serialize(new asn1.CertificateList({ tbsCertList, signatureAlgorithm: ecdsaWithSha256(), signature })));
@@ -92,8 +99,12 @@ export function publicKeyOf(key: KeyObject): Buffer {
 
 function extensionsOf(request: CertificateRequest, authority: asn1.TBSCertificate | undefined): asn1.Extension[] {
   const isAuthority = request.use === 'authority';
-  const constraints = isAuthority ? new asn1.BasicConstraints({ cA: true, pathLenConstraint: 0 }) : new asn1.BasicConstraints({ cA: false });
-  const usage = new asn1.KeyUsage(isAuthority ? asn1.KeyUsageFlags.keyCertSign | asn1.KeyUsageFlags.cRLSign : asn1.KeyUsageFlags.digitalSignature);
+  const constraints = isAuthority
+    ? new asn1.BasicConstraints({ cA: true, pathLenConstraint: 0 })
+    : new asn1.BasicConstraints({ cA: false });
+  const usage = new asn1.KeyUsage(
+    isAuthority ? asn1.KeyUsageFlags.keyCertSign | asn1.KeyUsageFlags.cRLSign : asn1.KeyUsageFlags.digitalSignature,
+  );
   const listed = [
     extension(asn1.id_ce_basicConstraints, AsnConvert.serialize(constraints), 'critical'),
     extension(asn1.id_ce_keyUsage, AsnConvert.serialize(usage), 'critical'),
@@ -104,12 +115,15 @@ function extensionsOf(request: CertificateRequest, authority: asn1.TBSCertificat
     const purpose = request.use === 'server' ? asn1.id_kp_serverAuth : asn1.id_kp_clientAuth;
     listed.push(extension(asn1.id_ce_extKeyUsage, AsnConvert.serialize(new asn1.ExtendedKeyUsage([purpose]))));
   }
-  if (request.hosts) listed.push(extension(asn1.id_ce_subjectAltName, AsnConvert.serialize(new asn1.SubjectAlternativeName(request.hosts.map(hostName)))));
+  if (request.hosts)
+    listed.push(extension(asn1.id_ce_subjectAltName, AsnConvert.serialize(new asn1.SubjectAlternativeName(request.hosts.map(hostName)))));
   return listed;
 }
 
 function authorityKeyOf(authority: asn1.TBSCertificate): asn1.Extension {
-  const identifier = new asn1.AuthorityKeyIdentifier({ keyIdentifier: new asn1.KeyIdentifier(keyIdentifier(new Uint8Array(AsnConvert.serialize(authority.subjectPublicKeyInfo)))) });
+  const identifier = new asn1.AuthorityKeyIdentifier({
+    keyIdentifier: new asn1.KeyIdentifier(keyIdentifier(new Uint8Array(AsnConvert.serialize(authority.subjectPublicKeyInfo)))),
+  });
   return extension(asn1.id_ce_authorityKeyIdentifier, AsnConvert.serialize(identifier));
 }
 

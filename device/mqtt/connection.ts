@@ -51,21 +51,23 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     state = next;
     for (const listener of listeners) listener(next, reason);
   };
-  const untilConnected = (waitMs?: number): Promise<void> => new Promise((resolve, reject) => {
-    const fail = (): void => reject(new NotConnected(`no connection to ${'socket' in address ? address.socket : address.url}: ${reason || state}`));
-    const timer = waitMs === undefined ? undefined : setTimeout(() => settle('lost'), waitMs);
-    const settle = (next: ConnectionState): void => {
-      clearTimeout(timer);
-      listeners.delete(listen);
-      if (next === 'connected') resolve();
-      else fail();
-    };
-    const listen = (next: ConnectionState): void => {
-      if (next === 'connected' || next === 'closed') settle(next);
-    };
-    listeners.add(listen);
-    listen(state);
-  });
+  const untilConnected = (waitMs?: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const fail = (): void =>
+        reject(new NotConnected(`no connection to ${'socket' in address ? address.socket : address.url}: ${reason || state}`));
+      const timer = waitMs === undefined ? undefined : setTimeout(() => settle('lost'), waitMs);
+      const settle = (next: ConnectionState): void => {
+        clearTimeout(timer);
+        listeners.delete(listen);
+        if (next === 'connected') resolve();
+        else fail();
+      };
+      const listen = (next: ConnectionState): void => {
+        if (next === 'connected' || next === 'closed') settle(next);
+      };
+      listeners.add(listen);
+      listen(state);
+    });
 
   client.on('connect', () => {
     client.options.reconnectPeriod = MQTT_LIMITS.reconnectMinMs;
@@ -88,7 +90,8 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
     get state() {
       return state;
     },
-    publish: (topic, payload, how = {}) => (state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how))),
+    publish: (topic, payload, how = {}) =>
+      state === 'closed' ? Promise.resolve('dropped') : outgoing.carry(payload.length, () => send(client, topic, payload, how)),
     async subscribe(filter, handler) {
       const identifier = addHandler(subscriptions, filter, handler);
       if (!client.connected) return untilConnected();
@@ -135,7 +138,8 @@ class Outgoing {
   }
 
   carry(bytes: number, send: () => Promise<PublishOutcome>): Promise<PublishOutcome> {
-    if (this.messages >= MQTT_LIMITS.outgoingMessagesMax || this.#bytes + bytes > MQTT_LIMITS.outgoingBytesMax) return Promise.resolve('dropped');
+    if (this.messages >= MQTT_LIMITS.outgoingMessagesMax || this.#bytes + bytes > MQTT_LIMITS.outgoingBytesMax)
+      return Promise.resolve('dropped');
     return new Promise((resolve) => {
       this.#waiting.set(resolve, bytes);
       this.#bytes += bytes;
@@ -172,7 +176,9 @@ function clientOptions(options: ConnectOptions): IClientOptions {
     connectTimeout: MQTT_LIMITS.connectMs,
     keepalive: MQTT_LIMITS.keepAliveSeconds,
     properties: { maximumPacketSize: LIMITS.packetBytesMax },
-    ...(options.will ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } } : {}),
+    ...(options.will
+      ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } }
+      : {}),
   };
 }
 
@@ -188,7 +194,9 @@ function openStream(address: BrokerAddress): Socket {
     minVersion: 'TLSv1.3',
     checkServerIdentity: (_host, certificate) => {
       const name = certificate.subject.CN;
-      return name === address.server ? undefined : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
+      return name === address.server
+        ? undefined
+        : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
     },
   });
   return stream.setNoDelay(true);
@@ -250,7 +258,8 @@ function limitPackets(client: MqttClient): void {
     const { stream } = client;
     stream.on('data', (chunk: Uint8Array) => {
       sinceLastPacket += chunk.length;
-      if (sinceLastPacket > 2 * LIMITS.packetBytesMax) stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
+      if (sinceLastPacket > 2 * LIMITS.packetBytesMax)
+        stream.destroy(brokerFault(`the broker sends a packet beyond ${LIMITS.packetBytesMax} bytes`));
     });
   };
   watch();

@@ -47,14 +47,26 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
   const place = placeOf(options);
   const filesFor = (current: Trust) => deviceBrokerFiles({ ...place, ...trustedFiles(options.authority, current) });
   const connectionsMax = MQTT_LIMITS.clientConnectionsMax + MQTT_LIMITS.boxConnectionsMax + MQTT_LIMITS.peerConnectionsMax;
-  const broker = await startBroker({ folder: place.folder, files: filesFor(trust), socket: place.socket, connectionsMax, onEvent: options.onEvent });
+  const broker = await startBroker({
+    folder: place.folder,
+    files: filesFor(trust),
+    socket: place.socket,
+    connectionsMax,
+    onEvent: options.onEvent,
+  });
   return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop: () => broker.stop() };
 }
 
 /** Starts the broker at which strangers with an invitation knock; it runs only while there is one. */
 export async function startPairingBroker(options: DeviceBrokerOptions): Promise<Broker & { readonly socket: string }> {
   const place = placeOf(options);
-  const broker = await startBroker({ folder: place.folder, files: pairingBrokerFiles(place), socket: place.socket, connectionsMax: MQTT_LIMITS.pairingConnectionsMax, onEvent: options.onEvent });
+  const broker = await startBroker({
+    folder: place.folder,
+    files: pairingBrokerFiles(place),
+    socket: place.socket,
+    connectionsMax: MQTT_LIMITS.pairingConnectionsMax,
+    onEvent: options.onEvent,
+  });
   return { ...broker, socket: place.socket };
 }
 

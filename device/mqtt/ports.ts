@@ -26,7 +26,8 @@ const RememberedPorts = struct({ clients: Port, boxes: Port, peers: Port, pairin
 
 function readRemembered(file: string): Ports {
   const decoded = decodeJson(RememberedPorts, readFileSync(file), 4_096);
-  if (decoded.status === 'malformed') throw new Error(`${file} doesn't hold the ports of a broker: ${decoded.detail}; delete it to have new ones chosen`);
+  if (decoded.status === 'malformed')
+    throw new Error(`${file} doesn't hold the ports of a broker: ${decoded.detail}; delete it to have new ones chosen`);
   return decoded.value;
 }
 

@@ -89,7 +89,10 @@ export class Invitations {
   dropExpired(nowMs: number): number | undefined {
     const ends = [
       ...this.list().map(({ invitation }) => ({ file: `${invitation.id.toHex()}.cbor`, atMs: invitation.expiresAtMs })),
-      ...this.#ids('.answer.cbor').map((id) => ({ file: `${id}.answer.cbor`, atMs: this.#read(`${id}.answer.cbor`, Answered)?.untilMs ?? 0 })),
+      ...this.#ids('.answer.cbor').map((id) => ({
+        file: `${id}.answer.cbor`,
+        atMs: this.#read(`${id}.answer.cbor`, Answered)?.untilMs ?? 0,
+      })),
     ];
     for (const { file } of ends.filter(({ atMs }) => atMs <= nowMs)) rmSync(join(this.folder, file), { force: true });
     const open = ends.map(({ atMs }) => atMs).filter((atMs) => atMs > nowMs);
@@ -101,7 +104,9 @@ export class Invitations {
   }
 
   #ids(ending: string): string[] {
-    const ids = readdirSync(this.folder).filter((name) => name.endsWith(ending)).map((name) => name.slice(0, -ending.length));
+    const ids = readdirSync(this.folder)
+      .filter((name) => name.endsWith(ending))
+      .map((name) => name.slice(0, -ending.length));
     return ids.filter(isInvitationId);
   }
 

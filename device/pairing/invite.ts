@@ -31,12 +31,18 @@ export async function inviteHolder(stateFolder: string, kind: HolderKind, name: 
   if (objection !== undefined) throw new NotInvited('bad-name', `"${name}" can't be the name of a ${kind}: ${objection}`);
   const place = await placeOf(stateFolder);
   if (new PairedNames(stateFolder).find(kind, name)) {
-    throw new NotInvited('name-taken', `device ${place.device} has a ${kind} named "${name}" already; choose another name, or remove that one first`);
+    throw new NotInvited(
+      'name-taken',
+      `device ${place.device} has a ${kind} named "${name}" already; choose another name, or remove that one first`,
+    );
   }
   const invitations = new Invitations(stateFolder);
   invitations.dropExpired(nowMs);
   if (invitations.list().length >= MQTT_LIMITS.invitationsMax) {
-    throw new NotInvited('too-many-invitations', `${MQTT_LIMITS.invitationsMax} invitations wait at device ${place.device}; use them or wait until they expire`);
+    throw new NotInvited(
+      'too-many-invitations',
+      `${MQTT_LIMITS.invitationsMax} invitations wait at device ${place.device}; use them or wait until they expire`,
+    );
   }
   return invitations.create({ ...place, kind, name }, nowMs);
 }
@@ -45,8 +51,13 @@ async function placeOf(stateFolder: string) {
   const file = (...words: string[]): string => join(stateFolder, ...words);
   if (!existsSync(file('configuration.json'))) throw new NotInvited('not-a-device', `${stateFolder} is not the state folder of a device`);
   const { name, hosts, ports } = readConfiguration(stateFolder);
-  const [networkFile, authorityFile, portsFile] = [file('network.cbor'), file('authority', 'device.certificate.pem'), file('broker', 'ports.json')];
-  if (![networkFile, authorityFile, portsFile].every(existsSync)) throw new NotInvited('never-started', `device ${name} has never been started; start it first`);
+  const [networkFile, authorityFile, portsFile] = [
+    file('network.cbor'),
+    file('authority', 'device.certificate.pem'),
+    file('broker', 'ports.json'),
+  ];
+  if (![networkFile, authorityFile, portsFile].every(existsSync))
+    throw new NotInvited('never-started', `device ${name} has never been started; start it first`);
   const network = decodeNetwork(new Uint8Array(readFileSync(networkFile)));
   if (network.status === 'malformed') throw new NotInvited('not-a-device', `${networkFile} is damaged: ${network.detail}`);
   const { pairing } = await claimPorts(portsFile, ports);

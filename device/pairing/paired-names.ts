@@ -77,14 +77,17 @@ export class PairedNames {
 
   /** Forgets certificates that were taken back and have expired since. */
   forgetExpired(nowMs: number): void {
-    for (const record of this.#removed().filter(({ expiresAtMs }) => expiresAtMs < nowMs)) rmSync(this.#removedFile(record), { force: true });
+    for (const record of this.#removed().filter(({ expiresAtMs }) => expiresAtMs < nowMs))
+      rmSync(this.#removedFile(record), { force: true });
   }
 
   /** Whom the device's broker shall trust. @param peerAuthorities from the network file, DER */
   trust(peerAuthorities: readonly Uint8Array[]): Trust {
     const removed = this.#removed();
     const revoked = (kind: HolderKind): RevokedSerial[] =>
-      removed.filter((record) => record.kind === kind).map(({ serial, removedAtMs }) => ({ serial, revokedAt: new Date(removedAtMs ?? 0) }));
+      removed
+        .filter((record) => record.kind === kind)
+        .map(({ serial, removedAtMs }) => ({ serial, revokedAt: new Date(removedAtMs ?? 0) }));
     return { peerAuthorities, revokedClients: revoked('client'), revokedBoxes: revoked('box') };
   }
 
@@ -102,7 +105,10 @@ export class PairedNames {
 }
 
 function readRecords(folder: string): PairedName[] {
-  return readdirSync(folder).filter((name) => name.endsWith('.cbor')).sort().flatMap((name) => readRecord(join(folder, name)));
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.cbor'))
+    .sort()
+    .flatMap((name) => readRecord(join(folder, name)));
 }
 
 function readRecord(file: string): PairedName[] {

@@ -47,7 +47,13 @@ export function peerAuthoritiesOf(network: Network, device: string): Uint8Array[
 export async function startPairing(options: PairingServiceOptions): Promise<PairingService> {
   const names = new PairedNames(options.stateFolder);
   const invitations = new Invitations(options.stateFolder);
-  const desk: PairingDesk = { names, invitations, authority: options.authority, urls: urlsOf(options), network: encodeNetwork(options.network) };
+  const desk: PairingDesk = {
+    names,
+    invitations,
+    authority: options.authority,
+    urls: urlsOf(options),
+    network: encodeNetwork(options.network),
+  };
   const reception = new Reception(options, desk);
   const registry = new RegistryFollower(options, names);
   let turn = Promise.resolve();
@@ -65,7 +71,8 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
     clearTimeout(timer);
     timer = setTimeout(() => void look(), waitMs);
   };
-  const look = (): Promise<void> => (turn = turn.then(lookAgain).catch((error: unknown) => options.log('pairingFailed', { detail: messageOf(error) })));
+  const look = (): Promise<void> =>
+    (turn = turn.then(lookAgain).catch((error: unknown) => options.log('pairingFailed', { detail: messageOf(error) })));
 
   const watchers = [invitations.folder, ...names.folders].map((folder) => watch(folder, () => lookIn(MQTT_LIMITS.pairingSettleMs)));
   await look();

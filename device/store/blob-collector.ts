@@ -92,7 +92,12 @@ export class BlobCollector {
       }
     } catch (error) {
       this.#end(collecting);
-      this.#outside.failed(collecting.source, collecting.digest, 'disk-full', error instanceof Error ? error.message : 'the disk refused a write');
+      this.#outside.failed(
+        collecting.source,
+        collecting.digest,
+        'disk-full',
+        error instanceof Error ? error.message : 'the disk refused a write',
+      );
     }
   }
 
@@ -104,7 +109,11 @@ export class BlobCollector {
       case 'write':
         return this.#store.writePartial(digest, source, offset, effect.content);
       case 'check':
-        return this.#take(collecting, { event: 'checked', matches: await this.#store.partialMatches(digest, source), atMs: this.#outside.now() });
+        return this.#take(collecting, {
+          event: 'checked',
+          matches: await this.#store.partialMatches(digest, source),
+          atMs: this.#outside.now(),
+        });
       case 'discard':
         return this.#store.discardPartial(digest, source);
       case 'finish':

@@ -127,7 +127,8 @@ class SqliteStore implements Store {
   }
 
   receipt(id: string): Uint8Array | undefined {
-    const row = this.#prepare('SELECT content FROM receipt WHERE capsule = ? ORDER BY attempt DESC LIMIT 1').get(id) as { content: Uint8Array } | undefined;
+    const row = this.#prepare('SELECT content FROM receipt WHERE capsule = ? ORDER BY attempt DESC LIMIT 1').get(id) as
+      { content: Uint8Array } | undefined;
     return row?.content;
   }
 
@@ -148,7 +149,8 @@ class SqliteStore implements Store {
   }
 
   *all(): IterableIterator<StoredCapsule> {
-    for (const row of this.#prepare('SELECT * FROM capsule ORDER BY accepted_ms').iterate()) yield storedCapsule(row as unknown as CapsuleRow);
+    for (const row of this.#prepare('SELECT * FROM capsule ORDER BY accepted_ms').iterate())
+      yield storedCapsule(row as unknown as CapsuleRow);
   }
 
   keepHoldings(isHere: (digest: string) => boolean): void {
@@ -158,7 +160,10 @@ class SqliteStore implements Store {
   }
 
   setMemory(name: string, value: Uint8Array): void {
-    this.#prepare('INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value').run(name, value);
+    this.#prepare('INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value').run(
+      name,
+      value,
+    );
   }
 
   memory(name: string): Uint8Array | undefined {

@@ -29,10 +29,12 @@ export interface AttestationRequest {
 }
 
 /** TPM2_Quote. An inactive bank gives an empty selection, not an error: look at what was attested. */
-export async function quote(tpm: Tpm, request: AttestationRequest & { selection: PcrSelection; }): Promise<Attestation> {
+export async function quote(tpm: Tpm, request: AttestationRequest & { selection: PcrSelection }): Promise<Attestation> {
   return tpm.exclusive(async ({ esys, resolve }) => {
     const signer = await resolve(request.signer);
-    return attestation(await esys.Quote(signer, ...emptyPassword, sized(request.qualifyingData), ownScheme, PcrSelection.encode(request.selection)));
+    return attestation(
+      await esys.Quote(signer, ...emptyPassword, sized(request.qualifyingData), ownScheme, PcrSelection.encode(request.selection)),
+    );
   });
 }
 
@@ -45,7 +47,7 @@ export async function getTime(tpm: Tpm, request: AttestationRequest): Promise<At
 }
 
 /** TPM2_Certify: that `subject` is in this chip, by its name and qualified name. */
-export async function certify(tpm: Tpm, request: AttestationRequest & { subject: KeyReference; }): Promise<Attestation> {
+export async function certify(tpm: Tpm, request: AttestationRequest & { subject: KeyReference }): Promise<Attestation> {
   return tpm.exclusive(async ({ esys, resolve }) => {
     const [subject, signer] = [await resolve(request.subject), await resolve(request.signer)];
     return attestation(await esys.Certify(subject, signer, ...twoEmptyPasswords, sized(request.qualifyingData), ownScheme));
@@ -55,12 +57,22 @@ export async function certify(tpm: Tpm, request: AttestationRequest & { subject:
 /** TPM2_CertifyCreation: that this chip made `subject` with the creation data of `created`. */
 export async function certifyCreation(
   tpm: Tpm,
-  request: AttestationRequest & { subject: KeyReference; created: Pick<CreatedKey, 'creationHash' | 'creationTicket'>; },
+  request: AttestationRequest & { subject: KeyReference; created: Pick<CreatedKey, 'creationHash' | 'creationTicket'> },
 ): Promise<Attestation> {
   const { creationHash, creationTicket } = request.created;
   return tpm.exclusive(async ({ esys, resolve }) => {
     const [subject, signer] = [await resolve(request.subject), await resolve(request.signer)];
-    return attestation(await esys.CertifyCreation(signer, subject, ...emptyPassword, sized(request.qualifyingData), sized(creationHash), ownScheme, creationTicket));
+    return attestation(
+      await esys.CertifyCreation(
+        signer,
+        subject,
+        ...emptyPassword,
+        sized(request.qualifyingData),
+        sized(creationHash),
+        ownScheme,
+        creationTicket,
+      ),
+    );
   });
 }
 
@@ -68,11 +80,28 @@ export async function certifyCreation(
  * TPM2_NV_Certify: the contents of a part of an NV index, with its name.
  * @param request.bytes at most what the chip takes at once, TPM_PT_NV_BUFFER_MAX
  */
-export async function nvCertify(tpm: Tpm, request: AttestationRequest & { index: number; bytes: number; offset: number; }): Promise<Attestation> {
+export async function nvCertify(
+  tpm: Tpm,
+  request: AttestationRequest & { index: number; bytes: number; offset: number },
+): Promise<Attestation> {
   return tpm.exclusive(async (chip) => {
     const signer = await chip.resolve(request.signer);
     return withNvIndex(chip, request.index, async ({ handle, reader }) =>
-      attestation(await chip.esys.NV_Certify(signer, reader, handle, password, password, none, sized(request.qualifyingData), ownScheme, request.bytes, request.offset)));
+      attestation(
+        await chip.esys.NV_Certify(
+          signer,
+          reader,
+          handle,
+          password,
+          password,
+          none,
+          sized(request.qualifyingData),
+          ownScheme,
+          request.bytes,
+          request.offset,
+        ),
+      ),
+    );
   });
 }
 

@@ -17,7 +17,7 @@ export interface TpmDescription {
   readonly specificationRevision: string;
   readonly nvBufferBytesMax: number;
   readonly persistentFree: number;
-  readonly lockout: { readonly failures: number; readonly failuresMax: number; readonly recoverySeconds: number; };
+  readonly lockout: { readonly failures: number; readonly failuresMax: number; readonly recoverySeconds: number };
   /** TPM2_Clear with the lockout authorisation is refused (TPMA_PERMANENT.disableClear). */
   readonly clearDisabled: boolean;
 }
@@ -41,13 +41,19 @@ const capabilityTpmProperties = 6; // TPM_CAP_TPM_PROPERTIES
 const propertiesMax = 127; // what fits a TPMS_CAPABILITY_DATA of 1,024 bytes
 const disableClearBit = 0x100; // TPMA_PERMANENT.disableClear
 
-const TaggedProperties = structure('TPMS_CAPABILITY_DATA', 1024 + 8, struct({
-  capability: u32,
-  properties: list(propertiesMax, struct({ property: u32, value: u32 })),
-}));
+const TaggedProperties = structure(
+  'TPMS_CAPABILITY_DATA',
+  1024 + 8,
+  struct({
+    capability: u32,
+    properties: list(propertiesMax, struct({ property: u32, value: u32 })),
+  }),
+);
 
 export async function describeTpm(tpm: Tpm): Promise<TpmDescription> {
-  return tpm.exclusive(async (chip) => description(new Map([...await read(chip, 0x100, propertiesMax), ...await read(chip, 0x200, propertiesMax)])));
+  return tpm.exclusive(async (chip) =>
+    description(new Map([...(await read(chip, 0x100, propertiesMax)), ...(await read(chip, 0x200, propertiesMax))])),
+  );
 }
 
 /** One fixed or variable property. @throws Error where the chip has no such property */
@@ -69,7 +75,10 @@ function required(values: Map<number, number>, property: number): number {
 function description(values: Map<number, number>): TpmDescription {
   const value = (name: keyof typeof properties): number => required(values, properties[name]);
   const manufacturer = letters(value('manufacturer'));
-  const model = [0, 1, 2, 3].map((part) => letters(values.get(properties.vendorString1 + part) ?? 0)).join('').trim();
+  const model = [0, 1, 2, 3]
+    .map((part) => letters(values.get(properties.vendorString1 + part) ?? 0))
+    .join('')
+    .trim();
   return {
     manufacturer: manufacturer.trim(),
     model,
@@ -85,10 +94,21 @@ function description(values: Map<number, number>): TpmDescription {
 
 /** Four letters in a word; everything unprintable is dropped, since it comes from the chip. */
 function letters(word: number): string {
-  return [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).filter((code) => code >= 0x20 && code < 0x7f).map((code) => String.fromCharCode(code)).join('');
+  return [24, 16, 8, 0]
+    .map((shift) => (word >>> shift) & 0xff)
+    .filter((code) => code >= 0x20 && code < 0x7f)
+    .map((code) => String.fromCharCode(code))
+    .join('');
 }
 
 /** libtpms and the reference simulators; a chip by one of these makers would say another model. */
 function isSoftware(manufacturer: string, model: string): boolean {
-  return manufacturer === 'IBM ' || manufacturer === 'IBM' || manufacturer === 'MSFT' || manufacturer === 'XCG ' || /^SW\b/.test(manufacturer) || /^SW\b/.test(model);
+  return (
+    manufacturer === 'IBM ' ||
+    manufacturer === 'IBM' ||
+    manufacturer === 'MSFT' ||
+    manufacturer === 'XCG ' ||
+    /^SW\b/.test(manufacturer) ||
+    /^SW\b/.test(model)
+  );
 }

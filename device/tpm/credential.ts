@@ -20,7 +20,10 @@ export interface Credential {
  * @param request.name of the key that must be loaded beside it
  * @param request.credential at most 32 bytes
  */
-export async function makeCredential(tpm: Tpm, request: { endorsementKey: Uint8Array; name: Uint8Array; credential: Uint8Array; }): Promise<Credential> {
+export async function makeCredential(
+  tpm: Tpm,
+  request: { endorsementKey: Uint8Array; name: Uint8Array; credential: Uint8Array },
+): Promise<Credential> {
   return tpm.exclusive(async (chip) => {
     const key = await chip.esys.LoadExternal(...unauthorized, null, sized(request.endorsementKey), hierarchies.null);
     return withLoaded(chip, key, async () => {
@@ -35,7 +38,10 @@ export async function makeCredential(tpm: Tpm, request: { endorsementKey: Uint8A
  * @returns the credential
  * @throws TpmError where it was made for another endorsement key or another name
  */
-export async function activateCredential(tpm: Tpm, request: { endorsementKey: PersistentHandle; key: PersistentHandle; credential: Credential; }): Promise<Uint8Array> {
+export async function activateCredential(
+  tpm: Tpm,
+  request: { endorsementKey: PersistentHandle; key: PersistentHandle; credential: Credential },
+): Promise<Uint8Array> {
   return tpm.exclusive(async (chip) => {
     const [endorsementKey, key] = [await chip.resolve(request.endorsementKey), await chip.resolve(request.key)];
     return withEncryptedPolicy(chip, async (session, encrypt) => {

@@ -5,10 +5,20 @@
  * Calls of one context run in order, off the event loop. A failed call rejects with a TpmError (error.ts).
  * Everything but device/tpm uses the wrappers beside this file instead.
  */
-import type { Authorization, AuthorityHandle, HierarchyHandle, KeyHandle, NoHandle, NvHandle, OpenHandle, PcrHandle, SessionHandle } from './handle.ts';
+import type {
+  Authorization,
+  AuthorityHandle,
+  HierarchyHandle,
+  KeyHandle,
+  NoHandle,
+  NvHandle,
+  OpenHandle,
+  PcrHandle,
+  SessionHandle,
+} from './handle.ts';
 
 /** Bytes of the TPM structure with that name in TPM 2.0 Part 2. */
-export type Wire<Name extends string> = Uint8Array & { readonly structure?: Name; };
+export type Wire<Name extends string> = Uint8Array & { readonly structure?: Name };
 
 /** The three session slots of every command: authorisations first, then encryption and audit. */
 export type Sessions = [session1: Authorization, session2: Authorization, session3: Authorization];
@@ -22,7 +32,9 @@ export interface Esys {
 
   // Handles and sessions: ESAPI; Part 3 sections 11 and 28
   /** A handle for something that is in the chip already: a persistent key, an NV index. */
-  TR_FromTPMPublic(...call: [tpmHandle: number, ...sessions: [EncryptingSession, EncryptingSession, EncryptingSession]]): Promise<KeyHandle | NvHandle>;
+  TR_FromTPMPublic(
+    ...call: [tpmHandle: number, ...sessions: [EncryptingSession, EncryptingSession, EncryptingSession]]
+  ): Promise<KeyHandle | NvHandle>;
   /** Forgets a handle without telling the chip. */
   TR_Close(handle: OpenHandle): Promise<void>;
   /** The authorisation value that later commands prove or show for `handle`. */
@@ -51,12 +63,7 @@ export interface Esys {
   Shutdown(...call: [...sessions: Sessions, shutdownType: number]): Promise<void>;
   SelfTest(...call: [...sessions: Sessions, fullTest: number]): Promise<void>;
   GetCapability(
-    ...call: [
-      ...sessions: Sessions,
-      capability: number,
-      property: number,
-      propertyCount: number,
-    ]
+    ...call: [...sessions: Sessions, capability: number, property: number, propertyCount: number]
   ): Promise<[moreData: number, capabilityData: Wire<'TPMS_CAPABILITY_DATA'>]>;
   GetRandom(...call: [...sessions: Sessions, bytesRequested: number]): Promise<Wire<'TPM2B_DIGEST'>>;
   Clear(...call: [authHandle: HierarchyHandle, ...sessions: Sessions]): Promise<void>;
@@ -64,13 +71,7 @@ export interface Esys {
   HierarchyChangeAuth(...call: [authHandle: HierarchyHandle, ...sessions: Sessions, newAuth: Wire<'TPM2B_DIGEST'>]): Promise<void>;
   DictionaryAttackLockReset(...call: [lockHandle: HierarchyHandle, ...sessions: Sessions]): Promise<void>;
   DictionaryAttackParameters(
-    ...call: [
-      lockHandle: HierarchyHandle,
-      ...sessions: Sessions,
-      newMaxTries: number,
-      newRecoveryTime: number,
-      lockoutRecovery: number,
-    ]
+    ...call: [lockHandle: HierarchyHandle, ...sessions: Sessions, newMaxTries: number, newRecoveryTime: number, lockoutRecovery: number]
   ): Promise<void>;
 
   // Time: Part 3 section 29
@@ -88,7 +89,15 @@ export interface Esys {
       outsideInfo: Wire<'TPM2B_DATA'>,
       creationPCR: Wire<'TPML_PCR_SELECTION'>,
     ]
-  ): Promise<[objectHandle: KeyHandle, outPublic: Wire<'TPM2B_PUBLIC'>, creationData: Wire<'TPM2B_CREATION_DATA'>, creationHash: Wire<'TPM2B_DIGEST'>, creationTicket: Wire<'TPMT_TK_CREATION'>]>;
+  ): Promise<
+    [
+      objectHandle: KeyHandle,
+      outPublic: Wire<'TPM2B_PUBLIC'>,
+      creationData: Wire<'TPM2B_CREATION_DATA'>,
+      creationHash: Wire<'TPM2B_DIGEST'>,
+      creationTicket: Wire<'TPMT_TK_CREATION'>,
+    ]
+  >;
   Create(
     ...call: [
       parentHandle: KeyHandle,
@@ -98,44 +107,29 @@ export interface Esys {
       outsideInfo: Wire<'TPM2B_DATA'>,
       creationPCR: Wire<'TPML_PCR_SELECTION'>,
     ]
-  ): Promise<[outPrivate: Wire<'TPM2B_PRIVATE'>, outPublic: Wire<'TPM2B_PUBLIC'>, creationData: Wire<'TPM2B_CREATION_DATA'>, creationHash: Wire<'TPM2B_DIGEST'>, creationTicket: Wire<'TPMT_TK_CREATION'>]>;
-  Load(
-    ...call: [
-      parentHandle: KeyHandle,
-      ...sessions: Sessions,
-      inPrivate: Wire<'TPM2B_PRIVATE'>,
-      inPublic: Wire<'TPM2B_PUBLIC'>,
+  ): Promise<
+    [
+      outPrivate: Wire<'TPM2B_PRIVATE'>,
+      outPublic: Wire<'TPM2B_PUBLIC'>,
+      creationData: Wire<'TPM2B_CREATION_DATA'>,
+      creationHash: Wire<'TPM2B_DIGEST'>,
+      creationTicket: Wire<'TPMT_TK_CREATION'>,
     ]
+  >;
+  Load(
+    ...call: [parentHandle: KeyHandle, ...sessions: Sessions, inPrivate: Wire<'TPM2B_PRIVATE'>, inPublic: Wire<'TPM2B_PUBLIC'>]
   ): Promise<KeyHandle>;
   LoadExternal(
-    ...call: [
-      ...sessions: Sessions,
-      inPrivate: Wire<'TPM2B_SENSITIVE'> | null,
-      inPublic: Wire<'TPM2B_PUBLIC'>,
-      hierarchy: HierarchyHandle,
-    ]
+    ...call: [...sessions: Sessions, inPrivate: Wire<'TPM2B_SENSITIVE'> | null, inPublic: Wire<'TPM2B_PUBLIC'>, hierarchy: HierarchyHandle]
   ): Promise<KeyHandle>;
   ReadPublic(
-    ...call: [
-      objectHandle: KeyHandle,
-      ...sessions: Sessions,
-    ]
+    ...call: [objectHandle: KeyHandle, ...sessions: Sessions]
   ): Promise<[outPublic: Wire<'TPM2B_PUBLIC'>, name: Wire<'TPM2B_NAME'>, qualifiedName: Wire<'TPM2B_NAME'>]>;
   EvictControl(
-    ...call: [
-      auth: HierarchyHandle,
-      objectHandle: KeyHandle,
-      ...sessions: Sessions,
-      persistentHandle: number,
-    ]
+    ...call: [auth: HierarchyHandle, objectHandle: KeyHandle, ...sessions: Sessions, persistentHandle: number]
   ): Promise<KeyHandle | NoHandle>;
   MakeCredential(
-    ...call: [
-      handle: KeyHandle,
-      ...sessions: Sessions,
-      credential: Wire<'TPM2B_DIGEST'>,
-      objectName: Wire<'TPM2B_NAME'>,
-    ]
+    ...call: [handle: KeyHandle, ...sessions: Sessions, credential: Wire<'TPM2B_DIGEST'>, objectName: Wire<'TPM2B_NAME'>]
   ): Promise<[credentialBlob: Wire<'TPM2B_ID_OBJECT'>, secret: Wire<'TPM2B_ENCRYPTED_SECRET'>]>;
   ActivateCredential(
     ...call: [
@@ -159,12 +153,7 @@ export interface Esys {
     ]
   ): Promise<Wire<'TPMT_SIGNATURE'>>;
   VerifySignature(
-    ...call: [
-      keyHandle: KeyHandle,
-      ...sessions: Sessions,
-      digest: Wire<'TPM2B_DIGEST'>,
-      signature: Wire<'TPMT_SIGNATURE'>,
-    ]
+    ...call: [keyHandle: KeyHandle, ...sessions: Sessions, digest: Wire<'TPM2B_DIGEST'>, signature: Wire<'TPMT_SIGNATURE'>]
   ): Promise<Wire<'TPMT_TK_VERIFIED'>>;
   RSA_Encrypt(
     ...call: [
@@ -184,25 +173,19 @@ export interface Esys {
       label: Wire<'TPM2B_DATA'>,
     ]
   ): Promise<Wire<'TPM2B_PUBLIC_KEY_RSA'>>;
-  ECDH_KeyGen(...call: [keyHandle: KeyHandle, ...sessions: Sessions]): Promise<[zPoint: Wire<'TPM2B_ECC_POINT'>, pubPoint: Wire<'TPM2B_ECC_POINT'>]>;
+  ECDH_KeyGen(
+    ...call: [keyHandle: KeyHandle, ...sessions: Sessions]
+  ): Promise<[zPoint: Wire<'TPM2B_ECC_POINT'>, pubPoint: Wire<'TPM2B_ECC_POINT'>]>;
   ECDH_ZGen(...call: [keyHandle: KeyHandle, ...sessions: Sessions, inPoint: Wire<'TPM2B_ECC_POINT'>]): Promise<Wire<'TPM2B_ECC_POINT'>>;
   Hash(
-    ...call: [
-      ...sessions: Sessions,
-      data: Wire<'TPM2B_MAX_BUFFER'>,
-      hashAlg: number,
-      hierarchy: HierarchyHandle,
-    ]
+    ...call: [...sessions: Sessions, data: Wire<'TPM2B_MAX_BUFFER'>, hashAlg: number, hierarchy: HierarchyHandle]
   ): Promise<[outHash: Wire<'TPM2B_DIGEST'>, validation: Wire<'TPMT_TK_HASHCHECK'>]>;
 
   // Measurement and attestation: Part 3 sections 18, 22
   PCR_Extend(...call: [pcrHandle: PcrHandle, ...sessions: Sessions, digests: Wire<'TPML_DIGEST_VALUES'>]): Promise<void>;
   PCR_Event(...call: [pcrHandle: PcrHandle, ...sessions: Sessions, eventData: Wire<'TPM2B_EVENT'>]): Promise<Wire<'TPML_DIGEST_VALUES'>>;
   PCR_Read(
-    ...call: [
-      ...sessions: Sessions,
-      selection: Wire<'TPML_PCR_SELECTION'>,
-    ]
+    ...call: [...sessions: Sessions, selection: Wire<'TPML_PCR_SELECTION'>]
   ): Promise<[pcrUpdateCounter: number, pcrSelectionOut: Wire<'TPML_PCR_SELECTION'>, pcrValues: Wire<'TPML_DIGEST'>]>;
   Quote(
     ...call: [
@@ -245,35 +228,22 @@ export interface Esys {
 
   // NV: Part 3 section 31
   NV_DefineSpace(
-    ...call: [
-      authHandle: HierarchyHandle,
-      ...sessions: Sessions,
-      auth: Wire<'TPM2B_DIGEST'>,
-      publicInfo: Wire<'TPM2B_NV_PUBLIC'>,
-    ]
+    ...call: [authHandle: HierarchyHandle, ...sessions: Sessions, auth: Wire<'TPM2B_DIGEST'>, publicInfo: Wire<'TPM2B_NV_PUBLIC'>]
   ): Promise<NvHandle>;
   NV_UndefineSpace(...call: [authHandle: HierarchyHandle, nvIndex: NvHandle, ...sessions: Sessions]): Promise<void>;
-  NV_ReadPublic(...call: [nvIndex: NvHandle, ...sessions: Sessions]): Promise<[nvPublic: Wire<'TPM2B_NV_PUBLIC'>, nvName: Wire<'TPM2B_NAME'>]>;
+  NV_ReadPublic(
+    ...call: [nvIndex: NvHandle, ...sessions: Sessions]
+  ): Promise<[nvPublic: Wire<'TPM2B_NV_PUBLIC'>, nvName: Wire<'TPM2B_NAME'>]>;
   NV_Read(
-    ...call: [
-      authHandle: AuthorityHandle,
-      nvIndex: NvHandle,
-      ...sessions: Sessions,
-      size: number,
-      offset: number,
-    ]
+    ...call: [authHandle: AuthorityHandle, nvIndex: NvHandle, ...sessions: Sessions, size: number, offset: number]
   ): Promise<Wire<'TPM2B_MAX_NV_BUFFER'>>;
   NV_Write(
-    ...call: [
-      authHandle: AuthorityHandle,
-      nvIndex: NvHandle,
-      ...sessions: Sessions,
-      data: Wire<'TPM2B_MAX_NV_BUFFER'>,
-      offset: number,
-    ]
+    ...call: [authHandle: AuthorityHandle, nvIndex: NvHandle, ...sessions: Sessions, data: Wire<'TPM2B_MAX_NV_BUFFER'>, offset: number]
   ): Promise<void>;
   NV_Increment(...call: [authHandle: AuthorityHandle, nvIndex: NvHandle, ...sessions: Sessions]): Promise<void>;
-  NV_Extend(...call: [authHandle: AuthorityHandle, nvIndex: NvHandle, ...sessions: Sessions, data: Wire<'TPM2B_MAX_NV_BUFFER'>]): Promise<void>;
+  NV_Extend(
+    ...call: [authHandle: AuthorityHandle, nvIndex: NvHandle, ...sessions: Sessions, data: Wire<'TPM2B_MAX_NV_BUFFER'>]
+  ): Promise<void>;
   NV_Certify(
     ...call: [
       signHandle: KeyHandle,
@@ -289,12 +259,7 @@ export interface Esys {
 
   // Policies: Part 3 section 23
   PolicyPCR(
-    ...call: [
-      policySession: SessionHandle,
-      ...sessions: Sessions,
-      pcrDigest: Wire<'TPM2B_DIGEST'> | null,
-      pcrs: Wire<'TPML_PCR_SELECTION'>,
-    ]
+    ...call: [policySession: SessionHandle, ...sessions: Sessions, pcrDigest: Wire<'TPM2B_DIGEST'> | null, pcrs: Wire<'TPML_PCR_SELECTION'>]
   ): Promise<void>;
   PolicySecret(
     ...call: [

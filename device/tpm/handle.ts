@@ -6,7 +6,7 @@
  */
 
 declare const brand: unique symbol;
-type Branded<Kind extends string> = number & { readonly [brand]: Kind; };
+type Branded<Kind extends string> = number & { readonly [brand]: Kind };
 
 /** A loaded key, persistent or transient. */
 export type KeyHandle = Branded<'key'>;

@@ -37,7 +37,9 @@ export async function clearTpm(tpm: Tpm, by: 'lockout' | 'platform'): Promise<vo
 
 /** TPM2_ClearControl: whether TPM2_Clear by the owner's side is refused from now on. */
 export async function setClearDisabled(tpm: Tpm, disabled: boolean): Promise<void> {
-  await tpm.exclusive(async ({ esys }) => esys.ClearControl(hierarchies[disabled ? 'lockout' : 'platform'], ...emptyPassword, disabled ? 1 : 0));
+  await tpm.exclusive(async ({ esys }) =>
+    esys.ClearControl(hierarchies[disabled ? 'lockout' : 'platform'], ...emptyPassword, disabled ? 1 : 0),
+  );
 }
 
 /** TPM2_DictionaryAttackLockReset: forgets failed authorisations. */

@@ -69,7 +69,7 @@ export async function readKey(tpm: Tpm, key: KeyReference): Promise<ShownKey> {
  * Makes a primary key, which is always the same one for one template and one chip, and keeps it.
  * @throws TpmError where another key is there
  */
-export async function createPrimaryKey(tpm: Tpm, request: PrimaryKey & { at: PersistentHandle; }): Promise<ShownKey> {
+export async function createPrimaryKey(tpm: Tpm, request: PrimaryKey & { at: PersistentHandle }): Promise<ShownKey> {
   return tpm.exclusive(async (chip) => {
     await chip.forget(request.at);
     return withPrimaryKey(chip, request, async (key) => keep(chip, key, request.at));
@@ -85,17 +85,36 @@ export async function showPrimaryKey(tpm: Tpm, request: PrimaryKey): Promise<Sho
  * Makes a key under a parent. It is not loaded: see `persistKey`.
  * @param request.outsideInfo at most 66 bytes that its creation data will carry
  */
-export async function createKey(tpm: Tpm, request: { parent: KeyReference; template: PublicArea; outsideInfo?: Uint8Array; }): Promise<CreatedKey> {
+export async function createKey(
+  tpm: Tpm,
+  request: { parent: KeyReference; template: PublicArea; outsideInfo?: Uint8Array },
+): Promise<CreatedKey> {
   return tpm.exclusive(async (chip) => {
     const parent = await chip.resolve(request.parent);
     const [privateArea, publicArea, creationData, creationHash, creationTicket] = await withParent(chip, parent, (session) =>
-      chip.esys.Create(parent, session, none, none, noSensitive, SizedPublicArea.encode(request.template), sized(request.outsideInfo ?? empty), noPcrs));
-    return { privateArea: unsized(privateArea), publicArea: unsized(publicArea), creationData: unsized(creationData), creationHash: unsized(creationHash), creationTicket };
+      chip.esys.Create(
+        parent,
+        session,
+        none,
+        none,
+        noSensitive,
+        SizedPublicArea.encode(request.template),
+        sized(request.outsideInfo ?? empty),
+        noPcrs,
+      ),
+    );
+    return {
+      privateArea: unsized(privateArea),
+      publicArea: unsized(publicArea),
+      creationData: unsized(creationData),
+      creationHash: unsized(creationHash),
+      creationTicket,
+    };
   });
 }
 
 /** Keeps a key at a persistent handle. @throws TpmError where the parent is another one, or something is there already */
-export async function persistKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey; at: PersistentHandle; }): Promise<ShownKey> {
+export async function persistKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey; at: PersistentHandle }): Promise<ShownKey> {
   return tpm.exclusive(async (chip) => {
     await chip.forget(request.at);
     return withLoadedKey(chip, request.parent, request.key, (key) => keep(chip, key, request.at));
@@ -106,7 +125,7 @@ export async function persistKey(tpm: Tpm, request: { parent: KeyReference; key:
  * Loads a key that stays loaded: it takes one of the chip's three slots until `unloadKey`.
  * For keys that are not to wear the chip's memory; a device keeps its own with `persistKey`.
  */
-export async function loadKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey; }): Promise<KeyHandle> {
+export async function loadKey(tpm: Tpm, request: { parent: KeyReference; key: WrappedKey }): Promise<KeyHandle> {
   return tpm.exclusive((chip) => loadUnder(chip, request.parent, request.key));
 }
 
@@ -129,7 +148,12 @@ export async function evictKey(tpm: Tpm, at: PersistentHandle): Promise<void> {
 }
 
 /** Runs `work` with a child loaded under its parent. */
-export async function withLoadedKey<T>(chip: Chip, parentAt: KeyReference, key: WrappedKey, work: (key: KeyHandle) => Promise<T>): Promise<T> {
+export async function withLoadedKey<T>(
+  chip: Chip,
+  parentAt: KeyReference,
+  key: WrappedKey,
+  work: (key: KeyHandle) => Promise<T>,
+): Promise<T> {
   return withLoaded(chip, await loadUnder(chip, parentAt, key), work);
 }
 
@@ -144,7 +168,14 @@ async function withPrimaryKey<T>(chip: Chip, primary: PrimaryKey, work: (key: Ke
 }
 
 async function makePrimary(chip: Chip, { hierarchy, template }: PrimaryKey): Promise<KeyHandle> {
-  const [handle] = await chip.esys.CreatePrimary(hierarchies[hierarchy], ...emptyPassword, noSensitive, SizedPublicArea.encode(template), sized(empty), noPcrs);
+  const [handle] = await chip.esys.CreatePrimary(
+    hierarchies[hierarchy],
+    ...emptyPassword,
+    noSensitive,
+    SizedPublicArea.encode(template),
+    sized(empty),
+    noPcrs,
+  );
   return handle;
 }
 
@@ -160,7 +191,11 @@ async function keep(chip: Chip, key: KeyHandle, at: PersistentHandle): Promise<S
 }
 
 /** The authorisation to use a parent: the endorsement policy where its public area says so, else its empty value. */
-async function withParent<T>(chip: Chip, parent: KeyHandle, work: (session: SessionHandle | typeof emptyPassword[0]) => Promise<T>): Promise<T> {
+async function withParent<T>(
+  chip: Chip,
+  parent: KeyHandle,
+  work: (session: SessionHandle | (typeof emptyPassword)[0]) => Promise<T>,
+): Promise<T> {
   const [publicArea] = await chip.esys.ReadPublic(parent, ...unauthorized);
   const { authPolicy } = requireDecoded(SizedPublicArea, publicArea);
   return authPolicy.toHex() === endorsementPolicy.toHex() ? withEndorsementPolicy(chip, work) : work(emptyPassword[0]);

@@ -12,7 +12,12 @@ import { emptyPassword, unauthorized } from './session.ts';
 import type { Chip, Tpm } from './tpm.ts';
 
 /** Where certificates stand: L-1 RSA-2048, L-2 P-256, and P-384, which software TPMs have. */
-export const certificateIndexes = { endorsementKey: 0x01c00002, eccEndorsementKey: 0x01c0000a, p384EndorsementKey: 0x01c00016, platform: 0x01c08000 } as const;
+export const certificateIndexes = {
+  endorsementKey: 0x01c00002,
+  eccEndorsementKey: 0x01c0000a,
+  p384EndorsementKey: 0x01c00016,
+  platform: 0x01c08000,
+} as const;
 
 /** An index during one operation. */
 export interface OpenNvIndex {
@@ -34,50 +39,60 @@ export async function nvRead(tpm: Tpm, index: number): Promise<Uint8Array | unde
 }
 
 /** What an index is, or undefined where there is none. */
-export async function nvReadPublic(tpm: Tpm, index: number): Promise<{ nvPublic: NvPublic; name: Uint8Array; } | undefined> {
+export async function nvReadPublic(tpm: Tpm, index: number): Promise<{ nvPublic: NvPublic; name: Uint8Array } | undefined> {
   return tpm.exclusive(async (chip) => ifDefined(() => withNvIndex(chip, index, async ({ nvPublic, name }) => ({ nvPublic, name }))));
 }
 
 /** Makes an index with an empty authorisation value. @throws TpmError where there is one already, or no room */
-export async function nvDefine(tpm: Tpm, request: { hierarchy: 'owner' | 'platform'; nvPublic: NvPublic; }): Promise<void> {
+export async function nvDefine(tpm: Tpm, request: { hierarchy: 'owner' | 'platform'; nvPublic: NvPublic }): Promise<void> {
   await tpm.exclusive(async ({ esys }) => {
-    const handle = await esys.NV_DefineSpace(hierarchies[request.hierarchy], ...emptyPassword, sized(new Uint8Array()), SizedNvPublic.encode(request.nvPublic));
+    const handle = await esys.NV_DefineSpace(
+      hierarchies[request.hierarchy],
+      ...emptyPassword,
+      sized(new Uint8Array()),
+      SizedNvPublic.encode(request.nvPublic),
+    );
     await esys.TR_Close(handle);
   });
 }
 
-export async function nvUndefine(tpm: Tpm, request: { hierarchy: 'owner' | 'platform'; index: number; }): Promise<void> {
+export async function nvUndefine(tpm: Tpm, request: { hierarchy: 'owner' | 'platform'; index: number }): Promise<void> {
   await tpm.exclusive(async ({ esys }) => {
-    const handle = await esys.TR_FromTPMPublic(request.index, ...unauthorized) as NvHandle;
+    const handle = (await esys.TR_FromTPMPublic(request.index, ...unauthorized)) as NvHandle;
     await esys.NV_UndefineSpace(hierarchies[request.hierarchy], handle, ...emptyPassword);
   });
 }
 
 /** Writes an ordinary index from `offset` on, in pieces. */
-export async function nvWrite(tpm: Tpm, request: { index: number; bytes: Uint8Array; offset?: number; }): Promise<void> {
+export async function nvWrite(tpm: Tpm, request: { index: number; bytes: Uint8Array; offset?: number }): Promise<void> {
   const start = request.offset ?? 0;
-  await tpm.exclusive(async (chip) => withNvIndex(chip, request.index, async ({ handle, writer }) => {
-    const step = await readProperty(chip, nvBufferMax);
-    for (let at = 0; at < request.bytes.length; at += step) {
-      await chip.esys.NV_Write(writer, handle, ...emptyPassword, sized(request.bytes.subarray(at, at + step)), start + at);
-    }
-  }));
+  await tpm.exclusive(async (chip) =>
+    withNvIndex(chip, request.index, async ({ handle, writer }) => {
+      const step = await readProperty(chip, nvBufferMax);
+      for (let at = 0; at < request.bytes.length; at += step) {
+        await chip.esys.NV_Write(writer, handle, ...emptyPassword, sized(request.bytes.subarray(at, at + step)), start + at);
+      }
+    }),
+  );
 }
 
 /** Counts a counter index up by one. */
 export async function nvIncrement(tpm: Tpm, index: number): Promise<void> {
-  await tpm.exclusive(async (chip) => withNvIndex(chip, index, ({ handle, writer }) => chip.esys.NV_Increment(writer, handle, ...emptyPassword)));
+  await tpm.exclusive(async (chip) =>
+    withNvIndex(chip, index, ({ handle, writer }) => chip.esys.NV_Increment(writer, handle, ...emptyPassword)),
+  );
 }
 
 /** Extends an extend index, as a register of its own. */
-export async function nvExtend(tpm: Tpm, request: { index: number; bytes: Uint8Array; }): Promise<void> {
-  await tpm.exclusive(async (chip) => withNvIndex(chip, request.index, ({ handle, writer }) =>
-    chip.esys.NV_Extend(writer, handle, ...emptyPassword, sized(request.bytes))));
+export async function nvExtend(tpm: Tpm, request: { index: number; bytes: Uint8Array }): Promise<void> {
+  await tpm.exclusive(async (chip) =>
+    withNvIndex(chip, request.index, ({ handle, writer }) => chip.esys.NV_Extend(writer, handle, ...emptyPassword, sized(request.bytes))),
+  );
 }
 
 /** Runs `work` with a handle for an index, and forgets the handle. @throws TpmError where there is no such index */
 export async function withNvIndex<T>(chip: Chip, index: number, work: (open: OpenNvIndex) => Promise<T>): Promise<T> {
-  const handle = await chip.esys.TR_FromTPMPublic(index, ...unauthorized) as NvHandle;
+  const handle = (await chip.esys.TR_FromTPMPublic(index, ...unauthorized)) as NvHandle;
   try {
     const [bytes, name] = await chip.esys.NV_ReadPublic(handle, ...unauthorized);
     const nvPublic = requireDecoded(SizedNvPublic, bytes);

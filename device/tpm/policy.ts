@@ -33,10 +33,12 @@ export interface Approval {
 
 /** Digest of the policy "these registers have the values of now". */
 export async function pcrPolicy(tpm: Tpm, selection: PcrSelection): Promise<Uint8Array> {
-  return tpm.exclusive((chip) => withTrial(chip, async (session) => {
-    await requirePcrs(chip, session, selection);
-    return unsized(await chip.esys.PolicyGetDigest(session, ...unauthorized));
-  }));
+  return tpm.exclusive((chip) =>
+    withTrial(chip, async (session) => {
+      await requirePcrs(chip, session, selection);
+      return unsized(await chip.esys.PolicyGetDigest(session, ...unauthorized));
+    }),
+  );
 }
 
 /** Digest of the policy "an authority approves": the same for every state that it will ever approve. */

@@ -14,7 +14,7 @@ const noPadding = Uint8Array.of(0x00, 0x10);
  * @param request.encoded as long as the modulus and smaller than it
  * @returns as long as the modulus: the VRF proof, when `encoded` is the encoded message of RFC 9381
  */
-export async function rawRsaDecrypt(tpm: Tpm, request: { key: KeyReference; encoded: Uint8Array; }): Promise<Uint8Array> {
+export async function rawRsaDecrypt(tpm: Tpm, request: { key: KeyReference; encoded: Uint8Array }): Promise<Uint8Array> {
   return tpm.exclusive(async ({ esys, resolve }) => {
     const key = await resolve(request.key);
     const result = unsized(await esys.RSA_Decrypt(key, ...emptyPassword, sized(request.encoded), noPadding, sized(new Uint8Array())));

@@ -21,7 +21,7 @@ const secretBytesMax = 128;
  * @param request.policy digest under which it opens: `pcrPolicy` or `authorizedPolicy`
  * @param request.secret at most 128 bytes: longer ones are encrypted under a sealed key
  */
-export async function seal(tpm: Tpm, request: { parent: PersistentHandle; policy: Uint8Array; secret: Uint8Array; }): Promise<WrappedKey> {
+export async function seal(tpm: Tpm, request: { parent: PersistentHandle; policy: Uint8Array; secret: Uint8Array }): Promise<WrappedKey> {
   if (request.secret.length < 1 || request.secret.length > secretBytesMax) {
     throw new RangeError(`The secret is ${request.secret.length} bytes; 1 to ${secretBytesMax} can be sealed`);
   }
@@ -29,7 +29,16 @@ export async function seal(tpm: Tpm, request: { parent: PersistentHandle; policy
     const parent = await chip.resolve(request.parent);
     return withEncryption(chip, 'in', async (session) => {
       const sensitive = sized(new Uint8Array([0, 0, ...sized(request.secret)]));
-      const [privateArea, publicArea] = await chip.esys.Create(parent, password, session, none, sensitive, SizedPublicArea.encode(sealedArea(request.policy)), nothing, noPcrs);
+      const [privateArea, publicArea] = await chip.esys.Create(
+        parent,
+        password,
+        session,
+        none,
+        sensitive,
+        SizedPublicArea.encode(sealedArea(request.policy)),
+        nothing,
+        noPcrs,
+      );
       sensitive.fill(0);
       return { privateArea: unsized(privateArea), publicArea: unsized(publicArea) };
     });
@@ -40,13 +49,19 @@ export async function seal(tpm: Tpm, request: { parent: PersistentHandle; policy
  * Opens a sealed secret.
  * @throws TpmError where the registers are not as the policy says, or the parent is another one
  */
-export async function unseal(tpm: Tpm, request: { parent: PersistentHandle; sealed: WrappedKey; policy: UnsealPolicy; }): Promise<Uint8Array> {
-  return tpm.exclusive((chip) => withEncryptedPolicy(chip, async (session, encrypt) => {
-    await satisfy(chip, session, request.policy);
-    await encrypt('out');
-    return withLoadedKey(chip, request.parent, request.sealed, async (object) =>
-      unsized(await chip.esys.Unseal(object, session, none, none)));
-  }));
+export async function unseal(
+  tpm: Tpm,
+  request: { parent: PersistentHandle; sealed: WrappedKey; policy: UnsealPolicy },
+): Promise<Uint8Array> {
+  return tpm.exclusive((chip) =>
+    withEncryptedPolicy(chip, async (session, encrypt) => {
+      await satisfy(chip, session, request.policy);
+      await encrypt('out');
+      return withLoadedKey(chip, request.parent, request.sealed, async (object) =>
+        unsized(await chip.esys.Unseal(object, session, none, none)),
+      );
+    }),
+  );
 }
 
 /** Empty TPM2B_DATA and TPML_PCR_SELECTION. */

@@ -48,7 +48,10 @@ export async function withEncryption<T>(chip: Chip, secret: Secret, work: (sessi
 }
 
 /** Runs `work` with a policy session that is salted and will encrypt from `encrypt` on. */
-export async function withEncryptedPolicy<T>(chip: Chip, work: (session: SessionHandle, encrypt: (secret: Secret) => Promise<void>) => Promise<T>): Promise<T> {
+export async function withEncryptedPolicy<T>(
+  chip: Chip,
+  work: (session: SessionHandle, encrypt: (secret: Secret) => Promise<void>) => Promise<T>,
+): Promise<T> {
   const session = await start(chip, 'policy', await chip.requireSaltKey());
   const encrypt = (secret: Secret): Promise<void> => chip.esys.TRSess_SetAttributes(session, attributes[secret], 0xff);
   return withLoaded(chip, session, async () => work(session, encrypt));
@@ -73,7 +76,11 @@ export async function withTrial<T>(chip: Chip, work: (session: SessionHandle) =>
   return withLoaded(chip, await start(chip, 'trial', none), work);
 }
 
-async function start(chip: Chip, type: SessionType, saltKey: Parameters<typeof chip.esys.StartAuthSession>[0] | NoHandle): Promise<SessionHandle> {
+async function start(
+  chip: Chip,
+  type: SessionType,
+  saltKey: Parameters<typeof chip.esys.StartAuthSession>[0] | NoHandle,
+): Promise<SessionHandle> {
   const cipher = saltKey === none ? noCipher : aes128Cfb;
   return chip.esys.StartAuthSession(saltKey, none, ...unauthorized, null, sessionTypes[type], cipher, sha256);
 }

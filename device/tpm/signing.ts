@@ -20,7 +20,7 @@ const messageBytesMax = 1024;
  * @param request.message at most 1,024 bytes, not beginning with TPM_GENERATED (ff544347)
  * @returns TPMT_SIGNATURE
  */
-export async function signWithRestrictedKey(tpm: Tpm, request: { signer: KeyReference; message: Uint8Array; }): Promise<Uint8Array> {
+export async function signWithRestrictedKey(tpm: Tpm, request: { signer: KeyReference; message: Uint8Array }): Promise<Uint8Array> {
   if (request.message.length > messageBytesMax) {
     throw new RangeError(`The message is ${request.message.length} bytes; a restricted key signs at most ${messageBytesMax} at once`);
   }

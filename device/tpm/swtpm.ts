@@ -59,7 +59,8 @@ export async function startSoftwareTpm(request: SoftwareTpmRequest): Promise<Sof
   const socketFolder = await socketFolderFor(folder);
   const socket = join(socketFolder, 'socket');
   const program = startProgram(folder, socket, 'unheard');
-  if (await beginsToListen(program, socket) !== 'listening') throw new Error(`swtpm does not start: ${await reasonOfFailure(folder, socket)}`);
+  if ((await beginsToListen(program, socket)) !== 'listening')
+    throw new Error(`swtpm does not start: ${await reasonOfFailure(folder, socket)}`);
   // It ends with this process, so it needs not keep it alive.
   program.child.unref();
   return running(program, { folder, socketFolder, caCertificates: await readAuthority(authorityFolder) });
@@ -71,7 +72,10 @@ interface Program {
   readonly said: () => string;
 }
 
-async function running(program: Program, { folder, socketFolder, caCertificates }: { folder: string; socketFolder: string; caCertificates: Uint8Array[]; }): Promise<SoftwareTpm> {
+async function running(
+  program: Program,
+  { folder, socketFolder, caCertificates }: { folder: string; socketFolder: string; caCertificates: Uint8Array[] },
+): Promise<SoftwareTpm> {
   const socket = join(socketFolder, 'socket');
   const tcti = `swtpm:path=${socket}`;
   const tctiFile = join(folder, 'tcti');
@@ -81,7 +85,15 @@ async function running(program: Program, { folder, socketFolder, caCertificates 
     await rm(tctiFile, { force: true });
     if (socketFolder !== folder) await rm(socketFolder, { recursive: true, force: true });
   };
-  return { tcti, socket, caCertificates, pid: program.child.pid ?? 0, ended: program.ended, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  return {
+    tcti,
+    socket,
+    caCertificates,
+    pid: program.child.pid ?? 0,
+    ended: program.ended,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
 }
 
 /** Manufacture: endorsement keys, their certificates, the platform certificate. */
@@ -91,23 +103,45 @@ async function manufacture(folder: string, authorityFolder: string, banks: reado
   const config = await writeConfiguration(folder, authorityFolder);
   const unchangedUser = getuid?.() === 0 ? ['--runas', 'root'] : [];
   await runTool('swtpm_setup', [
-    '--tpm2', '--tpmstate', state, '--config', config, '--create-ek-cert', '--create-platform-cert',
-    '--pcr-banks', banks.join(','), '--not-overwrite', ...unchangedUser,
+    '--tpm2',
+    '--tpmstate',
+    state,
+    '--config',
+    config,
+    '--create-ek-cert',
+    '--create-platform-cert',
+    '--pcr-banks',
+    banks.join(','),
+    '--not-overwrite',
+    ...unchangedUser,
   ]);
 }
 
 /** @returns the path of the configuration for swtpm_setup */
 async function writeConfiguration(folder: string, authorityFolder: string): Promise<string> {
-  const [setup, authority, options] = ['setup.conf', 'authority.conf', 'authority.options'].map((name) => join(folder, name)) as [string, string, string];
-  await writeFile(setup, `create_certs_tool=${await pathOf('swtpm_localca')}\ncreate_certs_tool_config=${authority}\ncreate_certs_tool_options=${options}\n`);
-  await writeFile(authority, `statedir = ${authorityFolder}\nsigningkey = ${join(authorityFolder, 'issuer-key.pem')}\n`
-    + `issuercert = ${join(authorityFolder, 'issuer-certificate.pem')}\ncertserial = ${join(authorityFolder, 'serial')}\n`);
+  const [setup, authority, options] = ['setup.conf', 'authority.conf', 'authority.options'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await writeFile(
+    setup,
+    `create_certs_tool=${await pathOf('swtpm_localca')}\ncreate_certs_tool_config=${authority}\ncreate_certs_tool_options=${options}\n`,
+  );
+  await writeFile(
+    authority,
+    `statedir = ${authorityFolder}\nsigningkey = ${join(authorityFolder, 'issuer-key.pem')}\n` +
+      `issuercert = ${join(authorityFolder, 'issuer-certificate.pem')}\ncertserial = ${join(authorityFolder, 'serial')}\n`,
+  );
   await writeFile(options, '--platform-manufacturer Capstan\n--platform-version 1\n--platform-model software\n');
   return setup;
 }
 
 async function pathOf(program: string): Promise<string> {
-  const found = (process.env['PATH'] ?? '/usr/bin').split(':').map((folder) => join(folder, program)).find((path) => existsSync(path));
+  const found = (process.env['PATH'] ?? '/usr/bin')
+    .split(':')
+    .map((folder) => join(folder, program))
+    .find((path) => existsSync(path));
   if (found === undefined) throw new Error(`The program ${program} is missing; on Debian: sudo apt install swtpm swtpm-tools`);
   return found;
 }
@@ -130,11 +164,25 @@ async function socketFolderFor(folder: string): Promise<string> {
  * disconnected" after every command and stops when nobody reads that, so it is heard only to learn why it does not start.
  */
 function startProgram(folder: string, socket: string, hearing: 'heard' | 'unheard'): Program {
-  const child = spawn('setpriv', [
-    '--pdeathsig', 'KILL', 'swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${join(folder, 'state')},mode=0600`,
-    '--server', `type=unixio,path=${socket},mode=0600`, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
-    '--flags', 'not-need-init,startup-clear',
-  ], { stdio: hearing === 'heard' ? ['ignore', 'pipe', 'pipe'] : 'ignore', detached: true });
+  const child = spawn(
+    'setpriv',
+    [
+      '--pdeathsig',
+      'KILL',
+      'swtpm',
+      'socket',
+      '--tpm2',
+      '--tpmstate',
+      `dir=${join(folder, 'state')},mode=0600`,
+      '--server',
+      `type=unixio,path=${socket},mode=0600`,
+      '--ctrl',
+      `type=unixio,path=${socket}.ctrl,mode=0600`,
+      '--flags',
+      'not-need-init,startup-clear',
+    ],
+    { stdio: hearing === 'heard' ? ['ignore', 'pipe', 'pipe'] : 'ignore', detached: true },
+  );
   return watch(child);
 }
 
@@ -166,7 +214,7 @@ function watch(child: ChildProcess): Program {
 
 async function beginsToListen(program: Program, socket: string): Promise<'listening' | 'ended' | 'late'> {
   const deadline = performance.now() + startMsMax;
-  while (!await accepts(`${socket}.ctrl`) || !existsSync(socket)) {
+  while (!(await accepts(`${socket}.ctrl`)) || !existsSync(socket)) {
     if (program.child.exitCode !== null || program.child.signalCode !== null || program.child.pid === undefined) return 'ended';
     if (performance.now() > deadline) {
       await endProgram(program, 'SIGKILL');
@@ -192,7 +240,10 @@ async function accepts(path: string): Promise<boolean> {
 async function endProgram({ child, ended }: Program, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   child.kill(signal);
   const late = new AbortController();
-  const timer = sleep(stopMsMax, undefined, { signal: late.signal }).then(() => child.kill('SIGKILL'), () => false);
+  const timer = sleep(stopMsMax, undefined, { signal: late.signal }).then(
+    () => child.kill('SIGKILL'),
+    () => false,
+  );
   await ended;
   late.abort();
   await timer;

@@ -61,7 +61,7 @@ export class Tpm {
   readonly #esys: Esys;
   readonly #chip: Chip;
   readonly #persistent = new Map<PersistentHandle, KeyHandle>();
-  #saltKey: { key: PersistentHandle; name: Uint8Array; } | undefined;
+  #saltKey: { key: PersistentHandle; name: Uint8Array } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
@@ -119,7 +119,7 @@ export class Tpm {
     if (!isPersistent(key)) return key;
     const known = this.#persistent.get(key);
     if (known !== undefined) return known;
-    const handle = await this.#esys.TR_FromTPMPublic(key, none, none, none) as KeyHandle;
+    const handle = (await this.#esys.TR_FromTPMPublic(key, none, none, none)) as KeyHandle;
     this.#persistent.set(key, handle);
     return handle;
   }
@@ -132,10 +132,13 @@ export class Tpm {
   }
 
   async #requireSaltKey(): Promise<KeyHandle> {
-    if (this.#saltKey === undefined) throw new Error('No key for salted sessions is pinned; call pinSaltKey with a key whose name is known');
+    if (this.#saltKey === undefined)
+      throw new Error('No key for salted sessions is pinned; call pinSaltKey with a key whose name is known');
     const handle = await this.#resolve(this.#saltKey.key);
     const name = unsized(await this.#esys.TR_GetName(handle));
     if (name.toHex() === this.#saltKey.name.toHex()) return handle;
-    throw new Error(`The key at 0x${this.#saltKey.key.toString(16)} has the name ${name.toHex()}; ${this.#saltKey.name.toHex()} was pinned`);
+    throw new Error(
+      `The key at 0x${this.#saltKey.key.toString(16)} has the name ${name.toHex()}; ${this.#saltKey.name.toHex()} was pinned`,
+    );
   }
 }

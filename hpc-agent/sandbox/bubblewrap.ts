@@ -4,7 +4,12 @@ import type { JobLimits } from '../executor.ts';
 import { openFilesMax, pageBytes, sharedMemoryBytes } from '../limits.ts';
 import { outCapacityBytes } from './verdict.ts';
 
-export const programs = { bubblewrap: '/usr/bin/bwrap', limiter: '/usr/bin/prlimit', pipeMaker: '/usr/bin/mkfifo', shell: '/bin/sh' } as const;
+export const programs = {
+  bubblewrap: '/usr/bin/bwrap',
+  limiter: '/usr/bin/prlimit',
+  pipeMaker: '/usr/bin/mkfifo',
+  shell: '/bin/sh',
+} as const;
 
 /**
  * Layout inside: /capsule (read-only, the working folder), /out (collected afterwards), /tmp (private, HOME),
@@ -51,7 +56,9 @@ export function commandLine(plan: SandboxPlan): string[] {
 
 /** Further options, separated by zero bytes, for `--args`. */
 export function hiddenOptions(environment: Readonly<Record<string, string>>): string {
-  return Object.entries({ ...environment, ...ownEnvironment }).map(([name, value]) => `--setenv\0${name}\0${value}\0`).join('');
+  return Object.entries({ ...environment, ...ownEnvironment })
+    .map(([name, value]) => `--setenv\0${name}\0${value}\0`)
+    .join('');
 }
 
 /** What a capsule may set otherwise, and what it may not. */
@@ -59,14 +66,33 @@ export const defaultEnvironment = { LANG: 'C.UTF-8', TZ: 'UTC', PATH: '/usr/bin:
 const ownEnvironment = { CAPSTAN_OUT: '/out', CAPSTAN_PROGRESS: String(descriptors.progress) } as const;
 
 const isolation = [
-  '--unshare-all', '--unshare-user', '--die-with-parent', '--new-session', '--clearenv', '--cap-drop', 'ALL',
-  '--uid', '1000', '--gid', '1000', '--hostname', 'capsule',
+  '--unshare-all',
+  '--unshare-user',
+  '--die-with-parent',
+  '--new-session',
+  '--clearenv',
+  '--cap-drop',
+  'ALL',
+  '--uid',
+  '1000',
+  '--gid',
+  '1000',
+  '--hostname',
+  'capsule',
 ];
 
 // /dev without --remount-ro and a sized /dev/shm would be a memory disk of half the machine.
 const kernelFolders = [
-  '--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys',
-  '--dev', '/dev', ...memoryFolder('/dev/shm', sharedMemoryBytes), '--remount-ro', '/dev',
+  '--proc',
+  '/proc',
+  '--ro-bind',
+  '/proc/sys',
+  '/proc/sys',
+  '--dev',
+  '/dev',
+  ...memoryFolder('/dev/shm', sharedMemoryBytes),
+  '--remount-ro',
+  '/dev',
 ];
 
 function memoryFolder(folder: string, bytes: number): string[] {
@@ -76,8 +102,14 @@ function memoryFolder(folder: string, bytes: number): string[] {
 /** /usr, and what lies beside it as links (all of today's distributions) or as folders of their own. */
 function hostSystem(): string[] {
   const beside = ['/bin', '/sbin', '/lib', '/lib32', '/lib64'].filter((folder) => existsSync(folder));
-  return ['--ro-bind', '/usr', '/usr', ...beside.flatMap((folder) =>
-    lstatSync(folder).isSymbolicLink() ? ['--symlink', readlinkSync(folder), folder] : ['--ro-bind', folder, folder])];
+  return [
+    '--ro-bind',
+    '/usr',
+    '/usr',
+    ...beside.flatMap((folder) =>
+      lstatSync(folder).isSymbolicLink() ? ['--symlink', readlinkSync(folder), folder] : ['--ro-bind', folder, folder],
+    ),
+  ];
 }
 
 function systemFiles(systemFolder: string, configuration: readonly string[]): string[] {
@@ -93,7 +125,11 @@ function systemFiles(systemFolder: string, configuration: readonly string[]): st
 function resourceLimits({ limits, bounding }: SandboxPlan): string[] {
   const seconds = Math.ceil(limits.cpuMs / 1000) + 1;
   return [
-    programs.limiter, '--core=1:1', `--nofile=${openFilesMax}:${openFilesMax}`, `--cpu=${seconds}:${seconds}`, '--msgqueue=0:0',
+    programs.limiter,
+    '--core=1:1',
+    `--nofile=${openFilesMax}:${openFilesMax}`,
+    `--cpu=${seconds}:${seconds}`,
+    '--msgqueue=0:0',
     ...(bounding === 'group' ? [] : [`--nproc=${limits.processes + 2}`, `--data=${limits.memoryBytes * 2}`]),
     '--',
   ];

@@ -60,13 +60,23 @@ type Inlets = Readonly<Record<'stdout' | 'stderr' | 'progress', Inlet>>;
 
 async function furnish(stage: Stage, { hierarchy, filterFile }: CellGround): Promise<Cell> {
   const meter = makeMeter(hierarchy, groupName(stage));
-  const inlets = { stdout: openInlet(stage.folder, 'stdout'), stderr: openInlet(stage.folder, 'stderr'), progress: openInlet(stage.folder, 'progress') };
+  const inlets = {
+    stdout: openInlet(stage.folder, 'stdout'),
+    stderr: openInlet(stage.folder, 'stderr'),
+    progress: openInlet(stage.folder, 'progress'),
+  };
   const gate = openGate(stage.folder);
   const { child, information, go } = startShell(stage, inlets, gate, filterFile);
   const ended = endOf(child, Object.values(inlets));
   if (child.pid !== undefined) await meter.join(child.pid);
   return {
-    stage, meter, inlets, gate, child, information, ended,
+    stage,
+    meter,
+    inlets,
+    gate,
+    child,
+    information,
+    ended,
     begin: (plan) => {
       meter.bound(plan.limits);
       writePlan(stage, plan);
@@ -82,14 +92,26 @@ async function furnish(stage: Stage, { hierarchy, filterFile }: CellGround): Pro
 /** The agent's death closes the ninth descriptor, and a shell that still waits ends. */
 const waitThenBecome = 'read -r go <&8 && exec 8<&- && . "$0"';
 
-function startShell(stage: Stage, inlets: Inlets, gate: Gate, filterFile: string): { child: ChildProcess; information: Readable; go: Writable } {
+function startShell(
+  stage: Stage,
+  inlets: Inlets,
+  gate: Gate,
+  filterFile: string,
+): { child: ChildProcess; information: Readable; go: Writable } {
   const optionsFile = path.join(stage.folder, 'options');
   writeFileSync(optionsFile, '', { mode: 0o600 });
   const files = [openSync(filterFile, 'r'), openSync(optionsFile, 'r'), openSync('/dev/null', 'r')] as const;
   const [filter, options, nothing] = files;
   const stdio = [
-    nothing, inlets.stdout.writeDescriptor, inlets.stderr.writeDescriptor, inlets.progress.writeDescriptor,
-    filter, gate.descriptor, 'pipe' as const, options, 'pipe' as const,
+    nothing,
+    inlets.stdout.writeDescriptor,
+    inlets.stderr.writeDescriptor,
+    inlets.progress.writeDescriptor,
+    filter,
+    gate.descriptor,
+    'pipe' as const,
+    options,
+    'pipe' as const,
     ...covers(inheritableDescriptors(), nothing),
   ];
   const user = stage.identity.kind === 'lent' ? { uid: stage.identity.uid, gid: stage.identity.gid } : {};
@@ -123,8 +145,12 @@ function quote(word: string): string {
 
 async function endOf(child: ChildProcess, inlets: readonly Inlet[]): Promise<CellEnding> {
   const exit = new Promise<CellEnding>((resolve) => {
-    child.on('error', (error) => { resolve({ code: 1, error: error.message }); });
-    child.on('exit', (code, signal) => { resolve(endingOf(code, signal)); });
+    child.on('error', (error) => {
+      resolve({ code: 1, error: error.message });
+    });
+    child.on('exit', (code, signal) => {
+      resolve(endingOf(code, signal));
+    });
   });
   const closed = inlets.map(({ stream }) => new Promise((resolve) => stream.on('close', resolve)));
   const [ending] = await Promise.all([exit, ...closed]);

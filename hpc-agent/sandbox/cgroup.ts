@@ -55,11 +55,13 @@ interface Mount {
 }
 
 function readMounts(): Mount[] {
-  return readFileSync('/proc/self/mounts', 'utf8').split('\n').flatMap((line) => {
-    const [, folder, kind, options] = line.split(' ');
-    if (folder === undefined || kind === undefined || options === undefined || !kind.startsWith('cgroup')) return [];
-    return [{ folder, kind, controllers: options.split(',') }];
-  });
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, folder, kind, options] = line.split(' ');
+      if (folder === undefined || kind === undefined || options === undefined || !kind.startsWith('cgroup')) return [];
+      return [{ folder, kind, controllers: options.split(',') }];
+    });
 }
 
 function versionTwo(mounts: readonly Mount[]): Hierarchy | undefined {
@@ -84,7 +86,8 @@ function isUsableVersionTwo(base: string): boolean {
 }
 
 function versionOne(mounts: readonly Mount[]): Hierarchy | undefined {
-  const folderOf = (controller: string) => mounts.find(({ kind, controllers }) => kind === 'cgroup' && controllers.includes(controller))?.folder;
+  const folderOf = (controller: string) =>
+    mounts.find(({ kind, controllers }) => kind === 'cgroup' && controllers.includes(controller))?.folder;
   const [memory, pids, cpuacct] = [folderOf('memory'), folderOf('pids'), folderOf('cpuacct')];
   if (memory === undefined || pids === undefined || cpuacct === undefined) return undefined;
   const bases = { memory: path.join(memory, 'capstan'), pids: path.join(pids, 'capstan'), cpuacct: path.join(cpuacct, 'capstan') };
@@ -119,7 +122,10 @@ function hierarchy(kind: Hierarchy['kind'], bases: Bases): Hierarchy {
   return {
     kind,
     create: (name) => createGroup(kind, foldersOf(name)),
-    names: () => readdirSync(bases.memory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name),
+    names: () =>
+      readdirSync(bases.memory, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name),
     clear: (name) => removeFolders(foldersOf(name)),
   };
 }
@@ -128,8 +134,12 @@ function createGroup(kind: Hierarchy['kind'], folders: Bases): Group {
   const separate = [...new Set(Object.values(folders))] as string[];
   for (const folder of separate) mkdirSync(folder);
   return {
-    join: async (pid) => { for (const folder of separate) await writeFile(path.join(folder, 'cgroup.procs'), String(pid)); },
-    bound: (limits) => { (kind === 'cgroup-v2' ? boundVersionTwo : boundVersionOne)(folders, limits); },
+    join: async (pid) => {
+      for (const folder of separate) await writeFile(path.join(folder, 'cgroup.procs'), String(pid));
+    },
+    bound: (limits) => {
+      (kind === 'cgroup-v2' ? boundVersionTwo : boundVersionOne)(folders, limits);
+    },
     sample: () => (kind === 'cgroup-v2' ? sampleVersionTwo(folders.memory) : sampleVersionOne(folders)),
     remove: () => removeFolders(folders),
   };
@@ -180,7 +190,9 @@ function number(folder: string, file: string): number {
 }
 
 function field(folder: string, file: string, name: string): number {
-  const line = readFileSync(path.join(folder, file), 'utf8').split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  const line = readFileSync(path.join(folder, file), 'utf8')
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);
 }
 
@@ -202,7 +214,9 @@ async function removeFolder(folder: string): Promise<void> {
 }
 
 function killMembers(folder: string): void {
-  for (const pid of readFileSync(path.join(folder, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '')) {
+  for (const pid of readFileSync(path.join(folder, 'cgroup.procs'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')) {
     try {
       process.kill(Number(pid), 'SIGKILL');
     } catch {

@@ -43,7 +43,13 @@ export function openInlet(folder: string, name: Exclude<ChannelName, 'gate'>): I
   const writeDescriptor = openSync(fifo, constants.O_WRONLY);
   unlinkSync(fifo);
   const stream = new Socket({ fd: readDescriptor, readable: true, writable: false });
-  return { writeDescriptor, stream, release: () => { closeSync(writeDescriptor); } };
+  return {
+    writeDescriptor,
+    stream,
+    release: () => {
+      closeSync(writeDescriptor);
+    },
+  };
 }
 
 export function openGate(folder: string): Gate {

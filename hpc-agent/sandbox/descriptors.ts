@@ -6,7 +6,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Numbers from 3 up without the close-on-exec mark, ascending. */
 export function inheritableDescriptors(): number[] {
-  return readdirSync('/proc/self/fd').map(Number).filter((number) => number >= 3 && isInheritable(number)).sort((a, b) => a - b);
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((number) => number >= 3 && isInheritable(number))
+    .sort((a, b) => a - b);
 }
 
 const closeOnExec = 0o2000000;

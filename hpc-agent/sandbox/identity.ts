@@ -28,8 +28,11 @@ const lentBase = 1_900_000_000;
 const nobody = 65_534;
 
 function isMapped(uidMap: string, uid: number): boolean {
-  return uidMap.trim().split('\n').some((line) => {
-    const [inside, , count] = line.trim().split(/\s+/).map(Number);
-    return inside !== undefined && count !== undefined && uid >= inside && uid < inside + count;
-  });
+  return uidMap
+    .trim()
+    .split('\n')
+    .some((line) => {
+      const [inside, , count] = line.trim().split(/\s+/).map(Number);
+      return inside !== undefined && count !== undefined && uid >= inside && uid < inside + count;
+    });
 }

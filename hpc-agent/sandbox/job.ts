@@ -8,8 +8,7 @@ import { scratchBytesMax } from '../limits.ts';
 import { judgePath } from './paths.ts';
 
 export type JobVerdict =
-  | { readonly status: 'accepted' }
-  | { readonly status: 'refused'; readonly reason: RefusalReason; readonly detail: string };
+  { readonly status: 'accepted' } | { readonly status: 'refused'; readonly reason: RefusalReason; readonly detail: string };
 
 export function judgeJob(job: PreparedJob): JobVerdict {
   const verdicts = [judgeLimits(job.limits), judgeFiles(job), judgeEntry(job), judgeArguments(job), judgeEnvironment(job)];
@@ -78,7 +77,9 @@ function judgeArguments(job: PreparedJob): JobVerdict {
     return refused('arguments-refused', `there are ${job.arguments.length} arguments; at most ${LIMITS.argumentsMax} are accepted`);
   }
   const isWrong = job.arguments.some((text) => text.includes('\0') || text.length > LIMITS.argumentCharactersMax);
-  return isWrong ? refused('arguments-refused', `an argument has a zero byte or more than ${LIMITS.argumentCharactersMax} characters`) : accepted;
+  return isWrong
+    ? refused('arguments-refused', `an argument has a zero byte or more than ${LIMITS.argumentCharactersMax} characters`)
+    : accepted;
 }
 
 function judgeEnvironment(job: PreparedJob): JobVerdict {
@@ -87,7 +88,8 @@ function judgeEnvironment(job: PreparedJob): JobVerdict {
     return refused('environment-refused', `the environment has ${entries.length} entries; at most ${LIMITS.environmentMax} are accepted`);
   }
   for (const [name, value] of entries) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)) return refused('environment-refused', 'a name is not made of 1 to 64 letters, digits and underscores');
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name))
+      return refused('environment-refused', 'a name is not made of 1 to 64 letters, digits and underscores');
     if (name.startsWith('CAPSTAN_')) return refused('environment-refused', `${name} is the sandbox's own; choose another name`);
     if (value.includes('\0') || value.length > LIMITS.argumentCharactersMax) {
       return refused('environment-refused', `the value of ${name} has a zero byte or more than ${LIMITS.argumentCharactersMax} characters`);

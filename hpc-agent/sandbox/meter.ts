@@ -25,7 +25,9 @@ export function makeMeter(hierarchy: Hierarchy | undefined, name: string): Meter
   return {
     mechanism: hierarchy.kind,
     join: (pid) => group.join(pid),
-    bound: (limits) => { group.bound({ memoryBytes: roofBytes(limits), processes: limits.processes + processOverhead }); },
+    bound: (limits) => {
+      group.bound({ memoryBytes: roofBytes(limits), processes: limits.processes + processOverhead });
+    },
     watch: () => undefined,
     sample: () => group.sample(),
     remove: () => group.remove(),
@@ -44,7 +46,9 @@ function polledMeter(): Meter {
     mechanism: 'polled',
     join: () => Promise.resolve(),
     bound: () => undefined,
-    watch: (pid) => { root = pid; },
+    watch: (pid) => {
+      root = pid;
+    },
     sample: () => {
       if (root !== undefined) last = merge(last, sampleTree(root));
       return last;

@@ -42,9 +42,25 @@ function startPlainly(script: string): Promise<unknown> {
 
 async function startInSandbox(executor: Executor, script: string): Promise<number> {
   const MiB = 1024 * 1024;
-  const limits = { wallMs: 10_000, cpuMs: 10_000, memoryBytes: 64 * MiB, processes: 8, outputBytes: MiB, logBytes: 4096, scratchBytes: MiB };
+  const limits = {
+    wallMs: 10_000,
+    cpuMs: 10_000,
+    memoryBytes: 64 * MiB,
+    processes: 8,
+    outputBytes: MiB,
+    logBytes: 4096,
+    scratchBytes: MiB,
+  };
   const startedAt = performance.now();
-  const preparation = await executor.prepare({ id: 'overhead', runtime: 'shell', entry: 'script', arguments: [], environment: {}, files: [{ path: 'script', source: script }], limits });
+  const preparation = await executor.prepare({
+    id: 'overhead',
+    runtime: 'shell',
+    entry: 'script',
+    arguments: [],
+    environment: {},
+    files: [{ path: 'script', source: script }],
+    limits,
+  });
   if (preparation.status === 'refused') throw new Error(preparation.detail);
   const outcome = await preparation.workspace.run({ onLog: () => undefined, onProgress: () => undefined });
   const passed = performance.now() - startedAt;

@@ -7,9 +7,11 @@ export type PathVerdict = { readonly status: 'accepted' } | { readonly status: '
 /** A path is relative, normalised, printable and bounded, so that it means the same on every machine. */
 export function judgePath(path: string): PathVerdict {
   if (path.length === 0) return refused('a path is empty');
-  if (path.length > LIMITS.pathCharactersMax) return refused(`a path has ${path.length} characters; at most ${LIMITS.pathCharactersMax} are accepted`);
+  if (path.length > LIMITS.pathCharactersMax)
+    return refused(`a path has ${path.length} characters; at most ${LIMITS.pathCharactersMax} are accepted`);
   const segments = path.split('/');
-  if (segments.length > pathDepthMax) return refused(`${printable(path)} is ${segments.length} levels deep; at most ${pathDepthMax} are accepted`);
+  if (segments.length > pathDepthMax)
+    return refused(`${printable(path)} is ${segments.length} levels deep; at most ${pathDepthMax} are accepted`);
   for (const segment of segments) {
     const complaint = segmentComplaint(segment);
     if (complaint !== undefined) return refused(`${printable(path)} ${complaint}`);

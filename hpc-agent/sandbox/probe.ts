@@ -34,7 +34,11 @@ export function bubblewrapVersion(): Promise<string> {
 export function judgeVersion(version: string): Unavailable | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > 0 || minor >= 8) return undefined;
-  return { status: 'unavailable', reason: 'bubblewrap-too-old', detail: `bubblewrap is ${version}; 0.8.0 or later is needed (Debian 12, Ubuntu 24.04)` };
+  return {
+    status: 'unavailable',
+    reason: 'bubblewrap-too-old',
+    detail: `bubblewrap is ${version}; 0.8.0 or later is needed (Debian 12, Ubuntu 24.04)`,
+  };
 }
 
 /** Kernel settings on which user namespaces depend; absent ones are undefined. */
@@ -58,10 +62,16 @@ export function explainFailure(complaint: string, settings: NamespaceSettings): 
   if (settings.unprivilegedClone === '0') return forbidden('user namespaces are switched off: sysctl kernel.unprivileged_userns_clone=1');
   if (settings.namespacesMax === '0') return forbidden('user namespaces are switched off: sysctl user.max_user_namespaces=10000');
   if (settings.appArmorRestriction === '1' && /uid map|namespace|RTM_NEWADDR/i.test(complaint)) {
-    return forbidden('AppArmor keeps user namespaces from programs without a profile (Ubuntu 24.04): allow "userns" for /usr/bin/bwrap in /etc/apparmor.d/bwrap, then reload AppArmor');
+    return forbidden(
+      'AppArmor keeps user namespaces from programs without a profile (Ubuntu 24.04): allow "userns" for /usr/bin/bwrap in /etc/apparmor.d/bwrap, then reload AppArmor',
+    );
   }
-  if (/mount proc/i.test(complaint)) return forbidden('a container around the agent hides /proc: run the agent on the host, or the container with --security-opt systempaths=unconfined');
-  if (/namespace|Operation not permitted/i.test(complaint)) return forbidden(`a container or a security policy forbids namespaces (${complaint}): run the agent on the host`);
+  if (/mount proc/i.test(complaint))
+    return forbidden(
+      'a container around the agent hides /proc: run the agent on the host, or the container with --security-opt systempaths=unconfined',
+    );
+  if (/namespace|Operation not permitted/i.test(complaint))
+    return forbidden(`a container or a security policy forbids namespaces (${complaint}): run the agent on the host`);
   return { status: 'unavailable', reason: 'sandbox-broken', detail: `bubblewrap does not work here: ${complaint}` };
 }
 

@@ -48,7 +48,12 @@ export type Opening = { readonly status: 'open'; readonly executor: SandboxExecu
 /** Clears what a crashed agent left, and tries a sandbox out. @throws Error with `code` when the disk or the system fails */
 export async function openSandbox(options: SandboxOptions): Promise<Opening> {
   const filter = seccompFilter(process.arch);
-  if (filter === undefined) return { status: 'unavailable', reason: 'processor-unknown', detail: `there is no filter for ${process.arch}; x64 and arm64 are supported` };
+  if (filter === undefined)
+    return {
+      status: 'unavailable',
+      reason: 'processor-unknown',
+      detail: `there is no filter for ${process.arch}; x64 and arm64 are supported`,
+    };
   const missing = missingProgram();
   if (missing !== undefined) return missing;
   const version = await bubblewrapVersion();
@@ -191,8 +196,21 @@ async function discardCell(cell: Cell): Promise<void> {
 }
 
 const trialJob: PreparedJob = {
-  id: 'trial', runtime: 'executable', entry: '', arguments: [], environment: {}, files: [],
-  limits: { wallMs: 10_000, cpuMs: 10_000, memoryBytes: 64 * 1024 * 1024, processes: 4, outputBytes: 4096, logBytes: 4096, scratchBytes: 4096 },
+  id: 'trial',
+  runtime: 'executable',
+  entry: '',
+  arguments: [],
+  environment: {},
+  files: [],
+  limits: {
+    wallMs: 10_000,
+    cpuMs: 10_000,
+    memoryBytes: 64 * 1024 * 1024,
+    processes: 4,
+    outputBytes: 4096,
+    logBytes: 4096,
+    scratchBytes: 4096,
+  },
 };
 
 /** A sandbox dies with its agent; only one that was being set up at that instant can be left, and its folders. */

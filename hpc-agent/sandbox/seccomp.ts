@@ -58,13 +58,7 @@ const jumpAnyBit = (operand: number, ifTrue: number, ifFalse: number): Instructi
 const cloneNamespaces = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
 
 function refuseNamespaces(clone: number): Instruction[] {
-  return [
-    jumpEqual(clone, 0, 4),
-    load(offsetArgument(0)),
-    jumpAnyBit(cloneNamespaces, 0, 1),
-    answer(errno(EPERM)),
-    answer(allow),
-  ];
+  return [jumpEqual(clone, 0, 4), load(offsetArgument(0)), jumpAnyBit(cloneNamespaces, 0, 1), answer(errno(EPERM)), answer(allow)];
 }
 
 /**

@@ -179,7 +179,10 @@ async function tryLink(source: string, target: string): Promise<boolean> {
 }
 
 async function isThere(target: string): Promise<boolean> {
-  return lstat(target).then(() => true, () => false);
+  return lstat(target).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function fileDigest(target: string): Promise<Uint8Array> {

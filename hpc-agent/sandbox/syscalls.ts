@@ -91,7 +91,9 @@ export interface Processor {
 export const newestCall = 467;
 
 function refusedFor(column: 0 | 1): number[] {
-  return Object.values(refusedNumbers).map((pair) => pair[column]).filter((number) => number !== 0);
+  return Object.values(refusedNumbers)
+    .map((pair) => pair[column])
+    .filter((number) => number !== 0);
 }
 
 export const processors: Readonly<Record<string, Processor>> = {

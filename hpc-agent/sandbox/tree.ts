@@ -27,13 +27,20 @@ const tickMs = 10;
 const pageBytes = 4096;
 
 function add(left: TreeSample, right: TreeSample): TreeSample {
-  return { cpuMs: left.cpuMs + right.cpuMs, memoryBytes: left.memoryBytes + right.memoryBytes, processes: left.processes + right.processes };
+  return {
+    cpuMs: left.cpuMs + right.cpuMs,
+    memoryBytes: left.memoryBytes + right.memoryBytes,
+    processes: left.processes + right.processes,
+  };
 }
 
 function sampleProcess(pid: number): TreeSample {
   const status = readIfThere(`/proc/${pid}/stat`);
   // The command in field 2 may contain anything but ends with the last ")"; field 3 comes first here.
-  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = status
+    .slice(status.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11, 15);
   return {
     cpuMs: (user + system + childrenUser + childrenSystem) * tickMs,
@@ -49,7 +56,9 @@ function residentPages(pid: number): number {
 }
 
 function childrenOf(pid: number): number[] {
-  return threadsOf(pid).flatMap((thread) => readIfThere(`/proc/${pid}/task/${thread}/children`).trim().split(' ').filter(Boolean).map(Number));
+  return threadsOf(pid).flatMap((thread) =>
+    readIfThere(`/proc/${pid}/task/${thread}/children`).trim().split(' ').filter(Boolean).map(Number),
+  );
 }
 
 function threadsOf(pid: number): string[] {

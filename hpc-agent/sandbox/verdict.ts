@@ -58,7 +58,8 @@ export function reasonToKill(limits: JobLimits, reading: Reading): Kill | undefi
   if (tree.cpuMs > limits.cpuMs) return cpuKill(limits);
   if (out.entries > outputEntriesMax) return outputFilesKill();
   if (out.bytesFree === 0) return outputSizeKill(limits);
-  if (scratch.entries > scratchEntriesMax) return { reason: 'scratch-full', detail: `/tmp holds more than ${scratchEntriesMax} files and folders` };
+  if (scratch.entries > scratchEntriesMax)
+    return { reason: 'scratch-full', detail: `/tmp holds more than ${scratchEntriesMax} files and folders` };
   return undefined;
 }
 
@@ -75,7 +76,8 @@ function reasonAfterEnd(limits: JobLimits, ending: Ending, { tree, out, scratch 
   if (weight.bytes > limits.outputBytes) return outputSizeKill(limits);
   const isFailure = ending.code !== 0 || ending.signal !== undefined;
   if (isFailure && out.bytesFree === 0) return outputSizeKill(limits);
-  if (isFailure && scratch.bytesFree === 0) return { reason: 'scratch-full', detail: `/tmp was full: it holds ${limits.scratchBytes} bytes` };
+  if (isFailure && scratch.bytesFree === 0)
+    return { reason: 'scratch-full', detail: `/tmp was full: it holds ${limits.scratchBytes} bytes` };
   if (ending.signal !== undefined) return { reason: 'signal', detail: `the capsule ended by ${ending.signal}`, signal: ending.signal };
   return undefined;
 }

@@ -38,7 +38,9 @@ export class SandboxWorkspace implements Workspace {
   run(events: RunEvents): Promise<Outcome> {
     if (this.#phase !== 'prepared') throw new Error(`a workspace runs once; this one is ${this.#phase}`);
     this.#phase = 'starting';
-    this.#ended = this.#run(events).finally(() => { this.#phase = 'ended'; });
+    this.#ended = this.#run(events).finally(() => {
+      this.#phase = 'ended';
+    });
     return this.#ended;
   }
 
@@ -104,18 +106,23 @@ export class SandboxWorkspace implements Workspace {
     this.#cell.inlets.stderr.stream.on('data', log('stderr'));
     this.#cell.inlets.progress.stream.on('data', (bytes: Buffer) => {
       progressBytes += bytes.length;
-      if (progressBytes > progressBytesMax) this.#end({ reason: 'log-flood', detail: `the progress channel carried more than ${progressBytesMax} bytes` });
+      if (progressBytes > progressBytesMax)
+        this.#end({ reason: 'log-flood', detail: `the progress channel carried more than ${progressBytesMax} bytes` });
       else for (const value of splitter.push(bytes).map(parseProgress)) if (value !== undefined) events.onProgress(value);
     });
     return {
-      passOn: () => { isRunning = true; },
+      passOn: () => {
+        isRunning = true;
+      },
       complaint: () => Buffer.concat(early).subarray(0, complaintBytesMax).toString().trim(),
     };
   }
 
   /** Until the sandbox waits at its gate with its root in place. */
   async #awaitSetUp(): Promise<SetUp> {
-    const timer = setTimeout(() => { this.#killTree(); }, sandboxStartMs);
+    const timer = setTimeout(() => {
+      this.#killTree();
+    }, sandboxStartMs);
     const pid = await Promise.race([firstProcess(this.#cell.information), this.#cell.ended.then(() => undefined)]);
     if (pid !== undefined) {
       this.#first = pid;
@@ -220,8 +227,12 @@ function firstProcess(information: Readable): Promise<number | undefined> {
       const pid = /"child-pid":\s*(\d+)/.exec(text)?.[1];
       if (pid !== undefined && text.includes('}')) resolve(Number(pid));
     });
-    information.on('error', () => { resolve(undefined); });
-    information.on('end', () => { resolve(undefined); });
+    information.on('error', () => {
+      resolve(undefined);
+    });
+    information.on('end', () => {
+      resolve(undefined);
+    });
   });
 }
 

@@ -39,7 +39,6 @@ export function algorithm<const Names extends readonly AlgorithmName[]>(...names
   return word<Names[number]>(u16, chosen);
 }
 
-
 export type TpmHash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 export const hashAlgorithm = algorithm('sha1', 'sha256', 'sha384', 'sha512');

@@ -25,8 +25,7 @@ export interface AttestationKey {
 }
 
 export type AttestationKeyVerdict =
-  | { status: 'accepted'; key: AttestationKey }
-  | { status: 'refused'; reason: 'malformed' | 'not-the-template'; detail: string };
+  { status: 'accepted'; key: AttestationKey } | { status: 'refused'; reason: 'malformed' | 'not-the-template'; detail: string };
 
 /** @param publicArea TPMT_PUBLIC */
 export function judgeAttestationKey(crypto: Crypto, publicArea: Uint8Array, endorsementKey: EndorsementKey): AttestationKeyVerdict {
@@ -38,14 +37,14 @@ export function judgeAttestationKey(crypto: Crypto, publicArea: Uint8Array, endo
     return { status: 'refused', reason: 'not-the-template', detail: `attestation key: ${departure ?? 'not ECC'}` };
   }
   const point = pointOf(area);
-  if (point === undefined) return { status: 'refused', reason: 'malformed', detail: 'a coordinate of the attestation key is longer than 32 bytes' };
+  if (point === undefined)
+    return { status: 'refused', reason: 'malformed', detail: 'a coordinate of the attestation key is longer than 32 bytes' };
   const names = { name: nameOf(crypto, area), qualifiedName: qualifiedName(crypto, endorsementKey.qualifiedName, area) };
   return { status: 'accepted', key: { ...names, point, curve: 'P-256', hash: 'sha256' } };
 }
 
 export type SignatureVerdict =
-  | { status: 'accepted' }
-  | { status: 'refused'; reason: 'signature-malformed' | 'signature-scheme' | 'signature-wrong'; detail: string };
+  { status: 'accepted' } | { status: 'refused'; reason: 'signature-malformed' | 'signature-scheme' | 'signature-wrong'; detail: string };
 
 /**
  * Scheme and hash are the key's; a signature that names others is refused before anything is computed.
@@ -56,10 +55,15 @@ export function judgeSignature(crypto: Crypto, key: AttestationKey, signed: Uint
   if (decoded.status === 'malformed') return { status: 'refused', reason: 'signature-malformed', detail: decoded.detail };
   const { value } = decoded;
   if (value.scheme !== 'ecdsa' || value.hash !== key.hash) {
-    return { status: 'refused', reason: 'signature-scheme', detail: `the signature says ${value.scheme} with ${value.hash}; the key is for ecdsa with ${key.hash}` };
+    return {
+      status: 'refused',
+      reason: 'signature-scheme',
+      detail: `the signature says ${value.scheme} with ${value.hash}; the key is for ecdsa with ${key.hash}`,
+    };
   }
   const [r, s] = [leftPadded(value.r, 32), leftPadded(value.s, 32)];
-  if (r === undefined || s === undefined) return { status: 'refused', reason: 'signature-malformed', detail: 'r or s is longer than 32 bytes' };
+  if (r === undefined || s === undefined)
+    return { status: 'refused', reason: 'signature-malformed', detail: 'r or s is longer than 32 bytes' };
   if (crypto.verifyEcdsa(key.curve, key.point, key.hash, signed, concatBytes(r, s))) return { status: 'accepted' };
   return { status: 'refused', reason: 'signature-wrong', detail: 'the signature is not by the attestation key over these bytes' };
 }

@@ -50,12 +50,14 @@ export interface CertificateExtensions {
   unknownCritical: string[];
 }
 
-export type DecodedCertificate = { status: 'decoded'; value: Certificate } | { status: 'malformed'; reason: 'not-a-certificate'; detail: string };
+export type DecodedCertificate =
+  { status: 'decoded'; value: Certificate } | { status: 'malformed'; reason: 'not-a-certificate'; detail: string };
 
 /** @param encoded DER */
 export function decodeCertificate(encoded: Uint8Array): DecodedCertificate {
   try {
-    if (encoded.length > LIMITS.certificateBytesMax) throw new MalformedDer(`${encoded.length} bytes; at most ${LIMITS.certificateBytesMax} are accepted`);
+    if (encoded.length > LIMITS.certificateBytesMax)
+      throw new MalformedDer(`${encoded.length} bytes; at most ${LIMITS.certificateBytesMax} are accepted`);
     return { status: 'decoded', value: readCertificate(encoded) };
   } catch (error) {
     if (!(error instanceof MalformedDer)) throw error;
@@ -110,10 +112,15 @@ function readCertificate(encoded: Uint8Array): Certificate {
   const parts = derElements(derElement(encoded, derTag.sequence, 'the whole').contents, 3, 'the whole');
   const signed = expected(parts[0], derTag.sequence, 'the signed part');
   const algorithm = expected(parts[1], derTag.sequence, 'the signature algorithm');
-  const [version, serial, innerAlgorithm, issuer, validity, subject, publicKey, extensions, ...more] = derElements(signed.contents, 10, 'the signed part');
+  const [version, serial, innerAlgorithm, issuer, validity, subject, publicKey, extensions, ...more] = derElements(
+    signed.contents,
+    10,
+    'the signed part',
+  );
   if (expected(version, versionTag, 'the version').contents.toHex() !== versionEncoded) throw new MalformedDer('the version is not 3');
   expected(serial, derTag.integer, 'the serial number');
-  if (innerAlgorithm?.encoded.toHex() !== algorithm.encoded.toHex()) throw new MalformedDer('the signature algorithm differs inside and outside');
+  if (innerAlgorithm?.encoded.toHex() !== algorithm.encoded.toHex())
+    throw new MalformedDer('the signature algorithm differs inside and outside');
   if (more.length > 0) throw new MalformedDer('fields of the signed part that are not used any more');
   return {
     encoded,
@@ -133,7 +140,8 @@ function readSignatureAlgorithm(element: DerElement): Certificate['signatureAlgo
   const [identifier, parameter] = derElements(element.contents, 2, 'the signature algorithm');
   const algorithm = signatureAlgorithms[derObjectIdentifier(identifier, 'the signature algorithm')];
   if (algorithm === undefined) throw new MalformedDer('the signature is neither RSA PKCS #1 nor ECDSA with SHA-256, SHA-384 or SHA-512');
-  if (parameter?.encoded.toHex() !== (algorithm.type === 'rsa' ? '0500' : undefined)) throw new MalformedDer('the signature algorithm has a wrong parameter');
+  if (parameter?.encoded.toHex() !== (algorithm.type === 'rsa' ? '0500' : undefined))
+    throw new MalformedDer('the signature algorithm has a wrong parameter');
   return algorithm;
 }
 
@@ -202,7 +210,9 @@ function interpret(extensions: CertificateExtensions, id: string, value: Uint8Ar
       extensions.basicConstraints = readBasicConstraints(value);
       return true;
     case oid.keyUsage:
-      extensions.keyUsage = { keyCertSign: ((derBitString(derElement(value, derTag.bitString, 'the key usage'), 'the key usage').bytes[0] ?? 0) & 0x04) !== 0 };
+      extensions.keyUsage = {
+        keyCertSign: ((derBitString(derElement(value, derTag.bitString, 'the key usage'), 'the key usage').bytes[0] ?? 0) & 0x04) !== 0,
+      };
       return true;
     case oid.extendedKeyUsage:
       extensions.extendedKeyUsage = readExtendedKeyUsage(value);
@@ -225,5 +235,7 @@ function readBasicConstraints(value: Uint8Array): { authority: boolean; pathLeng
 
 function readExtendedKeyUsage(value: Uint8Array): string[] {
   const list = derElement(value, derTag.sequence, 'the extended key usage');
-  return derElements(list.contents, LIMITS.certificateExtensionsMax, 'the extended key usage').map((element) => derObjectIdentifier(element, 'an extended key usage'));
+  return derElements(list.contents, LIMITS.certificateExtensionsMax, 'the extended key usage').map((element) =>
+    derObjectIdentifier(element, 'an extended key usage'),
+  );
 }

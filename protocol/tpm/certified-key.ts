@@ -61,8 +61,7 @@ export interface CertifiedCreation extends SignedAttestation {
 }
 
 export type CreationVerdict =
-  | { status: 'accepted' }
-  | Refused<AttestationRefusal | 'other-key' | 'other-parent' | 'other-creation-data' | 'other-outside-info'>;
+  { status: 'accepted' } | Refused<AttestationRefusal | 'other-key' | 'other-parent' | 'other-creation-data' | 'other-outside-info'>;
 
 /**
  * Judges what TPM2_CertifyCreation returned for the VRF key.

@@ -16,7 +16,12 @@ export interface CertifiedTime {
 export type CertifiedTimeVerdict = { status: 'accepted'; time: CertifiedTime } | Refused<AttestationRefusal | 'obfuscated-clock'>;
 
 /** Takes the inner fields, which are plain for every key. */
-export function judgeCertifiedTime(crypto: Crypto, key: AttestationKey, signed: SignedAttestation, qualifyingData: Uint8Array): CertifiedTimeVerdict {
+export function judgeCertifiedTime(
+  crypto: Crypto,
+  key: AttestationKey,
+  signed: SignedAttestation,
+  qualifyingData: Uint8Array,
+): CertifiedTimeVerdict {
   const attestation = judgeAttestation(crypto, 'time', key, signed, qualifyingData);
   if (attestation.status === 'refused') return attestation;
   if (!outerAgrees(attestation.body)) {
@@ -29,5 +34,9 @@ export function judgeCertifiedTime(crypto: Crypto, key: AttestationKey, signed: 
 /** The outer ones are obfuscated for keys of the owner and null hierarchies (Part 1 section 36.7). */
 function outerAgrees({ clockInfo, firmwareVersion, attested }: AttestBody<'time'>): boolean {
   const inner = attested.timeInfo.clockInfo;
-  return clockInfo.resetCount === inner.resetCount && clockInfo.restartCount === inner.restartCount && firmwareVersion === attested.firmwareVersion;
+  return (
+    clockInfo.resetCount === inner.resetCount &&
+    clockInfo.restartCount === inner.restartCount &&
+    firmwareVersion === attested.firmwareVersion
+  );
 }

@@ -87,7 +87,8 @@ export function derBoolean(element: DerElement, what: string): boolean {
 export function derBitString(element: DerElement | undefined, what: string): { bytes: Uint8Array; unusedBits: number } {
   const { contents } = expected(element, derTag.bitString, what);
   const [unusedBits, ...rest] = contents;
-  if (unusedBits === undefined || unusedBits > 7 || (rest.length === 0 && unusedBits > 0)) throw new MalformedDer(`${what} is not a bit string`);
+  if (unusedBits === undefined || unusedBits > 7 || (rest.length === 0 && unusedBits > 0))
+    throw new MalformedDer(`${what} is not a bit string`);
   if (((rest.at(-1) ?? 0) & ((1 << unusedBits) - 1)) !== 0) throw new MalformedDer(`${what} has unused bits that are set`);
   return { bytes: contents.subarray(1), unusedBits };
 }
@@ -111,7 +112,8 @@ export function derTime(element: DerElement | undefined, what: string): number {
 }
 
 function calendarTime(year: number, month: number, day: number, hour: number, minute: number, second: number, what: string): number {
-  const days = [31, (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 0;
+  const days =
+    [31, (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 0;
   if (year < 1950 || day < 1 || day > days || hour > 23 || minute > 59 || second > 59) throw new MalformedDer(`${what} is not a time`);
   return Date.UTC(year, month - 1, day, hour, minute, second);
 }

@@ -38,8 +38,7 @@ export type EndorsementCertificateRefusal =
   | 'expired';
 
 export type EndorsementCertificateVerdict =
-  | { status: 'accepted'; authority: EndorsementAuthority }
-  | { status: 'refused'; reason: EndorsementCertificateRefusal; detail: string };
+  { status: 'accepted'; authority: EndorsementAuthority } | { status: 'refused'; reason: EndorsementCertificateRefusal; detail: string };
 
 type Refusal = { status: 'refused'; reason: EndorsementCertificateRefusal; detail: string };
 type Anchor = { certificate: Certificate; authority: EndorsementAuthority };
@@ -57,7 +56,10 @@ export function judgeEndorsementCertificate(
   const leaf = judgeLeaf(decoded.value, key);
   if (leaf !== undefined) return leaf;
   if (chain.intermediates.length > LIMITS.certificateIntermediatesMax) {
-    return refused('path-too-long', `${chain.intermediates.length} intermediate certificates; at most ${LIMITS.certificateIntermediatesMax} are looked at`);
+    return refused(
+      'path-too-long',
+      `${chain.intermediates.length} intermediate certificates; at most ${LIMITS.certificateIntermediatesMax} are looked at`,
+    );
   }
   const intermediates = decodedOf(chain.intermediates);
   const anchors = authorities.flatMap((authority) => decodedOf([authority.certificate]).map((certificate) => ({ certificate, authority })));
@@ -79,14 +81,24 @@ function judgeLeaf(certificate: Certificate, key: EndorsementKey): Refusal | und
 }
 
 /** From the leaf upwards, one issuer at a time; no certificate twice, so it ends. */
-function walk(crypto: Crypto, leaf: Certificate, intermediates: readonly Certificate[], anchors: readonly Anchor[], atMs: number): EndorsementCertificateVerdict {
+function walk(
+  crypto: Crypto,
+  leaf: Certificate,
+  intermediates: readonly Certificate[],
+  anchors: readonly Anchor[],
+  atMs: number,
+): EndorsementCertificateVerdict {
   let subject = leaf;
   let remaining = [...intermediates];
   for (let below = 0; below <= intermediates.length; below++) {
     const flaw = judgeAlone(subject, atMs);
     if (flaw !== undefined) return flaw;
     const anchor = anchors.find(({ certificate }) => issued(crypto, certificate, subject));
-    if (anchor !== undefined) return judgeIssuer(anchor.certificate, below) ?? judgeAlone(anchor.certificate, atMs) ?? { status: 'accepted', authority: anchor.authority };
+    if (anchor !== undefined)
+      return (
+        judgeIssuer(anchor.certificate, below) ??
+        judgeAlone(anchor.certificate, atMs) ?? { status: 'accepted', authority: anchor.authority }
+      );
     const issuer = remaining.find((candidate) => issued(crypto, candidate, subject));
     if (issuer === undefined) return noIssuer(subject, [...remaining, ...anchors.map(({ certificate }) => certificate)]);
     const unfit = judgeIssuer(issuer, below);
@@ -100,8 +112,10 @@ function walk(crypto: Crypto, leaf: Certificate, intermediates: readonly Certifi
 function judgeAlone(certificate: Certificate, atMs: number): Refusal | undefined {
   const { notBeforeMs, notAfterMs, extensions } = certificate;
   const [unknown] = extensions.unknownCritical;
-  if (unknown !== undefined) return refused('unknown-critical-extension', `a certificate of the chain has the critical extension ${unknown}, which is not known`);
-  if (atMs < notBeforeMs) return refused('not-yet-valid', `a certificate of the chain is valid from ${new Date(notBeforeMs).toISOString()}`);
+  if (unknown !== undefined)
+    return refused('unknown-critical-extension', `a certificate of the chain has the critical extension ${unknown}, which is not known`);
+  if (atMs < notBeforeMs)
+    return refused('not-yet-valid', `a certificate of the chain is valid from ${new Date(notBeforeMs).toISOString()}`);
   if (atMs > notAfterMs) return refused('expired', `a certificate of the chain was valid until ${new Date(notAfterMs).toISOString()}`);
   return undefined;
 }
@@ -113,7 +127,10 @@ function judgeIssuer(certificate: Certificate, below: number): Refusal | undefin
     return refused('not-an-authority', 'a certificate of the chain was issued by one that may not issue certificates');
   }
   if (basicConstraints.pathLengthMax !== undefined && below > basicConstraints.pathLengthMax) {
-    return refused('path-too-long', `an authority allows ${basicConstraints.pathLengthMax} intermediate certificates below it; there are ${below}`);
+    return refused(
+      'path-too-long',
+      `an authority allows ${basicConstraints.pathLengthMax} intermediate certificates below it; there are ${below}`,
+    );
   }
   return undefined;
 }
@@ -124,7 +141,8 @@ function issued(crypto: Crypto, issuer: Certificate, subject: Certificate): bool
 
 function signatureHolds(crypto: Crypto, { publicKey }: Certificate, { signed, signature, signatureAlgorithm }: Certificate): boolean {
   if (publicKey.type !== signatureAlgorithm.type) return false;
-  if (publicKey.type === 'rsa') return crypto.verifyRsaPkcs1(publicKey.modulus, publicKey.exponent, signatureAlgorithm.hash, signed, signature);
+  if (publicKey.type === 'rsa')
+    return crypto.verifyRsaPkcs1(publicKey.modulus, publicKey.exponent, signatureAlgorithm.hash, signed, signature);
   const fixed = ecdsaSignatureOf(signature, (publicKey.point.length - 1) / 2);
   return fixed !== undefined && crypto.verifyEcdsa(publicKey.curve, publicKey.point, signatureAlgorithm.hash, signed, fixed);
 }

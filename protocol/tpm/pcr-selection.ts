@@ -24,5 +24,7 @@ export function selectPcrs(bank: TpmHash, indices: readonly number[]): PcrSelect
 
 /** Indices in a mask, ascending: the order in which a TPM hashes them. */
 export function pcrIndices(mask: Uint8Array): number[] {
-  return Array.from({ length: mask.length * 8 }, (_, index) => index).filter((index) => (((mask[index >> 3] ?? 0) >> (index & 7)) & 1) === 1);
+  return Array.from({ length: mask.length * 8 }, (_, index) => index).filter(
+    (index) => (((mask[index >> 3] ?? 0) >> (index & 7)) & 1) === 1,
+  );
 }

@@ -74,7 +74,8 @@ export const storageKeyTemplate: EccPublicArea = {
 export function departureFrom(template: PublicArea, given: PublicArea): string | undefined {
   if (given.type !== template.type) return `the key is ${given.type}; the template says ${template.type}`;
   const attributes = differingAttributes(template.attributes, given.attributes);
-  if (attributes.length > 0) return `${attributes.map((name) => `${name} is ${given.attributes[name] ? 'set' : 'clear'}`).join(', ')}, unlike the template`;
+  if (attributes.length > 0)
+    return `${attributes.map((name) => `${name} is ${given.attributes[name] ? 'set' : 'clear'}`).join(', ')}, unlike the template`;
   const same = PublicArea.encode(withoutUnique(template)).toHex() === PublicArea.encode(withoutUnique(given)).toHex();
   return same ? undefined : 'name algorithm, policy or parameters are not those of the template';
 }

@@ -41,7 +41,8 @@ export function vrfEncodedMessage(crypto: Crypto, modulus: Uint8Array, alpha: Ui
  * @returns the 32 bytes of output, the same for every verifier
  */
 export function judgeVrfProof(crypto: Crypto, modulus: Uint8Array, alpha: Uint8Array, proof: Uint8Array): VrfVerdict {
-  if (!isVrfModulus(modulus)) return { status: 'refused', reason: 'unusable-key', detail: 'the VRF key is not an odd modulus of 2,048 bits' };
+  if (!isVrfModulus(modulus))
+    return { status: 'refused', reason: 'unusable-key', detail: 'the VRF key is not an odd modulus of 2,048 bits' };
   if (proof.length !== vrfProofBytes) {
     return { status: 'refused', reason: 'proof-malformed', detail: `the proof is ${proof.length} bytes; it must be ${vrfProofBytes}` };
   }

@@ -117,7 +117,10 @@ export function flags<Name extends string>(bits: Readonly<Record<Name, number>>)
   const known = named.reduce((all, [, mask]) => (all | mask) >>> 0, 0);
   return packed.wrap({
     encodeStream: (writer, set: Record<Name, boolean>) =>
-      u32.encodeStream(writer, named.reduce((all, [name, mask]) => (set[name] ? all | mask : all) >>> 0, 0)),
+      u32.encodeStream(
+        writer,
+        named.reduce((all, [name, mask]) => (set[name] ? all | mask : all) >>> 0, 0),
+      ),
     decodeStream: (reader) => {
       const value = u32.decodeStream(reader);
       if ((value & ~known) !== 0) throw reader.err(`reserved bits are set in 0x${value.toString(16)}`);

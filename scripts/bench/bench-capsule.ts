@@ -13,7 +13,14 @@ export async function openGridClient(grid: Grid): Promise<Client> {
   const { url, connection } = await connectToGrid(grid);
   const { device, name } = GRID_CLIENT;
   const names = { device, client: name, network: networkId(grid.network) };
-  return connectClient({ ...names, connection, address: url, networkFile: grid.network, crypto: createNodeCrypto(), warn: () => undefined });
+  return connectClient({
+    ...names,
+    connection,
+    address: url,
+    networkFile: grid.network,
+    crypto: createNodeCrypto(),
+    warn: () => undefined,
+  });
 }
 
 /** Milliseconds until the signed acceptance of a new capsule is here and checked. */

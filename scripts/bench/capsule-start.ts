@@ -30,6 +30,6 @@ function startRow(sandboxMs: readonly number[], plainMs: readonly number[]): Row
     ours: sandboxMs.slice(1),
     floor: { name: 'plain spawn', samples: plainMs.slice(1) },
     target: { text: '≤ 10 ms over', isMet: ({ ours, floor }) => ours - floor <= 10 },
-    note: 'by the clock: order to end, staging of the files included; the first start after the agent\'s own is left out',
+    note: "by the clock: order to end, staging of the files included; the first start after the agent's own is left out",
   };
 }

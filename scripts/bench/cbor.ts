@@ -13,7 +13,11 @@ export const cbor: Benchmark = {
     const durationMs = quick ? 100 : 300;
     perCpuSecond(strict, durationMs);
     perCpuSecond(bulk, durationMs);
-    const { ours, floor } = await inTurns(rounds, () => perCpuSecond(strict, durationMs), () => perCpuSecond(bulk, durationMs));
+    const { ours, floor } = await inTurns(
+      rounds,
+      () => perCpuSecond(strict, durationMs),
+      () => perCpuSecond(bulk, durationMs),
+    );
     return [
       {
         status: 'measured',
@@ -29,7 +33,14 @@ export const cbor: Benchmark = {
 };
 
 const acceptance = {
-  network: bytes(32), node: bytes(32), device: 'alpha', client: 'you', request: bytes(16), capsule: bytes(16).toHex(), digest: bytes(32), acceptedAtMs: Date.now(),
+  network: bytes(32),
+  node: bytes(32),
+  device: 'alpha',
+  client: 'you',
+  request: bytes(16),
+  capsule: bytes(16).toHex(),
+  digest: bytes(32),
+  acceptedAtMs: Date.now(),
 };
 
 function strict(): void {

@@ -9,7 +9,7 @@ import { inTurns, perCpuSecond } from './rounds.ts';
 
 export const deviceEvidence: Benchmark = {
   name: 'evidence',
-  summary: 'a device\'s whole evidence judged, per core, beside the five bare P-256 checks that it needs at least',
+  summary: "a device's whole evidence judged, per core, beside the five bare P-256 checks that it needs at least",
   metric: 'device evidence judged',
   run: async ({ rounds, quick, grid }) => {
     const running = await grid.take();
@@ -21,7 +21,11 @@ export const deviceEvidence: Benchmark = {
     };
     const durationMs = quick ? 150 : 500;
     perCpuSecond(judge, durationMs);
-    const { ours, floor } = await inTurns(rounds, () => perCpuSecond(judge, durationMs), () => perCpuSecond(bareChecks(), durationMs));
+    const { ours, floor } = await inTurns(
+      rounds,
+      () => perCpuSecond(judge, durationMs),
+      () => perCpuSecond(bareChecks(), durationMs),
+    );
     return [
       {
         status: 'measured',

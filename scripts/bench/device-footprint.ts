@@ -17,7 +17,10 @@ export const deviceFootprint: Benchmark = {
     await takeOver(grid);
     const bare = await startBareNode();
     try {
-      return [...(await measureBuild(grid, 'bundle', bare.processId, context)), ...(await measureBuild(grid, 'from source', bare.processId, context))];
+      return [
+        ...(await measureBuild(grid, 'bundle', bare.processId, context)),
+        ...(await measureBuild(grid, 'from source', bare.processId, context)),
+      ];
     } finally {
       bare.stop();
     }
@@ -36,7 +39,11 @@ async function measureBuild(grid: Grid, build: Build, bare: number, context: Ben
     const idle = await watchIdle(processes, bare, context);
     const peaks = await watchUnderLoad(grid, processes, context);
     const floor = idle.bareMegabytes;
-    return [memoryRow(`idle, ${build}`, idle.megabytes, floor), memoryRow(`under load, ${build}`, peaks, floor), cpuRow(build, idle.percent, idle.barePercent)];
+    return [
+      memoryRow(`idle, ${build}`, idle.megabytes, floor),
+      memoryRow(`under load, ${build}`, peaks, floor),
+      cpuRow(build, idle.percent, idle.barePercent),
+    ];
   } finally {
     await device.stop();
   }
@@ -91,7 +98,7 @@ async function submitUntil(load: { readonly isOver: boolean }, client: Client): 
 
 async function peakMegabytes(device: readonly number[], durationMs: number): Promise<number> {
   let peak = 0;
-  for (const until = performance.now() + durationMs; performance.now() < until; ) {
+  for (const until = performance.now() + durationMs; performance.now() < until;) {
     peak = Math.max(peak, usageOf(device).residentBytes);
     await sleep(20);
   }
@@ -114,7 +121,7 @@ function memoryRow(when: string, ours: readonly number[], floor: readonly number
     ours,
     floor: { name: 'bare Node, idle', samples: floor },
     target: { text: '≤ 100 MB', isMet: (medians) => medians.ours <= 100 },
-    note: 'resident set of the device\'s process and its broker, pages of programs included; the software TPM, which stands for a chip, left out',
+    note: "resident set of the device's process and its broker, pages of programs included; the software TPM, which stands for a chip, left out",
   };
 }
 

@@ -33,7 +33,12 @@ export async function startDevice(grid: Grid, build: Build): Promise<StartedDevi
   const state = grid.layout.device(GRID_CLIENT.device);
   const startedAt = performance.now();
   const startedAtMs = Date.now();
-  const device = supervise({ name: GRID_CLIENT.device, arguments: [program, 'run', '--state', state], logFile: join(grid.layout.logs, 'benchmark.log'), onEnd: () => undefined });
+  const device = supervise({
+    name: GRID_CLIENT.device,
+    arguments: [program, 'run', '--state', state],
+    logFile: join(grid.layout.logs, 'benchmark.log'),
+    onEnd: () => undefined,
+  });
   const ended = new AbortController();
   const comesUp = device.waitForLine('deviceStarted', birthMaxMs).catch((error: unknown) => {
     ended.abort(error);
@@ -70,9 +75,11 @@ async function connectWhenOpen(grid: Grid, ended: AbortSignal): Promise<GridConn
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const attempt = connect(port, '127.0.0.1');
-    attempt.once('error', () => resolve(false)).once('connect', () => {
-      attempt.destroy();
-      resolve(true);
-    });
+    attempt
+      .once('error', () => resolve(false))
+      .once('connect', () => {
+        attempt.destroy();
+        resolve(true);
+      });
   });
 }

@@ -24,7 +24,13 @@ export async function connectToGrid(grid: Grid, waitMs = connectMaxMs): Promise<
   const folder = grid.layout.client(device, name);
   const pem = (file: 'authority' | 'certificate' | 'key'): Promise<string> => readFile(join(folder, HOLDER_FILES[file]), 'utf8');
   const url = await clientUrl(grid);
-  const connection = connect({ url, server: device, authority: await pem('authority'), certificate: await pem('certificate'), key: await pem('key') });
+  const connection = connect({
+    url,
+    server: device,
+    authority: await pem('authority'),
+    certificate: await pem('certificate'),
+    key: await pem('key'),
+  });
   try {
     await connection.connected(waitMs);
   } catch (error) {
@@ -46,10 +52,18 @@ export async function clientUrl(grid: Grid): Promise<string> {
 export type OnlineStatus = Extract<DeviceStatus, { status: 'online' }>;
 
 /** The first retained birth of the grid's first device that fits. @throws Error after `waitMs` */
-export async function birthOn(connection: Connection, grid: Grid, fits: (status: OnlineStatus) => boolean, waitMs: number): Promise<OnlineStatus> {
+export async function birthOn(
+  connection: Connection,
+  grid: Grid,
+  fits: (status: OnlineStatus) => boolean,
+  waitMs: number,
+): Promise<OnlineStatus> {
   const topic = topicOf(networkLabel(grid.network), { to: 'status', device: GRID_CLIENT.device });
   const born = Promise.withResolvers<OnlineStatus>();
-  const timer = setTimeout(() => born.reject(new Error(`device ${GRID_CLIENT.device} showed no fitting status within ${waitMs / 1_000} s`)), waitMs);
+  const timer = setTimeout(
+    () => born.reject(new Error(`device ${GRID_CLIENT.device} showed no fitting status within ${waitMs / 1_000} s`)),
+    waitMs,
+  );
   await connection.subscribe(topic, ({ payload }) => {
     const decoded = decodeBulk(DeviceStatus, payload, LIMITS.packetBytesMax);
     if (decoded.status === 'decoded' && decoded.value.status === 'online' && fits(decoded.value)) born.resolve(decoded.value);

@@ -28,7 +28,12 @@ export async function startEchoDevice(folder: string): Promise<EchoDevice> {
   const options = { folder: join(folder, 'broker'), network, device, authority, ports, address: '127.0.0.1', onEvent: () => undefined };
   const broker = await startDeviceBroker(options, { peerAuthorities: [], revokedClients: [], revokedBoxes: [] });
   const own = connect({ socket: broker.socket });
-  const asking = connect({ url: `mqtts://127.0.0.1:${ports.clients}`, authority: readFileSync(authority.rootFile('device'), 'utf8'), server: device, ...credential(authority) });
+  const asking = connect({
+    url: `mqtts://127.0.0.1:${ports.clients}`,
+    authority: readFileSync(authority.rootFile('device'), 'utf8'),
+    server: device,
+    ...credential(authority),
+  });
   await Promise.all([own.connected(waitMs), asking.connected(waitMs)]);
   const ask = await openEcho(own, asking);
   const stop = async (): Promise<void> => {
@@ -43,7 +48,10 @@ async function openEcho(own: Connection, asking: Connection): Promise<EchoDevice
   const question = topicOf(network, { to: 'client', device, client, kind: 'submit' });
   const answer = topicOf(network, { to: 'client', device, client, kind: 'answer' });
   const waiting = new Map<string, () => void>();
-  await own.subscribe(question, ({ payload, correlationData }) => void own.publish(answer, payload, correlationData ? { correlationData } : {}));
+  await own.subscribe(
+    question,
+    ({ payload, correlationData }) => void own.publish(answer, payload, correlationData ? { correlationData } : {}),
+  );
   await asking.subscribe(answer, ({ correlationData }) => waiting.get(correlationData?.toHex() ?? '')?.());
   return async (payload) => {
     const correlationData = new Uint8Array(randomBytes(16));

@@ -35,7 +35,11 @@ interface Checks {
 }
 
 async function besideOpenssl({ judge }: Checks, rounds: number, durationMs: number): Promise<Row> {
-  const { ours, floor } = await inTurns(rounds, () => perCpuSecond(judge, durationMs), () => opensslVerificationsPerSecond('ecdsap256', Math.ceil(durationMs / 1_000)));
+  const { ours, floor } = await inTurns(
+    rounds,
+    () => perCpuSecond(judge, durationMs),
+    () => opensslVerificationsPerSecond('ecdsap256', Math.ceil(durationMs / 1_000)),
+  );
   return {
     status: 'measured',
     metric: 'quote checks',
@@ -49,7 +53,11 @@ async function besideOpenssl({ judge }: Checks, rounds: number, durationMs: numb
 }
 
 async function besideNode({ judge, bare }: Checks, rounds: number, durationMs: number): Promise<Row> {
-  const { ours, floor } = await inTurns(rounds, () => perCpuSecond(judge, durationMs), () => perCpuSecond(bare, durationMs));
+  const { ours, floor } = await inTurns(
+    rounds,
+    () => perCpuSecond(judge, durationMs),
+    () => perCpuSecond(bare, durationMs),
+  );
   return {
     status: 'measured',
     metric: 'quote checks',
@@ -75,7 +83,8 @@ function checksOfQuotes(): Checks {
     },
     bare: (index) => {
       const { quote, plainSignature } = quoteAt(quotes, index);
-      if (!verify('sha256', quote.attestation, { key: bareKey, dsaEncoding: 'ieee-p1363' }, plainSignature)) throw new Error('a good signature is refused');
+      if (!verify('sha256', quote.attestation, { key: bareKey, dsaEncoding: 'ieee-p1363' }, plainSignature))
+        throw new Error('a good signature is refused');
     },
   };
 }
@@ -102,7 +111,12 @@ function quoteBy(privateKey: KeyObject, key: AttestationKey, index: number): Ben
     },
   });
   const plainSignature = new Uint8Array(sign('sha256', attestation, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
-  const signature = Signature.encode({ scheme: 'ecdsa', hash: 'sha256', r: plainSignature.subarray(0, 32), s: plainSignature.subarray(32) });
+  const signature = Signature.encode({
+    scheme: 'ecdsa',
+    hash: 'sha256',
+    r: plainSignature.subarray(0, 32),
+    s: plainSignature.subarray(32),
+  });
   return { quote: { attestation, signature, pcrs }, qualifyingData, plainSignature };
 }
 

@@ -11,7 +11,9 @@ export function tableOf(rows: readonly Row[], terminal: Terminal): string {
   const paint: Paint = (style, text) => terminal.paint(style, text);
   const head = ['metric', 'ours', 'floor or peer', '', 'ratio', 'target', 'met?'].map((word) => paint('strong', word));
   const lines = rows.map((row) => (row.status === 'measured' ? measuredLine(row, paint) : [row.metric, paint('warning', 'not measured')]));
-  const reasons = rows.flatMap((row) => (row.status === 'measured' ? [] : [paint('warning', `  ${row.metric} was not measured: ${row.reason}`)]));
+  const reasons = rows.flatMap((row) =>
+    row.status === 'measured' ? [] : [paint('warning', `  ${row.metric} was not measured: ${row.reason}`)],
+  );
   return [table([head, ...lines]), ...reasons].join('\n');
 }
 
@@ -66,7 +68,11 @@ export async function jsonOf(rows: readonly Row[], facts: RunFacts): Promise<str
         loadBefore,
         loadAfter: loadavg(),
       },
-      versions: { node: process.versions.node, opensslOfNode: process.versions.openssl, openssl: await opensslVersion().catch(() => 'unknown') },
+      versions: {
+        node: process.versions.node,
+        opensslOfNode: process.versions.openssl,
+        openssl: await opensslVersion().catch(() => 'unknown'),
+      },
       rows: rows.map((row) => (row.status === 'measured' ? jsonRow(row) : row)),
     },
     undefined,
@@ -78,8 +84,18 @@ function jsonRow(row: Measured): object {
   const { metric, unit, better, ours, floor, target, note } = row;
   const medians = mediansOf(row);
   const verdict = target === undefined ? {} : { target: target.text, met: target.isMet(medians) };
-  const beside = floor === undefined ? {} : { floor: { name: floor.name, median: medians.floor, samples: floor.samples }, ratio: medians.ratio };
-  return { status: row.status, metric, unit: unit.trim(), better, ours: { median: medians.ours, samples: ours }, ...beside, ...verdict, ...(note === undefined ? {} : { note }) };
+  const beside =
+    floor === undefined ? {} : { floor: { name: floor.name, median: medians.floor, samples: floor.samples }, ratio: medians.ratio };
+  return {
+    status: row.status,
+    metric,
+    unit: unit.trim(),
+    better,
+    ours: { median: medians.ours, samples: ours },
+    ...beside,
+    ...verdict,
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 async function firstLineOf(program: string, words: readonly string[]): Promise<string> {

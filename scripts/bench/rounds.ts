@@ -23,7 +23,11 @@ export function mediansOf({ ours, floor }: Measured): Medians {
 }
 
 /** Each round measures one and then the other; every second round in the other order. */
-export async function inTurns(rounds: number, ours: () => Promise<number> | number, floor: () => Promise<number> | number): Promise<Rounds> {
+export async function inTurns(
+  rounds: number,
+  ours: () => Promise<number> | number,
+  floor: () => Promise<number> | number,
+): Promise<Rounds> {
   const samples = { ours: [] as number[], floor: [] as number[] };
   for (let round = 0; round < rounds; round += 1) {
     if (round % 2 === 1) samples.floor.push(await floor());

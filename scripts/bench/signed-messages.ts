@@ -19,7 +19,11 @@ export const signedMessages: Benchmark = {
     const { open, bare } = checksOfMessages();
     const durationMs = quick ? 150 : 500;
     perCpuSecond(open, durationMs / 2);
-    const { ours, floor } = await inTurns(rounds, () => perCpuSecond(open, durationMs), () => perCpuSecond(bare, durationMs));
+    const { ours, floor } = await inTurns(
+      rounds,
+      () => perCpuSecond(open, durationMs),
+      () => perCpuSecond(bare, durationMs),
+    );
     return [
       {
         status: 'measured',
@@ -64,7 +68,14 @@ function checksOfMessages(): { open: (index: number) => void; bare: (index: numb
 function signedBySomebody(): Message {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const acceptance = {
-    network: bytes(32), node: bytes(32), device: 'alpha', client: 'you', request: bytes(16), capsule: bytes(16).toHex(), digest: bytes(32), acceptedAtMs: Date.now(),
+    network: bytes(32),
+    node: bytes(32),
+    device: 'alpha',
+    client: 'you',
+    request: bytes(16),
+    capsule: bytes(16).toHex(),
+    digest: bytes(32),
+    acceptedAtMs: Date.now(),
   };
   const encoded = signMessage(AcceptanceMessage, acceptance, (input) => new Uint8Array(sign(null, input, privateKey)));
   const envelope = decodeStrict(Envelope, encoded, encoded.length);

@@ -60,7 +60,15 @@ function savesPerSecond(store: Store, count: number): number {
 function newCapsule(): { accepted: AcceptedCapsule; job: Job } {
   const capsule = randomBytes(16).toHex();
   const acceptedAtMs = Date.now();
-  const job: Job = { capsule, client: 'you', state: 'submitted', attempt: 0, acceptedAtMs, lacking: [randomBytes(32).toHex()], cancelling: false };
+  const job: Job = {
+    capsule,
+    client: 'you',
+    state: 'submitted',
+    attempt: 0,
+    acceptedAtMs,
+    lacking: [randomBytes(32).toHex()],
+    cancelling: false,
+  };
   const accepted: AcceptedCapsule = {
     capsule,
     client: 'you',

@@ -23,7 +23,11 @@ export const submission: Benchmark = {
         into.push(samples);
         return median(samples);
       };
-      const medians = await inTurns(rounds, () => batch(batches.ours, () => acceptanceMs(client)), () => batch(batches.floor, () => echo.roundTripMs(payload)));
+      const medians = await inTurns(
+        rounds,
+        () => batch(batches.ours, () => acceptanceMs(client)),
+        () => batch(batches.floor, () => echo.roundTripMs(payload)),
+      );
       return [medianRow(medians.ours, medians.floor), tailRow(batches.ours.flat(), batches.floor.flat())];
     } finally {
       await echo.stop();

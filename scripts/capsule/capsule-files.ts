@@ -46,7 +46,10 @@ function namedPaths({ entry, files = [], content = {} }: WrittenManifest): strin
 function requirePath({ path: manifest }: ManifestFile, name: string): string {
   const path = posix.normalize(name).replace(/\/$/, '');
   if (posix.isAbsolute(path) || path === '..' || path.startsWith('../')) {
-    throw new CommandFailure(2, `${manifest} names "${name}", which is outside its folder; a capsule holds files of its own folder only, so put it there`);
+    throw new CommandFailure(
+      2,
+      `${manifest} names "${name}", which is outside its folder; a capsule holds files of its own folder only, so put it there`,
+    );
   }
   return path;
 }
@@ -58,13 +61,16 @@ async function find(manifest: ManifestFile, root: string, path: string, depth: n
   if (kind.isDirectory()) return findBelow(manifest, root, path, depth, found);
   if (!kind.isFile()) throw new CommandFailure(2, `${manifest.path} names "${path}", which is neither a file nor a folder`);
   const checked = readPlain(CapsulePath, path);
-  if (checked.status === 'malformed') throw new CommandFailure(2, `"${path}" can't be a path in a capsule: ${checked.detail.replace(/^message/, 'it')}`);
+  if (checked.status === 'malformed')
+    throw new CommandFailure(2, `"${path}" can't be a path in a capsule: ${checked.detail.replace(/^message/, 'it')}`);
   found.set(path, real);
-  if (found.size > LIMITS.capsuleFilesMax) throw new CommandFailure(2, `${manifest.path} names more than ${LIMITS.capsuleFilesMax} files; put them into an archive`);
+  if (found.size > LIMITS.capsuleFilesMax)
+    throw new CommandFailure(2, `${manifest.path} names more than ${LIMITS.capsuleFilesMax} files; put them into an archive`);
 }
 
 async function findBelow(manifest: ManifestFile, root: string, path: string, depth: number, found: Map<string, string>): Promise<void> {
-  if (depth >= folderDepthMax) throw new CommandFailure(2, `the folder "${path}" is nested more than ${folderDepthMax} deep, or a link in it leads in a circle`);
+  if (depth >= folderDepthMax)
+    throw new CommandFailure(2, `the folder "${path}" is nested more than ${folderDepthMax} deep, or a link in it leads in a circle`);
   for (const name of (await readdir(join(root, path))).sort()) {
     await find(manifest, root, path === '.' ? name : `${path}/${name}`, depth + 1, found);
   }
@@ -79,20 +85,29 @@ async function requireInside(manifest: ManifestFile, root: string, path: string)
     if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
     throw new CommandFailure(2, `${manifest.path} names "${path}", which is not in ${manifest.folder}`);
   }
-  throw new CommandFailure(2, `${manifest.path} names "${path}", a link that leads out of its folder; a capsule holds files of its own folder only`);
+  throw new CommandFailure(
+    2,
+    `${manifest.path} names "${path}", a link that leads out of its folder; a capsule holds files of its own folder only`,
+  );
 }
 
 async function hashedFile(path: string, real: string): Promise<Collected> {
   const file = await open(real, 'r');
   try {
     const [{ mode, size }, stamp] = [await file.stat(), await fileStamp(file)];
-    if (size > LIMITS.blobBytesMax) throw new CommandFailure(2, `"${path}" has ${size} bytes; a file of a capsule has at most ${LIMITS.blobBytesMax}`);
+    if (size > LIMITS.blobBytesMax)
+      throw new CommandFailure(2, `"${path}" has ${size} bytes; a file of a capsule has at most ${LIMITS.blobBytesMax}`);
     const hash = createHash('sha256');
-    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CLIENT_LIMITS.readBytes })) hash.update(chunk as Uint8Array);
-    if ((await fileStamp(file)) !== stamp) throw new CommandFailure(2, `"${path}" changed while it was read; submit again when it is written`);
+    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CLIENT_LIMITS.readBytes }))
+      hash.update(chunk as Uint8Array);
+    if ((await fileStamp(file)) !== stamp)
+      throw new CommandFailure(2, `"${path}" changed while it was read; submit again when it is written`);
     const digest = Uint8Array.from(hash.digest());
     const executable = (mode & 0o111) !== 0;
-    return { file: { path, digest, bytes: size, ...(executable ? { executable } : {}) }, blob: { digest, bytes: size, source: { file: real, stamp } } };
+    return {
+      file: { path, digest, bytes: size, ...(executable ? { executable } : {}) },
+      blob: { digest, bytes: size, source: { file: real, stamp } },
+    };
   } finally {
     await file.close();
   }

@@ -42,7 +42,8 @@ export async function readRecord(state: string, capsule: string): Promise<Capsul
   const content = await readFile(path).catch(() => undefined);
   if (!content) return undefined;
   const decoded = decodeJson(CapsuleRecord, Uint8Array.from(content), recordBytesMax);
-  if (decoded.status === 'malformed') throw new CommandFailure(1, `${path} is damaged: ${decoded.detail}; remove it, and name the device with --device`);
+  if (decoded.status === 'malformed')
+    throw new CommandFailure(1, `${path} is damaged: ${decoded.detail}; remove it, and name the device with --device`);
   return decoded.value;
 }
 
@@ -56,7 +57,8 @@ export async function keptCapsules(state: string): Promise<string[]> {
 export async function placeBelow(root: string, path: string): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   const parts = path.split('/');
-  if (path.includes('\\') || parts.some((part) => part === '' || part === '.' || part === '..')) throw new CommandFailure(1, `the path "${path}" of an output leads elsewhere; it is not saved`);
+  if (path.includes('\\') || parts.some((part) => part === '' || part === '.' || part === '..'))
+    throw new CommandFailure(1, `the path "${path}" of an output leads elsewhere; it is not saved`);
   let folder = root;
   for (const part of parts.slice(0, -1)) {
     folder = join(folder, part);
@@ -89,7 +91,8 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
   }
-  if (!(await lstat(path)).isDirectory()) throw new CommandFailure(1, `${path} is in the way: it has to be a folder, and no link; remove it, then fetch the result again`);
+  if (!(await lstat(path)).isDirectory())
+    throw new CommandFailure(1, `${path} is in the way: it has to be a folder, and no link; remove it, then fetch the result again`);
 }
 
 async function requireFree(path: string): Promise<void> {
@@ -97,5 +100,9 @@ async function requireFree(path: string): Promise<void> {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   });
-  if (found && !found.isFile()) throw new CommandFailure(1, `${path} is in the way: it is ${found.isSymbolicLink() ? 'a link' : 'no file'}; remove it, then fetch the result again`);
+  if (found && !found.isFile())
+    throw new CommandFailure(
+      1,
+      `${path} is in the way: it is ${found.isSymbolicLink() ? 'a link' : 'no file'}; remove it, then fetch the result again`,
+    );
 }

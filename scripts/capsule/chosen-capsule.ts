@@ -22,10 +22,22 @@ export async function chooseCapsule(state: string, given: string, choice: Profil
 export async function wholeId(state: string, given: string): Promise<string> {
   const word = given.toLowerCase();
   if (readPlain(CapsuleId, word).status === 'decoded') return word;
-  if (!/^[0-9a-f]{1,31}$/.test(word)) throw new CommandFailure(2, `"${given}" is not a capsule's id: an id has 32 hexadecimal digits, of which the first few are enough`);
+  if (!/^[0-9a-f]{1,31}$/.test(word))
+    throw new CommandFailure(2, `"${given}" is not a capsule's id: an id has 32 hexadecimal digits, of which the first few are enough`);
   const fitting = (await keptCapsules(state)).filter((id) => id.startsWith(word));
   const [only] = fitting;
-  if (only === undefined) throw new CommandFailure(2, `no capsule submitted from ${state} has an id that begins with ${word}; \`npm run capsule -- list\` shows them`);
-  if (fitting.length > 1) throw new CommandFailure(2, `${fitting.length} capsules have ids that begin with ${word}: ${fitting.slice(0, 5).map((id) => id.slice(0, 12)).join(', ')}; write more digits`);
+  if (only === undefined)
+    throw new CommandFailure(
+      2,
+      `no capsule submitted from ${state} has an id that begins with ${word}; \`npm run capsule -- list\` shows them`,
+    );
+  if (fitting.length > 1)
+    throw new CommandFailure(
+      2,
+      `${fitting.length} capsules have ids that begin with ${word}: ${fitting
+        .slice(0, 5)
+        .map((id) => id.slice(0, 12))
+        .join(', ')}; write more digits`,
+    );
   return only;
 }

@@ -22,7 +22,9 @@ export function endingText(ending: Ending): string {
 function sentence({ state, reason, exitStatus }: Ending): string {
   if (reason !== undefined && reason !== 'exit-status') return `${state}: ${reasons[reason]}`;
   if (state === 'agreed' || reason === 'exit-status') {
-    return exitStatus === 0 ? `${state}: the program ended with exit status 0` : `${state}: the program ended with exit status ${exitStatus ?? 'unknown'}`;
+    return exitStatus === 0
+      ? `${state}: the program ended with exit status 0`
+      : `${state}: the program ended with exit status ${exitStatus ?? 'unknown'}`;
   }
   return states[state] ?? state;
 }

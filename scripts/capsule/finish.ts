@@ -12,8 +12,16 @@ import { holds, verifyReceipt, type Verification } from './verification.ts';
 import type { View } from './view.ts';
 
 /** @param out absent: the capsule's own folder below `state`. @returns the exit status */
-export async function finish({ client, network }: Session, result: ResultNews, state: string, out: string | undefined, view: View): Promise<number> {
-  const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), (bytes, total) => view.transferred('fetching the result', bytes, total));
+export async function finish(
+  { client, network }: Session,
+  result: ResultNews,
+  state: string,
+  out: string | undefined,
+  view: View,
+): Promise<number> {
+  const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), (bytes, total) =>
+    view.transferred('fetching the result', bytes, total),
+  );
   const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, undefined) : undefined;
   view.settle();
   showSaved(result, saved, verification, view);
@@ -53,6 +61,9 @@ function checkedLine({ capsule }: ResultNews, { receipt }: SavedResult, verifica
   if (receipt === undefined) return 'Without a receipt nothing vouches for this result.';
   const check = `npm run capsule -- verify ${capsule.slice(0, 12)}`;
   if (!verification) return `There is no network file here, so the receipt is not checked yet: ${check} --network FILE`;
-  const software = verification.verdict.status === 'verified' && verification.verdict.receipt.tpm === 'software-tpm' ? ' The device has a SOFTWARE TPM: good for development only.' : '';
+  const software =
+    verification.verdict.status === 'verified' && verification.verdict.receipt.tpm === 'software-tpm'
+      ? ' The device has a SOFTWARE TPM: good for development only.'
+      : '';
   return `Checked: ${verificationSentence(verification)}.${software}\nCheck it yourself, offline: ${check}`;
 }

@@ -63,7 +63,9 @@ async function mind({ client, capsule, view }: FollowOptions, situation: Situati
 }
 
 function offerToCancel(capsule: string, view: View, next: () => Promise<'interrupted'>): Promise<'interrupted' | 'passed'> {
-  view.explain(`\nThe capsule goes on. See it again: npm run capsule -- logs ${capsule.slice(0, 12)} --follow\nCtrl-C again within ${secondChanceMs / 1_000} s cancels it.`);
+  view.explain(
+    `\nThe capsule goes on. See it again: npm run capsule -- logs ${capsule.slice(0, 12)} --follow\nCtrl-C again within ${secondChanceMs / 1_000} s cancels it.`,
+  );
   return Promise.race([next(), new Promise<'passed'>((resolve) => setTimeout(resolve, secondChanceMs, 'passed').unref())]);
 }
 

@@ -17,7 +17,9 @@ export const list = commandOf(
   async ({ options }) => {
     const state = options.state ?? defaultState;
     const answers = await Promise.allSettled((await chosenProfiles(state, options)).map((profile) => capsulesAt(state, profile)));
-    const lines = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])).sort((left, right) => right.submittedAtMs - left.submittedAtMs);
+    const lines = answers
+      .flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+      .sort((left, right) => right.submittedAtMs - left.submittedAtMs);
     const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
     if (failures.length === answers.length) throw failures[0];
     for (const failure of failures) process.stderr.write(`capsule: ${failure instanceof Error ? failure.message : String(failure)}\n`);
@@ -43,6 +45,12 @@ function showLines(lines: readonly PlacedLine[]): void {
   const terminal = openTerminal(process.stdout, process.env);
   if (lines.length === 0) return terminal.line('There are no capsules yet: npm run capsule -- submit FILE');
   const head = ['id', 'state', 'submitted', 'device', 'name'].map((word) => terminal.paint('quiet', word));
-  const rows = lines.map(({ capsule, state, reason, submittedAtMs, device, name }) => [capsule.slice(0, 12), reason === undefined ? state : `${state} (${reason})`, timeText(submittedAtMs), device, harmless(name)]);
+  const rows = lines.map(({ capsule, state, reason, submittedAtMs, device, name }) => [
+    capsule.slice(0, 12),
+    reason === undefined ? state : `${state} (${reason})`,
+    timeText(submittedAtMs),
+    device,
+    harmless(name),
+  ]);
   terminal.line(table([head, ...rows]));
 }

@@ -22,7 +22,12 @@ export const logs = commandOf(
     name: 'logs',
     summary: "Prints a capsule's standard output and standard error.",
     operands: ['ID'],
-    options: { follow: { help: 'for a capsule that has not ended: show what it writes from now on, to its end' }, device: deviceOption, client: clientOption, state: stateOption },
+    options: {
+      follow: { help: 'for a capsule that has not ended: show what it writes from now on, to its end' },
+      device: deviceOption,
+      client: clientOption,
+      state: stateOption,
+    },
     notes: 'Of a capsule that has ended the whole log is printed, its standard error to standard error. Ctrl-C leaves a capsule running.',
   },
   async ({ operands: [id = ''], options }) => {
@@ -32,7 +37,9 @@ export const logs = commandOf(
       const line = await client.status(capsule);
       if (hasEnded(line.state)) return printWhole(client, await client.result(capsule));
       if (options.follow) return followLog(client, capsule);
-      process.stderr.write(`The capsule is ${line.state}. --follow shows what it writes from now on; the whole log can be had when it has ended.\n`);
+      process.stderr.write(
+        `The capsule is ${line.state}. --follow shows what it writes from now on; the whole log can be had when it has ended.\n`,
+      );
       return 0;
     });
   },

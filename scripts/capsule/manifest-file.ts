@@ -23,7 +23,8 @@ export async function readManifestFile(given: string): Promise<ManifestFile> {
   const path = await findManifest(given);
   const source = await readText(path);
   const parsed = parseYaml(source, ([first]) => first === 'arguments' || first === 'environment');
-  if (parsed.status === 'malformed') throw new CommandFailure(2, `${path}, line ${parsed.line}: this is not YAML or JSON: ${parsed.detail}`);
+  if (parsed.status === 'malformed')
+    throw new CommandFailure(2, `${path}, line ${parsed.line}: this is not YAML or JSON: ${parsed.detail}`);
   const read = readWrittenManifest(parsed.value);
   if (read.status === 'malformed') throw malformed(path, read.detail, parsed.lineOf.bind(parsed));
   return { written: read.value, path, folder: resolve(dirname(path)) };
@@ -41,7 +42,8 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') throw new CommandFailure(2, `there is no file ${path}; submit takes a ${names[0] ?? ''}, or a folder that holds one`);
+    if (systemCode(error) === 'ENOENT')
+      throw new CommandFailure(2, `there is no file ${path}; submit takes a ${names[0] ?? ''}, or a folder that holds one`);
     throw error;
   }
 }
@@ -58,7 +60,11 @@ async function readText(path: string): Promise<string> {
   try {
     const found = await file.stat();
     if (!found.isFile()) throw new CommandFailure(2, `${path} is not a file`);
-    if (found.size > LIMITS.manifestBytesMax) throw new CommandFailure(2, `${path} has ${found.size} bytes; a manifest has at most ${LIMITS.manifestBytesMax}. Is it ${basename(path)} that describes the capsule?`);
+    if (found.size > LIMITS.manifestBytesMax)
+      throw new CommandFailure(
+        2,
+        `${path} has ${found.size} bytes; a manifest has at most ${LIMITS.manifestBytesMax}. Is it ${basename(path)} that describes the capsule?`,
+      );
     return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
   } catch (error) {
     if (error instanceof TypeError) throw new CommandFailure(2, `${path} is not text in UTF-8; a manifest is YAML or JSON`);
@@ -76,7 +82,10 @@ function malformed(path: string, detail: string, lineOf: (path: KeyPath) => numb
   const line = lineOf(unknown?.[1] === undefined ? keys : [...keys, unknown[1]]);
   const subject = place === 'message' ? 'the manifest' : place.slice('message.'.length);
   const meant = unknown?.[1] === undefined ? undefined : nearest(unknown[1], (unknown[2] ?? '').split(', '));
-  return new CommandFailure(2, `${path}, line ${line}: ${subject}${detail.slice(place.length)}${meant === undefined ? '' : `; did you mean "${meant}"?`}${hint(detail)}`);
+  return new CommandFailure(
+    2,
+    `${path}, line ${line}: ${subject}${detail.slice(place.length)}${meant === undefined ? '' : `; did you mean "${meant}"?`}${hint(detail)}`,
+  );
 }
 
 function hint(detail: string): string {

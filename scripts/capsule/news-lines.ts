@@ -25,7 +25,9 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
           noteGap(terminal, shown, news);
           return terminal.text(harmless(news.text));
         case 'missed':
-          return terminal.line(terminal.paint('quiet', `          (${news.count} messages came too fast to be shown; the whole log is in the result)`));
+          return terminal.line(
+            terminal.paint('quiet', `          (${news.count} messages came too fast to be shown; the whole log is in the result)`),
+          );
         case 'result':
           return terminal.settle();
       }
@@ -42,12 +44,15 @@ function styleOf(state: CapsuleState): Style {
 }
 
 function about({ box, attempt, detail }: News & { news: 'state' }): string {
-  return [box && `on ${box}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)].filter(Boolean).join(', ');
+  return [box && `on ${box}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)]
+    .filter(Boolean)
+    .join(', ');
 }
 
 /** Says when log is missing, mostly because the watch began after the program. Text with replaced characters has no exact length. */
 function noteGap(terminal: Terminal, shown: Map<LogNews['stream'], number>, { stream, offset, text }: LogNews): void {
   const expected = shown.get(stream) ?? 0;
-  if (offset > expected) terminal.line(terminal.paint('quiet', `          (${offset - expected} bytes of ${stream} before this are in the result)`));
+  if (offset > expected)
+    terminal.line(terminal.paint('quiet', `          (${offset - expected} bytes of ${stream} before this are in the result)`));
   shown.set(stream, text.includes('\ufffd') ? Number.MAX_SAFE_INTEGER : offset + new TextEncoder().encode(text).length);
 }

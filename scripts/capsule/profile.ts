@@ -22,9 +22,16 @@ export interface ProfileChoice {
 export async function readProfiles(state: string): Promise<Profile[]> {
   const root = join(state, 'clients');
   const devices = await namesIn(root);
-  const profiles = await Promise.all(devices.map(async (device) => (await namesIn(join(root, device))).map((client) => ({ device, client, folder: join(root, device, client) }))));
+  const profiles = await Promise.all(
+    devices.map(async (device) =>
+      (await namesIn(join(root, device))).map((client) => ({ device, client, folder: join(root, device, client) })),
+    ),
+  );
   if (profiles.flat().length > 0) return profiles.flat();
-  throw new CommandFailure(1, `there is no client in ${root}: start a grid with \`npm start\`, or pair a client with \`npm run pair\`; --state names another state folder`);
+  throw new CommandFailure(
+    1,
+    `there is no client in ${root}: start a grid with \`npm start\`, or pair a client with \`npm run pair\`; --state names another state folder`,
+  );
 }
 
 /** The one that is meant; the first device's where several fit. @throws CommandFailure */
@@ -35,7 +42,10 @@ export async function chooseProfile(state: string, choice: ProfileChoice): Promi
   if (!first) throw new CommandFailure(2, 'no client fits');
   const rivals = ofDevice.filter((profile) => profile.device === first.device);
   if (choice.client === undefined && rivals.length > 1) {
-    throw new CommandFailure(2, `device ${first.device} knows several clients from here: ${rivals.map(({ client }) => client).join(', ')}; choose one with --client`);
+    throw new CommandFailure(
+      2,
+      `device ${first.device} knows several clients from here: ${rivals.map(({ client }) => client).join(', ')}; choose one with --client`,
+    );
   }
   return first;
 }
@@ -44,7 +54,8 @@ function narrow(profiles: readonly Profile[], key: 'device' | 'client', wanted: 
   if (wanted === undefined) return [...profiles];
   const fitting = profiles.filter((profile) => profile[key] === wanted);
   const known = [...new Set(profiles.map((profile) => profile[key]))];
-  if (fitting.length === 0) throw new CommandFailure(2, `${option} ${wanted}: there is no such ${key} here; ${nearestAdvice(wanted, known)}`);
+  if (fitting.length === 0)
+    throw new CommandFailure(2, `${option} ${wanted}: there is no such ${key} here; ${nearestAdvice(wanted, known)}`);
   return fitting;
 }
 

@@ -12,7 +12,13 @@ export const result = commandOf(
     name: 'result',
     summary: 'Fetches the outputs, the log and the receipt of a capsule; waits for its end.',
     operands: ['ID'],
-    options: { out: { value: 'DIR', help: 'where to (default: DIR of --state, capsules/<id>)' }, device: deviceOption, client: clientOption, state: stateOption, json: jsonOption },
+    options: {
+      out: { value: 'DIR', help: 'where to (default: DIR of --state, capsules/<id>)' },
+      device: deviceOption,
+      client: clientOption,
+      state: stateOption,
+      json: jsonOption,
+    },
     notes: 'What an earlier call has fetched in part is completed. Exit status as of submit.',
   },
   async ({ operands: [id = ''], options }) => {

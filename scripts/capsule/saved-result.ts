@@ -27,7 +27,12 @@ interface Wanted {
 }
 
 /** @param onProgress bytes of all bytes that are to be fetched */
-export async function saveResult(client: Client, result: ResultNews, folder: string, onProgress: (bytes: number, total: number) => void): Promise<SavedResult> {
+export async function saveResult(
+  client: Client,
+  result: ResultNews,
+  folder: string,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<SavedResult> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const wanted = wantedFiles(result);
   await fetchAll(client, wanted, folder, onProgress);
@@ -43,11 +48,17 @@ export async function saveResult(client: Client, result: ResultNews, folder: str
 function wantedFiles({ outputs, stdout, stderr }: ResultNews): Wanted[] {
   const wanted = outputs.map(({ path, digest, bytes }) => ({ path: `outputs/${path}`, digest, bytes }));
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (total > LIMITS.outputBytesMax) throw new CommandFailure(1, `the outputs have ${total} bytes; at most ${LIMITS.outputBytesMax} are accepted`);
+  if (total > LIMITS.outputBytesMax)
+    throw new CommandFailure(1, `the outputs have ${total} bytes; at most ${LIMITS.outputBytesMax} are accepted`);
   return [...wanted, ...(stdout ? [{ path: 'stdout', ...stdout }] : []), ...(stderr ? [{ path: 'stderr', ...stderr }] : [])];
 }
 
-async function fetchAll(client: Client, wanted: readonly Wanted[], folder: string, onProgress: (bytes: number, total: number) => void): Promise<void> {
+async function fetchAll(
+  client: Client,
+  wanted: readonly Wanted[],
+  folder: string,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<void> {
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
   const saved = new Map<string, string>();
   let before = 0;

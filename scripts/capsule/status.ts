@@ -43,5 +43,7 @@ function showLine(line: CapsuleLine, device: string): void {
 
 /** The line has no exit status; the result has. */
 function endedText({ state, reason }: CapsuleLine): string {
-  return state === 'agreed' || reason === 'exit-status' ? `${state}; \`npm run capsule -- result\` fetches what it left` : endingText({ state, ...(reason === undefined ? {} : { reason }) });
+  return state === 'agreed' || reason === 'exit-status'
+    ? `${state}; \`npm run capsule -- result\` fetches what it left`
+    : endingText({ state, ...(reason === undefined ? {} : { reason }) });
 }

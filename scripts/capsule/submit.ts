@@ -68,12 +68,21 @@ async function run({ session, manifest, blobs, state, view, wait }: Run): Promis
   const onUpload = (bytes: number, total: number): void => view.transferred('uploading', bytes, total);
   const accepted = await client.submit({ manifest, blobs, onUpload });
   const { capsule } = accepted;
-  const record = { capsule, device: profile.device, client: profile.client, name: manifest.name, submittedAtMs: accepted.acceptance.acceptedAtMs };
+  const record = {
+    capsule,
+    device: profile.device,
+    client: profile.client,
+    name: manifest.name,
+    submittedAtMs: accepted.acceptance.acceptedAtMs,
+  };
   const folder = await keepRecord(state, record, encodeManifest(manifest), accepted.encodedAcceptance);
   tellAccepted(accepted, manifest, blobs, profile.device, view, folder);
   const followed = await follow({ client, capsule, view, untilTaken: !wait });
   if (followed.status === 'ended') return finish(session, followed.result, state, undefined, view);
-  if (!wait) view.explain(`The device has the capsule and its files.\n  npm run capsule -- logs ${capsule.slice(0, 12)} --follow\n  npm run capsule -- result ${capsule.slice(0, 12)}`);
+  if (!wait)
+    view.explain(
+      `The device has the capsule and its files.\n  npm run capsule -- logs ${capsule.slice(0, 12)} --follow\n  npm run capsule -- result ${capsule.slice(0, 12)}`,
+    );
   return wait ? interruptedStatus : 0;
 }
 
@@ -81,20 +90,33 @@ const interruptedStatus = 130; // as shells have it: 128 + SIGINT
 
 /** The receipt decides in the end; before any work is done, the person learns what speaks against it. */
 function warnOfDevice(trust: DeviceTrust, device: string, view: View): void {
-  if (trust.status === 'untrusted') view.warn(`device ${device} shows evidence that does not hold (${trust.reason}): ${harmless(trust.detail)}. Its receipt will not hold either.`);
+  if (trust.status === 'untrusted')
+    view.warn(
+      `device ${device} shows evidence that does not hold (${trust.reason}): ${harmless(trust.detail)}. Its receipt will not hold either.`,
+    );
 }
 
-function tellAccepted({ capsule, acceptance, signature }: AcceptedCapsule, manifest: Manifest, blobs: readonly OfferedBlob[], device: string, view: View, folder: string): void {
+function tellAccepted(
+  { capsule, acceptance, signature }: AcceptedCapsule,
+  manifest: Manifest,
+  blobs: readonly OfferedBlob[],
+  device: string,
+  view: View,
+  folder: string,
+): void {
   const size = bytesText(blobs.reduce((sum, { bytes }) => sum + bytes, 0));
   const files = `${manifest.files.length} ${manifest.files.length === 1 ? 'file' : 'files'}, ${size}`;
   const digest = capsuleDigest(encodeManifest(manifest)).toHex();
-  view.tell(`accepted ${capsule}  "${harmless(manifest.name)}" (${files}) by device ${device}${signature === 'checked' ? ', signature checked' : ''}`, {
-    event: 'accepted',
-    capsule,
-    device,
-    digest,
-    acceptedAtMs: acceptance.acceptedAtMs,
-    signature,
-    folder,
-  });
+  view.tell(
+    `accepted ${capsule}  "${harmless(manifest.name)}" (${files}) by device ${device}${signature === 'checked' ? ', signature checked' : ''}`,
+    {
+      event: 'accepted',
+      capsule,
+      device,
+      digest,
+      acceptedAtMs: acceptance.acceptedAtMs,
+      signature,
+      folder,
+    },
+  );
 }

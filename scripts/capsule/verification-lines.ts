@@ -29,7 +29,10 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
     ['when', `${timeText(report.startedAtMs)}, for ${durationText(report.usage.wallMs)}`],
     ['used', `${durationText(report.usage.cpuMs)} of processor time, ${bytesText(report.usage.memoryBytesMax)} of memory`],
     ['end', endOfReport(receipt, report)],
-    ...report.outputs.map(({ path, bytes, digest }): [string, string] => ['output', `${harmless(path)}  ${bytesText(bytes)}  sha256:${hex(digest)}`]),
+    ...report.outputs.map(({ path, bytes, digest }): [string, string] => [
+      'output',
+      `${harmless(path)}  ${bytesText(bytes)}  sha256:${hex(digest)}`,
+    ]),
   ];
   return table(rows);
 }
@@ -39,7 +42,8 @@ export function verificationSentence(verification: Verification): string {
   const { verdict, files } = verification;
   if (verdict.status === 'refused') return `the receipt does not hold (${verdict.reason}): ${harmless(verdict.detail)}`;
   const wrong = (files ?? []).filter(({ status }) => status === 'changed' || status === 'absent');
-  if (!holds(verification)) return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
+  if (!holds(verification))
+    return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
   if (files?.length === 0) return 'the receipt holds; the capsule left no outputs';
   return files ? 'the receipt holds, and the outputs are what it says' : 'the receipt holds; no outputs are at hand to compare';
 }
@@ -73,5 +77,9 @@ const softwareTpmWarning = [
 
 function endOfReport(receipt: Verified['receipt'], { outcome }: Report): string {
   const { state, reason } = receipt;
-  return endingText({ state, ...(reason === undefined ? {} : { reason }), ...(outcome.outcome === 'exited' ? { exitStatus: outcome.status } : {}) });
+  return endingText({
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    ...(outcome.outcome === 'exited' ? { exitStatus: outcome.status } : {}),
+  });
 }

@@ -34,8 +34,12 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
   const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto });
   if (verdict.status === 'refused') return { verdict, files: undefined };
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
-  const present = await stat(folder).then((found) => found.isDirectory(), () => false);
-  if (!present && outputs !== undefined) throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
+  const present = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!present && outputs !== undefined)
+    throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
   const comparable = present || verdict.report.outputs.length === 0;
   return { verdict, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
 }

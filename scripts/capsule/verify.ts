@@ -26,7 +26,8 @@ export const verify = commandOf(
       state: stateOption,
       json: jsonOption,
     },
-    notes: 'Take the network file from someone you trust, never from whoever gave you the receipt.\nExit status: 0 the receipt holds and no output differs from it; 1 it does not; 2 the command is wrong.',
+    notes:
+      'Take the network file from someone you trust, never from whoever gave you the receipt.\nExit status: 0 the receipt holds and no output differs from it; 1 it does not; 2 the command is wrong.',
   },
   async ({ operands: [given = ''], options }) => {
     const state = options.state ?? defaultState;
@@ -57,6 +58,9 @@ function show(verification: Verification): void {
 
 function forPrograms(verification: Verification): object {
   const { verdict, files } = verification;
-  const receipt = verdict.status === 'verified' ? { receipt: JSON.parse(encodeJson(ReceiptMessage.body, verdict.receipt)) as unknown } : { reason: verdict.reason, detail: verdict.detail };
+  const receipt =
+    verdict.status === 'verified'
+      ? { receipt: JSON.parse(encodeJson(ReceiptMessage.body, verdict.receipt)) as unknown }
+      : { reason: verdict.reason, detail: verdict.detail };
   return { holds: holds(verification), status: verdict.status, steps: verdict.steps, files, ...receipt };
 }

@@ -26,7 +26,8 @@ export function judgeAcceptance(encoded: Uint8Array, submitted: Submitted, keys:
   if (peeked.status === 'malformed') return { status: 'refused', reason: 'malformed', detail: peeked.detail };
   const acceptance = peeked.value;
   const difference = differenceTo(acceptance, submitted);
-  if (difference !== undefined) return { status: 'refused', reason: 'other-submission', detail: `the acceptance is of another ${difference}` };
+  if (difference !== undefined)
+    return { status: 'refused', reason: 'other-submission', detail: `the acceptance is of another ${difference}` };
   if (keys.length === 0) return { status: 'accepted', acceptance, signature: 'unchecked' };
   const signed = keys.some(({ node, operationalKey }) => sameBytes(acceptance.node, node) && isSignedBy(encoded, operationalKey, crypto));
   if (signed) return { status: 'accepted', acceptance, signature: 'checked' };

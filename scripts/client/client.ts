@@ -109,7 +109,11 @@ export class Client {
     const { connection } = this.#settings;
     connection.onState((state) => this.#stateChanged(state));
     await connection.connected(CLIENT_LIMITS.connectWaitMs).catch((error: unknown) => {
-      throw new ClientFailure('not-connected', `device ${this.device} is not reached: ${error instanceof Error ? error.message : String(error)}; is it running (npm start)?`, { cause: error });
+      throw new ClientFailure(
+        'not-connected',
+        `device ${this.device} is not reached: ${error instanceof Error ? error.message : String(error)}; is it running (npm start)?`,
+        { cause: error },
+      );
     });
     await this.#wire.subscribe(['answer', 'upload/need', 'download/chunk'], (topic, message) => this.#received(topic, message));
     this.#downloads.connected(this.#wire.isConnected);
@@ -121,7 +125,8 @@ export class Client {
     const { network, device, client } = this.#settings;
     const submitted: Submitted = { network, device, client, request, digest: capsuleDigest(manifest) };
     const capsule = capsuleIdOf({ ...submitted, capsule: submitted.digest });
-    const send = (correlation: Uint8Array): Promise<PublishOutcome> => this.#wire.ask('submit', Submission, { network, request, manifest }, correlation);
+    const send = (correlation: Uint8Array): Promise<PublishOutcome> =>
+      this.#wire.ask('submit', Submission, { network, request, manifest }, correlation);
     this.#watches.expect(capsule);
     await this.deviceTrust();
     this.#uploads.begin(capsule, { blobs, onUpload, remind: () => void send(randomBytes(16)) });
@@ -145,7 +150,8 @@ export class Client {
 
   /** The device's record of a capsule; its state, result and receipt are published again for whoever watches. */
   async status(capsule: string): Promise<CapsuleLine> {
-    const send = (correlation: Uint8Array): Promise<PublishOutcome> => this.#wire.ask('query', Query, { query: 'capsule', capsule }, correlation);
+    const send = (correlation: Uint8Array): Promise<PublishOutcome> =>
+      this.#wire.ask('query', Query, { query: 'capsule', capsule }, correlation);
     const answer = await this.#requests.ask({ awaited: `answer a query about the capsule ${capsule}`, send });
     if (answer.answer !== 'capsule') throw this.#unexpected(answer, 'a query');
     const { answer: _, ...line } = answer;
@@ -171,7 +177,10 @@ export class Client {
       if (receipt) return receipt;
       if (!hasEnded(state)) throw new ClientFailure('no-receipt', `capsule ${capsule} is ${state}; it gets its receipt when it has ended`);
     }
-    throw new ClientFailure('no-receipt', `device ${this.device} has given no receipt for capsule ${capsule} within ${Math.round(waitMs / 1_000)} s`);
+    throw new ClientFailure(
+      'no-receipt',
+      `device ${this.device} has given no receipt for capsule ${capsule} within ${Math.round(waitMs / 1_000)} s`,
+    );
   }
 
   /** Fetches a file of the result; goes on where an earlier attempt stopped, and checks the digest. */
@@ -213,9 +222,13 @@ export class Client {
       const answer = await ask();
       if (answer.answer !== 'accepted') throw this.#unexpected(answer, 'a submission');
       const verdict = judgeAcceptance(answer.acceptance, submitted, this.#deviceWatch.keys, this.#settings.crypto ?? nobleCrypto);
-      if (verdict.status === 'accepted') return { ...verdict, capsule: verdict.acceptance.capsule, state: answer.state, encodedAcceptance: answer.acceptance };
+      if (verdict.status === 'accepted')
+        return { ...verdict, capsule: verdict.acceptance.capsule, state: answer.state, encodedAcceptance: answer.acceptance };
       if (verdict.reason !== 'bad-signature' || performance.now() > endMs) {
-        throw new ClientFailure('acceptance-refused', `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`);
+        throw new ClientFailure(
+          'acceptance-refused',
+          `device ${this.device} answered with an acceptance that does not hold (${verdict.reason}): ${verdict.detail}`,
+        );
       }
       await this.#deviceWatch.nextStatus(this.#times.repeatMs);
     }
@@ -248,7 +261,8 @@ export class Client {
   }
 
   #unexpected(answer: Answer, to: string): ClientFailure {
-    if (answer.answer === 'refused') return new ClientFailure(`refused-${answer.reason}`, `device ${this.device} refuses (${answer.reason}): ${answer.detail}`);
+    if (answer.answer === 'refused')
+      return new ClientFailure(`refused-${answer.reason}`, `device ${this.device} refuses (${answer.reason}): ${answer.detail}`);
     return new ClientFailure('no-answer', `device ${this.device} answered ${to} with "${answer.answer}", which means something else`);
   }
 }

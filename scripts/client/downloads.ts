@@ -34,7 +34,8 @@ export class Downloads {
 
   /** @throws ClientFailure `blob-missing`, `blob-wrong`, `no-answer`, `too-many`; Error with `code` of the file system */
   async fetch(wanted: WantedFile): Promise<void> {
-    if (this.#running.size >= CLIENT_LIMITS.requestsMax) throw new ClientFailure('too-many', `${CLIENT_LIMITS.requestsMax} downloads run already; await some of them first`);
+    if (this.#running.size >= CLIENT_LIMITS.requestsMax)
+      throw new ClientFailure('too-many', `${CLIENT_LIMITS.requestsMax} downloads run already; await some of them first`);
     const part = `${wanted.into}.part`;
     const file = await open(part, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
     const download = new Download(wanted, file, this.#device, this.#times, this.#ask);
@@ -57,7 +58,8 @@ export class Downloads {
 
   connected(connected: boolean): void {
     this.#connected = connected;
-    for (const download of this.#running) download.happened(connected ? { event: 'connected', atMs: Date.now() } : { event: 'disconnected' });
+    for (const download of this.#running)
+      download.happened(connected ? { event: 'connected', atMs: Date.now() } : { event: 'disconnected' });
   }
 
   close(): void {
@@ -90,7 +92,10 @@ class Download {
 
   async run(connected: boolean): Promise<void> {
     await this.#resume();
-    const tick = setInterval(() => this.happened({ event: 'timePassed', atMs: Date.now() }), Math.min(LIMITS.chunkWaitMs, this.#times.downloadSilenceMs) / 2);
+    const tick = setInterval(
+      () => this.happened({ event: 'timePassed', atMs: Date.now() }),
+      Math.min(LIMITS.chunkWaitMs, this.#times.downloadSilenceMs) / 2,
+    );
     if (connected) this.happened({ event: 'connected', atMs: Date.now() });
     try {
       await this.#end.promise;
@@ -154,7 +159,9 @@ class Download {
       return;
     }
     const code = reason === 'missing' ? 'blob-missing' : 'blob-wrong';
-    this.#end.reject(new ClientFailure(code, `the file ${hex(this.#wanted.digest).slice(0, 16)} can't be fetched from device ${this.#device}: ${detail}`));
+    this.#end.reject(
+      new ClientFailure(code, `the file ${hex(this.#wanted.digest).slice(0, 16)} can't be fetched from device ${this.#device}: ${detail}`),
+    );
   }
 
   async #resume(): Promise<void> {
@@ -166,7 +173,10 @@ class Download {
 
   #silent(): ClientFailure {
     const seconds = Math.round(this.#times.downloadSilenceMs / 1_000);
-    return new ClientFailure('no-answer', `device ${this.#device} sent nothing of the file ${hex(this.#wanted.digest).slice(0, 16)} for ${seconds} s; what has come is kept, ask again to go on from there`);
+    return new ClientFailure(
+      'no-answer',
+      `device ${this.#device} sent nothing of the file ${hex(this.#wanted.digest).slice(0, 16)} for ${seconds} s; what has come is kept, ask again to go on from there`,
+    );
   }
 }
 

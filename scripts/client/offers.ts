@@ -42,7 +42,10 @@ export class Offers {
   /** @throws ClientFailure `too-many` */
   add(blobs: readonly OfferedBlob[], served: Served): void {
     if (this.#offers.size + blobs.length > CLIENT_LIMITS.offersMax) {
-      throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.offersMax} files can be offered at one time; close the client when its capsules have ended`);
+      throw new ClientFailure(
+        'too-many',
+        `at most ${CLIENT_LIMITS.offersMax} files can be offered at one time; close the client when its capsules have ended`,
+      );
     }
     for (const blob of blobs) {
       const key = hex(blob.digest);
@@ -72,7 +75,8 @@ export class Offers {
     for (let need = this.#needs.shift(); need !== undefined; need = this.#needs.shift()) {
       // Another program of this client may be the one that is asked; "missing" would end its capsule.
       const offer = this.#offers.get(hex(need.digest));
-      if (offer) await this.#serve(need, offer).catch((error: unknown) => this.#warn(error instanceof Error ? error.message : String(error)));
+      if (offer)
+        await this.#serve(need, offer).catch((error: unknown) => this.#warn(error instanceof Error ? error.message : String(error)));
     }
     this.#serving = false;
   }
@@ -110,5 +114,8 @@ async function readRange({ source }: OfferedBlob, offset: number, bytes: number)
 }
 
 function changed(file: string): ClientFailure {
-  return new ClientFailure('file-changed', `${file} was changed after it was submitted; leave the files of a capsule alone until they are uploaded, and submit it again`);
+  return new ClientFailure(
+    'file-changed',
+    `${file} was changed after it was submitted; leave the files of a capsule alone until they are uploaded, and submit it again`,
+  );
 }

@@ -11,14 +11,27 @@ import { connectClient, type Client } from './client.ts';
 import { ClientFailure } from './failure.ts';
 
 /** @throws ClientFailure `not-paired`, `not-connected` */
-export async function openClient(folder: string, options: { readonly network?: Network; readonly warn?: (sentence: string) => void } = {}): Promise<Client> {
+export async function openClient(
+  folder: string,
+  options: { readonly network?: Network; readonly warn?: (sentence: string) => void } = {},
+): Promise<Client> {
   const { url, device, client, network } = await readConnection(folder);
-  const [key, certificate, authority] = await Promise.all([HOLDER_FILES.key, HOLDER_FILES.certificate, HOLDER_FILES.authority].map((name) => readSmall(join(folder, name))));
+  const [key, certificate, authority] = await Promise.all(
+    [HOLDER_FILES.key, HOLDER_FILES.certificate, HOLDER_FILES.authority].map((name) => readSmall(join(folder, name))),
+  );
   if (!key || !certificate || !authority) throw new ClientFailure('not-paired', `${folder} is incomplete; pair again with npm run pair`);
   const connection = connectWith(folder, { url, authority, server: device, key, certificate });
   const { network: networkFile, warn } = options;
   try {
-    return await connectClient({ connection, address: url, device, client, network, ...(networkFile ? { networkFile } : {}), ...(warn ? { warn } : {}) });
+    return await connectClient({
+      connection,
+      address: url,
+      device,
+      client,
+      network,
+      ...(networkFile ? { networkFile } : {}),
+      ...(warn ? { warn } : {}),
+    });
   } catch (error) {
     await connection.close();
     throw error;
@@ -30,14 +43,17 @@ function connectWith(folder: string, address: BrokerAddress): Connection {
   try {
     return connect(address);
   } catch (error) {
-    throw new ClientFailure('not-paired', `the key or a certificate in ${folder} is damaged; pair again with npm run pair`, { cause: error });
+    throw new ClientFailure('not-paired', `the key or a certificate in ${folder} is damaged; pair again with npm run pair`, {
+      cause: error,
+    });
   }
 }
 
 async function readConnection(folder: string): Promise<ClientConnectionFile> {
   const path = join(folder, HOLDER_FILES.connection);
   const decoded = decodeJson(ClientConnectionFile, await readSmall(path), HOLDER_FILE_BYTES_MAX);
-  if (decoded.status === 'malformed') throw new ClientFailure('not-paired', `${path} is damaged: ${decoded.detail}; pair again with npm run pair`);
+  if (decoded.status === 'malformed')
+    throw new ClientFailure('not-paired', `${path} is damaged: ${decoded.detail}; pair again with npm run pair`);
   return decoded.value;
 }
 

@@ -39,7 +39,13 @@ export class Requests {
     if (this.#pending.size >= CLIENT_LIMITS.requestsMax) {
       throw new ClientFailure('too-many', `${CLIENT_LIMITS.requestsMax} requests wait for an answer already; await some of them first`);
     }
-    const pending: Pending = { ...request, send: request.send.bind(request), correlation: randomBytes(16), settle: Promise.withResolvers<Answer>(), sent: 0 };
+    const pending: Pending = {
+      ...request,
+      send: request.send.bind(request),
+      correlation: randomBytes(16),
+      settle: Promise.withResolvers<Answer>(),
+      sent: 0,
+    };
     const key = hex(pending.correlation);
     this.#pending.set(key, pending);
     const repeat = setInterval(() => this.#send(pending), this.#times.repeatMs);
@@ -65,13 +71,20 @@ export class Requests {
   }
 
   close(): void {
-    for (const { settle } of this.#pending.values()) settle.reject(new ClientFailure('closed', 'the client was closed while a request waited for its answer'));
+    for (const { settle } of this.#pending.values())
+      settle.reject(new ClientFailure('closed', 'the client was closed while a request waited for its answer'));
   }
 
   #send(pending: Pending): void {
     pending.sent += 1;
     void pending.send(pending.correlation).then((outcome) => {
-      if (outcome === 'refused') pending.settle.reject(new ClientFailure('forbidden', `${this.#situation()}: the broker does not let this client ask; pair it anew if its certificate has expired`));
+      if (outcome === 'refused')
+        pending.settle.reject(
+          new ClientFailure(
+            'forbidden',
+            `${this.#situation()}: the broker does not let this client ask; pair it anew if its certificate has expired`,
+          ),
+        );
     });
   }
 

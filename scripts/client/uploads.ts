@@ -24,7 +24,10 @@ export class Uploads {
     const ends = new Map<OfferedBlob, number>();
     const served = (blob: OfferedBlob, end: number): void => {
       ends.set(blob, Math.max(end, ends.get(blob) ?? 0));
-      onUpload?.([...ends.values()].reduce((sum, bytes) => sum + bytes, 0), total);
+      onUpload?.(
+        [...ends.values()].reduce((sum, bytes) => sum + bytes, 0),
+        total,
+      );
     };
     this.#offers.add(blobs, served);
     this.#running.set(capsule, { remind, withdraw: () => this.#offers.withdraw(blobs, served) });

@@ -56,7 +56,8 @@ export class Watches {
   /** @throws ClientFailure `too-many` */
   watch(capsule: string): AsyncIterableIterator<News> {
     const read = [...this.#watches].filter(({ poll }) => poll !== undefined);
-    if (read.length >= CLIENT_LIMITS.watchesMax) throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.watchesMax} capsules can be watched at one time`);
+    if (read.length >= CLIENT_LIMITS.watchesMax)
+      throw new ClientFailure('too-many', `at most ${CLIENT_LIMITS.watchesMax} capsules can be watched at one time`);
     const watch = [...this.#watches].find((known) => known.capsule === capsule && known.poll === undefined) ?? this.#add(capsule);
     watch.poll = setInterval(() => void this.#query(watch), this.#times.watchQueryMs);
     this.#ports.subscribe(capsule);
@@ -102,7 +103,15 @@ export class Watches {
   }
 
   #add(capsule: string): Watch {
-    const watch: Watch = { capsule, queue: new NewsQueue(() => this.#forget(watch)), poll: undefined, logEnds: new Map(), state: undefined, querying: false, queriesSinceEnd: 0 };
+    const watch: Watch = {
+      capsule,
+      queue: new NewsQueue(() => this.#forget(watch)),
+      poll: undefined,
+      logEnds: new Map(),
+      state: undefined,
+      querying: false,
+      queriesSinceEnd: 0,
+    };
     this.#watches.add(watch);
     return watch;
   }
@@ -160,7 +169,8 @@ function tell(watch: Watch, news: Exclude<News, { news: 'missed' }>): void {
 /** A query has the state published again with the time of the query, so the time tells only what is older. */
 function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & StateNews): boolean {
   const last = watch.state;
-  if (last && (state.atMs < last.atMs || (state.state === last.state && state.attempt === last.attempt && state.box === last.box))) return false;
+  if (last && (state.atMs < last.atMs || (state.state === last.state && state.attempt === last.attempt && state.box === last.box)))
+    return false;
   watch.state = state;
   return true;
 }

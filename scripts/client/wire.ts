@@ -43,7 +43,9 @@ export class Wire {
 
   /** The connection renews it. What is published after this call arrives, so nobody has to wait for the broker's answer. */
   subscribeToCapsule(capsule: string, receive: (topic: Topic, message: Incoming) => void): void {
-    this.#subscribe(`${this.#subtree}capsules/${capsule}/+`, receive).catch((error: unknown) => this.warn(`the broker does not show this client its capsule ${capsule}: ${String(error)}`));
+    this.#subscribe(`${this.#subtree}capsules/${capsule}/+`, receive).catch((error: unknown) =>
+      this.warn(`the broker does not show this client its capsule ${capsule}: ${String(error)}`),
+    );
   }
 
   /** A request that is answered. */

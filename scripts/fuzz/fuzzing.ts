@@ -34,7 +34,15 @@ export function fuzz(target: FuzzTarget, plan: FuzzPlan): FuzzReport {
     const input = target.seeds[run] ?? mutated(target.seeds, draw);
     const { fault, tookMs } = tryInput(target, input);
     slowestMs = Math.max(slowestMs, tookMs);
-    if (fault) return { target: target.name, runs: run + 1, seconds: elapsed(), slowestMs, grownBytes: heapAfterCollection() - heapBefore, fault: { ...fault, input, run } };
+    if (fault)
+      return {
+        target: target.name,
+        runs: run + 1,
+        seconds: elapsed(),
+        slowestMs,
+        grownBytes: heapAfterCollection() - heapBefore,
+        fault: { ...fault, input, run },
+      };
     if (run % progressEvery === 0) plan.onProgress?.(run);
   }
   return { target: target.name, runs: run, seconds: elapsed(), slowestMs, grownBytes: heapAfterCollection() - heapBefore };

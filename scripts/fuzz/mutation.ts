@@ -16,7 +16,23 @@ export function mutated(seeds: readonly Uint8Array[], draw: Draw): Uint8Array {
 
 type Change = (bytes: Uint8Array, draw: Draw, seeds: readonly Uint8Array[]) => Uint8Array;
 
-const changesKnown: readonly Change[] = [flipBit, setByte, setByte, stepByte, setNumber, setNumber, cut, remove, repeat, insert, insertToken, insertToken, nest, splice, graft];
+const changesKnown: readonly Change[] = [
+  flipBit,
+  setByte,
+  setByte,
+  stepByte,
+  setNumber,
+  setNumber,
+  cut,
+  remove,
+  repeat,
+  insert,
+  insertToken,
+  insertToken,
+  nest,
+  splice,
+  graft,
+];
 
 function flipBit(bytes: Uint8Array, draw: Draw): Uint8Array {
   const at = draw(bytes.length + 1);
@@ -34,7 +50,22 @@ function stepByte(bytes: Uint8Array, draw: Draw): Uint8Array {
   return bytes.with(at, (bytes[at] ?? 0) + (draw(2) === 0 ? 1 : 255));
 }
 
-const edges = [0n, 1n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, (1n << 53n) - 1n, 1n << 53n, (1n << 63n) - 1n, (1n << 64n) - 1n];
+const edges = [
+  0n,
+  1n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0xffffn,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+  (1n << 53n) - 1n,
+  1n << 53n,
+  (1n << 63n) - 1n,
+  (1n << 64n) - 1n,
+];
 
 /** Overwrites 1, 2, 4 or 8 bytes with a value at the edge of something, big-endian. */
 function setNumber(bytes: Uint8Array, draw: Draw): Uint8Array {
@@ -62,14 +93,64 @@ function repeat(bytes: Uint8Array, draw: Draw): Uint8Array {
 }
 
 function insert(bytes: Uint8Array, draw: Draw): Uint8Array {
-  return put(bytes, draw, Uint8Array.from({ length: 1 + draw(12) }, () => draw(256)));
+  return put(
+    bytes,
+    draw,
+    Uint8Array.from({ length: 1 + draw(12) }, () => draw(256)),
+  );
 }
 
 const tokens = [
-  ...['__proto__', 'constructor', 'toString', '\u{1f9ed}', '\u0000', '\u009b', '\ufeff', '\u202e', '..', '/', '+', '#', '$SYS', 'null', '-0', '1e999', '"', '\\ud800'].map((text) => new TextEncoder().encode(text)),
+  ...[
+    '__proto__',
+    'constructor',
+    'toString',
+    '\u{1f9ed}',
+    '\u0000',
+    '\u009b',
+    '\ufeff',
+    '\u202e',
+    '..',
+    '/',
+    '+',
+    '#',
+    '$SYS',
+    'null',
+    '-0',
+    '1e999',
+    '"',
+    '\\ud800',
+  ].map((text) => new TextEncoder().encode(text)),
   // CBOR: not a number, infinities, negative zero, null, undefined, break, tags, endless and huge items, half a surrogate pair
-  ...['f97e00', 'f97c00', 'fbfff0000000000000', 'f98000', 'f6', 'f7', 'ff', 'c0', 'c249010000000000000000', 'd81c', 'd81d00', 'd9d9f7', 'd90103', '5f', '7f', '9f', 'bf'].map((hex) => Uint8Array.fromHex(hex)),
-  ...['5bffffffffffffffff', '7a7fffffff', '9a00ffffff', 'bb0000000100000000', '1bffffffffffffffff', '3bffffffffffffffff', '63eda080', '695f5f70726f746f5f5f'].map((hex) => Uint8Array.fromHex(hex)),
+  ...[
+    'f97e00',
+    'f97c00',
+    'fbfff0000000000000',
+    'f98000',
+    'f6',
+    'f7',
+    'ff',
+    'c0',
+    'c249010000000000000000',
+    'd81c',
+    'd81d00',
+    'd9d9f7',
+    'd90103',
+    '5f',
+    '7f',
+    '9f',
+    'bf',
+  ].map((hex) => Uint8Array.fromHex(hex)),
+  ...[
+    '5bffffffffffffffff',
+    '7a7fffffff',
+    '9a00ffffff',
+    'bb0000000100000000',
+    '1bffffffffffffffff',
+    '3bffffffffffffffff',
+    '63eda080',
+    '695f5f70726f746f5f5f',
+  ].map((hex) => Uint8Array.fromHex(hex)),
 ];
 
 function insertToken(bytes: Uint8Array, draw: Draw): Uint8Array {
@@ -79,7 +160,10 @@ function insertToken(bytes: Uint8Array, draw: Draw): Uint8Array {
   return joined(bytes.subarray(0, at), token, bytes.subarray(at + token.length));
 }
 
-const openers = [...['81', 'a1', 'a16161', '9f', 'bf', 'c1', 'd81c', '30', '3080'].map((hex) => Uint8Array.fromHex(hex)), ...['[', '{"a":', '"'].map((text) => new TextEncoder().encode(text))];
+const openers = [
+  ...['81', 'a1', 'a16161', '9f', 'bf', 'c1', 'd81c', '30', '3080'].map((hex) => Uint8Array.fromHex(hex)),
+  ...['[', '{"a":', '"'].map((text) => new TextEncoder().encode(text)),
+];
 
 /** Lists in lists in lists; seldom very deep, for that is slow to make. */
 function nest(bytes: Uint8Array, draw: Draw): Uint8Array {

@@ -41,7 +41,8 @@ export function tryInput(target: FuzzTarget, bytes: Uint8Array): Trial {
   });
   const tookMs = Math.min(first.tookMs, ...again.map((one) => one.tookMs));
   const heapBytes = Math.min(first.heapBytes, ...again.map((one) => one.heapBytes));
-  if (tookMs > TRIAL_LIMITS.tookMsMax) return { tookMs, fault: { kind: 'slow', detail: `it took ${tookMs.toFixed(0)} ms; at most ${TRIAL_LIMITS.tookMsMax} ms are right` } };
+  if (tookMs > TRIAL_LIMITS.tookMsMax)
+    return { tookMs, fault: { kind: 'slow', detail: `it took ${tookMs.toFixed(0)} ms; at most ${TRIAL_LIMITS.tookMsMax} ms are right` } };
   if (heapBytes <= TRIAL_LIMITS.heapBytesMax) return { tookMs };
   return { tookMs, fault: { kind: 'greedy', detail: `it took ${heapBytes} bytes of memory for an input of ${bytes.length} bytes` } };
 }

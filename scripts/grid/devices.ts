@@ -43,7 +43,11 @@ export async function openNetwork(layout: GridLayout, tpms: ReadonlyMap<string, 
   return network;
 }
 
-async function found(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>, references: ReturnType<typeof referencesOf>): Promise<Network> {
+async function found(
+  layout: GridLayout,
+  tpms: ReadonlyMap<string, SoftwareTpm>,
+  references: ReturnType<typeof referencesOf>,
+): Promise<Network> {
   const salt = newSalt();
   const authorities = [...tpms.values()][0]?.caCertificates ?? [];
   const cards = await Promise.all([...tpms.keys()].map((device) => cardOf(layout, device, salt, authorities)));
@@ -66,7 +70,12 @@ async function cardOf(layout: GridLayout, device: string, salt: Uint8Array, inte
 }
 
 /** Keeps a device running. Its TPM is started again before it, when it has died. */
-export function startDeviceProcess(layout: GridLayout, device: string, first: SoftwareTpm, onEnd: (name: string, how: string) => void): GridDevice {
+export function startDeviceProcess(
+  layout: GridLayout,
+  device: string,
+  first: SoftwareTpm,
+  onEnd: (name: string, how: string) => void,
+): GridDevice {
   let tpm = first;
   let hasDied = false;
   const watch = (running: SoftwareTpm): void => void running.ended.then(() => (hasDied = tpm === running));

@@ -55,13 +55,39 @@ export async function startGrid(request: GridRequest): Promise<Grid> {
   }
 }
 
-async function startParts(request: GridRequest, layout: GridLayout, _claim: StateClaim, started: { stop(): Promise<void> }[], stop: () => Promise<void>): Promise<Grid> {
+async function startParts(
+  request: GridRequest,
+  layout: GridLayout,
+  _claim: StateClaim,
+  started: { stop(): Promise<void> }[],
+  stop: () => Promise<void>,
+): Promise<Grid> {
   const timed = timer(request.onStep);
-  const tpms = await timed('software TPMs', async () => startTpms(layout, started), (all) => [...all.keys()].join(', '));
-  const network = await timed('network', () => openNetwork(layout, tpms), (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`);
-  const devices = await timed('devices', () => startDevices(layout, tpms, request, started), () => 'each trusts the others');
-  await timed('boxes and client', () => pairAll(layout, network), () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`);
-  const agents = await timed('agents', () => startAgents(layout, devices, request, started), (all) => [...all.keys()].join(', '));
+  const tpms = await timed(
+    'software TPMs',
+    async () => startTpms(layout, started),
+    (all) => [...all.keys()].join(', '),
+  );
+  const network = await timed(
+    'network',
+    () => openNetwork(layout, tpms),
+    (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`,
+  );
+  const devices = await timed(
+    'devices',
+    () => startDevices(layout, tpms, request, started),
+    () => 'each trusts the others',
+  );
+  await timed(
+    'boxes and client',
+    () => pairAll(layout, network),
+    () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`,
+  );
+  const agents = await timed(
+    'agents',
+    () => startAgents(layout, devices, request, started),
+    (all) => [...all.keys()].join(', '),
+  );
   return { layout, network, devices, agents, stop };
 }
 
@@ -87,7 +113,12 @@ async function startTpms(layout: GridLayout, started: { stop(): Promise<void> }[
   return tpms;
 }
 
-async function startDevices(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<GridDevice[]> {
+async function startDevices(
+  layout: GridLayout,
+  tpms: ReadonlyMap<string, SoftwareTpm>,
+  request: GridRequest,
+  started: { stop(): Promise<void> }[],
+): Promise<GridDevice[]> {
   const devices = [...tpms].map(([name, tpm]) => startDeviceProcess(layout, name, tpm, request.onEnd));
   started.push(...devices);
   await Promise.all(devices.map(({ name, supervisor }) => supervisor.waitForLine(`device=${name} verdict=trusted`, TRUST_WAIT_MS)));
@@ -103,7 +134,12 @@ async function pairAll(layout: GridLayout, network: Network): Promise<void> {
   for (const { folder } of boxes) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
 }
 
-async function startAgents(layout: GridLayout, devices: readonly GridDevice[], request: GridRequest, started: { stop(): Promise<void> }[]): Promise<Map<string, Supervisor>> {
+async function startAgents(
+  layout: GridLayout,
+  devices: readonly GridDevice[],
+  request: GridRequest,
+  started: { stop(): Promise<void> }[],
+): Promise<Map<string, Supervisor>> {
   const agents = new Map(GRID_DEVICES.map((device) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
   started.push(...agents.values());
   const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));

@@ -20,7 +20,13 @@ export function newSalt(): Uint8Array {
  * @param authorities DER certificates of those who certify software TPMs here
  * @throws Error that names the card that is refused and why
  */
-export function foundNetwork(name: string, salt: Uint8Array, cards: readonly Uint8Array[], authorities: readonly Uint8Array[], references: Reference[]): Network {
+export function foundNetwork(
+  name: string,
+  salt: Uint8Array,
+  cards: readonly Uint8Array[],
+  authorities: readonly Uint8Array[],
+  references: Reference[],
+): Network {
   const endorsementAuthorities = authorities.map((certificate) => ({ certificate, softwareTpm: true }));
   const context = { salt, authorities: endorsementAuthorities, crypto: nobleCrypto, atMs: Date.now() };
   const members = cards.map((card): Member => {
@@ -53,6 +59,7 @@ export function writeNetworkFile(file: string, network: Network): void {
 
 /** The network with these references added where it lacks them; its id stays. */
 export function withReferences(network: Network, references: readonly Reference[]): Network {
-  const isNew = (reference: Reference): boolean => !network.references.some((known) => known.kind === reference.kind && sameBytes(known.digest, reference.digest));
+  const isNew = (reference: Reference): boolean =>
+    !network.references.some((known) => known.kind === reference.kind && sameBytes(known.digest, reference.digest));
   return { ...network, references: [...network.references, ...references.filter(isNew)] };
 }

@@ -12,7 +12,9 @@ export function claimState(stateFolder: string): StateClaim {
   const file = join(stateFolder, 'grid.pid');
   const holder = holderOf(file);
   if (holder !== undefined) {
-    throw new Error(`a grid already runs on ${stateFolder} (process ${holder}); stop it with Ctrl-C there, or choose another folder with --state DIR`);
+    throw new Error(
+      `a grid already runs on ${stateFolder} (process ${holder}); stop it with Ctrl-C there, or choose another folder with --state DIR`,
+    );
   }
   rmSync(file, { force: true });
   writeFileSync(file, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { flag: 'wx', mode: 0o600 });

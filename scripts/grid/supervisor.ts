@@ -119,7 +119,8 @@ interface Heard {
 
 function lineWith(words: string, waitMs: number, { name, lines, watchers, hasFailed }: Heard): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (what: string): void => finish(() => reject(new Error(`${name} ${what}; its last words: ${lines.slice(-LAST_WORDS_LINES).join(' | ')}`)));
+    const fail = (what: string): void =>
+      finish(() => reject(new Error(`${name} ${what}; its last words: ${lines.slice(-LAST_WORDS_LINES).join(' | ')}`)));
     const timer = setTimeout(() => fail(`did not come up within ${waitMs / 1_000} s`), waitMs);
     const look = (): void => {
       const line = lines.find((candidate) => candidate.includes(words));

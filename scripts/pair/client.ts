@@ -31,7 +31,9 @@ export const client = commandOf(
 function show(folder: string, device: string, name: string, how: string): void {
   const connection = readConnectionFile(folder);
   if (connection.client !== name || connection.device !== device) {
-    throw new PairFailure(`${folder} holds the client "${connection.client}" of device ${connection.device}; name another folder with --out`);
+    throw new PairFailure(
+      `${folder} holds the client "${connection.client}" of device ${connection.device}; name another folder with --out`,
+    );
   }
   const { watch, submit } = pasteLines(folder);
   const terminal = openTerminal(process.stdout, process.env);

@@ -24,9 +24,14 @@ export interface DeviceFolder {
 /** @throws PairFailure */
 export function chooseDevice(state: string, wanted: string | undefined): DeviceFolder {
   const root = join(state, 'devices');
-  const names = existsSync(root) ? readdirSync(root).filter((name) => readPlain(Name, name).status === 'decoded').sort() : [];
+  const names = existsSync(root)
+    ? readdirSync(root)
+        .filter((name) => readPlain(Name, name).status === 'decoded')
+        .sort()
+    : [];
   const [first] = names;
-  if (first === undefined) throw new PairFailure(`there is no device in ${root}; start one with npm start, or name its state folder with --state`);
+  if (first === undefined)
+    throw new PairFailure(`there is no device in ${root}; start one with npm start, or name its state folder with --state`);
   const name = wanted ?? first;
   if (!names.includes(name)) throw new PairFailure(`there is no device "${name}" in ${root}; ${nearestAdvice(name, names)}`);
   return { name, folder: join(root, name) };

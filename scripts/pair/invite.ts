@@ -11,13 +11,16 @@ export const invite = commandOf(
     summary: 'Prints an invitation for a client or a box on another machine.',
     operands: ['client|box', 'NAME'],
     options: { state: stateOption, device: deviceOption },
-    notes: 'Whoever has the invitation can use it, once: carry it over a channel that you trust. On the other machine, npm run pair -- join reads it.',
+    notes:
+      'Whoever has the invitation can use it, once: carry it over a channel that you trust. On the other machine, npm run pair -- join reads it.',
   },
   async ({ operands: [word, name = ''], options }) => {
     const kind = kindOf(word);
     const device = chooseDevice(options.state ?? defaultState, options.device);
     const invitation = await inviteHolder(device.folder, kind, name);
-    process.stderr.write(`Invitation for the ${kind} ${name} to device ${device.name}, valid once until ${timeText(invitation.expiresAtMs)}:\n`);
+    process.stderr.write(
+      `Invitation for the ${kind} ${name} to device ${device.name}, valid once until ${timeText(invitation.expiresAtMs)}:\n`,
+    );
     process.stdout.write(`${formatInvitation(invitation)}\n`);
     return 0;
   },

@@ -13,7 +13,11 @@ export const join = commandOf(
     name: 'join',
     summary: 'Uses an invitation: makes keys here and fetches the certificate from the device.',
     operands: [],
-    options: { 'invitation-file': { value: 'FILE', help: 'file with the invitation; - or nothing: paste it' }, state: stateOption, out: outOption },
+    options: {
+      'invitation-file': { value: 'FILE', help: 'file with the invitation; - or nothing: paste it' },
+      state: stateOption,
+      out: outOption,
+    },
   },
   async ({ options }) => {
     const file = options['invitation-file'] ?? '-';
@@ -22,7 +26,9 @@ export const join = commandOf(
     const folder = options.out ?? folderFor(options.state ?? defaultState, invitation);
     await pairInto(folder, invitation);
     const terminal = openTerminal(process.stdout, process.env);
-    terminal.line(`${terminal.paint('good', `The ${invitation.kind} ${invitation.name} is paired`)} with device ${invitation.device}: ${folder}`);
+    terminal.line(
+      `${terminal.paint('good', `The ${invitation.kind} ${invitation.name} is paired`)} with device ${invitation.device}: ${folder}`,
+    );
     return 0;
   },
 );
@@ -30,7 +36,8 @@ export const join = commandOf(
 function readInvitation(line: string): Invitation {
   const decoded = parseInvitation(line);
   if (decoded.status === 'malformed') throw new PairFailure(`this is no invitation: ${decoded.detail}`);
-  if (decoded.value.expiresAtMs <= Date.now()) throw new PairFailure('the invitation has expired; have a new one made with npm run pair -- invite');
+  if (decoded.value.expiresAtMs <= Date.now())
+    throw new PairFailure('the invitation has expired; have a new one made with npm run pair -- invite');
   return decoded.value;
 }
 

@@ -6,7 +6,12 @@ import { openTerminal, table, timeText } from '../terminal.ts';
 import { chooseDevice, defaultState, deviceOption, stateOption } from './device-folder.ts';
 
 export const list = commandOf(
-  { name: 'list', summary: 'Lists the clients and boxes of a device, and invitations that wait.', operands: [], options: { state: stateOption, device: deviceOption } },
+  {
+    name: 'list',
+    summary: 'Lists the clients and boxes of a device, and invitations that wait.',
+    operands: [],
+    options: { state: stateOption, device: deviceOption },
+  },
   ({ options }) => {
     const device = chooseDevice(options.state ?? defaultState, options.device);
     const names = new PairedNames(device.folder);

@@ -14,13 +14,19 @@ export interface PasteLines {
   readonly list: string;
 }
 
-const CAPSULE = { capsule: 1, runtime: 'shell', entry: 'hello.sh', content: { 'hello.sh': 'echo "hello from $(uname -m)" | tee "$CAPSTAN_OUT/greeting.txt"' } };
+const CAPSULE = {
+  capsule: 1,
+  runtime: 'shell',
+  entry: 'hello.sh',
+  content: { 'hello.sh': 'echo "hello from $(uname -m)" | tee "$CAPSTAN_OUT/greeting.txt"' },
+};
 
 /** What pairing left in `folder` says where to connect. @throws Error that names the file, where it is damaged */
 export function readConnectionFile(folder: string): ClientConnectionFile {
   const file = join(folder, HOLDER_FILES.connection);
   const decoded = decodeJson(ClientConnectionFile, readFileSync(file), HOLDER_FILE_BYTES_MAX);
-  if (decoded.status === 'malformed') throw new Error(`${file} is damaged: ${decoded.detail}; remove the folder and the client, then pair again`);
+  if (decoded.status === 'malformed')
+    throw new Error(`${file} is damaged: ${decoded.detail}; remove the folder and the client, then pair again`);
   return decoded.value;
 }
 

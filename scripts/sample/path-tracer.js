@@ -28,7 +28,9 @@ function main(path) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'picture.png'), png);
     const digest = createHash('sha256').update(png).digest('hex');
-    console.log(`picture.png: ${scene.width} x ${scene.height}, ${scene.samples} samples, ${scene.shapes.length} shapes, ${rays} rays, ${png.length} bytes`);
+    console.log(
+      `picture.png: ${scene.width} x ${scene.height}, ${scene.samples} samples, ${scene.shapes.length} shapes, ${rays} rays, ${png.length} bytes`,
+    );
     console.log(`sha256 ${digest}`);
   } catch (error) {
     if (!(error instanceof SceneRefused)) throw error;
@@ -57,7 +59,10 @@ function readScene(path) {
   const shapes = list(scene.shapes, 'shapes', limits.shapes).map((shape, index) => readShape(shape, `shapes[${index}]`, names));
   const lights = list(scene.lights, 'lights', limits.shapes).map((light, index) => {
     materials.push({ kind: 'light', color: vector(light.light, `lights[${index}].light`) });
-    return compileShape({ kind: 'sphere', center: vector(light.center, `lights[${index}].center`), radius: above(light.radius, `lights[${index}].radius`) }, materials.length - 1);
+    return compileShape(
+      { kind: 'sphere', center: vector(light.center, `lights[${index}].center`), radius: above(light.radius, `lights[${index}].radius`) },
+      materials.length - 1,
+    );
   });
   const image = object(scene.image, 'image', 10);
   return {
@@ -78,7 +83,9 @@ function parseJson(path) {
   try {
     return object(JSON.parse(readFileSync(path, 'utf8')), 'the scene', 20);
   } catch (error) {
-    throw new SceneRefused(error.code === 'ENOENT' ? 'there is no such file; a scene file is needed' : `this is no scene in JSON: ${error.message}`);
+    throw new SceneRefused(
+      error.code === 'ENOENT' ? 'there is no such file; a scene file is needed' : `this is no scene in JSON: ${error.message}`,
+    );
   }
 }
 
@@ -92,7 +99,8 @@ function readCamera(camera) {
 function readMaterial(material, where) {
   const { kind } = object(material, where, 10);
   const color = vector(material.color, `${where}.color`);
-  if (kind === 'diffuse') return { kind, color, gloss: share(material.gloss ?? 0, `${where}.gloss`), planks: share(material.planks ?? 0, `${where}.planks`) };
+  if (kind === 'diffuse')
+    return { kind, color, gloss: share(material.gloss ?? 0, `${where}.gloss`), planks: share(material.planks ?? 0, `${where}.planks`) };
   if (kind === 'metal') return { kind, color, roughness: share(material.roughness ?? 0, `${where}.roughness`) };
   if (kind === 'glass') return { kind, color, index: above(material.index ?? 1.5, `${where}.index`) };
   throw new SceneRefused(`${where}.kind is ${JSON.stringify(kind)}; diffuse, metal and glass are known`);
@@ -108,7 +116,11 @@ function readShape(shape, where, names) {
   if (kind === 'plane') return compileShape({ kind, height: number(shape.height, `${where}.height`) }, index);
   if (kind === 'box') return compileShape({ kind, from: point('from'), to: point('to') }, index);
   if (kind === 'cylinder') return compileShape({ kind, from: point('from'), to: point('to'), radius: size('radius') }, index);
-  if (kind === 'ring') return compileShape({ kind, center: point('center'), axis: point('axis'), radius: size('radius'), thickness: size('thickness') }, index);
+  if (kind === 'ring')
+    return compileShape(
+      { kind, center: point('center'), axis: point('axis'), radius: size('radius'), thickness: size('thickness') },
+      index,
+    );
   throw new SceneRefused(`${where}.kind is ${JSON.stringify(kind)}; sphere, plane, box, cylinder and ring are known`);
 }
 
@@ -181,9 +193,15 @@ function compileShape(shape, material) {
   if (shape.kind === 'plane') return bounded([0, 0, 0], Infinity, shape.height);
   const half = (a, b) => a.map((part, index) => (part + b[index]) / 2);
   if (shape.kind === 'box') {
-    return bounded(half(shape.from, shape.to), length(minus(shape.from, shape.to)) / 2, ...shape.from.map((part, i) => Math.min(part, shape.to[i])), ...shape.from.map((part, i) => Math.max(part, shape.to[i])));
+    return bounded(
+      half(shape.from, shape.to),
+      length(minus(shape.from, shape.to)) / 2,
+      ...shape.from.map((part, i) => Math.min(part, shape.to[i])),
+      ...shape.from.map((part, i) => Math.max(part, shape.to[i])),
+    );
   }
-  if (shape.kind === 'ring') return bounded(shape.center, shape.radius + shape.thickness, ...unit(shape.axis), shape.radius, shape.thickness);
+  if (shape.kind === 'ring')
+    return bounded(shape.center, shape.radius + shape.thickness, ...unit(shape.axis), shape.radius, shape.thickness);
   const span = minus(shape.to, shape.from);
   const reach = Math.sqrt((length(span) / 2) ** 2 + shape.radius * shape.radius);
   return bounded(half(shape.from, shape.to), reach, ...shape.from, ...unit(span), length(span), shape.radius);
@@ -191,7 +209,9 @@ function compileShape(shape, material) {
 
 /** The distance along the ray at which it meets the shape first, below `limit`; Infinity when it does not. */
 function meet(shape, limit) {
-  const x = ray[0] - shape.cx, y = ray[1] - shape.cy, z = ray[2] - shape.cz;
+  const x = ray[0] - shape.cx,
+    y = ray[1] - shape.cy,
+    z = ray[2] - shape.cz;
   const b = x * ray[3] + y * ray[4] + z * ray[5];
   if (shape.reach === Infinity) return meetPlane(shape.n[0]);
   const square = b * b - (x * x + y * y + z * z) + shape.reach * shape.reach;
@@ -210,9 +230,11 @@ function meetPlane(height) {
 }
 
 function meetBox(n) {
-  let enter = -Infinity, leave = Infinity;
+  let enter = -Infinity,
+    leave = Infinity;
   for (let axis = 0; axis < 3; axis += 1) {
-    const a = (n[axis] - ray[axis]) / ray[3 + axis], b = (n[3 + axis] - ray[axis]) / ray[3 + axis];
+    const a = (n[axis] - ray[axis]) / ray[3 + axis],
+      b = (n[3 + axis] - ray[axis]) / ray[3 + axis];
     enter = Math.max(enter, Math.min(a, b));
     leave = Math.min(leave, Math.max(a, b));
   }
@@ -221,29 +243,39 @@ function meetBox(n) {
 }
 
 function meetCylinder(n) {
-  const x = ray[0] - n[0], y = ray[1] - n[1], z = ray[2] - n[2];
-  const along = x * n[3] + y * n[4] + z * n[5], rise = ray[3] * n[3] + ray[4] * n[4] + ray[5] * n[5];
+  const x = ray[0] - n[0],
+    y = ray[1] - n[1],
+    z = ray[2] - n[2];
+  const along = x * n[3] + y * n[4] + z * n[5],
+    rise = ray[3] * n[3] + ray[4] * n[4] + ray[5] * n[5];
   const a = 1 - rise * rise;
   const b = x * ray[3] + y * ray[4] + z * ray[5] - along * rise;
   const c = x * x + y * y + z * z - along * along - n[7] * n[7];
   const square = b * b - a * c;
   if (square < 0) return Infinity;
   const root = Math.sqrt(square);
-  const first = (-b - root) / a, last = (root - b) / a;
-  const capA = -along / rise, capB = (n[6] - along) / rise;
-  const enter = Math.max(first, Math.min(capA, capB)), leave = Math.min(last, Math.max(capA, capB));
+  const first = (-b - root) / a,
+    last = (root - b) / a;
+  const capA = -along / rise,
+    capB = (n[6] - along) / rise;
+  const enter = Math.max(first, Math.min(capA, capB)),
+    leave = Math.min(last, Math.max(capA, capB));
   if (!(enter <= leave)) return Infinity;
   return enter > near ? enter : leave > near ? leave : Infinity;
 }
 
 /** Marches by the distance to the ring (a torus), within the slab that holds it. */
 function meetRing(n, x, y, z, from, to) {
-  const high = x * n[0] + y * n[1] + z * n[2], rise = ray[3] * n[0] + ray[4] * n[1] + ray[5] * n[2];
-  const a = (-n[4] - high) / rise, b = (n[4] - high) / rise;
+  const high = x * n[0] + y * n[1] + z * n[2],
+    rise = ray[3] * n[0] + ray[4] * n[1] + ray[5] * n[2];
+  const a = (-n[4] - high) / rise,
+    b = (n[4] - high) / rise;
   const end = Math.min(to, Math.max(a, b));
   let at = Math.max(from, Math.min(a, b));
   for (let step = 0; step < ringSteps && at < end; step += 1) {
-    const px = x + at * ray[3], py = y + at * ray[4], pz = z + at * ray[5];
+    const px = x + at * ray[3],
+      py = y + at * ray[4],
+      pz = z + at * ray[5];
     const h = high + at * rise;
     const out = Math.sqrt(Math.max(0, px * px + py * py + pz * pz - h * h)) - n[3];
     const gap = Math.sqrt(out * out + h * h) - n[4];
@@ -257,12 +289,16 @@ function meetRing(n, x, y, z, from, to) {
 function face(shape, px, py, pz) {
   const { kind, n } = shape;
   if (kind === 'plane') return setNormal(0, 1, 0);
-  const x = px - shape.cx, y = py - shape.cy, z = pz - shape.cz;
+  const x = px - shape.cx,
+    y = py - shape.cy,
+    z = pz - shape.cz;
   if (kind === 'sphere') return setNormal(x, y, z);
   if (kind === 'box') return faceBox(n, x, y, z);
   if (kind === 'ring') {
     const h = x * n[0] + y * n[1] + z * n[2];
-    const ox = x - h * n[0], oy = y - h * n[1], oz = z - h * n[2];
+    const ox = x - h * n[0],
+      oy = y - h * n[1],
+      oz = z - h * n[2];
     const scale = n[3] / Math.sqrt(ox * ox + oy * oy + oz * oz);
     return setNormal(x - ox * scale, y - oy * scale, z - oz * scale);
   }
@@ -273,7 +309,9 @@ function face(shape, px, py, pz) {
 }
 
 function faceBox(n, x, y, z) {
-  const a = Math.abs(x) / (n[3] - n[0]), b = Math.abs(y) / (n[4] - n[1]), c = Math.abs(z) / (n[5] - n[2]);
+  const a = Math.abs(x) / (n[3] - n[0]),
+    b = Math.abs(y) / (n[4] - n[1]),
+    c = Math.abs(z) / (n[5] - n[2]);
   if (a >= b && a >= c) return setNormal(x, 0, 0);
   return b >= c ? setNormal(0, y, 0) : setNormal(0, 0, z);
 }
@@ -340,7 +378,9 @@ function follow(scene) {
     if (met === undefined) return gatherSky(scene.sky);
     const material = scene.materials[met.material];
     if (material.kind === 'light') return seesLights ? gather(material.color, 1) : undefined;
-    const px = ray[0] + at * ray[3], py = ray[1] + at * ray[4], pz = ray[2] + at * ray[5];
+    const px = ray[0] + at * ray[3],
+      py = ray[1] + at * ray[4],
+      pz = ray[2] + at * ray[5];
     face(met, px, py, pz);
     const facing = normal[0] * ray[3] + normal[1] * ray[4] + normal[2] * ray[5];
     if (material.kind === 'glass') passGlass(material, px, py, pz, facing);
@@ -394,7 +434,9 @@ function mirror(material, px, py, pz, facing) {
   if (blur > 0) drawBall();
   else ball.fill(0);
   const part = (axis) => ray[3 + axis] - 2 * facing * normal[axis] + blur * ball[axis];
-  const dx = part(0), dy = part(1), dz = part(2);
+  const dx = part(0),
+    dy = part(1),
+    dz = part(2);
   if (material.kind === 'metal') for (let axis = 0; axis < 3; axis += 1) tint[axis] *= schlick(material.color[axis], -facing);
   leave(px, py, pz, dx, dy, dz, 1);
 }
@@ -416,7 +458,9 @@ function passGlass({ index, color }, px, py, pz, facing) {
 function scatter(scene, material, px, py, pz) {
   const shade = material.planks > 0 ? plank(px, pz, material.planks) : 1;
   for (let axis = 0; axis < 3; axis += 1) tint[axis] *= material.color[axis] * shade;
-  const nx = normal[0], ny = normal[1], nz = normal[2];
+  const nx = normal[0],
+    ny = normal[1],
+    nz = normal[2];
   for (const lamp of scene.lights) askLight(scene, lamp, px, py, pz);
   setNormal(nx, ny, nz);
   drawBall();
@@ -435,8 +479,11 @@ function plank(x, z, width) {
 
 /** Adds what one lamp sends straight here: a draw from the cone in which the lamp stands. */
 function askLight(scene, lamp, px, py, pz) {
-  const x = lamp.cx - px, y = lamp.cy - py, z = lamp.cz - pz;
-  const far = x * x + y * y + z * z, away = Math.sqrt(far);
+  const x = lamp.cx - px,
+    y = lamp.cy - py,
+    z = lamp.cz - pz;
+  const far = x * x + y * y + z * z,
+    away = Math.sqrt(far);
   const edge = Math.sqrt(Math.max(0, 1 - (lamp.reach * lamp.reach) / far));
   let u, v, square;
   do {
@@ -444,13 +491,20 @@ function askLight(scene, lamp, px, py, pz) {
     v = 2 * chance() - 1;
     square = u * u + v * v;
   } while (square > 1 || square === 0);
-  const ahead = 1 - square * (1 - edge), aside = Math.sqrt((1 - ahead * ahead) / square);
-  const wx = x / away, wy = y / away, wz = z / away;
+  const ahead = 1 - square * (1 - edge),
+    aside = Math.sqrt((1 - ahead * ahead) / square);
+  const wx = x / away,
+    wy = y / away,
+    wz = z / away;
   const [ax, ay, az] = Math.abs(wy) < 0.9 ? [-wz, 0, wx] : [0, wz, -wy];
   const size = Math.sqrt(ax * ax + ay * ay + az * az);
-  const tx = ax / size, ty = ay / size, tz = az / size;
+  const tx = ax / size,
+    ty = ay / size,
+    tz = az / size;
   const across = (a, b, c) => a * ahead + aside * (u * b + v * c);
-  const dx = across(wx, tx, wy * tz - wz * ty), dy = across(wy, ty, wz * tx - wx * tz), dz = across(wz, tz, wx * ty - wy * tx);
+  const dx = across(wx, tx, wy * tz - wz * ty),
+    dy = across(wy, ty, wz * tx - wx * tz),
+    dz = across(wz, tz, wx * ty - wy * tx);
   const facing = dx * normal[0] + dy * normal[1] + dz * normal[2];
   if (facing <= 0) return;
   leave(px, py, pz, dx, dy, dz, 1);
@@ -495,10 +549,13 @@ function draw(scene, report) {
 }
 
 function aim({ camera, width, height }, x, y) {
-  const aside = (x - width / 2) / height, above = (height / 2 - y) / height;
+  const aside = (x - width / 2) / height,
+    above = (height / 2 - y) / height;
   const part = (axis) => camera.ahead[axis] * camera.focal + camera.right[axis] * aside + camera.up[axis] * above;
   ray.set(camera.from);
-  const dx = part(0), dy = part(1), dz = part(2);
+  const dx = part(0),
+    dy = part(1),
+    dz = part(2);
   const size = Math.sqrt(dx * dx + dy * dy + dz * dz);
   ray[3] = dx / size;
   ray[4] = dy / size;
@@ -508,7 +565,9 @@ function aim({ camera, width, height }, x, y) {
 /** Brightness to a byte: a film-like shoulder, then the sRGB curve by three square roots (a fit within half a step). */
 function develop(value) {
   const film = (value * (2.51 * value + 0.03)) / (value * (2.43 * value + 0.59) + 0.14);
-  const a = Math.sqrt(Math.min(1, film)), b = Math.sqrt(a), c = Math.sqrt(b);
+  const a = Math.sqrt(Math.min(1, film)),
+    b = Math.sqrt(a),
+    c = Math.sqrt(b);
   const curve = 0.662002687 * a + 0.68412206 * b - 0.323583601 * c - 0.022541147 * Math.min(1, film);
   return Math.max(0, Math.min(255, Math.round(curve * 255)));
 }
@@ -519,7 +578,8 @@ function encodePng(width, height, pixels) {
   const rows = Buffer.alloc((stride + 1) * height);
   for (let y = 0; y < height; y += 1) {
     rows[y * (stride + 1)] = 2;
-    for (let x = 0; x < stride; x += 1) rows[y * (stride + 1) + 1 + x] = pixels[y * stride + x] - (y > 0 ? pixels[(y - 1) * stride + x] : 0);
+    for (let x = 0; x < stride; x += 1)
+      rows[y * (stride + 1) + 1 + x] = pixels[y * stride + x] - (y > 0 ? pixels[(y - 1) * stride + x] : 0);
   }
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);

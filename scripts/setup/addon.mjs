@@ -14,7 +14,10 @@ export async function buildNativeAddon(report, { check }) {
       const { path } = await buildAddon();
       return [path];
     } catch (error) {
-      throw new SetupRefused(`the native addon could not be built: ${lastLines(error.message)}`, 'node scripts/build-addon.mjs     # tries it again');
+      throw new SetupRefused(
+        `the native addon could not be built: ${lastLines(error.message)}`,
+        'node scripts/build-addon.mjs     # tries it again',
+      );
     }
   });
 }

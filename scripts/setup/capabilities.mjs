@@ -11,11 +11,31 @@ import process from 'node:process';
 const needed = [
   { name: 'swtpm', use: 'software TPM', has: () => program('swtpm'), packages: ['swtpm'] },
   { name: 'swtpm_setup', use: 'TPM manufacture', has: () => program('swtpm_setup') && program('swtpm_localca'), packages: ['swtpm-tools'] },
-  { name: 'tss2_esys.h', use: 'TPM library', has: () => header('tss2/tss2_esys.h') && header('tss2/tss2_tctildr.h'), packages: ['libtss2-dev'] },
-  { name: 'libtss2-tcti-swtpm', use: 'way to swtpm', has: () => library('libtss2-tcti-swtpm.so.0'), packages: ['libtss2-tcti-swtpm0t64', 'libtss2-tcti-swtpm0'] },
-  { name: 'libtss2-tcti-device', use: 'way to a TPM chip', has: () => library('libtss2-tcti-device.so.0'), packages: ['libtss2-tcti-device0t64', 'libtss2-tcti-device0'] },
+  {
+    name: 'tss2_esys.h',
+    use: 'TPM library',
+    has: () => header('tss2/tss2_esys.h') && header('tss2/tss2_tctildr.h'),
+    packages: ['libtss2-dev'],
+  },
+  {
+    name: 'libtss2-tcti-swtpm',
+    use: 'way to swtpm',
+    has: () => library('libtss2-tcti-swtpm.so.0'),
+    packages: ['libtss2-tcti-swtpm0t64', 'libtss2-tcti-swtpm0'],
+  },
+  {
+    name: 'libtss2-tcti-device',
+    use: 'way to a TPM chip',
+    has: () => library('libtss2-tcti-device.so.0'),
+    packages: ['libtss2-tcti-device0t64', 'libtss2-tcti-device0'],
+  },
   { name: 'mosquitto', use: 'MQTT broker', has: () => program('mosquitto'), packages: ['mosquitto'] },
-  { name: 'mosquitto_pub', use: 'MQTT from a shell', has: () => program('mosquitto_pub') && program('mosquitto_sub'), packages: ['mosquitto-clients'] },
+  {
+    name: 'mosquitto_pub',
+    use: 'MQTT from a shell',
+    has: () => program('mosquitto_pub') && program('mosquitto_sub'),
+    packages: ['mosquitto-clients'],
+  },
   { name: 'bwrap', use: 'sandbox', has: () => program('bwrap'), packages: ['bubblewrap'] },
   { name: 'g++', use: 'compiler', has: () => program('g++'), packages: ['g++'] },
   { name: 'pkg-config', use: 'paths of libraries', has: () => program('pkg-config'), packages: ['pkgconf', 'pkg-config'] },
@@ -27,7 +47,10 @@ const needed = [
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const headerFolders = ['/usr/include', '/usr/local/include'];
 const multiarch = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch] ?? '';
-const libraryFolders = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib'].flatMap((folder) => [join(folder, multiarch), folder]);
+const libraryFolders = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib'].flatMap((folder) => [
+  join(folder, multiarch),
+  folder,
+]);
 
 /** The capabilities that this machine lacks: `{ name, use, packages }` each. */
 export function missingCapabilities(has = (capability) => capability.has()) {

@@ -28,11 +28,17 @@ export function judgeMachine(report) {
 /** @throws {SetupRefused} when Capstan does not run on this system */
 export function requireSystem(platform, arch) {
   if (platform !== 'linux') {
-    const advice = platform === 'win32' ? 'wsl --install -d Debian     then run npm start in that Debian' : 'use a Linux machine, a virtual machine or a container, and run npm start there';
+    const advice =
+      platform === 'win32'
+        ? 'wsl --install -d Debian     then run npm start in that Debian'
+        : 'use a Linux machine, a virtual machine or a container, and run npm start there';
     throw new SetupRefused(`Capstan runs on Linux (x64 or arm64); this is ${platform}.`, advice);
   }
   if (arch !== 'x64' && arch !== 'arm64') {
-    throw new SetupRefused(`Capstan runs on 64-bit x64 and arm64 processors; this Node was built for ${arch}.`, 'use a 64-bit system with a 64-bit Node');
+    throw new SetupRefused(
+      `Capstan runs on 64-bit x64 and arm64 processors; this Node was built for ${arch}.`,
+      'use a 64-bit system with a 64-bit Node',
+    );
   }
 }
 
@@ -45,7 +51,10 @@ export function unwritableFolder(checkout = root) {
 /** @throws {SetupRefused} when this account cannot write where the set-up has to */
 export function requireWritable(folder = unwritableFolder()) {
   if (folder === undefined) return;
-  throw new SetupRefused(`this checkout is not ready yet, and this account cannot write to ${folder}.`, 'clone it into a folder of your own, or give it to your account with chown -R, then try again');
+  throw new SetupRefused(
+    `this checkout is not ready yet, and this account cannot write to ${folder}.`,
+    'clone it into a folder of your own, or give it to your account with chown -R, then try again',
+  );
 }
 
 function isWritable(folder) {

@@ -49,7 +49,8 @@ function readLock(path) {
 
 async function runNpmCi(verbose) {
   const [file, args] = npmCommand(process.env);
-  const run = () => runProgram(file, [...args, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], { cwd: root, verbose });
+  const run = () =>
+    runProgram(file, [...args, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], { cwd: root, verbose });
   const first = await run();
   return first.ok || !passing.test(first.output) ? first : run();
 }

@@ -8,7 +8,21 @@ import { SetupRefused, lastLines, runProgram } from './report.mjs';
 import { root } from './stamp.mjs';
 
 const nobody = '65534';
-const sandboxArguments = ['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--', '/bin/true'];
+const sandboxArguments = [
+  '--unshare-all',
+  '--unshare-user',
+  '--disable-userns',
+  '--die-with-parent',
+  '--ro-bind',
+  '/',
+  '/',
+  '--proc',
+  '/proc',
+  '--dev',
+  '/dev',
+  '--',
+  '/bin/true',
+];
 
 /** @returns {Promise<boolean>} whether every probe passed; a machine without the pinned Node is refused */
 export async function probeMachine(report) {
@@ -22,7 +36,10 @@ export async function probeMachine(report) {
 async function requirePinnedNode(report) {
   const { ok, output } = await runProgram(join(root, 'node_modules/.bin/node'), ['--version']);
   if (!ok) {
-    throw new SetupRefused(`the pinned Node does not run here:\n${lastLines(output)}`, 'it needs glibc 2.28 or newer and libstdc++ (Debian 11, Ubuntu 20.04 or newer)');
+    throw new SetupRefused(
+      `the pinned Node does not run here:\n${lastLines(output)}`,
+      'it needs glibc 2.28 or newer and libstdc++ (Debian 11, Ubuntu 20.04 or newer)',
+    );
   }
   report.note('pinned Node', `${output.trim()} runs`);
 }
@@ -41,7 +58,11 @@ async function probeBroker() {
   const { output } = await runProgram(program('mosquitto') ?? 'mosquitto', ['-h']);
   const version = /mosquitto version (\d+)\.(\d+)\S*/.exec(output);
   const ok = version !== null && Number(version[1]) >= 2;
-  return { name: 'MQTT broker', ok, text: ok ? `${version[0]} runs` : `mosquitto 2.0 or newer is needed; this one says: ${lastLines(output).slice(0, 200)}` };
+  return {
+    name: 'MQTT broker',
+    ok,
+    text: ok ? `${version[0]} runs` : `mosquitto 2.0 or newer is needed; this one says: ${lastLines(output).slice(0, 200)}`,
+  };
 }
 
 async function probeSandbox() {
@@ -49,7 +70,11 @@ async function probeSandbox() {
   const drop = ['--reuid', nobody, '--regid', nobody, '--clear-groups', '--', bwrap];
   const asRoot = process.getuid() === 0;
   const { ok, output } = await runProgram(asRoot ? 'setpriv' : bwrap, [...(asRoot ? drop : []), ...sandboxArguments]);
-  return { name: 'sandbox', ok, text: ok ? 'bubblewrap works without root' : `bubblewrap does not work without root: ${output.trim()}\n${sandboxAdvice()}` };
+  return {
+    name: 'sandbox',
+    ok,
+    text: ok ? 'bubblewrap works without root' : `bubblewrap does not work without root: ${output.trim()}\n${sandboxAdvice()}`,
+  };
 }
 
 /** What stands in the way of an unprivileged user namespace, and the line that removes it. */
@@ -57,7 +82,8 @@ function sandboxAdvice() {
   if (kernelSetting('kernel/apparmor_restrict_unprivileged_userns') === '1') {
     return `  AppArmor forbids it to bwrap on this system. Allow it:\n  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee /etc/apparmor.d/bwrap && sudo apparmor_parser -r /etc/apparmor.d/bwrap`;
   }
-  if (kernelSetting('kernel/unprivileged_userns_clone') === '0') return '  Allow user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1';
+  if (kernelSetting('kernel/unprivileged_userns_clone') === '0')
+    return '  Allow user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1';
   if (kernelSetting('user/max_user_namespaces') === '0') return '  Allow user namespaces: sudo sysctl -w user.max_user_namespaces=10000';
   if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) {
     return '  This is a container; start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';

@@ -35,7 +35,11 @@ export function forgetReady() {
 
 function hashOfInputs() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
-  for (const file of inputs()) hash.update(`${file}\n`).update(readFileSync(join(root, file))).update('\n');
+  for (const file of inputs())
+    hash
+      .update(`${file}\n`)
+      .update(readFileSync(join(root, file)))
+      .update('\n');
   return hash.digest('hex');
 }
 

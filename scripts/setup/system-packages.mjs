@@ -4,7 +4,8 @@ import process from 'node:process';
 import { missingCapabilities, program } from './capabilities.mjs';
 import { SetupRefused, lastLines, runProgram } from './report.mjs';
 
-const passing = /Could not get lock|Temporary failure|Hash Sum mismatch|Failed to fetch|Connection (failed|timed out|reset)|404 +Not Found|Mirror sync in progress/;
+const passing =
+  /Could not get lock|Temporary failure|Hash Sum mismatch|Failed to fetch|Connection (failed|timed out|reset)|404 +Not Found|Mirror sync in progress/;
 const options = '-y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3';
 const policyMark = 'capstan set-up: no service is started while it installs';
 
@@ -22,7 +23,11 @@ export async function installSystemPackages(report, { check, verbose }) {
     if (!done.ok) throw new SetupRefused(`the Debian packages could not be installed:\n${lastLines(done.output)}`, typed(packages));
   });
   const still = missingCapabilities().map(({ name }) => name);
-  if (still.length > 0) throw new SetupRefused(`after the installation these are still missing: ${still.join(', ')}.`, typed(missing.map(({ packages }) => packages.at(-1))));
+  if (still.length > 0)
+    throw new SetupRefused(
+      `after the installation these are still missing: ${still.join(', ')}.`,
+      typed(missing.map(({ packages }) => packages.at(-1))),
+    );
 }
 
 /**
@@ -59,7 +64,10 @@ async function installWithRetry(packages, asRoot) {
 const updateScript = 'DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get update -o Acquire::Retries=3';
 
 function showProgress(text, say) {
-  const last = text.split('\n').map(progressIn).findLast((progress) => progress !== undefined);
+  const last = text
+    .split('\n')
+    .map(progressIn)
+    .findLast((progress) => progress !== undefined);
   if (last !== undefined) say(last);
 }
 
@@ -80,7 +88,10 @@ async function offeredPackages(missing, asRoot) {
   const second = await offered(missing);
   const lacking = missing.filter((_, index) => second[index] === undefined);
   if (lacking.length === 0) return second;
-  throw new SetupRefused(`this machine's package sources offer nothing for ${lacking.map(({ name }) => name).join(', ')}${update.ok ? '' : `:\n${lastLines(update.output)}`}`, 'look at /etc/apt/sources.list: Debian needs the component main, Ubuntu main and universe');
+  throw new SetupRefused(
+    `this machine's package sources offer nothing for ${lacking.map(({ name }) => name).join(', ')}${update.ok ? '' : `:\n${lastLines(update.output)}`}`,
+    'look at /etc/apt/sources.list: Debian needs the component main, Ubuntu main and universe',
+  );
 }
 
 async function offered(missing) {
@@ -95,7 +106,10 @@ async function rootRunner(missing, list, verbose) {
   if (process.getuid() === 0) return (script, hear) => runProgram('sh', ['-c', script], { verbose, hear });
   if (await becomeSudoer()) return (script, hear) => runProgram('sudo', ['-n', 'sh', '-c', script], { verbose, hear });
   const names = await offered(missing);
-  throw new SetupRefused(`these are missing, and adding them needs root: ${list}.`, typed(missing.map(({ packages }, index) => names[index] ?? packages.at(-1))));
+  throw new SetupRefused(
+    `these are missing, and adding them needs root: ${list}.`,
+    typed(missing.map(({ packages }, index) => names[index] ?? packages.at(-1))),
+  );
 }
 
 async function becomeSudoer() {
@@ -116,5 +130,8 @@ export function typed(packages, withSudo = program('sudo') !== undefined && proc
 
 function withoutApt(missing, list) {
   const names = missing.map(({ packages }) => packages.at(-1)).join(', ');
-  return new SetupRefused(`these are missing: ${list}.`, `This system has no apt-get. Add what its own packages call (Debian's names): ${names}`);
+  return new SetupRefused(
+    `these are missing: ${list}.`,
+    `This system has no apt-get. Add what its own packages call (Debian's names): ${names}`,
+  );
 }

@@ -15,7 +15,8 @@ export interface Attester {
 /** Nothing is written to the chip's memory. */
 export async function withAttester<T>(tpm: Tpm, work: (attester: Attester) => Promise<T>): Promise<T> {
   const own = await readPersistentKey(tpm, keyHandles.attestationKey);
-  if (own !== undefined) return work({ signer: keyHandles.attestationKey, publicArea: own.publicArea, origin: 'the attestation key of this device' });
+  if (own !== undefined)
+    return work({ signer: keyHandles.attestationKey, publicArea: own.publicArea, origin: 'the attestation key of this device' });
   return withFreshKey(tpm, async (signer) => {
     const { publicArea } = await readKey(tpm, signer);
     return work({ signer, publicArea, origin: 'a key made for this answer, under the endorsement key' });

@@ -24,82 +24,132 @@ const bankOption = { value: 'HASH', help: 'sha1, sha256 (default), sha384 or sha
 const nonceOption = { value: 'HEX', help: 'qualifying data, at most 64 bytes (default: 16 random bytes)' } as const;
 
 export const info = commandOf(
-  { name: 'info', summary: 'Says what TPM this is: maker, firmware, clock, keys and certificates.', operands: [], options: connectionOptions },
-  ({ options }) => withTpm(options, async (tpm) => {
-    const about = await describeTpm(tpm);
-    const clock = await readClock(tpm);
-    const keys = await readKeys(tpm);
-    const certificates = await readCertificates(tpm);
-    const { path, sha256 } = loadAddon();
-    const rows: Rows = [
-      ['TPM', `${about.manufacturer} ${about.model}, firmware ${versionText(about.firmwareVersion)}, specification revision ${about.specificationRevision}`],
-      ['running', `${durationText(Number(clock.time))}; resets ${clock.clockInfo.resetCount}, restarts ${clock.clockInfo.restartCount}`],
-      ['clock', `${clock.clockInfo.clock} ms, ${clock.clockInfo.safe ? 'safe' : 'not safe: power was cut'}`],
-      ['lockout', `${about.lockout.failures} of ${about.lockout.failuresMax} failures; one is forgotten every ${about.lockout.recoverySeconds} s`],
-      ...keys.map(({ use, name }) => [use, name === undefined ? 'none' : name.toHex()] as const),
-      ...certificates.map(({ use, subject, issuer, validTo }) => [use, `${subject}, issued by ${issuer}, until ${validTo}`] as const),
-      ['reached by', tpm.tcti],
-      ['addon', `${path}, SHA-256 ${sha256.toHex()}`],
-    ];
-    report(about, options.json, rows, { ...about, clock, keys, certificates, tcti: tpm.tcti, addon: { path, sha256 } });
-    return 0;
-  }),
+  {
+    name: 'info',
+    summary: 'Says what TPM this is: maker, firmware, clock, keys and certificates.',
+    operands: [],
+    options: connectionOptions,
+  },
+  ({ options }) =>
+    withTpm(options, async (tpm) => {
+      const about = await describeTpm(tpm);
+      const clock = await readClock(tpm);
+      const keys = await readKeys(tpm);
+      const certificates = await readCertificates(tpm);
+      const { path, sha256 } = loadAddon();
+      const rows: Rows = [
+        [
+          'TPM',
+          `${about.manufacturer} ${about.model}, firmware ${versionText(about.firmwareVersion)}, specification revision ${about.specificationRevision}`,
+        ],
+        ['running', `${durationText(Number(clock.time))}; resets ${clock.clockInfo.resetCount}, restarts ${clock.clockInfo.restartCount}`],
+        ['clock', `${clock.clockInfo.clock} ms, ${clock.clockInfo.safe ? 'safe' : 'not safe: power was cut'}`],
+        [
+          'lockout',
+          `${about.lockout.failures} of ${about.lockout.failuresMax} failures; one is forgotten every ${about.lockout.recoverySeconds} s`,
+        ],
+        ...keys.map(({ use, name }) => [use, name === undefined ? 'none' : name.toHex()] as const),
+        ...certificates.map(({ use, subject, issuer, validTo }) => [use, `${subject}, issued by ${issuer}, until ${validTo}`] as const),
+        ['reached by', tpm.tcti],
+        ['addon', `${path}, SHA-256 ${sha256.toHex()}`],
+      ];
+      report(about, options.json, rows, { ...about, clock, keys, certificates, tcti: tpm.tcti, addon: { path, sha256 } });
+      return 0;
+    }),
 );
 
 export const pcrs = commandOf(
-  { name: 'pcrs', summary: 'Prints the registers of a bank.', operands: [], options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption } },
-  ({ options }) => withTpm(options, async (tpm) => {
-    const bank = bankOf(options.bank);
-    const about = await describeTpm(tpm);
-    const values = await pcrRead(tpm, bank, pcrsOf(options.pcrs ?? '0-23'));
-    if (values.size === 0) throw new UsageError(`this TPM keeps no ${bank} bank, or not these registers; sha256 is always there`);
-    const sorted = [...values].sort(([left], [right]) => left - right);
-    report(about, options.json, sorted.map(([index, value]) => [`${bank} ${index}`, value.toHex()]), { bank, registers: Object.fromEntries(sorted) });
-    return 0;
-  }),
+  {
+    name: 'pcrs',
+    summary: 'Prints the registers of a bank.',
+    operands: [],
+    options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption },
+  },
+  ({ options }) =>
+    withTpm(options, async (tpm) => {
+      const bank = bankOf(options.bank);
+      const about = await describeTpm(tpm);
+      const values = await pcrRead(tpm, bank, pcrsOf(options.pcrs ?? '0-23'));
+      if (values.size === 0) throw new UsageError(`this TPM keeps no ${bank} bank, or not these registers; sha256 is always there`);
+      const sorted = [...values].sort(([left], [right]) => left - right);
+      report(
+        about,
+        options.json,
+        sorted.map(([index, value]) => [`${bank} ${index}`, value.toHex()]),
+        { bank, registers: Object.fromEntries(sorted) },
+      );
+      return 0;
+    }),
 );
 
 export const time = commandOf(
   { name: 'time', summary: 'Has the TPM certify its time.', operands: [], options: { ...connectionOptions, nonce: nonceOption } },
-  ({ options }) => withTpm(options, (tpm) => withAttester(tpm, async ({ signer, publicArea, origin }) => {
-    const attestation = await getTime(tpm, { signer, qualifyingData: nonceOf(options.nonce) });
-    const { attested } = requireKind('time', attestation);
-    const { clockInfo } = attested.timeInfo;
-    const rows: Rows = [
-      ['time', `${attested.timeInfo.time} ms since the TPM got power`],
-      ['clock', `${clockInfo.clock} ms, ${clockInfo.safe ? 'safe' : 'not safe'}`],
-      ['resets', `${clockInfo.resetCount}, restarts ${clockInfo.restartCount}`],
-      ['signed by', origin],
-      ...bytesOf(attestation, publicArea),
-    ];
-    report(await describeTpm(tpm), options.json, rows, { timeInfo: attested.timeInfo, signedBy: origin, publicArea, ...attestation });
-    return 0;
-  })),
+  ({ options }) =>
+    withTpm(options, (tpm) =>
+      withAttester(tpm, async ({ signer, publicArea, origin }) => {
+        const attestation = await getTime(tpm, { signer, qualifyingData: nonceOf(options.nonce) });
+        const { attested } = requireKind('time', attestation);
+        const { clockInfo } = attested.timeInfo;
+        const rows: Rows = [
+          ['time', `${attested.timeInfo.time} ms since the TPM got power`],
+          ['clock', `${clockInfo.clock} ms, ${clockInfo.safe ? 'safe' : 'not safe'}`],
+          ['resets', `${clockInfo.resetCount}, restarts ${clockInfo.restartCount}`],
+          ['signed by', origin],
+          ...bytesOf(attestation, publicArea),
+        ];
+        report(await describeTpm(tpm), options.json, rows, { timeInfo: attested.timeInfo, signedBy: origin, publicArea, ...attestation });
+        return 0;
+      }),
+    ),
 );
 
 export const quoted = commandOf(
-  { name: 'quote', summary: 'Has the TPM sign registers.', operands: [], options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption, nonce: nonceOption } },
-  ({ options }) => withTpm(options, (tpm) => withAttester(tpm, async ({ signer, publicArea, origin }) => {
-    const [bank, indices] = [bankOf(options.bank), pcrsOf(options.pcrs ?? '8,14')];
-    const qualifyingData = nonceOf(options.nonce);
-    const attestation = await quote(tpm, { signer, qualifyingData, selection: selectPcrs(bank, indices) });
-    const { attested } = requireKind('quote', attestation);
-    const now = await pcrRead(tpm, bank, indices);
-    const matches = createHash('sha256').update(Buffer.concat([...now].sort(([left], [right]) => left - right).map(([, value]) => value))).digest('hex') === attested.pcrDigest.toHex();
-    const rows: Rows = [
-      ['registers', `${bank} ${indices.join(', ')}`],
-      ['digest', `${attested.pcrDigest.toHex()}${matches ? ', as the registers are now' : ', which the registers are not now'}`],
-      ['qualifying data', qualifyingData.toHex()],
-      ['signed by', origin],
-      ...bytesOf(attestation, publicArea),
-    ];
-    report(await describeTpm(tpm), options.json, rows, { bank, registers: indices, pcrDigest: attested.pcrDigest, matches, qualifyingData, signedBy: origin, publicArea, ...attestation });
-    return 0;
-  })),
+  {
+    name: 'quote',
+    summary: 'Has the TPM sign registers.',
+    operands: [],
+    options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption, nonce: nonceOption },
+  },
+  ({ options }) =>
+    withTpm(options, (tpm) =>
+      withAttester(tpm, async ({ signer, publicArea, origin }) => {
+        const [bank, indices] = [bankOf(options.bank), pcrsOf(options.pcrs ?? '8,14')];
+        const qualifyingData = nonceOf(options.nonce);
+        const attestation = await quote(tpm, { signer, qualifyingData, selection: selectPcrs(bank, indices) });
+        const { attested } = requireKind('quote', attestation);
+        const now = await pcrRead(tpm, bank, indices);
+        const matches =
+          createHash('sha256')
+            .update(Buffer.concat([...now].sort(([left], [right]) => left - right).map(([, value]) => value)))
+            .digest('hex') === attested.pcrDigest.toHex();
+        const rows: Rows = [
+          ['registers', `${bank} ${indices.join(', ')}`],
+          ['digest', `${attested.pcrDigest.toHex()}${matches ? ', as the registers are now' : ', which the registers are not now'}`],
+          ['qualifying data', qualifyingData.toHex()],
+          ['signed by', origin],
+          ...bytesOf(attestation, publicArea),
+        ];
+        report(await describeTpm(tpm), options.json, rows, {
+          bank,
+          registers: indices,
+          pcrDigest: attested.pcrDigest,
+          matches,
+          qualifyingData,
+          signedBy: origin,
+          publicArea,
+          ...attestation,
+        });
+        return 0;
+      }),
+    ),
 );
 
 function bytesOf({ attest, signature }: Attestation, publicArea: Uint8Array): Rows {
-  return [['TPMS_ATTEST', attest.toHex()], ['TPMT_SIGNATURE', signature.toHex()], ['TPMT_PUBLIC', publicArea.toHex()]];
+  return [
+    ['TPMS_ATTEST', attest.toHex()],
+    ['TPMT_SIGNATURE', signature.toHex()],
+    ['TPMT_PUBLIC', publicArea.toHex()],
+  ];
 }
 
 function requireKind<K extends 'time' | 'quote'>(kind: K, { attest }: Attestation) {
@@ -108,15 +158,24 @@ function requireKind<K extends 'time' | 'quote'>(kind: K, { attest }: Attestatio
   throw new Error(`The TPM answered with no ${kind}: ${decoded.detail}`);
 }
 
-async function readKeys(tpm: Tpm): Promise<{ use: string; name: Uint8Array | undefined; }[]> {
-  const places = [['endorsement key', keyHandles.endorsementKey], ['attestation key', keyHandles.attestationKey], ['VRF key', keyHandles.vrfKey], ['storage key', keyHandles.storageKey]] as const;
+async function readKeys(tpm: Tpm): Promise<{ use: string; name: Uint8Array | undefined }[]> {
+  const places = [
+    ['endorsement key', keyHandles.endorsementKey],
+    ['attestation key', keyHandles.attestationKey],
+    ['VRF key', keyHandles.vrfKey],
+    ['storage key', keyHandles.storageKey],
+  ] as const;
   const keys = [];
   for (const [use, at] of places) keys.push({ use, name: (await readPersistentKey(tpm, at))?.name });
   return keys;
 }
 
-async function readCertificates(tpm: Tpm): Promise<{ use: string; subject: string; issuer: string; validTo: string; }[]> {
-  const places = [['certificate, RSA-2048', certificateIndexes.endorsementKey], ['certificate, P-256', certificateIndexes.eccEndorsementKey], ['certificate, P-384', certificateIndexes.p384EndorsementKey]] as const;
+async function readCertificates(tpm: Tpm): Promise<{ use: string; subject: string; issuer: string; validTo: string }[]> {
+  const places = [
+    ['certificate, RSA-2048', certificateIndexes.endorsementKey],
+    ['certificate, P-256', certificateIndexes.eccEndorsementKey],
+    ['certificate, P-384', certificateIndexes.p384EndorsementKey],
+  ] as const;
   const certificates = [];
   for (const [use, index] of places) {
     const bytes = await nvRead(tpm, index);
@@ -126,7 +185,7 @@ async function readCertificates(tpm: Tpm): Promise<{ use: string; subject: strin
 }
 
 /** Bytes of the chip: what can't be read is said, not thrown. */
-function shownCertificate(bytes: Uint8Array): { subject: string; issuer: string; validTo: string; } {
+function shownCertificate(bytes: Uint8Array): { subject: string; issuer: string; validTo: string } {
   try {
     const { subject, issuer, validTo } = new X509Certificate(bytes);
     return { subject: oneLine(subject) || 'no subject', issuer: oneLine(issuer), validTo };
@@ -151,7 +210,8 @@ function bankOf(text = 'sha256'): TpmHash {
 function pcrsOf(text: string): number[] {
   const indices = text.split(',').flatMap((part) => {
     const [, first, last = first] = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(part) ?? [];
-    if (first === undefined || Number(last) > 23 || Number(first) > Number(last)) throw new UsageError(`"${part}" names no registers; 0 to 23 do, as 0-7,14`);
+    if (first === undefined || Number(last) > 23 || Number(first) > Number(last))
+      throw new UsageError(`"${part}" names no registers; 0 to 23 do, as 0-7,14`);
     return Array.from({ length: Number(last) - Number(first) + 1 }, (_, offset) => Number(first) + offset);
   });
   return [...new Set(indices)].sort((left, right) => left - right);

@@ -45,10 +45,12 @@ async function withSoftwareTpm<T>(work: (tpm: Tpm) => Promise<T>): Promise<T> {
 
 async function chosenTcti({ tcti, state, device }: ConnectionOptions): Promise<string> {
   if (tcti !== undefined) return tcti;
-  if (state !== undefined) return tctiOfDevice(state, device ?? await onlyDevice(state));
+  if (state !== undefined) return tctiOfDevice(state, device ?? (await onlyDevice(state)));
   const named = process.env['CAPSTAN_TCTI'];
   if (named !== undefined && named !== '') return named;
-  throw new UsageError('say which TPM: --tcti device:/dev/tpmrm0 for the chip of this machine, --state DIR for the one of a running device, or --software for one to play with');
+  throw new UsageError(
+    'say which TPM: --tcti device:/dev/tpmrm0 for the chip of this machine, --state DIR for the one of a running device, or --software for one to play with',
+  );
 }
 
 async function onlyDevice(state: string): Promise<string> {

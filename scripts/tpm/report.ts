@@ -7,14 +7,21 @@ import { harmless, openTerminal, table } from '../terminal.ts';
 export type Rows = readonly (readonly [string, string])[];
 
 /** @param json what programs get; bytes are hexadecimal, large integers decimal text */
-export function report({ kind }: Pick<TpmDescription, 'kind'>, wantsJson: boolean, rows: Rows, json: Readonly<Record<string, unknown>>): void {
+export function report(
+  { kind }: Pick<TpmDescription, 'kind'>,
+  wantsJson: boolean,
+  rows: Rows,
+  json: Readonly<Record<string, unknown>>,
+): void {
   if (wantsJson) {
     process.stdout.write(`${JSON.stringify({ kind, ...json }, plain, 2)}\n`);
     return;
   }
   const terminal = openTerminal(process.stdout, process.env);
   if (kind === 'software-tpm') {
-    terminal.line(terminal.paint('warning', 'software-tpm: a program plays this TPM; its keys and its time are worth what its host is worth'));
+    terminal.line(
+      terminal.paint('warning', 'software-tpm: a program plays this TPM; its keys and its time are worth what its host is worth'),
+    );
   }
   terminal.line(table(rows.map(([name, value]) => [terminal.paint('quiet', name), harmless(value)])));
 }

@@ -37,10 +37,20 @@ after(async () => {
 
 for (const [rule, payload, reason, words] of [
   ['broken JSON', '{"capsule":1,', 'malformed', /not JSON/],
-  ['JSON with an unknown field', '{"capsule":1,"runtime":"shell","entry":"a","content":{"a":""},"colour":"red"}', 'malformed', /unknown field "colour"/],
+  [
+    'JSON with an unknown field',
+    '{"capsule":1,"runtime":"shell","entry":"a","content":{"a":""},"colour":"red"}',
+    'malformed',
+    /unknown field "colour"/,
+  ],
   ['an unknown runtime', '{"capsule":1,"runtime":"cobol","entry":"a","content":{"a":""}}', 'unknown-runtime', /there are .*python/],
   ['a deadline in the past', undefined, 'deadline-passed', /past/],
-  ['replicas that this version lacks', '{"capsule":1,"runtime":"shell","entry":"a","content":{"a":""},"policy":{"replicas":3}}', 'unsupported-policy', /ask for 1/],
+  [
+    'replicas that this version lacks',
+    '{"capsule":1,"runtime":"shell","entry":"a","content":{"a":""},"policy":{"replicas":3}}',
+    'unsupported-policy',
+    /ask for 1/,
+  ],
   ['a submission for another network', undefined, 'foreign-network', /0000000000000000/],
   ['bytes that are no CBOR', '\u00ff\u00ff', 'malformed', /CBOR/],
 ] as const) {
@@ -76,7 +86,10 @@ test("another client's capsule can neither be asked for nor cancelled (§7.5)", 
 
 test("naming the digest of another client's file does not give its content (§8)", async () => {
   const secret = new TextEncoder().encode(`secret ${randomBytes(8).toString('hex')}`);
-  const accepted = await you.ask('submit', encodeJsonBytes({ capsule: 1, runtime: 'shell', entry: 'a', content: { a: 'exit 0', secret: new TextDecoder().decode(secret) } }));
+  const accepted = await you.ask(
+    'submit',
+    encodeJsonBytes({ capsule: 1, runtime: 'shell', entry: 'a', content: { a: 'exit 0', secret: new TextDecoder().decode(secret) } }),
+  );
   assert.ok(accepted.answer === 'accepted');
   const thief = new TextEncoder().encode('cat secret');
   const files = [
@@ -84,16 +97,27 @@ test("naming the digest of another client's file does not give its content (§8)
     { path: 'secret', digest: blobDigest(secret), bytes: secret.length },
   ];
   const manifest = encodeManifest(manifestFrom({ capsule: 1, runtime: 'shell', entry: 'a' }, files, Date.now()));
-  const answer = await mallory.ask('submit', encodeBulk(Submission, { network: networkId(world.grid.network), request: randomBytes(16), manifest }));
+  const answer = await mallory.ask(
+    'submit',
+    encodeBulk(Submission, { network: networkId(world.grid.network), request: randomBytes(16), manifest }),
+  );
   assert.ok(answer.answer === 'accepted' && answer.state === 'submitted', 'the device waits for both files');
   await sleep(500);
-  const needed = mallory.heard.filter(({ topic }) => topic.endsWith('upload/need')).map(({ payload }) => decodeBulk(BlobNeed, payload, LIMITS.packetBytesMax));
+  const needed = mallory.heard
+    .filter(({ topic }) => topic.endsWith('upload/need'))
+    .map(({ payload }) => decodeBulk(BlobNeed, payload, LIMITS.packetBytesMax));
   const asked = needed.flatMap((need) => (need.status === 'decoded' ? [need.value.digest.toHex()] : []));
   assert.ok(asked.includes(blobDigest(secret).toHex()), 'the device asks the one who names a file for it');
 });
 
 test('a request that comes twice is one capsule (§7.3)', async () => {
-  const submission = encodeJsonBytes({ capsule: 1, runtime: 'shell', entry: 'a', content: { a: 'exit 0' }, request: randomBytes(16).toString('hex') });
+  const submission = encodeJsonBytes({
+    capsule: 1,
+    runtime: 'shell',
+    entry: 'a',
+    content: { a: 'exit 0' },
+    request: randomBytes(16).toString('hex'),
+  });
   const [first, second] = [await you.ask('submit', submission), await you.ask('submit', submission)];
   assert.ok(first.answer === 'accepted' && second.answer === 'accepted');
   assert.equal(first.capsule, second.capsule);
@@ -101,8 +125,13 @@ test('a request that comes twice is one capsule (§7.3)', async () => {
 
 test('a capsule that is waited for in vain expires at its deadline (§7.1)', async () => {
   const missing = { path: 'a', digest: new Uint8Array(32).fill(1), bytes: 10 };
-  const manifest = encodeManifest(manifestFrom({ capsule: 1, runtime: 'shell', entry: 'a', policy: { deadlineSeconds: 1 } }, [missing], Date.now()));
-  const answer = await mallory.ask('submit', encodeBulk(Submission, { network: networkId(world.grid.network), request: randomBytes(16), manifest }));
+  const manifest = encodeManifest(
+    manifestFrom({ capsule: 1, runtime: 'shell', entry: 'a', policy: { deadlineSeconds: 1 } }, [missing], Date.now()),
+  );
+  const answer = await mallory.ask(
+    'submit',
+    encodeBulk(Submission, { network: networkId(world.grid.network), request: randomBytes(16), manifest }),
+  );
   assert.ok(answer.answer === 'accepted');
   const news = await mallory.hear((message) => message.topic.endsWith(`${answer.capsule}/state`) && stateIn(message) === 'expired', 15_000);
   assert.ok(news);
@@ -118,7 +147,13 @@ interface Talk {
 async function talk(folder: string): Promise<Talk> {
   const { url, device, client } = readConnectionFile(folder);
   const file = (name: string): Buffer => readFileSync(join(folder, name));
-  const connection = connect({ url, server: device, authority: file(HOLDER_FILES.authority), certificate: file(HOLDER_FILES.certificate), key: file(HOLDER_FILES.key) });
+  const connection = connect({
+    url,
+    server: device,
+    authority: file(HOLDER_FILES.authority),
+    certificate: file(HOLDER_FILES.certificate),
+    key: file(HOLDER_FILES.key),
+  });
   const subtree = clientSubtree(networkLabel(world.grid.network), device, client);
   const heard: Incoming[] = [];
   await connection.subscribe(`${subtree}#`, (message) => void heard.push(message));
@@ -139,8 +174,14 @@ async function talk(folder: string): Promise<Talk> {
       contentType: isJson ? 'application/json' : 'application/cbor',
       ...(responseTopic === undefined ? {} : { responseTopic }),
     });
-    const message = await hear(({ topic, correlationData: given }) => topic === `${subtree}answer` && given !== undefined && Buffer.compare(given, correlationData) === 0, 10_000);
-    const decoded = isJson ? decodeJson(Answer, message.payload, LIMITS.packetBytesMax) : decodeBulk(Answer, message.payload, LIMITS.packetBytesMax);
+    const message = await hear(
+      ({ topic, correlationData: given }) =>
+        topic === `${subtree}answer` && given !== undefined && Buffer.compare(given, correlationData) === 0,
+      10_000,
+    );
+    const decoded = isJson
+      ? decodeJson(Answer, message.payload, LIMITS.packetBytesMax)
+      : decodeBulk(Answer, message.payload, LIMITS.packetBytesMax);
     assert.ok(decoded.status === 'decoded');
     return decoded.value;
   };

@@ -66,7 +66,11 @@ async function checkJobUnderKill(processOf: () => number | undefined, story: str
   const result = await client.result(capsule);
   await kill;
   assert.deepEqual([result.state, result.exitStatus], ['agreed', 0], `${story}: ${result.reason ?? ''} ${result.detail ?? ''}`);
-  assert.deepEqual(result.outputs.map(({ path, bytes }) => [path, bytes]), [['zeroes', 200_000]], story);
+  assert.deepEqual(
+    result.outputs.map(({ path, bytes }) => [path, bytes]),
+    [['zeroes', 200_000]],
+    story,
+  );
   const verdict = judgeReceipt(await client.receipt(capsule), { network: world.grid.network, crypto: nobleCrypto });
   assert.equal(verdict.status, 'verified', `${story}: ${verdict.status === 'refused' ? verdict.detail : ''}`);
 }

@@ -42,7 +42,8 @@ for (const [runtime, entry, code] of [
 }
 
 test('a capsule in C, compiled beforehand, runs on its box (§7.1)', async () => {
-  const source = '#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) { char p[256]; snprintf(p, 256, "%s/answer", getenv("CAPSTAN_OUT")); FILE *f = fopen(p, "w"); fprintf(f, "%d%s", 6 * 7, v[1]); return fclose(f); }\n';
+  const source =
+    '#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) { char p[256]; snprintf(p, 256, "%s/answer", getenv("CAPSTAN_OUT")); FILE *f = fopen(p, "w"); fprintf(f, "%d%s", 6 * 7, v[1]); return fclose(f); }\n';
   const folder = capsuleFolder('compiled', { 'capsule.yaml': manifestOf('executable', 'main'), 'main.c': source });
   execFileSync('gcc', ['-O1', '-o', join(folder, 'main'), join(folder, 'main.c')]);
   assert.equal(await answerOf(folder), '42!');
@@ -50,7 +51,10 @@ test('a capsule in C, compiled beforehand, runs on its box (§7.1)', async () =>
 
 test('files of megabytes travel both ways in pieces, checked by hash (§8)', async () => {
   const input = randomBytes(3_000_001);
-  const folder = capsuleFolder('large', { 'capsule.yaml': manifestOf('shell', 'main.sh', ['input.bin']), 'main.sh': 'cat input.bin input.bin > "$CAPSTAN_OUT/answer"\n' });
+  const folder = capsuleFolder('large', {
+    'capsule.yaml': manifestOf('shell', 'main.sh', ['input.bin']),
+    'main.sh': 'cat input.bin input.bin > "$CAPSTAN_OUT/answer"\n',
+  });
   writeFileSync(join(folder, 'input.bin'), input);
   const submitted = await world.run('capsule', 'submit', folder);
   assert.equal(submitted.status, 0, submitted.stdout + submitted.stderr);

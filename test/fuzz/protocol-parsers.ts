@@ -7,7 +7,16 @@ import assert from 'node:assert/strict';
 import { BeaconMessage, judgeBeacon } from '#protocol/beacon.ts';
 import * as boxes from '#protocol/box-messages.ts';
 import { AcceptanceMessage } from '#protocol/client-messages.ts';
-import { decodeBulk, decodeJson, decodeStrict, encodeBulk, encodeForeign, encodeJson, encodeStrict, type Decoded } from '#protocol/codec.ts';
+import {
+  decodeBulk,
+  decodeJson,
+  decodeStrict,
+  encodeBulk,
+  encodeForeign,
+  encodeJson,
+  encodeStrict,
+  type Decoded,
+} from '#protocol/codec.ts';
 import { CredentialMessage, judgeCredential } from '#protocol/credential.ts';
 import { judgeMemberCard } from '#protocol/enrolment.ts';
 import { DeviceEvidence, judgeDeviceEvidence } from '#protocol/evidence.ts';
@@ -30,8 +39,36 @@ const { alpha, box, crypto, manifest, network, startMs: atMs } = workshop;
 const { invitation, grant } = pairing;
 
 /** What every reader meets, whatever it expects: RFC 8949 at its edges, and JSON at its own. */
-const hostileCbor = ['a0', '80', 'f6', 'f97e00', 'a1616101', 'bf616101ff', 'a2616101616102', 'a1695f5f70726f746f5f5fa0', 'd9d9f7a0', 'c249010000000000000000', '9f9f9fffffff', '1bffffffffffffffff', '9bffffffffffffffff', '63eda080', 'a163efbbbf00'].map((hex) => Uint8Array.fromHex(hex));
-const hostileJson = ['{}', '[]', 'null', '{"__proto__":{"capsule":1}}', '{"constructor":1,"constructor":2}', '1e999', '-0', '"\\ud800"', '\ufeff{}', '[[[[[[]]]]]]', '{"capsule":9007199254740993}'].map(workshop.text);
+const hostileCbor = [
+  'a0',
+  '80',
+  'f6',
+  'f97e00',
+  'a1616101',
+  'bf616101ff',
+  'a2616101616102',
+  'a1695f5f70726f746f5f5fa0',
+  'd9d9f7a0',
+  'c249010000000000000000',
+  '9f9f9fffffff',
+  '1bffffffffffffffff',
+  '9bffffffffffffffff',
+  '63eda080',
+  'a163efbbbf00',
+].map((hex) => Uint8Array.fromHex(hex));
+const hostileJson = [
+  '{}',
+  '[]',
+  'null',
+  '{"__proto__":{"capsule":1}}',
+  '{"constructor":1,"constructor":2}',
+  '1e999',
+  '-0',
+  '"\\ud800"',
+  '\ufeff{}',
+  '[[[[[[]]]]]]',
+  '{"capsule":9007199254740993}',
+].map(workshop.text);
 
 const { measuredBefore, report } = workshop.receiptValue();
 const evidenceSeeds = [alpha.evidence, workshop.bravo.evidence];
@@ -175,7 +212,10 @@ function accepted<T>(decoded: Decoded<T>): { readonly status: 'decoded'; readonl
 /** A detail is shown to people, logged, and sent on as a note: one line, of a length to be read. */
 function requireSentence(detail: string): void {
   assert.ok(detail.length > 0 && detail.length <= 1_000, `a detail of ${detail.length} characters`);
-  assert.ok(detail.isWellFormed() && !/[\p{Cc}\p{Bidi_Control}]/u.test(detail), `a detail with control characters: ${JSON.stringify(detail)}`);
+  assert.ok(
+    detail.isWellFormed() && !/[\p{Cc}\p{Bidi_Control}]/u.test(detail),
+    `a detail with control characters: ${JSON.stringify(detail)}`,
+  );
 }
 
 function topics(): Topic[] {
@@ -198,7 +238,9 @@ function manyPaths(): Uint8Array[] {
 }
 
 function jsonSeeds(name: string): Uint8Array[] {
-  return samples.filter((sample) => sample.name === name).flatMap(({ schema, values }) => values.map((value) => workshop.text(encodeJson(schema, value))));
+  return samples
+    .filter((sample) => sample.name === name)
+    .flatMap(({ schema, values }) => values.map((value) => workshop.text(encodeJson(schema, value))));
 }
 
 function signedSample<T>(name: string, kind: SignedKind<T>): Uint8Array {

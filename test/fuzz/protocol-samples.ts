@@ -2,7 +2,18 @@
 import { Beacon, BeaconMessage } from '#protocol/beacon.ts';
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import * as boxes from '#protocol/box-messages.ts';
-import { CancelRequest, AcceptanceMessage, Answer, LogNews, ProgressNews, Query, ResultNews, StateNews, Submission, WrittenSubmission } from '#protocol/client-messages.ts';
+import {
+  CancelRequest,
+  AcceptanceMessage,
+  Answer,
+  LogNews,
+  ProgressNews,
+  Query,
+  ResultNews,
+  StateNews,
+  Submission,
+  WrittenSubmission,
+} from '#protocol/client-messages.ts';
 import { decodeStrict } from '#protocol/codec.ts';
 import { ClockState, Continuity } from '#protocol/continuity.ts';
 import { Activations, Answers, Credential, CredentialMessage, Credentials } from '#protocol/credential.ts';
@@ -78,14 +89,26 @@ export const samples: readonly Sample[] = [
   sample('Beacon', Beacon, 512, bodyOf(BeaconMessage, evidence.beacon)),
   sample('Credential', Credential, 1_024, ...evidence.credentials.map((one) => bodyOf(CredentialMessage, one))),
   sample('Credentials', Credentials, LIMITS.packetBytesMax, [], evidence.credentials),
-  sample('Activations', Activations, LIMITS.packetBytesMax, [], [{ issuer: digest, subject: alpha.node, credentialBlob: digest, encryptedSecret: new Uint8Array(258) }]),
+  sample(
+    'Activations',
+    Activations,
+    LIMITS.packetBytesMax,
+    [],
+    [{ issuer: digest, subject: alpha.node, credentialBlob: digest, encryptedSecret: new Uint8Array(258) }],
+  ),
   sample('Answers', Answers, LIMITS.packetBytesMax, [{ issuer: digest, subject: alpha.node, proof: digest }]),
   sample('DeviceEvidence', DeviceEvidence, LIMITS.evidenceBytesMax, evidence, requireDecoded(DeviceEvidence, bravo.evidence)),
   sample('MemberCard', MemberCard, LIMITS.signedBytesMax, requireDecoded(MemberCard, workshop.memberCard)),
   sample('Network', Network, LIMITS.networkBytesMax, workshop.network),
   sample('ClockState', ClockState, LIMITS.signedBytesMax, clock),
   sample('Continuity', Continuity, LIMITS.signedBytesMax, { latest: clock, bootSeenAtMs: atMs }),
-  sample('DeviceStatus', DeviceStatus, LIMITS.packetBytesMax, { status: 'offline', device: 'alpha' }, { status: 'online', device: 'alpha', node: alpha.node, version: '0.1.0', sinceMs: atMs, evidence: alpha.evidence }),
+  sample(
+    'DeviceStatus',
+    DeviceStatus,
+    LIMITS.packetBytesMax,
+    { status: 'offline', device: 'alpha' },
+    { status: 'online', device: 'alpha', node: alpha.node, version: '0.1.0', sinceMs: atMs, evidence: alpha.evidence },
+  ),
   sample('Invitation', Invitation, LIMITS.invitationCharactersMax, invitation),
   sample('PairingGrant', PairingGrant, LIMITS.pairingAnswerBytesMax, grant),
 
@@ -93,16 +116,35 @@ export const samples: readonly Sample[] = [
   sample('Hello', boxes.Hello, LIMITS.packetBytesMax, { software, processors: 8, memoryBytes: 2 ** 34, runs: [run] }),
   sample('Challenge', boxes.Challenge, LIMITS.signedBytesMax, { ...address, nonce: digest, issuedAtMs: atMs }),
   sample('BoxEvidence', boxes.BoxEvidence, LIMITS.boxEvidenceBytesMax, bodyOf(boxes.BoxEvidenceMessage, receipt.measuredBefore.evidence)),
-  sample('Assignment', boxes.Assignment, boxes.AssignmentMessage.bytesMax, { ...address, capsule, attempt: 1, manifest: receipt.manifest, assignedAtMs: atMs }),
+  sample('Assignment', boxes.Assignment, boxes.AssignmentMessage.bytesMax, {
+    ...address,
+    capsule,
+    attempt: 1,
+    manifest: receipt.manifest,
+    assignedAtMs: atMs,
+  }),
   sample('Cancellation', boxes.Cancellation, LIMITS.signedBytesMax, { ...address, reason: 'cancelled-by-client' }),
   sample('Acknowledgement', boxes.Acknowledgement, LIMITS.signedBytesMax, address),
   sample('RunState', boxes.RunState, LIMITS.packetBytesMax, { run, state: 'running' }, { run, state: 'fetching', note: '2 of 3 files' }),
   sample('RunProgress', boxes.RunProgress, LIMITS.packetBytesMax, { run, permille: 400, note: 'half' }),
   sample('RunLog', boxes.RunLog, LIMITS.packetBytesMax, { run, stream: 'stderr', offset: 70_000, content: digest }),
-  sample('Outcome', boxes.Outcome, LIMITS.signedBytesMax, { outcome: 'exited', status: 3 }, { outcome: 'killed', reason: 'memory', signal: 'SIGKILL' }, { outcome: 'failed', reason: 'blob-wrong', detail: 'other bytes' }),
+  sample(
+    'Outcome',
+    boxes.Outcome,
+    LIMITS.signedBytesMax,
+    { outcome: 'exited', status: 3 },
+    { outcome: 'killed', reason: 'memory', signal: 'SIGKILL' },
+    { outcome: 'failed', reason: 'blob-wrong', detail: 'other bytes' },
+  ),
   sample('Report', boxes.Report, LIMITS.reportBytesMax, bodyOf(boxes.ReportMessage, receipt.report)),
   sample('BlobNeed', BlobNeed, LIMITS.packetBytesMax, { digest, offset: 65_536, bytes: 1_000 }),
-  sample('BlobChunk', BlobChunk, LIMITS.packetBytesMax, { chunk: 'missing', digest }, { chunk: 'content', digest, offset: 0, total: 34, content: workshop.text('what a file holds, as it stands in it') }),
+  sample(
+    'BlobChunk',
+    BlobChunk,
+    LIMITS.packetBytesMax,
+    { chunk: 'missing', digest },
+    { chunk: 'content', digest, offset: 0, total: 34, content: workshop.text('what a file holds, as it stands in it') },
+  ),
 
   sample('Manifest', Manifest, LIMITS.manifestBytesMax, manifest),
   sample('WrittenManifest', WrittenManifest, LIMITS.manifestBytesMax, written, { capsule: 1, runtime: 'node', entry: 'a.js' }),
@@ -110,7 +152,16 @@ export const samples: readonly Sample[] = [
   sample('WrittenSubmission', WrittenSubmission, LIMITS.packetBytesMax, { ...written, request }),
   sample('CancelRequest', CancelRequest, LIMITS.packetBytesMax, { capsule }),
   sample('Query', Query, LIMITS.packetBytesMax, { query: 'list' }, { query: 'capsule', capsule }),
-  sample('Acceptance', AcceptanceMessage.body, LIMITS.signedBytesMax, { network, node: alpha.node, device: 'alpha', client: 'you', request, capsule, digest, acceptedAtMs: atMs }),
+  sample('Acceptance', AcceptanceMessage.body, LIMITS.signedBytesMax, {
+    network,
+    node: alpha.node,
+    device: 'alpha',
+    client: 'you',
+    request,
+    capsule,
+    digest,
+    acceptedAtMs: atMs,
+  }),
   sample(
     'Answer',
     Answer,
@@ -123,7 +174,14 @@ export const samples: readonly Sample[] = [
   sample('StateNews', StateNews, LIMITS.packetBytesMax, { capsule, state: 'running', box: 'alpha-box', attempt: 2, atMs }),
   sample('ProgressNews', ProgressNews, LIMITS.packetBytesMax, { capsule, permille: 1_000 }),
   sample('LogNews', LogNews, LIMITS.packetBytesMax, { capsule, stream: 'stdout', offset: 0, text: '3\n' }),
-  sample('ResultNews', ResultNews, LIMITS.packetBytesMax, { capsule, state: 'agreed', exitStatus: 0, outputs: [{ path: 'a/b.txt', ...blob, text: 'x' }], stdout: blob, stderr: blob }),
+  sample('ResultNews', ResultNews, LIMITS.packetBytesMax, {
+    capsule,
+    state: 'agreed',
+    exitStatus: 0,
+    outputs: [{ path: 'a/b.txt', ...blob, text: 'x' }],
+    stdout: blob,
+    stderr: blob,
+  }),
   sample('Receipt', Receipt, ReceiptMessage.bytesMax, receipt),
 ];
 

@@ -49,11 +49,15 @@ const publicAreas = [
   PublicArea.encode(keyedHash()),
   PublicArea.encode(symCipher()),
 ];
-const rsaSignatures = (['rsassa', 'rsapss'] as const).map((scheme) => Signature.encode({ scheme, hash: 'sha256', signature: new Uint8Array(256) }));
+const rsaSignatures = (['rsassa', 'rsapss'] as const).map((scheme) =>
+  Signature.encode({ scheme, hash: 'sha256', signature: new Uint8Array(256) }),
+);
 const nvPublic = NvPublic.encode(counterIndex());
 const { cases } = vectors('certificates.json') as { cases: { certificate: string }[] };
 const certificates = [captured.certificate, captured.root, cases[0]!.certificate, cases[3]!.certificate].map(hex);
-const ecdsaDer = hex('304402200102030405060708091011121314151617181920212223242526272829303132022001020304050607080910111213141516171819202122232425262728293031ff');
+const ecdsaDer = hex(
+  '304402200102030405060708091011121314151617181920212223242526272829303132022001020304050607080910111213141516171819202122232425262728293031ff',
+);
 
 const quote = quoteOf(captured.quote);
 const creation = { ...signed(captured.certifyCreation), creationData: hex(captured.creationData) };
@@ -63,7 +67,10 @@ const ofSize = (bytes: Uint8Array) => SizedBuffer.encode(bytes);
 export const tpmParsers: FuzzTarget[] = [
   roundTrip(PublicArea, publicAreas),
   roundTrip(SizedPublicArea, publicAreas.map(ofSize)),
-  roundTrip(Attest, signedCaptures.map(({ attestation }) => hex(attestation)).filter((bytes) => bytes[3] === 0x47)),
+  roundTrip(
+    Attest,
+    signedCaptures.map(({ attestation }) => hex(attestation)).filter((bytes) => bytes[3] === 0x47),
+  ),
   roundTrip(Signature, [...signedCaptures.map(({ signature }) => hex(signature)), ...rsaSignatures]),
   roundTrip(PcrSelection, [PcrSelection.encode(selectPcrs('sha256', [8, 14])), PcrSelection.encode([])]),
   roundTrip(TimeInfo, [TimeInfo.encode({ time: 1n, clockInfo: { clock: 2n, resetCount: 3, restartCount: 4, safe: true } })]),
@@ -86,7 +93,13 @@ export const tpmParsers: FuzzTarget[] = [
     judgeCertifiedTime(crypto, keys.attestationKey, { ...signed(captured.time), attestation }, qualifyingData),
   ),
   refusing('judgeCertification, attestation', hex(captured.certify.attestation), (attestation) =>
-    judgeCertification(crypto, keys.attestationKey, keys.vrfKey, { ...signed(captured.certify), attestation }, hex(captured.certifyQualifyingData)),
+    judgeCertification(
+      crypto,
+      keys.attestationKey,
+      keys.vrfKey,
+      { ...signed(captured.certify), attestation },
+      hex(captured.certifyQualifyingData),
+    ),
   ),
   refusing('judgeCreation, creation data', creation.creationData, (creationData) =>
     judgeCreation(crypto, keys, { ...creation, creationData }, qualifyingData, hex(captured.outsideInfo)),
@@ -103,18 +116,33 @@ function roundTrip<T>({ name, decode, encode }: Structure<T>, seeds: Uint8Array[
 
 /** Only the seed itself may be accepted. */
 function refusing(name: string, seed: Uint8Array, judge: (bytes: Uint8Array) => { status: string }): FuzzTarget {
-  const run = (bytes: Uint8Array) => assert.equal(judge(bytes).status === 'accepted', bytes.toHex() === seed.toHex(), `${name}: ${bytes.toHex()}`);
+  const run = (bytes: Uint8Array) =>
+    assert.equal(judge(bytes).status === 'accepted', bytes.toHex() === seed.toHex(), `${name}: ${bytes.toHex()}`);
   return { name, seeds: [seed], run };
 }
 
 function keyedHash(): PublicArea {
   const { nameAlgorithm, attributes, authPolicy } = templates.storageKeyTemplate;
-  return { type: 'keyedHash', nameAlgorithm, attributes, authPolicy, parameters: { scheme: 'hmac', hash: 'sha256' }, unique: new Uint8Array(32) };
+  return {
+    type: 'keyedHash',
+    nameAlgorithm,
+    attributes,
+    authPolicy,
+    parameters: { scheme: 'hmac', hash: 'sha256' },
+    unique: new Uint8Array(32),
+  };
 }
 
 function symCipher(): PublicArea {
   const { nameAlgorithm, attributes, authPolicy } = templates.storageKeyTemplate;
-  return { type: 'symCipher', nameAlgorithm, attributes, authPolicy, parameters: { algorithm: 'aes', keyBits: 128, mode: 'cfb' }, unique: new Uint8Array(32) };
+  return {
+    type: 'symCipher',
+    nameAlgorithm,
+    attributes,
+    authPolicy,
+    parameters: { algorithm: 'aes', keyBits: 128, mode: 'cfb' },
+    unique: new Uint8Array(32),
+  };
 }
 
 function counterIndex(): NvPublic {

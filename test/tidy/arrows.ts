@@ -27,11 +27,13 @@ export function judgeCycles(sources: readonly Source[]): Finding[] {
 function judgeImport(path: string, { to, line, erased }: Import, pure: ReadonlySet<string>): Finding[] {
   const target = resolveImport(path, to);
   const finding = (rule: string, right: string): Finding[] => [{ path, line, rule, right }];
-  if (target.kind === 'file') return [...judgeFileImport(path, to, target.path, finding), ...(erased ? [] : judgePureImport(path, target.path, pure, finding))];
+  if (target.kind === 'file')
+    return [...judgeFileImport(path, to, target.path, finding), ...(erased ? [] : judgePureImport(path, target.path, pure, finding))];
   if (target.kind === 'node') return judgeNodeImport(path, target.name, pure, finding);
   const owners = packageOwners[target.name];
   if (topFolder(path) === 'test' || !path.includes('/')) return [];
-  if (owners === undefined) return finding(`imports the package ${target.name}, which has no owner`, 'name its one owner file in test/tidy/rules.ts');
+  if (owners === undefined)
+    return finding(`imports the package ${target.name}, which has no owner`, 'name its one owner file in test/tidy/rules.ts');
   return matches(path, owners) ? [] : finding(`imports the package ${target.name}`, `it is reached through ${owners.join(' or ')}`);
 }
 
@@ -41,8 +43,10 @@ function judgeFileImport(path: string, to: string, target: string, finding: Comp
   const [from, into] = [topFolder(path), topFolder(target)];
   const allowed = arrows[from];
   if (allowed === undefined || into === '') return [];
-  if (from !== into && !allowed.includes(into)) return finding(`${from} imports ${into} (${to})`, `${from} may import ${['itself', ...allowed].join(', ')}`);
-  if (from !== into && namedFolders.includes(into) && !to.startsWith('#')) return finding(`relative import ${to} across folders`, `write #${target}`);
+  if (from !== into && !allowed.includes(into))
+    return finding(`${from} imports ${into} (${to})`, `${from} may import ${['itself', ...allowed].join(', ')}`);
+  if (from !== into && namedFolders.includes(into) && !to.startsWith('#'))
+    return finding(`relative import ${to} across folders`, `write #${target}`);
   if (from === into && to.startsWith('#')) return finding(`${to} inside its own folder`, 'write a relative path');
   return posix.extname(target) === '' ? finding(`import ${to} without an extension`, `write ${to}.ts`) : [];
 }
@@ -63,7 +67,13 @@ export function resolveImport(path: string, to: string): Target {
   if (to.startsWith('.')) return { kind: 'file', path: posix.normalize(posix.join(posix.dirname(path), to)) };
   if (to.startsWith('#')) return { kind: 'file', path: to.slice(1) };
   if (to.startsWith('node:')) return { kind: 'node', name: to };
-  return { kind: 'package', name: to.split('/').slice(0, to.startsWith('@') ? 2 : 1).join('/') };
+  return {
+    kind: 'package',
+    name: to
+      .split('/')
+      .slice(0, to.startsWith('@') ? 2 : 1)
+      .join('/'),
+  };
 }
 
 function topFolder(path: string): string {
@@ -76,7 +86,12 @@ function fileImport(path: string, { to }: Import): string[] {
 }
 
 /** The first cycle that a walk from `path` meets; `done` holds the files from which none starts. */
-function findCycle(path: string, graph: ReadonlyMap<string, readonly string[]>, done: Set<string>, walked: readonly string[]): string[] | undefined {
+function findCycle(
+  path: string,
+  graph: ReadonlyMap<string, readonly string[]>,
+  done: Set<string>,
+  walked: readonly string[],
+): string[] | undefined {
   if (walked.includes(path)) return [...walked.slice(walked.indexOf(path)), path];
   if (done.has(path)) return undefined;
   for (const next of graph.get(path) ?? []) {

@@ -19,12 +19,21 @@ export function judgeScripts(text: string, npmrc: string): Finding[] {
   const { scripts = {} } = JSON.parse(text) as { scripts?: Record<string, string> };
   return Object.keys(scripts)
     .filter((name) => /^(pre|post)/.test(name) && name.replace(/^(pre|post)/, '') in scripts)
-    .map((name) => finding('package.json', lineOf(text, `"${name}"`), `the script ${name} never runs, because .npmrc has ignore-scripts`, 'put it in front of the script itself, with &&'));
+    .map((name) =>
+      finding(
+        'package.json',
+        lineOf(text, `"${name}"`),
+        `the script ${name} never runs, because .npmrc has ignore-scripts`,
+        'put it in front of the script itself, with &&',
+      ),
+    );
 }
 
 export function judgeLock(text: string): Finding[] {
   const bound = text.split('\n').findIndex((line) => line.includes('"resolved"'));
-  return bound < 0 ? [] : [finding('package-lock.json', bound + 1, 'names where a package was fetched', 'keep omit-lockfile-registry-resolved=true in .npmrc')];
+  return bound < 0
+    ? []
+    : [finding('package-lock.json', bound + 1, 'names where a package was fetched', 'keep omit-lockfile-registry-resolved=true in .npmrc')];
 }
 
 function finding(path: string, line: number, rule: string, right: string): Finding {

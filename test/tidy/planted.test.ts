@@ -36,12 +36,19 @@ const arrowCases: readonly (readonly [string, string, ...string[]])[] = [
 for (const [path, text, ...rules] of arrowCases) {
   test(`arrows: ${rules[0] ?? 'nothing is wrong'} in ${path}: ${text.trim()}`, () => {
     const line = text.startsWith('\n') ? 2 : 1;
-    assert.deepEqual(places(judgeArrows(one(path, text))), rules.map((rule) => `${path}:${line}: ${rule}`));
+    assert.deepEqual(
+      places(judgeArrows(one(path, text))),
+      rules.map((rule) => `${path}:${line}: ${rule}`),
+    );
   });
 }
 
 test('a cycle over three files is found once', () => {
-  const sources = [readSource('device/a.ts', `import './b.ts';`), readSource('device/b.ts', `import './c.ts';`), readSource('device/c.ts', `import './a.ts';`)];
+  const sources = [
+    readSource('device/a.ts', `import './b.ts';`),
+    readSource('device/b.ts', `import './c.ts';`),
+    readSource('device/c.ts', `import './a.ts';`),
+  ];
   assert.deepEqual(places(judgeCycles(sources)), ['device/a.ts:1: import cycle device/a.ts -> device/b.ts -> device/c.ts -> device/a.ts']);
   assert.deepEqual(judgeCycles(sources.slice(0, 2)), []);
 });
@@ -106,13 +113,27 @@ test('shape: a named file with a doc comment passes', () => {
 });
 
 test('words: the unfinished, a path of one machine and a package host are found', () => {
-  const text = ['// TO' + 'DO later', `const a = '/wo` + `rk/main';`, '// a st' + 'ub', 'https://registry.' + 'npmjs.org', 'i2c-st' + 'ub is a kernel module'].join('\n');
-  assert.deepEqual(judgeWords([{ path: 'a.ts', text }]).map(({ line }) => line).sort(), [1, 2, 3, 4]);
+  const text = [
+    '// TO' + 'DO later',
+    `const a = '/wo` + `rk/main';`,
+    '// a st' + 'ub',
+    'https://registry.' + 'npmjs.org',
+    'i2c-st' + 'ub is a kernel module',
+  ].join('\n');
+  assert.deepEqual(
+    judgeWords([{ path: 'a.ts', text }])
+      .map(({ line }) => line)
+      .sort(),
+    [1, 2, 3, 4],
+  );
 });
 
 test('citations: a section that is missing is found, one of another document is not', () => {
   const text = '/** §4.2 and §9 */\n// RFC 8949 §4.2.1, §77\n// (design §88) Protocol §4.3';
-  assert.deepEqual(places(judgeCitations([{ path: 'a.ts', text }], '## 4 Evidence\n### 4.2 Freshness\n')), ['a.ts:1: cites §9', 'a.ts:3: cites §4.3']);
+  assert.deepEqual(places(judgeCitations([{ path: 'a.ts', text }], '## 4 Evidence\n### 4.2 Freshness\n')), [
+    'a.ts:1: cites §9',
+    'a.ts:3: cites §4.3',
+  ]);
 });
 
 test('packages: a range and a fetched address are found', () => {
@@ -122,11 +143,17 @@ test('packages: a range and a fetched address are found', () => {
 
 test('packages: a pre-script that npm skips is found, and one that it runs is not', () => {
   const text = '{ "scripts": {\n"pretest": "a",\n"test": "b", "prepare": "c" } }';
-  assert.deepEqual(places(judgeScripts(text, 'ignore-scripts=true\n')), ['package.json:2: the script pretest never runs, because .npmrc has ignore-scripts']);
+  assert.deepEqual(places(judgeScripts(text, 'ignore-scripts=true\n')), [
+    'package.json:2: the script pretest never runs, because .npmrc has ignore-scripts',
+  ]);
   assert.deepEqual(judgeScripts(text, 'save-exact=true\n'), []);
 });
 
 test('tests: a test file without a test and a test in a file that nothing runs are found', () => {
-  assert.deepEqual(places(judgeTests(one('test/unit/a.test.ts', `import test from 'node:test';`))), ['test/unit/a.test.ts:1: a test file registers no test']);
-  assert.deepEqual(places(judgeTests(one('test/unit/a.ts', `import test from 'node:test';\ntest('x', f);`))), ['test/unit/a.ts:1: registers tests, but nothing runs it']);
+  assert.deepEqual(places(judgeTests(one('test/unit/a.test.ts', `import test from 'node:test';`))), [
+    'test/unit/a.test.ts:1: a test file registers no test',
+  ]);
+  assert.deepEqual(places(judgeTests(one('test/unit/a.ts', `import test from 'node:test';\ntest('x', f);`))), [
+    'test/unit/a.ts:1: registers tests, but nothing runs it',
+  ]);
 });

@@ -17,7 +17,14 @@ function judgeNames({ path, strings }: Source): Finding[] {
     const program = posix.basename(name);
     const owners = Object.hasOwn(programOwners, program) && (name === program || name.startsWith('/')) ? programOwners[program] : undefined;
     if (owners === undefined || matches(path, owners)) return [];
-    return [{ path, line, rule: `names the program ${program}`, right: owners.length === 0 ? 'name its one owner in test/tidy/rules.ts' : `it is started by ${owners.join(' or ')}` }];
+    return [
+      {
+        path,
+        line,
+        rule: `names the program ${program}`,
+        right: owners.length === 0 ? 'name its one owner in test/tidy/rules.ts' : `it is started by ${owners.join(' or ')}`,
+      },
+    ];
   });
 }
 

@@ -19,15 +19,23 @@ function judgeGlobals({ path, globals }: Source): Finding[] {
   return globals
     .filter(({ name }) => impureGlobals.has(name) || (nodeOnlyGlobals.has(name) && matches(path, pureRooms)))
     .filter(({ name }) => name !== 'Promise' || !matches(path, portFiles))
-    .map(({ name, line }) => ({ path, line, rule: `a pure room uses ${name}`, right: 'take the time, the draw or the bytes as a parameter' }));
+    .map(({ name, line }) => ({
+      path,
+      line,
+      rule: `a pure room uses ${name}`,
+      right: 'take the time, the draw or the bytes as a parameter',
+    }));
 }
 
 function judgeMath({ path, properties }: Source): Finding[] {
   const finding = (line: number, rule: string, right: string): Finding => ({ path, line, rule, right });
   return properties.flatMap(({ name, line }) => {
     const [object, property = ''] = name.split('.');
-    if (object === 'Math' && !agreedMath.has(property)) return [finding(line, `a pure room uses ${name}`, 'engines may differ in it: use integers or bigint')];
-    return localMethods.has(property) ? [finding(line, `a pure room uses ${property}`, 'its answer depends on the machine: compare code units')] : [];
+    if (object === 'Math' && !agreedMath.has(property))
+      return [finding(line, `a pure room uses ${name}`, 'engines may differ in it: use integers or bigint')];
+    return localMethods.has(property)
+      ? [finding(line, `a pure room uses ${property}`, 'its answer depends on the machine: compare code units')]
+      : [];
   });
 }
 

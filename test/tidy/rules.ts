@@ -6,7 +6,13 @@
  */
 export const pureRooms: readonly string[] = [
   ...['protocol/*', 'device/limits.ts', 'hpc-agent/limits.ts', 'hpc-agent/run.ts'],
-  ...['device/hpc/job.ts', 'device/hpc/box-registry.ts', 'device/hpc/box-voice.ts', 'device/hpc/receipt-issuer.ts', 'device/gateway/submission.ts'],
+  ...[
+    'device/hpc/job.ts',
+    'device/hpc/box-registry.ts',
+    'device/hpc/box-voice.ts',
+    'device/hpc/receipt-issuer.ts',
+    'device/gateway/submission.ts',
+  ],
 ];
 
 /** Ports that hosts share: declarations only, in which a promise may be named because nothing here makes one. */

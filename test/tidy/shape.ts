@@ -30,13 +30,22 @@ function judgeName({ path, barrel }: Source): Finding[] {
 function judgeHead({ path, text }: Source): Finding[] {
   const body = text.startsWith('#!') ? text.slice(text.indexOf('\n') + 1) : text;
   if (body.startsWith('/**') || body.startsWith('// @ts-check\n/**')) return [];
-  return [{ path, line: 1, rule: 'the file does not begin with a doc comment', right: 'say in /** … */ what it is and where it is specified' }];
+  return [
+    { path, line: 1, rule: 'the file does not begin with a doc comment', right: 'say in /** … */ what it is and where it is specified' },
+  ];
 }
 
 function judgeLength({ path, text }: Source): Finding[] {
   const lines = text.split('\n').length - 1;
   if (lines <= codeLinesMax || path in longFiles) return [];
-  return [{ path, line: lines, rule: `${lines} lines`, right: `at most ${codeLinesMax}: divide it by noun, or name it with a reason in test/tidy/rules.ts` }];
+  return [
+    {
+      path,
+      line: lines,
+      rule: `${lines} lines`,
+      right: `at most ${codeLinesMax}: divide it by noun, or name it with a reason in test/tidy/rules.ts`,
+    },
+  ];
 }
 
 function judgeConstructs({ path, constructs }: Source): Finding[] {

@@ -51,7 +51,11 @@ function* everyNode(node: ts.Node): Generator<ts.Node> {
 }
 
 function importOf(node: ts.Node, line: number): Import[] {
-  if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
+  if (
+    (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) &&
+    node.moduleSpecifier !== undefined &&
+    ts.isStringLiteral(node.moduleSpecifier)
+  ) {
     return [{ to: node.moduleSpecifier.text, line, erased: isErased(node) }];
   }
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
@@ -69,13 +73,19 @@ function isErased(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
   const clause = node.importClause;
   if (clause === undefined) return false;
   const named = clause.namedBindings;
-  return clause.phaseModifier === ts.SyntaxKind.TypeKeyword || (clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly));
+  return (
+    clause.phaseModifier === ts.SyntaxKind.TypeKeyword ||
+    (clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly))
+  );
 }
 
 function declaredNames(node: ts.Node): string[] {
-  if (ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isBindingElement(node)) return ts.isIdentifier(node.name) ? [node.name.text] : [];
+  if (ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isBindingElement(node))
+    return ts.isIdentifier(node.name) ? [node.name.text] : [];
   if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isTypeAliasDeclaration(node) || ts.isInterfaceDeclaration(node)) {
-    return node.name !== undefined && ts.isIdentifier(node.name) && !ts.isMethodDeclaration(node) && !ts.isMethodSignature(node) ? [node.name.text] : [];
+    return node.name !== undefined && ts.isIdentifier(node.name) && !ts.isMethodDeclaration(node) && !ts.isMethodSignature(node)
+      ? [node.name.text]
+      : [];
   }
   if (ts.isImportSpecifier(node) || ts.isNamespaceImport(node) || ts.isTypeParameterDeclaration(node)) return [node.name.text];
   return ts.isImportClause(node) && node.name !== undefined ? [node.name.text] : [];
@@ -118,7 +128,9 @@ function constructOf(node: ts.Node): string | undefined {
     case ts.SyntaxKind.EnumDeclaration:
       return 'enum';
     case ts.SyntaxKind.ModuleDeclaration:
-      return ts.isIdentifier((node as ts.ModuleDeclaration).name) && !(node.flags & ts.NodeFlags.GlobalAugmentation) ? 'namespace' : undefined;
+      return ts.isIdentifier((node as ts.ModuleDeclaration).name) && !(node.flags & ts.NodeFlags.GlobalAugmentation)
+        ? 'namespace'
+        : undefined;
     case ts.SyntaxKind.Parameter:
       return ts.isParameterPropertyDeclaration(node, node.parent) ? 'parameter property' : undefined;
     case ts.SyntaxKind.ExportDeclaration:

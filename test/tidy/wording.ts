@@ -3,17 +3,25 @@ import type { Finding } from './finding.ts';
 
 export type Text = { readonly path: string; readonly text: string };
 
-const unfinished = new RegExp(String.raw`\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\b|\b(?<!i2c-)(${['st' + 'ub', 'place' + 'holder'].join('|')})s?\b`);
+const unfinished = new RegExp(
+  String.raw`\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\b|\b(?<!i2c-)(${['st' + 'ub', 'place' + 'holder'].join('|')})s?\b`,
+);
 const machinePath = new RegExp(`(^|[\\s'"\`(=:])/(${['wo' + 'rk', 'ro' + 'ot', 'ho' + 'me/\\w+'].join('|')})/`);
-const packageHost = new RegExp(['registry\\.' + '(npmjs|yarnpkg)', 'deb\\.' + 'debian\\.org', 'archive\\.' + 'ubuntu', 'pypi\\.' + 'org'].join('|'));
+const packageHost = new RegExp(
+  ['registry\\.' + '(npmjs|yarnpkg)', 'deb\\.' + 'debian\\.org', 'archive\\.' + 'ubuntu', 'pypi\\.' + 'org'].join('|'),
+);
 const citation = /§\s?(\d+(?:\.\d+)*)/g;
-const foreign = /\b(RFC|X\.\d+|NIST|W3C|PNG|Part|FIPS|SP|EIP|BIP|SEC|TCG|OCI|MQTT|PKCS|ISO|IEEE|Paper|design|notes|threats|Recommendation|specification of)\b[^;()§]*(§[^;()]*)?$/i;
+const foreign =
+  /\b(RFC|X\.\d+|NIST|W3C|PNG|Part|FIPS|SP|EIP|BIP|SEC|TCG|OCI|MQTT|PKCS|ISO|IEEE|Paper|design|notes|threats|Recommendation|specification of)\b[^;()§]*(§[^;()]*)?$/i;
 const heading = /^#{1,6}\s+(?:§\s?)?(\d+(?:\.\d+)*)\.?\s/gm;
 
 export function judgeWords(texts: readonly Text[]): Finding[] {
   return texts.flatMap(({ path, text }) => [
     ...perLine(path, text, unfinished, (word) => [`says ${word}`, 'finish it or leave it out']),
-    ...perLine(path, text, machinePath, (word) => [`names a path of one machine (${word.trim()})`, 'derive the path, or take it as a setting']),
+    ...perLine(path, text, machinePath, (word) => [
+      `names a path of one machine (${word.trim()})`,
+      'derive the path, or take it as a setting',
+    ]),
     ...perLine(path, text, packageHost, (word) => [`names a package host (${word})`, 'leave the choice of the host to the machine']),
   ]);
 }

@@ -45,7 +45,11 @@ function needsIn(effects: readonly FetchEffect[]): BlobNeed[] {
 
 function answer(blob: Uint8Array, need: BlobNeed, atMs = 0): FetchEvent {
   const { offset, bytes } = servedRange(need, blob.length);
-  return { event: 'chunkReceived', atMs, chunk: { chunk: 'content', digest: need.digest, offset, total: blob.length, content: blob.subarray(offset, offset + bytes) } };
+  return {
+    event: 'chunkReceived',
+    atMs,
+    chunk: { chunk: 'content', digest: need.digest, offset, total: blob.length, content: blob.subarray(offset, offset + bytes) },
+  };
 }
 
 /** Answers asks in the order that `pick` chooses until none is open. */
@@ -81,7 +85,10 @@ describe('fetching a blob in pieces (§8)', () => {
     const blob = blobOf(20 * piece + 17);
     const asker = new Asker({ digest: blobDigest(blob), bytes: blob.length });
     asker.take({ event: 'connected', atMs: 0 });
-    assert.equal(serve(asker, blob, (needs) => needs.length - 1), LIMITS.chunksInFlightMax);
+    assert.equal(
+      serve(asker, blob, (needs) => needs.length - 1),
+      LIMITS.chunksInFlightMax,
+    );
     assert.deepEqual(Uint8Array.from(asker.written), blob);
   });
 
@@ -91,7 +98,14 @@ describe('fetching a blob in pieces (§8)', () => {
     const [first] = needsIn(asker.take({ event: 'connected', atMs: 0 })) as [BlobNeed];
     asker.take(answer(blob, first));
     assert.deepEqual(asker.take(answer(blob, first)), []);
-    assert.deepEqual(asker.take({ event: 'chunkReceived', atMs: 0, chunk: { chunk: 'content', digest: first.digest, offset: 7, total: blob.length, content: blob.subarray(7, 8) } }), []);
+    assert.deepEqual(
+      asker.take({
+        event: 'chunkReceived',
+        atMs: 0,
+        chunk: { chunk: 'content', digest: first.digest, offset: 7, total: blob.length, content: blob.subarray(7, 8) },
+      }),
+      [],
+    );
     assert.deepEqual(Uint8Array.from(asker.written), blob.subarray(0, piece));
   });
 
@@ -99,7 +113,10 @@ describe('fetching a blob in pieces (§8)', () => {
     const blob = blobOf(5 * piece);
     const asker = new Asker({ digest: blobDigest(blob), bytes: blob.length }, blob.subarray(0, 2 * piece + 100));
     const needs = needsIn(asker.take({ event: 'connected', atMs: 0 }));
-    assert.deepEqual(needs.map(({ offset }) => offset), [2 * piece, 3 * piece, 4 * piece]);
+    assert.deepEqual(
+      needs.map(({ offset }) => offset),
+      [2 * piece, 3 * piece, 4 * piece],
+    );
     serve(asker, blob);
     assert.deepEqual(Uint8Array.from(asker.written), blob);
   });
@@ -145,16 +162,24 @@ describe('fetching a blob in pieces (§8)', () => {
 
   test('a blob that is missing, of another size or too large is refused', () => {
     const digest = blobDigest(blobOf(1));
-    const failures = ([
-      [{ bytes: 10 }, { chunk: 'missing', digest }],
-      [{ bytes: 10 }, { chunk: 'content', digest, offset: 0, total: 11, content: new Uint8Array(11) }],
-      [{ bytesMax: 10 }, { chunk: 'content', digest, offset: 0, total: 11, content: new Uint8Array(11) }],
-    ] as const).map(([known, chunk]) => {
+    const failures = (
+      [
+        [{ bytes: 10 }, { chunk: 'missing', digest }],
+        [{ bytes: 10 }, { chunk: 'content', digest, offset: 0, total: 11, content: new Uint8Array(11) }],
+        [{ bytesMax: 10 }, { chunk: 'content', digest, offset: 0, total: 11, content: new Uint8Array(11) }],
+      ] as const
+    ).map(([known, chunk]) => {
       const asker = new Asker({ digest, ...known });
       asker.take({ event: 'connected', atMs: 0 });
-      return asker.take({ event: 'chunkReceived', chunk, atMs: 0 }).map((effect) => (effect.effect === 'fail' ? effect.reason : effect.effect));
+      return asker
+        .take({ event: 'chunkReceived', chunk, atMs: 0 })
+        .map((effect) => (effect.effect === 'fail' ? effect.reason : effect.effect));
     });
-    assert.deepEqual(failures, [['discard', 'missing'], ['discard', 'wrong'], ['discard', 'too-large']]);
+    assert.deepEqual(failures, [
+      ['discard', 'missing'],
+      ['discard', 'wrong'],
+      ['discard', 'too-large'],
+    ]);
   });
 
   test('a piece shorter or longer than was asked for counts for nothing', () => {

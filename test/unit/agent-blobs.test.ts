@@ -11,12 +11,17 @@ import { RunFolders, type RunRecord } from '../../hpc-agent/run-record.ts';
 import { claimStateFolder } from '../../hpc-agent/single-agent.ts';
 
 let folder: string;
-beforeEach(() => { folder = mkdtempSync(path.join(os.tmpdir(), 'capstan-blobs-')); });
-afterEach(() => { rmSync(folder, { recursive: true }); });
+beforeEach(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'capstan-blobs-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
 
 describe('the blobs of a box', () => {
   let nowMs = 1_000_000_000_000;
-  const open = (cacheBytesMax: number) => BlobStore.open({ folder: path.join(folder, 'blobs'), cacheBytesMax, nowMs: () => (nowMs += 1_000) });
+  const open = (cacheBytesMax: number) =>
+    BlobStore.open({ folder: path.join(folder, 'blobs'), cacheBytesMax, nowMs: () => (nowMs += 1_000) });
 
   async function keep(store: BlobStore, content: string) {
     const file = path.join(folder, 'source');
@@ -38,16 +43,25 @@ describe('the blobs of a box', () => {
     const store = await open(8);
     const [a, b, c] = [await keep(store, 'aaaa'), await keep(store, 'bbbb'), await keep(store, 'cccc')];
     await store.clear();
-    assert.deepEqual([a, b, c].map((digest) => store.has(digest)), [true, true, true]);
+    assert.deepEqual(
+      [a, b, c].map((digest) => store.has(digest)),
+      [true, true, true],
+    );
     for (const digest of [a, b, c]) store.release(digest);
     store.hold(a);
     store.release(a);
     await store.tidy();
-    assert.deepEqual([a, b, c].map((digest) => store.has(digest)), [true, false, true]);
+    assert.deepEqual(
+      [a, b, c].map((digest) => store.has(digest)),
+      [true, false, true],
+    );
     assert.ok(!existsSync(store.pathOf(b)));
     store.hold(c);
     await store.clear();
-    assert.deepEqual([a, c].map((digest) => store.has(digest)), [false, true]);
+    assert.deepEqual(
+      [a, c].map((digest) => store.has(digest)),
+      [false, true],
+    );
   });
 
   test('held twice are free after they were released twice', async () => {

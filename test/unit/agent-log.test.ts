@@ -7,12 +7,20 @@ import { plainNote } from '../../hpc-agent/voice.ts';
 
 function lineOf(fields: Record<string, string | number | boolean>): string {
   const lines: string[] = [];
-  lineLog((line) => { lines.push(line); }, () => 0)('event', fields);
+  lineLog(
+    (line) => {
+      lines.push(line);
+    },
+    () => 0,
+  )('event', fields);
   return lines.join('|');
 }
 
 test('a line has a moment, a word and fields', () => {
-  assert.equal(lineOf({ run: 'ab.1', count: 3, detail: 'two words' }), '1970-01-01T00:00:00.000Z event run=ab.1 count=3 detail="two words"');
+  assert.equal(
+    lineOf({ run: 'ab.1', count: 3, detail: 'two words' }),
+    '1970-01-01T00:00:00.000Z event run=ab.1 count=3 detail="two words"',
+  );
 });
 
 test('foreign text stays on its line, is short and can steer no terminal', () => {

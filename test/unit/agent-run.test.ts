@@ -73,41 +73,68 @@ describe('a run of a capsule (§6.4)', () => {
     const cancelled: RunEvent = { event: 'cancelled', reason: 'deadline', atMs: 250 };
     const inLine = draftOf(after([cancelled]).effects);
     assert.deepEqual(inLine.outcome, { outcome: 'failed', reason: 'deadline', detail: 'stopped before it started' });
-    const refused: RunEvent = { event: 'inputRefused', outcome: { outcome: 'failed', reason: 'blob-missing', detail: 'given up' }, atMs: 260 };
+    const refused: RunEvent = {
+      event: 'inputRefused',
+      outcome: { outcome: 'failed', reason: 'blob-missing', detail: 'given up' },
+      atMs: 260,
+    };
     const fetching = after([{ event: 'placeGiven' }, cancelled, refused]);
     assert.deepEqual(draftOf(fetching.effects).outcome, inLine.outcome);
     const killed: Ending = { ...exited, outcome: { outcome: 'killed', reason: 'cancelled-by-client' } };
     const running = after([...toRunning, cancelled, { event: 'ended', ending: killed, atMs: 270 }]);
-    assert.deepEqual(draftOf(running.effects), { ...killed, outcome: { outcome: 'killed', reason: 'deadline' }, startedAtMs: 200, endedAtMs: 270 });
+    assert.deepEqual(draftOf(running.effects), {
+      ...killed,
+      outcome: { outcome: 'killed', reason: 'deadline' },
+      startedAtMs: 200,
+      endedAtMs: 270,
+    });
     for (const story of [fetching, running]) assert.equal(story.effects.filter(({ effect }) => effect === 'stop').length, 1);
   });
 
   test('that was told to stop just as its input was complete does not start', () => {
-    const { run, effects } = after([{ event: 'placeGiven' }, { event: 'cancelled', reason: 'cancelled-by-client', atMs: 250 }, { event: 'inputFetched', atMs: 251 }]);
+    const { run, effects } = after([
+      { event: 'placeGiven' },
+      { event: 'cancelled', reason: 'cancelled-by-client', atMs: 250 },
+      { event: 'inputFetched', atMs: 251 },
+    ]);
     assert.equal(run.state, 'closing');
     assert.ok(!effects.some(({ effect }) => effect === 'start'));
   });
 
   test('that exited before the stop reached it has exited', () => {
-    const { effects } = after([...toRunning, { event: 'cancelled', reason: 'deadline', atMs: 250 }, { event: 'ended', ending: exited, atMs: 270 }]);
+    const { effects } = after([
+      ...toRunning,
+      { event: 'cancelled', reason: 'deadline', atMs: 250 },
+      { event: 'ended', ending: exited, atMs: 270 },
+    ]);
     assert.deepEqual(draftOf(effects).outcome, exited.outcome);
   });
 
   test('whose agent is stopping ends as agent-restarted, which the device tries again', () => {
     const killed: Ending = { ...exited, outcome: { outcome: 'killed', reason: 'cancelled-by-client' } };
     const { effects } = after([...toRunning, { event: 'agentStopping', atMs: 250 }, { event: 'ended', ending: killed, atMs: 270 }]);
-    assert.deepEqual(draftOf(effects).outcome, { outcome: 'failed', reason: 'agent-restarted', detail: 'the agent of the box was stopped or restarted during the run' });
+    assert.deepEqual(draftOf(effects).outcome, {
+      outcome: 'failed',
+      reason: 'agent-restarted',
+      detail: 'the agent of the box was stopped or restarted during the run',
+    });
   });
 
   test('that an earlier agent left unreported is reported as agent-restarted; a reported one keeps its bytes', () => {
-    for (const record of [{ stage: 'assigned', capsule, assignedAtMs: 100 }, { stage: 'running', capsule, startedAtMs: 200 }] as const) {
+    for (const record of [
+      { stage: 'assigned', capsule, assignedAtMs: 100 },
+      { stage: 'running', capsule, startedAtMs: 200 },
+    ] as const) {
       const { run, effects } = after([{ event: 'agentRestarted', atMs: 900 }], { run: restoreRun(record), effects: [] });
       assert.equal(run.state, 'closing');
       assert.equal(draftOf(effects).outcome.outcome, 'failed');
       assert.equal(draftOf(effects).startedAtMs, record.stage === 'running' ? 200 : 900);
       assert.equal(draftOf(effects).endedAtMs, 900);
     }
-    const restored = after([{ event: 'agentRestarted', atMs: 900 }, { event: 'connected' }], { run: restoreRun({ stage: 'reported', report }), effects: [] });
+    const restored = after([{ event: 'agentRestarted', atMs: 900 }, { event: 'connected' }], {
+      run: restoreRun({ stage: 'reported', report }),
+      effects: [],
+    });
     assert.deepEqual(restored.effects, [
       { effect: 'repeatAfter', waitMs: 10_000 },
       { effect: 'say', state: 'reported' },

@@ -51,11 +51,22 @@ test('numbers are told as people read them', () => {
   assert.deepEqual([12, 1_500, 61_000, 3_661_000].map(durationText), ['12 ms', '1.5 s', '1 min 1 s', '1 h 1 min']);
   assert.equal(progressBar(1, 4, 8), '[##------]  25 %');
   assert.equal(progressBar(0, 0, 4), '[####] 100 %');
-  assert.equal(table([['a', 'bb', 'c'], ['ddd', 'e']]), '  a    bb  c\n  ddd  e');
+  assert.equal(
+    table([
+      ['a', 'bb', 'c'],
+      ['ddd', 'e'],
+    ]),
+    '  a    bb  c\n  ddd  e',
+  );
 });
 
 describe('a command line', () => {
-  const declaration = { name: 'demo', summary: 'Shows.', operands: ['FILE', '[MORE]'], options: { out: { value: 'DIR', short: 'o', help: 'where to' }, fast: { help: 'soon' } } } as const;
+  const declaration = {
+    name: 'demo',
+    summary: 'Shows.',
+    operands: ['FILE', '[MORE]'],
+    options: { out: { value: 'DIR', short: 'o', help: 'where to' }, fast: { help: 'soon' } },
+  } as const;
 
   test('gives operands and options with their types, in any order', () => {
     assert.deepEqual(readLine(declaration, ['--fast', 'a', '-o', 'x', 'b']), { operands: ['a', 'b'], options: { out: 'x', fast: true } });
@@ -72,12 +83,18 @@ describe('a command line', () => {
       [[], /FILE is missing/],
       [['a', 'b', 'c'], /"c" is one word too many/],
     ] as const) {
-      assert.throws(() => readLine(declaration, line), (error) => error instanceof UsageError && sentence.test(error.message));
+      assert.throws(
+        () => readLine(declaration, line),
+        (error) => error instanceof UsageError && sentence.test(error.message),
+      );
     }
   });
 
   test('has a help text from its declaration', () => {
-    assert.equal(commandHelp(declaration, 'npm run demo --'), 'Shows.\n\nusage: npm run demo -- FILE [MORE] [-o, --out DIR] [--fast]\n\n  -o, --out DIR  where to\n  --fast         soon\n  --help         this text');
+    assert.equal(
+      commandHelp(declaration, 'npm run demo --'),
+      'Shows.\n\nusage: npm run demo -- FILE [MORE] [-o, --out DIR] [--fast]\n\n  -o, --out DIR  where to\n  --fast         soon\n  --help         this text',
+    );
   });
 });
 

@@ -52,20 +52,25 @@ describe('the command line', () => {
   test('help names every command, and each command has its own', async () => {
     const { stdout, status } = await capsule('--help');
     assert.equal(status, 0);
-    for (const name of ['submit', 'status', 'logs', 'result', 'cancel', 'verify', 'list']) assert.match(stdout, new RegExp(`^  ${name} ?`, 'm'));
+    for (const name of ['submit', 'status', 'logs', 'result', 'cancel', 'verify', 'list'])
+      assert.match(stdout, new RegExp(`^  ${name} ?`, 'm'));
     const help = await capsule('submit', '--help');
     assert.match(help.stdout, /usage: npm run capsule -- submit FILE .*--no-wait/);
     assert.equal(help.status, 0);
   });
 
-  test('an unknown option is refused with the nearest right one', () => refuses(['submit', 'x', '--no-wiat'], /submit has no option --no-wiat; did you mean "--no-wait"\?/));
-  test('an unknown command is refused with the nearest right one', () => refuses(['sumbit', 'x'], /no command "sumbit"; did you mean "submit"\?/));
+  test('an unknown option is refused with the nearest right one', () =>
+    refuses(['submit', 'x', '--no-wiat'], /submit has no option --no-wiat; did you mean "--no-wait"\?/));
+  test('an unknown command is refused with the nearest right one', () =>
+    refuses(['sumbit', 'x'], /no command "sumbit"; did you mean "submit"\?/));
   test('an option without its value is refused', () => refuses(['list', '--state'], /--state needs a value/));
   test('a missing operand is named', () => refuses(['status'], /ID is missing: status ID/));
   test('a word too many is named', () => refuses(['status', 'aa', 'bb'], /"bb" is one word too many/));
   test('options that contradict each other are refused', () => refuses(['submit', 'x', '--watch', '--no-wait'], /contradict each other/));
-  test('an id that is none is refused', () => refuses(['status', 'zebra'], /"zebra" is not a capsule's id: an id has 32 hexadecimal digits/));
-  test('an id that is not known here is refused', () => refuses(['result', 'abc'], /no capsule submitted from \.capstan has an id that begins with abc/));
+  test('an id that is none is refused', () =>
+    refuses(['status', 'zebra'], /"zebra" is not a capsule's id: an id has 32 hexadecimal digits/));
+  test('an id that is not known here is refused', () =>
+    refuses(['result', 'abc'], /no capsule submitted from \.capstan has an id that begins with abc/));
 });
 
 describe('the manifest (§7.1)', () => {
@@ -93,7 +98,10 @@ describe('the manifest (§7.1)', () => {
   });
 
   test('a value of the wrong kind is refused with line and key', async () => {
-    const path = await manifest('kind.json', '{\n  "capsule": 1,\n  "runtime": "node",\n  "entry": "a.js",\n  "limits": { "wallSeconds": "long" }\n}\n');
+    const path = await manifest(
+      'kind.json',
+      '{\n  "capsule": 1,\n  "runtime": "node",\n  "entry": "a.js",\n  "limits": { "wallSeconds": "long" }\n}\n',
+    );
     await refuses(['submit', path], /kind\.json, line 5: limits\.wallSeconds is "long"; it must be a whole number/);
   });
 
@@ -103,12 +111,18 @@ describe('the manifest (§7.1)', () => {
   });
 
   test('an alias that grows without end is refused', async () => {
-    const path = await manifest('bomb.yaml', `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`);
+    const path = await manifest(
+      'bomb.yaml',
+      `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`,
+    );
     await refuses(['submit', path], /bomb\.yaml, line 1: this is not YAML or JSON: .*alias/i);
   });
 
   test('numbers among the arguments and in the environment are the text that was written', async () => {
-    const path = await manifest('numbers.yaml', 'capsule: 1\nruntime: node\nentry: a.js\narguments: [--size, 640, 0x10, true, 1.50]\nenvironment:\n  THREADS: 4\n');
+    const path = await manifest(
+      'numbers.yaml',
+      'capsule: 1\nruntime: node\nentry: a.js\narguments: [--size, 640, 0x10, true, 1.50]\nenvironment:\n  THREADS: 4\n',
+    );
     const { written } = await readManifestFile(path);
     assert.deepEqual(written.arguments, ['--size', '640', '0x10', 'true', '1.50']);
     assert.deepEqual(written.environment, { THREADS: '4' });
@@ -117,20 +131,34 @@ describe('the manifest (§7.1)', () => {
   test('without a grid it says how to start one', async () => {
     await writeFile(join(folder, 'a.js'), '');
     const path = await manifest('fine.yaml', 'capsule: 1\nruntime: node\nentry: a.js\n');
-    await refuses(['submit', path], /there is no client in \.capstan\/clients: start a grid with `npm start`, or pair a client with `npm run pair`/, 1);
+    await refuses(
+      ['submit', path],
+      /there is no client in \.capstan\/clients: start a grid with `npm start`, or pair a client with `npm run pair`/,
+      1,
+    );
   });
 
   test('a device that is not there is said to be missing, with those that are', async () => {
     await mkdir(join(folder, 'state/clients/alpha/demo'), { recursive: true });
-    await refuses(['list', '--state', 'state', '--device', 'alhpa'], /--device alhpa: there is no such device here; did you mean "alpha"\?/);
+    await refuses(
+      ['list', '--state', 'state', '--device', 'alhpa'],
+      /--device alhpa: there is no such device here; did you mean "alpha"\?/,
+    );
   });
 
   test('a certificate that is none is said to be damaged', async () => {
     const profile = join(folder, 'dead/clients/alpha/demo');
     await mkdir(profile, { recursive: true });
     for (const name of ['key.pem', 'certificate.pem', 'ca.pem']) await writeFile(join(profile, name), '');
-    await writeFile(join(profile, 'connection.json'), JSON.stringify({ url: 'mqtts://127.0.0.1:1', device: 'alpha', network: '00'.repeat(32), client: 'demo' }));
-    await refuses(['list', '--state', 'dead'], /the key or a certificate in dead\/clients\/alpha\/demo is damaged; pair again with npm run pair/, 1);
+    await writeFile(
+      join(profile, 'connection.json'),
+      JSON.stringify({ url: 'mqtts://127.0.0.1:1', device: 'alpha', network: '00'.repeat(32), client: 'demo' }),
+    );
+    await refuses(
+      ['list', '--state', 'dead'],
+      /the key or a certificate in dead\/clients\/alpha\/demo is damaged; pair again with npm run pair/,
+      1,
+    );
   });
 });
 
@@ -153,7 +181,11 @@ describe('the files of a capsule', () => {
   }
 
   test('a folder means all files below it; the entry is among them; executable files stay so', async () => {
-    const root = await capsuleFolder('tree', { 'data/a.txt': 'a', 'data/deep/b.txt': 'b', 'run.sh': '', 'other.txt': '' }, 'files: [./data/, run.sh]\n');
+    const root = await capsuleFolder(
+      'tree',
+      { 'data/a.txt': 'a', 'data/deep/b.txt': 'b', 'run.sh': '', 'other.txt': '' },
+      'files: [./data/, run.sh]\n',
+    );
     await chmod(join(root, 'run.sh'), 0o755);
     assert.deepEqual(await collected(root), ['data/a.txt', 'data/deep/b.txt', 'main.js', 'run.sh*']);
   });
@@ -194,7 +226,8 @@ describe('the files of a capsule', () => {
 
 describe('where outputs are written', () => {
   test('no path leads out of the folder', async () => {
-    for (const path of ['../x', 'a/../../x', '/x', 'a//b', './x', 'a\\..\\x']) await assert.rejects(placeBelow(join(folder, 'out'), path), /leads elsewhere/);
+    for (const path of ['../x', 'a/../../x', '/x', 'a//b', './x', 'a\\..\\x'])
+      await assert.rejects(placeBelow(join(folder, 'out'), path), /leads elsewhere/);
     assert.equal(await placeBelow(join(folder, 'out'), 'a/b.txt'), join(folder, 'out/a/b.txt'));
   });
 
@@ -221,5 +254,6 @@ describe('verify (§9.2)', () => {
     await refuses(['verify', 'receipt.cbor', '--network', 'network.cbor'], /network\.cbor is not a network file/);
   });
 
-  test('names a receipt that is not there', () => refuses(['verify', 'nothing.cbor'], /there is no file nothing\.cbor; verify takes a receipt\.cbor, or the id of a capsule/));
+  test('names a receipt that is not there', () =>
+    refuses(['verify', 'nothing.cbor'], /there is no file nothing\.cbor; verify takes a receipt\.cbor, or the id of a capsule/));
 });

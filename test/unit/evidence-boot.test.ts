@@ -40,8 +40,14 @@ test('registers are folds of SHA-256, as a TPM extends them (§3.3)', () => {
     const length = (part: Uint8Array) => Uint8Array.of(0, 0, 0, part.length);
     return sha256(Buffer.from(`capstan/1/${prefix}\0`), ...parts.flatMap((part) => [length(part), part]));
   };
-  const pcr14 = eventLog.reduce((pcr, event) => sha256(pcr, framed('measured-event', Buffer.from(event.kind), event.digest)), new Uint8Array(32));
-  const pcr8 = [operationalKey, Buffer.from('cap')].reduce<Uint8Array>((pcr, part) => sha256(pcr, framed('operational-key', part)), new Uint8Array(32));
+  const pcr14 = eventLog.reduce(
+    (pcr, event) => sha256(pcr, framed('measured-event', Buffer.from(event.kind), event.digest)),
+    new Uint8Array(32),
+  );
+  const pcr8 = [operationalKey, Buffer.from('cap')].reduce<Uint8Array>(
+    (pcr, part) => sha256(pcr, framed('operational-key', part)),
+    new Uint8Array(32),
+  );
   assert.deepEqual(registers, { pcr8, pcr14 });
 });
 
@@ -54,7 +60,11 @@ for (const [what, shown, reason] of [
   ['a zero PCR 14', { registers: { ...registers, pcr14: zeroRegister } }, 'registers-zero'],
   ['another order', { eventLog: eventLog.toReversed() }, 'event-log-differs'],
   ['a cap alone', { registers: { ...registers, pcr8: extendRegister(zeroRegister, operationalKeyCap) } }, 'operational-key-differs'],
-  ['no cap', { registers: { ...registers, pcr8: extendRegister(zeroRegister, operationalKeyExtension(operationalKey)) } }, 'operational-key-not-capped'],
+  [
+    'no cap',
+    { registers: { ...registers, pcr8: extendRegister(zeroRegister, operationalKeyExtension(operationalKey)) } },
+    'operational-key-not-capped',
+  ],
   ['another operational key', { operationalKey: digest(8) }, 'operational-key-differs'],
 ] as const satisfies readonly (readonly [string, Partial<Parameters<typeof judgeMeasuredBoot>[0]>, string])[]) {
   test(`${what} is refused (§3.3)`, () => {
@@ -81,7 +91,8 @@ test('a program that was killed at any point of measuring goes on with what is l
   const all = extensionsOf(record);
   let reached: Registers = { pcr8: zeroRegister, pcr14: zeroRegister };
   for (const [done, { pcr, digest: next }] of all.entries()) {
-    reached = pcr === 14 ? { ...reached, pcr14: extendRegister(reached.pcr14, next) } : { ...reached, pcr8: extendRegister(reached.pcr8, next) };
+    reached =
+      pcr === 14 ? { ...reached, pcr14: extendRegister(reached.pcr14, next) } : { ...reached, pcr8: extendRegister(reached.pcr8, next) };
     const decision = decideBoot(eventLog, { registers: reached, resetCount: 4, record });
     assert.deepEqual(decision, { action: 'continue', record, remaining: all.slice(done + 1) });
   }
@@ -92,7 +103,11 @@ for (const [what, changes, detail] of [
   ['without a record', { record: undefined }, /extended by something else/],
   ['with the record of another reset', { resetCount: 5 }, /extended by something else/],
   ['with other values', { registers: { ...registers, pcr14: digest(7) } }, /does not hold what this device measured/],
-  ['with one extension too many', { registers: { ...registers, pcr8: extendRegister(registers.pcr8, digest(7)) } }, /does not hold what this device measured/],
+  [
+    'with one extension too many',
+    { registers: { ...registers, pcr8: extendRegister(registers.pcr8, digest(7)) } },
+    /does not hold what this device measured/,
+  ],
 ] as const satisfies readonly (readonly [string, Partial<Parameters<typeof decideBoot>[1]>, RegExp])[]) {
   test(`extended registers ${what} are refused (§3.3)`, () => {
     const decision = decideBoot(eventLog, { registers, resetCount: 4, record, ...changes });
@@ -103,7 +118,10 @@ for (const [what, changes, detail] of [
 
 test('a changed addon under the same reset is refused by its name (§3.3)', () => {
   const planned = eventLog.map((event) => (event.kind === 'addon' ? { ...event, digest: digest(6) } : event));
-  assert.deepEqual(decideBoot(planned, { registers, resetCount: 4, record }), { action: 'refuse', detail: 'the addon is not the one that was measured since the TPM was reset' });
+  assert.deepEqual(decideBoot(planned, { registers, resetCount: 4, record }), {
+    action: 'refuse',
+    detail: 'the addon is not the one that was measured since the TPM was reset',
+  });
 });
 
 test('the firmware’s digest depends on every path and every byte, and on nothing else (§3.3)', async (t) => {

@@ -37,13 +37,25 @@ for (const [rule, now, expected] of [
   ['Clock set forward is nothing', { timeMs: 180_000, clockMs: 9_000_000, ...later }, 'same-boot'],
   ['Time that goes back under one count is quarantined', { timeMs: 59_000, ...later }, 'time-went-back'],
   ['late evidence of one boot is no attack', { timeMs: 59_000, beaconIssuedAtMs: start - 120_000 }, 'superseded'],
-  ['a second operational key under one count is quarantined, whenever it was made', { operationalKey: key(3), beaconIssuedAtMs: start - 120_000 }, 'second-operational-key'],
-  ['a higher reset count is an explained reset, though the restart count begins again', { resetCount: 8, restartCount: 0, timeMs: 5, operationalKey: key(3), ...later }, 'explained-reset'],
+  [
+    'a second operational key under one count is quarantined, whenever it was made',
+    { operationalKey: key(3), beaconIssuedAtMs: start - 120_000 },
+    'second-operational-key',
+  ],
+  [
+    'a higher reset count is an explained reset, though the restart count begins again',
+    { resetCount: 8, restartCount: 0, timeMs: 5, operationalKey: key(3), ...later },
+    'explained-reset',
+  ],
   ['a higher restart count is an explained reset', { restartCount: 2, timeMs: 5, operationalKey: key(3), ...later }, 'explained-reset'],
   ['a lower reset count with a newer beacon is quarantined', { resetCount: 6, restartCount: 9, ...later }, 'reset-count-went-back'],
   ['a lower restart count with a newer beacon is quarantined', { restartCount: 0, ...later }, 'restart-count-went-back'],
   ['late evidence of an earlier boot is no attack', { resetCount: 6, beaconIssuedAtMs: start - 1 }, 'superseded'],
-  ['a new attestation key begins a new history', { attestationKeyDigest: key(9), resetCount: 0, timeMs: 1, ...later }, 'new-attestation-key'],
+  [
+    'a new attestation key begins a new history',
+    { attestationKeyDigest: key(9), resetCount: 0, timeMs: 1, ...later },
+    'new-attestation-key',
+  ],
 ] as const satisfies readonly (readonly [string, Partial<ClockState>, string])[]) {
   test(`${rule} (§3.7)`, () => assert.equal(outcome(judgeContinuity(after(state()), state(now))), expected));
 }
@@ -54,7 +66,8 @@ test('the first evidence begins the history (§3.7)', () => {
 
 test('evidence of an earlier boot counts against a device only if its beacon is newer than our sight of the later boot, by more than clocks may differ (§3.7)', () => {
   const memory = after(state());
-  const at = (beaconIssuedAtMs: number) => outcome(judgeContinuity(memory, state({ resetCount: 6, beaconIssuedAtMs, seenAtMs: beaconIssuedAtMs })));
+  const at = (beaconIssuedAtMs: number) =>
+    outcome(judgeContinuity(memory, state({ resetCount: 6, beaconIssuedAtMs, seenAtMs: beaconIssuedAtMs })));
   const edge = state().seenAtMs + LIMITS.clockSkewMaxMs;
   assert.deepEqual([at(edge), at(edge + 1)], ['superseded', 'reset-count-went-back']);
 });
@@ -87,7 +100,13 @@ test('of two copies that both go on attesting, one is caught at the latest with 
   for (let round = 0; round < 3; round += 1) {
     const beaconIssuedAtMs = start + round * 120_000;
     for (const resetCount of [7, 8]) {
-      const now = state({ resetCount, operationalKey: key(resetCount), timeMs: 60_000 + round * 120_000, beaconIssuedAtMs, seenAtMs: beaconIssuedAtMs + 1_000 });
+      const now = state({
+        resetCount,
+        operationalKey: key(resetCount),
+        timeMs: 60_000 + round * 120_000,
+        beaconIssuedAtMs,
+        seenAtMs: beaconIssuedAtMs + 1_000,
+      });
       const verdict = judgeContinuity(memory, now);
       seen.push(outcome(verdict));
       if (verdict.status === 'continuous') memory = verdict.memory;

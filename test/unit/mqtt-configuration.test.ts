@@ -26,10 +26,18 @@ const plan = {
 };
 
 test('every listener on the network speaks TLS 1.3 and has its own rights; strangers are let in at pairing only', () => {
-  const listeners = [deviceBrokerFiles(plan), pairingBrokerFiles(plan)].flatMap((files) => (files.get('mosquitto.conf') ?? '').split('\n\n').slice(1));
+  const listeners = [deviceBrokerFiles(plan), pairingBrokerFiles(plan)].flatMap((files) =>
+    (files.get('mosquitto.conf') ?? '').split('\n\n').slice(1),
+  );
   const summary = listeners.map((text) => {
     const value = (key: string): string | undefined => new RegExp(`^${key} (.*)$`, 'm').exec(text)?.[1];
-    return [value('listener'), value('tls_version'), value('require_certificate'), value('allow_anonymous'), value('acl_file')?.split('/').at(-1)];
+    return [
+      value('listener'),
+      value('tls_version'),
+      value('require_certificate'),
+      value('allow_anonymous'),
+      value('acl_file')?.split('/').at(-1),
+    ];
   });
   const local = ['0 /state/broker/firmware.sock', undefined, undefined, 'true', 'local.rights'];
   assert.deepEqual(summary, [

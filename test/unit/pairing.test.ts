@@ -1,7 +1,17 @@
 /** The judgement of pairing messages, without keys, files or a broker. Specification §5.6. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatInvitation, judgePairingAnswer, judgePairingRequest, objectionToName, parseInvitation, refusePairing, sealPairingGrant, sealPairingRequest, type Invitation } from '#protocol/pairing.ts';
+import {
+  formatInvitation,
+  judgePairingAnswer,
+  judgePairingRequest,
+  objectionToName,
+  parseInvitation,
+  refusePairing,
+  sealPairingGrant,
+  sealPairingRequest,
+  type Invitation,
+} from '#protocol/pairing.ts';
 
 const invitation: Invitation = {
   version: 1,
@@ -33,7 +43,10 @@ test('a request for another name, kind or invitation is refused although the tok
 });
 
 test('a box without a key for what it signs is refused', () => {
-  assert.equal(reasonOf(judgePairingRequest(sealPairingRequest(invitation, { publicKey: keys.publicKey }), invitation, 0)), 'unsuitable-key');
+  assert.equal(
+    reasonOf(judgePairingRequest(sealPairingRequest(invitation, { publicKey: keys.publicKey }), invitation, 0)),
+    'unsuitable-key',
+  );
 });
 
 test('every changed byte of a request is refused', () => {
@@ -63,10 +76,12 @@ test('an answer counts for its request and with its token only; a request is no 
 test('an invitation is read back from its line; a cut, changed or foreign line is not', () => {
   const line = formatInvitation(invitation);
   assert.deepEqual(parseInvitation(`\n ${line} \n`), { status: 'decoded', value: invitation });
-  for (const wrong of [line.slice(1), line.slice(0, -4), `${line}AAAA`, `${line}=`, '', 'x'.repeat(99_999)]) assert.equal(parseInvitation(wrong).status, 'malformed');
+  for (const wrong of [line.slice(1), line.slice(0, -4), `${line}AAAA`, `${line}=`, '', 'x'.repeat(99_999)])
+    assert.equal(parseInvitation(wrong).status, 'malformed');
 });
 
 test('names that mean something else, and what can stand in no topic, are no names', () => {
   assert.equal(objectionToName('render-box-2'), undefined);
-  for (const name of ['device', 'peer', 'operator', '', 'A', '-a', 'a-', 'a/b', '+', '#', '%u', 'a\n', 'é', 'a'.repeat(33), '..']) assert.notEqual(objectionToName(name), undefined, name);
+  for (const name of ['device', 'peer', 'operator', '', 'A', '-a', 'a-', 'a/b', '+', '#', '%u', 'a\n', 'é', 'a'.repeat(33), '..'])
+    assert.notEqual(objectionToName(name), undefined, name);
 });

@@ -11,8 +11,18 @@ import { crc32, inflateSync } from 'node:zlib';
 const folder = fileURLToPath(new URL('../../scripts/sample/', import.meta.url));
 const program = join(folder, 'path-tracer.js');
 
-type Scene = { image: { width: number; height: number; samples: number; seed: number }; shapes: Record<string, unknown>[]; [name: string]: unknown };
-type Drawing = { readonly status: number | null; readonly picture: Buffer | undefined; readonly stdout: string; readonly stderr: string; readonly progress: string };
+type Scene = {
+  image: { width: number; height: number; samples: number; seed: number };
+  shapes: Record<string, unknown>[];
+  [name: string]: unknown;
+};
+type Drawing = {
+  readonly status: number | null;
+  readonly picture: Buffer | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly progress: string;
+};
 
 function smallScene(): Scene {
   const scene = JSON.parse(readFileSync(join(folder, 'scene.json'), 'utf8')) as Scene;
@@ -25,7 +35,11 @@ function drawScene(scene: unknown, channel: 'pipe' | 'ignore' = 'pipe'): Drawing
     const file = join(out, 'scene.json');
     writeFileSync(file, JSON.stringify(scene));
     const environment = { CAPSTAN_OUT: join(out, 'out') };
-    const { status, stdout, stderr, output } = spawnSync(process.execPath, [program, file], { env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe', channel] });
+    const { status, stdout, stderr, output } = spawnSync(process.execPath, [program, file], {
+      env: environment,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe', channel],
+    });
     const picture = join(out, 'out/picture.png');
     return { status, stdout, stderr, progress: output[3] ?? '', picture: existsSync(picture) ? readFileSync(picture) : undefined };
   } finally {
@@ -54,27 +68,48 @@ test('another seed, another shape and another number of samples give another pic
 
 test('the picture is a PNG of the size that the scene asks for, and not of one colour', () => {
   const chunks = readChunks(drawScene(smallScene()).picture ?? Buffer.alloc(0));
-  assert.deepEqual(chunks.map(({ name }) => name), ['IHDR', 'IDAT', 'IEND']);
+  assert.deepEqual(
+    chunks.map(({ name }) => name),
+    ['IHDR', 'IDAT', 'IEND'],
+  );
   const [head, data] = chunks;
-  assert.deepEqual([head?.content.readUInt32BE(0), head?.content.readUInt32BE(4), ...(head?.content.subarray(8) ?? [])], [32, 18, 8, 2, 0, 0, 0]);
+  assert.deepEqual(
+    [head?.content.readUInt32BE(0), head?.content.readUInt32BE(4), ...(head?.content.subarray(8) ?? [])],
+    [32, 18, 8, 2, 0, 0, 0],
+  );
   const rows = inflateSync(data?.content ?? Buffer.alloc(0));
   assert.equal(rows.length, 18 * (1 + 32 * 3));
   assert.ok(new Set(rows).size > 64);
 });
 
 test('progress comes as lines of JSON that rise to 1', () => {
-  const lines = drawScene(smallScene()).progress.trim().split('\n').map((line) => JSON.parse(line) as { progress: number; note: string });
+  const lines = drawScene(smallScene())
+    .progress.trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { progress: number; note: string });
   assert.deepEqual(lines.at(-1), { progress: 1, note: 'row 18 of 18' });
-  assert.deepEqual(lines.map(({ progress }) => progress), lines.map(({ progress }) => progress).sort((a, b) => a - b));
+  assert.deepEqual(
+    lines.map(({ progress }) => progress),
+    lines.map(({ progress }) => progress).sort((a, b) => a - b),
+  );
 });
 
 const mistakes: readonly (readonly [unknown, RegExp])[] = [
   ['a text', /the scene must be an object/],
   [{ ...smallScene(), image: { width: 0 } }, /image\.width is 0; a whole number from 1 to 4096 is needed/],
   [{ ...smallScene(), shapes: [{ kind: 'sphere', material: 'cheese' }] }, /shapes\[0\]\.material is "cheese"; the materials are /],
-  [{ ...smallScene(), shapes: [{ kind: 'sphere', material: 'red', center: [0, 1], radius: 1 }] }, /shapes\[0\]\.center is \[0,1\]; three numbers are needed/],
-  [{ ...smallScene(), shapes: [{ kind: 'sphere', material: 'red', center: [0, 1, 0], radius: -1 }] }, /shapes\[0\]\.radius is -1; a number above 0 is needed/],
-  [{ ...smallScene(), shapes: [{ kind: 'cone', material: 'red' }] }, /shapes\[0\]\.kind is "cone"; sphere, plane, box, cylinder and ring are known/],
+  [
+    { ...smallScene(), shapes: [{ kind: 'sphere', material: 'red', center: [0, 1], radius: 1 }] },
+    /shapes\[0\]\.center is \[0,1\]; three numbers are needed/,
+  ],
+  [
+    { ...smallScene(), shapes: [{ kind: 'sphere', material: 'red', center: [0, 1, 0], radius: -1 }] },
+    /shapes\[0\]\.radius is -1; a number above 0 is needed/,
+  ],
+  [
+    { ...smallScene(), shapes: [{ kind: 'cone', material: 'red' }] },
+    /shapes\[0\]\.kind is "cone"; sphere, plane, box, cylinder and ring are known/,
+  ],
 ];
 
 for (const [scene, message] of mistakes) {
@@ -96,7 +131,7 @@ test('the manifest names files that are there, and the program imports nothing b
 function readChunks(png: Buffer): { name: string; content: Buffer }[] {
   assert.equal(png.subarray(0, 8).toString('latin1'), '\x89PNG\r\n\x1a\n');
   const chunks = [];
-  for (let at = 8; at < png.length; ) {
+  for (let at = 8; at < png.length;) {
     const size = png.readUInt32BE(at);
     const body = png.subarray(at + 4, at + 8 + size);
     assert.equal(crc32(body), png.readUInt32BE(at + 8 + size), 'the check sum of a chunk');

@@ -18,12 +18,16 @@ function judge(filter: Uint8Array, call: Call): number {
   const data = new DataView(new ArrayBuffer(64));
   data.setUint32(0, call.number, true);
   data.setUint32(4, call.audit, true);
-  (call.arguments ?? []).forEach((value, index) => { data.setBigUint64(16 + 8 * index, value, true); });
+  (call.arguments ?? []).forEach((value, index) => {
+    data.setBigUint64(16 + 8 * index, value, true);
+  });
   const program = new DataView(filter.buffer);
   let accumulator = 0;
   for (let at = 0; at * 8 < filter.length; at += 1) {
     const [code, operand] = [program.getUint16(at * 8, true), program.getUint32(at * 8 + 4, true)];
-    const jump = (condition: boolean) => { at += program.getUint8(at * 8 + (condition ? 2 : 3)); };
+    const jump = (condition: boolean) => {
+      at += program.getUint8(at * 8 + (condition ? 2 : 3));
+    };
     if (code === 0x06) return operand;
     if (code === 0x20) accumulator = data.getUint32(operand, true);
     else if (code === 0x15) jump(accumulator === operand);
@@ -62,7 +66,8 @@ for (const architecture of ['x64', 'arm64']) {
     test('clone makes processes and threads, and no namespaces', () => {
       const clone = (flags: bigint) => judge(filter, { number: processor.clone, audit, arguments: [flags] });
       assert.deepEqual([clone(17n), clone(0x3d0f00n)], [allowed, allowed]);
-      for (const flag of [0x00020000n, 0x02000000n, 0x04000000n, 0x08000000n, 0x10000000n, 0x20000000n, 0x40000000n]) assert.equal(clone(flag | 17n), refusedWith(1));
+      for (const flag of [0x00020000n, 0x02000000n, 0x04000000n, 0x08000000n, 0x10000000n, 0x20000000n, 0x40000000n])
+        assert.equal(clone(flag | 17n), refusedWith(1));
     });
 
     test('sockets are local, internet or routing ones', () => {

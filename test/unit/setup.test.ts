@@ -9,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-type Lock = Record<string, { version?: string; integrity?: string; os?: string | string[]; cpu?: string | string[]; libc?: string[]; optional?: boolean }>;
+type Lock = Record<
+  string,
+  { version?: string; integrity?: string; os?: string | string[]; cpu?: string | string[]; libc?: string[]; optional?: boolean }
+>;
 type System = { platform: string; arch: string };
 const load = async (name: string): Promise<unknown> => import(new URL(`../../scripts/setup/${name}.mjs`, import.meta.url).href);
 const { differingPackages, npmCommand } = (await load('npm-packages')) as {
@@ -22,7 +25,9 @@ const { installScript, progressIn, typed } = (await load('system-packages')) as 
   typed: (packages: readonly string[], withSudo: boolean) => string;
 };
 const { fitTimed } = (await load('report')) as { fitTimed: (text: string, time: string, columns?: number) => string };
-const { missingCapabilities } = (await load('capabilities')) as { missingCapabilities: (has?: (capability: { name: string }) => boolean) => { name: string; packages: string[] }[] };
+const { missingCapabilities } = (await load('capabilities')) as {
+  missingCapabilities: (has?: (capability: { name: string }) => boolean) => { name: string; packages: string[] }[];
+};
 const { requireSystem, requireWritable } = (await load('machine')) as {
   requireSystem: (platform: string, arch: string) => void;
   requireWritable: (folder: string | undefined) => void;
@@ -40,7 +45,10 @@ test('npm packages: one that is missing or of another version differs; one for a
     'node_modules/windows': { version: '1.0.0', integrity: 'e', os: ['win32'], optional: true },
     'node_modules/not-mac': { version: '1.0.0', integrity: 'f', os: ['!darwin'] },
   };
-  const installed: Lock = { 'node_modules/same': { version: '1.0.0', integrity: 'a' }, 'node_modules/older': { version: '1.9.0', integrity: 'b' } };
+  const installed: Lock = {
+    'node_modules/same': { version: '1.0.0', integrity: 'a' },
+    'node_modules/older': { version: '1.9.0', integrity: 'b' },
+  };
   assert.deepEqual(differingPackages(wanted, installed, linux), ['node_modules/older', 'node_modules/gone', 'node_modules/not-mac']);
 });
 
@@ -49,10 +57,27 @@ test('npm packages: npm ci is run by the npm and the Node that started the set-u
 });
 
 test('a system without Capstan is refused with what to do', () => {
-  assert.doesNotThrow(() => { requireSystem('linux', 'arm64'); });
-  assert.throws(() => { requireSystem('darwin', 'arm64'); }, { message: /runs on Linux/, advice: /virtual machine/ });
-  assert.throws(() => { requireSystem('win32', 'x64'); }, { advice: /wsl --install/ });
-  assert.throws(() => { requireSystem('linux', 'arm'); }, { message: /64-bit/ });
+  assert.doesNotThrow(() => {
+    requireSystem('linux', 'arm64');
+  });
+  assert.throws(
+    () => {
+      requireSystem('darwin', 'arm64');
+    },
+    { message: /runs on Linux/, advice: /virtual machine/ },
+  );
+  assert.throws(
+    () => {
+      requireSystem('win32', 'x64');
+    },
+    { advice: /wsl --install/ },
+  );
+  assert.throws(
+    () => {
+      requireSystem('linux', 'arm');
+    },
+    { message: /64-bit/ },
+  );
 });
 
 test('a capability that is missing names the packages that bring it, with the names of both Debian releases', () => {
@@ -64,7 +89,10 @@ test('the line to type for root is a line that a shell takes as it stands, and i
   for (const withSudo of [true, false]) {
     const line = typed(['swtpm', 'mosquitto'], withSudo);
     assert.equal(spawnSync('sh', ['-n', '-c', line]).status, 0, line);
-    assert.match(line, /apt-get install -y --no-install-recommends swtpm mosquitto && update-rc\.d mosquitto disable && service mosquitto stop/);
+    assert.match(
+      line,
+      /apt-get install -y --no-install-recommends swtpm mosquitto && update-rc\.d mosquitto disable && service mosquitto stop/,
+    );
   }
   assert.doesNotMatch(typed(['swtpm'], true), /update-rc\.d/);
 });
@@ -78,8 +106,15 @@ test('the live line shows what apt-get is at, and its time also where the termin
 });
 
 test('a checkout that this account cannot write to is refused with what to do', () => {
-  assert.doesNotThrow(() => { requireWritable(undefined); });
-  assert.throws(() => { requireWritable('/checkout/build'); }, { message: /cannot write to \/checkout\/build/, advice: /chown/ });
+  assert.doesNotThrow(() => {
+    requireWritable(undefined);
+  });
+  assert.throws(
+    () => {
+      requireWritable('/checkout/build');
+    },
+    { message: /cannot write to \/checkout\/build/, advice: /chown/ },
+  );
 });
 
 test('no service starts while packages are added, and the policy that sees to it goes away, also on a failure', () => {
@@ -96,11 +131,15 @@ test('a service policy that an interrupted set-up left behind is removed', () =>
   assert.deepEqual(runInstallScript('exit 0', left), { status: 0, during: 'ours', after: undefined });
 });
 
-test('--check on a ready machine changes nothing and says so', { skip: !existsSync(join(root, 'node_modules/.package-lock.json')) && 'not installed' }, () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--check'], { encoding: 'utf8' });
-  assert.match(stdout, /nothing is missing/, stderr);
-  assert.equal(status, 0);
-});
+test(
+  '--check on a ready machine changes nothing and says so',
+  { skip: !existsSync(join(root, 'node_modules/.package-lock.json')) && 'not installed' },
+  () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--check'], { encoding: 'utf8' });
+    assert.match(stdout, /nothing is missing/, stderr);
+    assert.equal(status, 0);
+  },
+);
 
 test('an unknown option is refused with the options that there are', () => {
   const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--chek'], { encoding: 'utf8' });

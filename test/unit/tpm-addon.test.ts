@@ -10,12 +10,33 @@ import { isTpmError } from '../../device/tpm/error.ts';
 const addon = loadAddon();
 
 test('the digest of the addon is that of the file that was loaded', async () => {
-  assert.equal(addon.sha256.toHex(), createHash('sha256').update(await readFile(addon.path)).digest('hex'));
+  assert.equal(
+    addon.sha256.toHex(),
+    createHash('sha256')
+      .update(await readFile(addon.path))
+      .digest('hex'),
+  );
 });
 
 test('a TPM that is not named is not looked for', async () => {
-  for (const tcti of ['', 'device', 'device:', 'swtpm', 'tpmrm0', 'cmd:cat', '/usr/lib/libc.so.6:x', 'device:/dev/tpmrm0\0', `device:${'x'.repeat(600)}`, undefined, 7, null]) {
-    await assert.rejects(addon.open(tcti as string), (error) => isTpmError(error) && error.layer === 'addon' && /nothing is guessed/.test(error.message));
+  for (const tcti of [
+    '',
+    'device',
+    'device:',
+    'swtpm',
+    'tpmrm0',
+    'cmd:cat',
+    '/usr/lib/libc.so.6:x',
+    'device:/dev/tpmrm0\0',
+    `device:${'x'.repeat(600)}`,
+    undefined,
+    7,
+    null,
+  ]) {
+    await assert.rejects(
+      addon.open(tcti as string),
+      (error) => isTpmError(error) && error.layer === 'addon' && /nothing is guessed/.test(error.message),
+    );
   }
 });
 
@@ -36,7 +57,8 @@ test('types of the binding have every method of the addon, with as many argument
 
 test('what could load crafted state into libtss2 is not bound', () => {
   const names = addon.signatures.map(({ name }) => name);
-  for (const name of ['TR_Deserialize', 'TR_Serialize', 'ContextLoad', 'ContextSave', 'FieldUpgradeStart']) assert.ok(!names.includes(name), name);
+  for (const name of ['TR_Deserialize', 'TR_Serialize', 'ContextLoad', 'ContextSave', 'FieldUpgradeStart'])
+    assert.ok(!names.includes(name), name);
 });
 
 function shapeOf({ inputs, outputs }: Signature): string {
@@ -47,12 +69,18 @@ function shapeOf({ inputs, outputs }: Signature): string {
 function declarationsIn(text: string): Map<string, string> {
   const body = text.slice(text.indexOf('export interface Esys'));
   const methods = [...body.matchAll(/^ {2}([A-Z]\w+)\(([\s\S]*?)\): Promise<([\s\S]*?)>;$/gm)];
-  return new Map(methods.map(([, name = '', parameters = '', result = '']) => [name, `${countArguments(parameters)} in, ${countResults(result)} out`]));
+  return new Map(
+    methods.map(([, name = '', parameters = '', result = '']) => [name, `${countArguments(parameters)} in, ${countResults(result)} out`]),
+  );
 }
 
 function countArguments(parameters: string): number {
   const sessions = /\.\.\.sessions: /.test(parameters) ? 3 : 0;
-  const named = parameters.replace(/\.\.\.sessions: (Sessions|\[[^\]]*\])/, '').replace('...call:', '').match(/\w+: /g) ?? [];
+  const named =
+    parameters
+      .replace(/\.\.\.sessions: (Sessions|\[[^\]]*\])/, '')
+      .replace('...call:', '')
+      .match(/\w+: /g) ?? [];
   return named.length + sessions;
 }
 

@@ -12,13 +12,25 @@ import { startService, type Service } from '../../../hpc-agent/service.ts';
 import { judgeShownKey, MemoryDevice } from './memory-device.ts';
 
 export const software: SoftwareState = {
-  agent: new Uint8Array(32), kernel: '6.1', commandLine: new Uint8Array(32), packages: new Uint8Array(32), bootId: 'boot', runtimes: [], isolation: ['none'],
+  agent: new Uint8Array(32),
+  kernel: '6.1',
+  commandLine: new Uint8Array(32),
+  packages: new Uint8Array(32),
+  bootId: 'boot',
+  runtimes: [],
+  isolation: ['none'],
 };
 
 export const usage = { wallMs: 12.5, cpuMs: 3, memoryBytesMax: 4096, processesMax: 1 };
 
 /** What a told executor does in a run: writes files into `out`, speaks through `events`, ends as it returns. */
-export type Play = (stage: { readonly job: PreparedJob; readonly out: Map<string, string>; readonly events: RunEvents; readonly stopped: Promise<undefined>; readonly readText: (path: string) => Promise<string> }) => Promise<Omit<Outcome, 'usage'>>;
+export type Play = (stage: {
+  readonly job: PreparedJob;
+  readonly out: Map<string, string>;
+  readonly events: RunEvents;
+  readonly stopped: Promise<undefined>;
+  readonly readText: (path: string) => Promise<string>;
+}) => Promise<Omit<Outcome, 'usage'>>;
 
 export class ToldExecutor implements Executor {
   readonly name = 'sandbox';
@@ -36,7 +48,8 @@ export class ToldExecutor implements Executor {
   async prepare(job: PreparedJob): ReturnType<Executor['prepare']> {
     for (const { source, digest, path: place } of job.files) {
       const content = await readFile(source);
-      if (digest !== undefined && Buffer.compare(blobDigest(content), digest) !== 0) return { status: 'refused', reason: 'digest-mismatch', detail: `the content of ${place} is not what its digest says` };
+      if (digest !== undefined && Buffer.compare(blobDigest(content), digest) !== 0)
+        return { status: 'refused', reason: 'digest-mismatch', detail: `the content of ${place} is not what its digest says` };
     }
     const stopped = Promise.withResolvers<undefined>();
     const out = new Map<string, string>();
@@ -45,8 +58,14 @@ export class ToldExecutor implements Executor {
       status: 'prepared',
       workspace: {
         run: (events) => this.#run(() => this.play({ job, out, events, stopped: stopped.promise, readText }), job.id),
-        stop: () => { stopped.resolve(undefined); return Promise.resolve(); },
-        outputs: async () => ({ files: await Promise.all([...out].map(([name, text], index) => this.#output(job.id, index, name, text))), ignored: [] }),
+        stop: () => {
+          stopped.resolve(undefined);
+          return Promise.resolve();
+        },
+        outputs: async () => ({
+          files: await Promise.all([...out].map(([name, text], index) => this.#output(job.id, index, name, text))),
+          ignored: [],
+        }),
         dispose: () => Promise.resolve(),
       },
     };
@@ -93,16 +112,23 @@ export function openAgentBench(): AgentBench {
   const lines: string[] = [];
   const services: Service[] = [];
   return {
-    folder, device, executor, lines,
+    folder,
+    device,
+    executor,
+    lines,
     async start({ stateFolder = path.join(folder, 'state'), places = 2, nowMs = Date.now, connected = true, ...options } = {}) {
       const service = await startService({
-        stateFolder, places, nowMs,
+        stateFolder,
+        places,
+        nowMs,
         identity: device.identity(),
         connection: device.plug(),
         executor: options.executor ?? executor,
         software: { read: () => Promise.resolve(software) },
         crypto: nobleCrypto,
-        log: lineLog((line) => { lines.push(line); }, Date.now),
+        log: lineLog((line) => {
+          lines.push(line);
+        }, Date.now),
         judgeEvidence: judgeShownKey,
       });
       services.push(service);

@@ -11,7 +11,9 @@ import { until } from './memory-device.ts';
 
 describe('an agent that dies loses no run and makes no second report for one (§6.4)', () => {
   let bench: AgentBench;
-  beforeEach(() => { bench = openAgentBench(); });
+  beforeEach(() => {
+    bench = openAgentBench();
+  });
   afterEach(() => bench.close());
 
   /** One life of a run until its `dieAt`th step; then another agent on what the disk had at that instant. */
@@ -28,7 +30,11 @@ describe('an agent that dies loses no run and makes no second report for one (§
       service.abandon();
     };
     const pushLine = lines.push.bind(lines);
-    lines.push = (...added) => { const length = pushLine(...added); step(added.join()); return length; };
+    lines.push = (...added) => {
+      const length = pushLine(...added);
+      step(added.join());
+      return length;
+    };
     const heard = device.heard.bind(device);
     device.heard = (topic, payload) => {
       heard(topic, payload);
@@ -61,7 +67,8 @@ describe('an agent that dies loses no run and makes no second report for one (§
     assert.ok(executor.started.filter((started) => started === run).length <= 1, `one execution after dying at "${died}"`);
     const [report] = device.reportsOf(run);
     assert.ok(report !== undefined);
-    if (report.outcome.outcome === 'exited') assert.notEqual(await device.fetch(report.outputs[0]!.digest, report.outputs[0]!.bytes), 'missing');
+    if (report.outcome.outcome === 'exited')
+      assert.notEqual(await device.fetch(report.outputs[0]!.digest, report.outputs[0]!.bytes), 'missing');
     else assert.equal(report.outcome.reason, 'agent-restarted');
     device.acknowledge(run);
     await until(() => readFileSync(path.join(image, 'runs', run, 'record')).includes('forgotten'));
@@ -83,7 +90,20 @@ describe('an agent that dies loses no run and makes no second report for one (§
       places.push(/run-assigned|state=\w+/.exec(where)?.[0] ?? where);
       bench.device.hellos.length = 0;
     }
-    const life = ['run-assigned', 'state=fetching', 'state', 'need', 'state=running', 'state', 'executor', 'log', 'state=closing', 'state=reported', 'state', 'report'];
+    const life = [
+      'run-assigned',
+      'state=fetching',
+      'state',
+      'need',
+      'state=running',
+      'state',
+      'executor',
+      'log',
+      'state=closing',
+      'state=reported',
+      'state',
+      'report',
+    ];
     assert.deepEqual(places.toSorted(), life.toSorted());
   });
 
@@ -100,7 +120,10 @@ describe('an agent that dies loses no run and makes no second report for one (§
 
   test('that is stopped ends its capsules and reports every run before it goes', async () => {
     const { device, executor, lines } = bench;
-    executor.play = async ({ stopped }) => { await stopped; return { status: 'killed', reason: 'cancelled', detail: '' }; };
+    executor.play = async ({ stopped }) => {
+      await stopped;
+      return { status: 'killed', reason: 'cancelled', detail: '' };
+    };
     const service = await bench.start({ places: 1 });
     const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', 'x')]);
     const runs = [device.assign(manifest), device.assign(manifest)];
@@ -176,7 +199,9 @@ describe('a full disk', { skip: canMount() ? false : 'only root may mount a smal
     const { device } = bench;
     await bench.start({ stateFolder: disk });
     for (const letter of ['a', 'b', 'c', 'd']) {
-      const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', new Uint8Array(1_200_000).fill(letter.charCodeAt(0)))]);
+      const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [
+        device.file('a', new Uint8Array(1_200_000).fill(letter.charCodeAt(0))),
+      ]);
       const run = device.assign(manifest);
       assert.deepEqual((await until(() => device.reportsOf(run)[0])).outcome, { outcome: 'exited', status: 0 }, letter);
     }
@@ -186,7 +211,10 @@ describe('a full disk', { skip: canMount() ? false : 'only root may mount a smal
     const { device, executor } = bench;
     await bench.start({ stateFolder: disk });
     const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', 'x')]);
-    executor.play = ({ out }) => { out.set('large', 'x'.repeat(4_000_000)); return Promise.resolve({ status: 'exited', code: 0 }); };
+    executor.play = ({ out }) => {
+      out.set('large', 'x'.repeat(4_000_000));
+      return Promise.resolve({ status: 'exited', code: 0 });
+    };
     const first = device.assign(manifest);
     const one = await until(() => device.reportsOf(first)[0]);
     assert.equal(one.outcome.outcome === 'failed' && one.outcome.reason, 'disk-full');
@@ -204,7 +232,12 @@ describe('a full disk', { skip: canMount() ? false : 'only root may mount a smal
     const { device, executor } = bench;
     await bench.start({ stateFolder: disk });
     await until(() => device.hellos[0]);
-    assert.throws(() => { writeFileSync(path.join(disk, 'filler'), new Uint8Array(4 * 1024 * 1024)); }, { code: 'ENOSPC' });
+    assert.throws(
+      () => {
+        writeFileSync(path.join(disk, 'filler'), new Uint8Array(4 * 1024 * 1024));
+      },
+      { code: 'ENOSPC' },
+    );
     const run = device.assign(device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', 'x')]));
     const state = await until(() => device.states.find((one) => one.run === run));
     assert.deepEqual(state, { run, state: 'unknown', note: "the box can't store the run: its disk is full" });

@@ -3,8 +3,20 @@ import { generateKeyPairSync, randomBytes, sign as signWith, type KeyObject } fr
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { servedRange } from '#protocol/blob-fetch.ts';
 import {
-  AcknowledgementMessage, AssignmentMessage, BoxEvidenceMessage, CancellationMessage, ChallengeMessage, Hello, Introduction, ReportMessage,
-  RunLog, RunProgress, RunState, runIdOf, type BoxEvidence, type Report,
+  AcknowledgementMessage,
+  AssignmentMessage,
+  BoxEvidenceMessage,
+  CancellationMessage,
+  ChallengeMessage,
+  Hello,
+  Introduction,
+  ReportMessage,
+  RunLog,
+  RunProgress,
+  RunState,
+  runIdOf,
+  type BoxEvidence,
+  type Report,
 } from '#protocol/box-messages.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
@@ -53,10 +65,12 @@ export class MemoryConnection implements Connection {
   publish(topic: string, payload: Uint8Array): Promise<PublishOutcome> {
     if (this.state !== 'connected') return Promise.resolve('dropped');
     const copy = payload.slice();
-    return new Promise((resolve) => setImmediate(() => {
-      if (this.state === 'connected') this.#device.heard(topic, copy);
-      resolve(this.state === 'connected' ? 'acknowledged' : 'dropped');
-    }));
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        if (this.state === 'connected') this.#device.heard(topic, copy);
+        resolve(this.state === 'connected' ? 'acknowledged' : 'dropped');
+      }),
+    );
   }
 
   subscribe(_filter: string, handler: (message: Incoming) => void): Promise<void> {
@@ -137,20 +151,39 @@ export class MemoryDevice {
 
   challenge(run: string, changes: Partial<Infer<(typeof ChallengeMessage)['body']>> = {}, key = this.key): Uint8Array {
     const nonce = Uint8Array.from(randomBytes(32));
-    this.order('challenge', ChallengeMessage, { network: networkId, device: this.name, box: this.box, run, nonce, issuedAtMs: Date.now(), ...changes }, key);
+    this.order(
+      'challenge',
+      ChallengeMessage,
+      { network: networkId, device: this.name, box: this.box, run, nonce, issuedAtMs: Date.now(), ...changes },
+      key,
+    );
     return nonce;
   }
 
   assign(manifest: Manifest, changes: Partial<Infer<(typeof AssignmentMessage)['body']>> = {}, key = this.key): string {
     const capsule = changes.capsule ?? hex(randomBytes(16));
     const run = changes.run ?? runIdOf(capsule, 1);
-    const assignment = { network: networkId, device: this.name, box: this.box, run, capsule, attempt: 1, manifest: encodeManifest(manifest), assignedAtMs: Date.now() };
+    const assignment = {
+      network: networkId,
+      device: this.name,
+      box: this.box,
+      run,
+      capsule,
+      attempt: 1,
+      manifest: encodeManifest(manifest),
+      assignedAtMs: Date.now(),
+    };
     this.order('assign', AssignmentMessage, { ...assignment, ...changes }, key);
     return run;
   }
 
   cancel(run: string, key = this.key): void {
-    this.order('cancel', CancellationMessage, { network: networkId, device: this.name, box: this.box, run, reason: 'cancelled-by-client' }, key);
+    this.order(
+      'cancel',
+      CancellationMessage,
+      { network: networkId, device: this.name, box: this.box, run, reason: 'cancelled-by-client' },
+      key,
+    );
   }
 
   acknowledge(run: string, key = this.key): void {
@@ -162,7 +195,11 @@ export class MemoryDevice {
   }
 
   say(kind: BoxDown, payload: Uint8Array, retained = false): void {
-    this.#connection.deliver(topicOf(networkLabel, { to: 'box', device: this.name, box: this.box, direction: 'down', kind }), payload, retained);
+    this.#connection.deliver(
+      topicOf(networkLabel, { to: 'box', device: this.name, box: this.box, direction: 'down', kind }),
+      payload,
+      retained,
+    );
   }
 
   /** Stores content and returns the file of a manifest for it. */

@@ -12,11 +12,17 @@ import { networkId, newKey, until } from './memory-device.ts';
 
 describe('a box follows its device and nobody else (§6.2)', () => {
   let bench: AgentBench;
-  beforeEach(() => { bench = openAgentBench(); });
+  beforeEach(() => {
+    bench = openAgentBench();
+  });
   afterEach(() => bench.close());
 
   const manifest = () => bench.device.manifest({ runtime: 'shell', entry: 'a' }, [bench.device.file('a', 'x')]);
-  const ignored = (reason: string, times = 1) => until(() => bench.lines.filter((line) => line.includes('ignored') && line.includes(`reason=${reason}`)).length >= times, `${times} × ${reason}`);
+  const ignored = (reason: string, times = 1) =>
+    until(
+      () => bench.lines.filter((line) => line.includes('ignored') && line.includes(`reason=${reason}`)).length >= times,
+      `${times} × ${reason}`,
+    );
   const nothingHappened = () => {
     assert.deepEqual(bench.executor.started, []);
     assert.deepEqual(bench.device.states, []);
@@ -57,14 +63,20 @@ describe('a box follows its device and nobody else (§6.2)', () => {
     device.assign(manifest(), { device: 'bravo' });
     device.challenge(run, { network: new Uint8Array(32) });
     await ignored('misaddressed', 3);
-    device.say('assign', signMessage(AcknowledgementMessage, { network: networkId, device: device.name, box: device.box, run }, device.key.sign));
+    device.say(
+      'assign',
+      signMessage(AcknowledgementMessage, { network: networkId, device: device.name, box: device.box, run }, device.key.sign),
+    );
     await ignored('bad-signature', 5);
     device.say('assign', new TextEncoder().encode('\u001b[31mred'));
     await ignored('malformed');
     device.say('need', encodeBulk(BlobNeed, { digest: new Uint8Array(3), offset: 0, bytes: 1 }));
     await ignored('not-as-declared');
     assert.match(bench.lines.at(-1) ?? '', / count=10$/);
-    assert.ok(bench.lines.every((line) => /^[\x20-\x7e]+$/.test(line)), 'no foreign character reaches the log as it is');
+    assert.ok(
+      bench.lines.every((line) => /^[\x20-\x7e]+$/.test(line)),
+      'no foreign character reaches the log as it is',
+    );
     nothingHappened();
   });
 
@@ -72,7 +84,16 @@ describe('a box follows its device and nobody else (§6.2)', () => {
     const { device } = bench;
     await bench.start();
     const run = `${'a'.repeat(32)}.1`;
-    const assignment = { network: networkId, device: device.name, box: device.box, run, capsule: 'a'.repeat(32), attempt: 1, manifest: encodeManifest(manifest()), assignedAtMs: Date.now() };
+    const assignment = {
+      network: networkId,
+      device: device.name,
+      box: device.box,
+      run,
+      capsule: 'a'.repeat(32),
+      attempt: 1,
+      manifest: encodeManifest(manifest()),
+      assignedAtMs: Date.now(),
+    };
     device.say('assign', signMessage(AssignmentMessage, assignment, device.key.sign), true);
     await ignored('retained');
     nothingHappened();
@@ -123,7 +144,14 @@ describe('a box follows its device and nobody else (§6.2)', () => {
     const run = `${'a'.repeat(32)}.1`;
     const nonce = device.challenge(run);
     const { madeAtMs, ...evidence } = await until(() => device.evidence[0]);
-    assert.deepEqual(evidence, { network: networkId, device: 'alpha', box: 'box-1', run, beacon: domainDigest('beacon-value', networkId, nonce), software });
+    assert.deepEqual(evidence, {
+      network: networkId,
+      device: 'alpha',
+      box: 'box-1',
+      run,
+      beacon: domainDigest('beacon-value', networkId, nonce),
+      software,
+    });
     assert.ok(Math.abs(madeAtMs - Date.now()) < 10_000);
   });
 });

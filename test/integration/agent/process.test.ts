@@ -31,9 +31,23 @@ const program = fileURLToPath(new URL('../../../hpc-agent/agent.ts', import.meta
 function networkOf(device: string): Network {
   const bytes = Uint8Array.of(1);
   const keys = { endorsementKey: bytes, attestationKey: bytes, vrfKey: bytes };
-  const member = { name: device, peersUrl: 'mqtts://localhost:1', peersAuthority: bytes, endorsementCertificate: bytes, endorsementIntermediates: [], ...keys };
+  const member = {
+    name: device,
+    peersUrl: 'mqtts://localhost:1',
+    peersAuthority: bytes,
+    endorsementCertificate: bytes,
+    endorsementIntermediates: [],
+    ...keys,
+  };
   const endorsementAuthorities = [{ certificate: bytes, softwareTpm: true }];
-  const genesis = { version: 1, name: 'test', salt: new Uint8Array(16), members: [nodeIdOf(bytes)], endorsementAuthorities, credentialsMin: 1 } as const;
+  const genesis = {
+    version: 1,
+    name: 'test',
+    salt: new Uint8Array(16),
+    members: [nodeIdOf(bytes)],
+    endorsementAuthorities,
+    credentialsMin: 1,
+  } as const;
   return { genesis: { ...genesis, members: [...genesis.members] }, members: [member], references: [] };
 }
 
@@ -52,7 +66,15 @@ describe('the agent as a process', () => {
     const authority = openAuthority({ folder: path.join(folder, 'authority'), device: 'alpha', hosts: [] });
     const ports = await claimPorts(path.join(folder, 'ports'));
     broker = await startDeviceBroker(
-      { folder: path.join(folder, 'broker'), network: networkLabel(network), device: 'alpha', authority, ports, address: '127.0.0.1', onEvent: () => undefined },
+      {
+        folder: path.join(folder, 'broker'),
+        network: networkLabel(network),
+        device: 'alpha',
+        authority,
+        ports,
+        address: '127.0.0.1',
+        onEvent: () => undefined,
+      },
       { peerAuthorities: [], revokedClients: [], revokedBoxes: [] },
     );
     pairByHand(authority, ports.boxes);
@@ -76,20 +98,28 @@ describe('the agent as a process', () => {
     mkdirSync(state, { mode: 0o700 });
     const key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const publicKey = Uint8Array.from(key.publicKey.export({ format: 'der', type: 'spki' }));
-    const put = (file: keyof typeof HOLDER_FILES, content: string | Uint8Array) => { writeFileSync(path.join(state, HOLDER_FILES[file]), content, { mode: 0o600 }); };
+    const put = (file: keyof typeof HOLDER_FILES, content: string | Uint8Array) => {
+      writeFileSync(path.join(state, HOLDER_FILES[file]), content, { mode: 0o600 });
+    };
     const pem = (der: Uint8Array) => `-----BEGIN CERTIFICATE-----\n${der.toBase64()}\n-----END CERTIFICATE-----\n`;
     put('key', key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
     put('signingKey', signingKey.export({ format: 'pem', type: 'pkcs8' }));
     put('certificate', pem(authority.certify('box', 'box-1', publicKey).certificate));
     put('authority', pem(authority.root('device')));
     put('network', encodeNetwork(network));
-    put('connection', JSON.stringify({ url: `mqtts://127.0.0.1:${port}`, device: 'alpha', network: hex(networkId(network)), box: 'box-1' }));
+    put(
+      'connection',
+      JSON.stringify({ url: `mqtts://127.0.0.1:${port}`, device: 'alpha', network: hex(networkId(network)), box: 'box-1' }),
+    );
   }
 
   function start(stateFolder = state): { agent: ChildProcess; output: () => string } {
     const agent = spawn(process.execPath, [program, '--state', stateFolder], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    for (const stream of [agent.stdout, agent.stderr]) stream.on('data', (piece: Buffer) => { output += piece.toString(); });
+    for (const stream of [agent.stdout, agent.stderr])
+      stream.on('data', (piece: Buffer) => {
+        output += piece.toString();
+      });
     agents.push(agent);
     return { agent, output: () => output };
   }

@@ -14,7 +14,9 @@ const text = (content: Uint8Array) => new TextDecoder().decode(content);
 
 describe('a box under its device', () => {
   let bench: AgentBench;
-  beforeEach(() => { bench = openAgentBench(); });
+  beforeEach(() => {
+    bench = openAgentBench();
+  });
   afterEach(() => bench.close());
 
   const shell = () => bench.device.manifest({ runtime: 'shell', entry: 'main.sh' }, [bench.device.file('main.sh', 'echo hello\n')]);
@@ -50,10 +52,13 @@ describe('a box under its device', () => {
     assert.deepEqual(report.usage, { wallMs: Math.round(usage.wallMs), cpuMs: 3, memoryBytesMax: 4096 });
     const [output] = report.outputs;
     assert.equal(output?.path, 'result/a.txt');
-    assert.equal(text(await device.fetch(output.digest, output.bytes) as Uint8Array), 'echo hello\nx,y');
-    assert.equal(text(await device.fetch(report.stdout.digest, report.stdout.bytes) as Uint8Array), 'to the log');
-    assert.equal(text(await device.fetch(report.stderr.digest, report.stderr.bytes) as Uint8Array), 'and aside');
-    assert.deepEqual(device.states.filter((state) => state.run === run).map(({ state }) => state), ['fetching', 'running', 'reported']);
+    assert.equal(text((await device.fetch(output.digest, output.bytes)) as Uint8Array), 'echo hello\nx,y');
+    assert.equal(text((await device.fetch(report.stdout.digest, report.stdout.bytes)) as Uint8Array), 'to the log');
+    assert.equal(text((await device.fetch(report.stderr.digest, report.stderr.bytes)) as Uint8Array), 'and aside');
+    assert.deepEqual(
+      device.states.filter((state) => state.run === run).map(({ state }) => state),
+      ['fetching', 'running', 'reported'],
+    );
 
     device.acknowledge(run);
     const folder = path.join(bench.folder, 'state', 'runs', run);
@@ -99,7 +104,10 @@ describe('a box under its device', () => {
 
   test('a run in line, one that fetches and one that runs are cancelled, and the next gets the place', async () => {
     const { device, executor } = bench;
-    executor.play = async ({ stopped }) => { await stopped; return { status: 'killed', reason: 'cancelled', detail: '' }; };
+    executor.play = async ({ stopped }) => {
+      await stopped;
+      return { status: 'killed', reason: 'cancelled', detail: '' };
+    };
     await bench.start({ places: 2 });
     device.tamper = () => undefined;
     const fetching = device.assign(shell());
@@ -126,7 +134,9 @@ describe('a box under its device', () => {
     let count = 0;
     device.tamper = (chunk) => ((count += 1) % 7 === 0 ? undefined : chunk);
     let clockMs = Date.now();
-    const ticking = setInterval(() => { clockMs += 3_000; }, 100);
+    const ticking = setInterval(() => {
+      clockMs += 3_000;
+    }, 100);
     executor.play = async ({ job }) => ({ status: 'exited', code: statSync(job.files[1]?.source ?? '').size === content.length ? 0 : 1 });
     await bench.start({ nowMs: () => clockMs });
     const files = [device.file('main.sh', 'true'), device.file('data', content)];
@@ -157,15 +167,21 @@ describe('a box under its device', () => {
     assert.ok(!existsSync(path.join(bench.folder, 'state', 'blobs', `${hex(wrong.digest)}.part`)));
 
     let lies = 1;
-    device.tamper = (chunk) => (lies-- > 0 && chunk.chunk === 'content' ? { ...chunk, content: chunk.content.map((byte) => byte ^ 1) } : chunk);
+    device.tamper = (chunk) =>
+      lies-- > 0 && chunk.chunk === 'content' ? { ...chunk, content: chunk.content.map((byte) => byte ^ 1) } : chunk;
     const healed = device.file('main.sh', 'right at last');
-    assert.deepEqual((await reportOf(device.assign(device.manifest({ runtime: 'shell', entry: 'main.sh' }, [healed])))).outcome, { outcome: 'exited', status: 0 });
+    assert.deepEqual((await reportOf(device.assign(device.manifest({ runtime: 'shell', entry: 'main.sh' }, [healed])))).outcome, {
+      outcome: 'exited',
+      status: 0,
+    });
   });
 
   test('two runs that want one blob share its fetch, and one that gives up takes nothing from the other', async () => {
     const { device } = bench;
     await bench.start({ places: 3 });
-    const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [device.file('a', new Uint8Array(4 * LIMITS.chunkBytesMax).fill(9))]);
+    const manifest = device.manifest({ runtime: 'shell', entry: 'a' }, [
+      device.file('a', new Uint8Array(4 * LIMITS.chunkBytesMax).fill(9)),
+    ]);
     device.tamper = () => undefined;
     const runs = [device.assign(manifest), device.assign(manifest)] as const;
     await until(() => bench.lines.filter((line) => line.includes('state=fetching')).length === 2);
@@ -225,7 +241,13 @@ describe('a box under its device', () => {
     await bench.start();
     const run = device.assign(shell());
     await reportOf(run);
-    assert.deepEqual(device.progress.map(({ permille, note }) => [permille, note]), [[0, 'step 0 '], [1_000, 'step 1000 ']]);
+    assert.deepEqual(
+      device.progress.map(({ permille, note }) => [permille, note]),
+      [
+        [0, 'step 0 '],
+        [1_000, 'step 1000 '],
+      ],
+    );
   });
 
   test('the log is bounded by the manifest, and its pieces fit together', async () => {
@@ -252,7 +274,10 @@ describe('a box under its device', () => {
   test('more files than a report can carry end the run as output-files', async () => {
     const { device, executor } = bench;
     await bench.start();
-    for (const [count, length] of [[LIMITS.outputFilesMax + 1, 8], [500, 200]] as const) {
+    for (const [count, length] of [
+      [LIMITS.outputFilesMax + 1, 8],
+      [500, 200],
+    ] as const) {
       executor.play = ({ out }) => {
         for (let index = 0; index < count; index += 1) out.set(`${'n'.repeat(length)}${index}`, 'x');
         return Promise.resolve({ status: 'exited', code: 0 });

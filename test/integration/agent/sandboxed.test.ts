@@ -30,7 +30,10 @@ describe('a capsule through agent and sandbox', () => {
 
   async function run(runtime: string, entry: string, files: Record<string, string>, limits = {}): Promise<Report> {
     const { device } = bench;
-    const manifest = device.manifest({ runtime, entry, limits }, Object.entries(files).map(([path, content]) => device.file(path, content)));
+    const manifest = device.manifest(
+      { runtime, entry, limits },
+      Object.entries(files).map(([path, content]) => device.file(path, content)),
+    );
     const name = device.assign(manifest);
     return until(() => device.reportsOf(name)[0], `the report of the ${runtime} capsule`);
   }
@@ -48,7 +51,10 @@ print("summed", len(numbers))
 `;
     const report = await run('python', 'main.py', { 'main.py': code, 'data/numbers.txt': '1\n2\n39\n' });
     assert.deepEqual(report.outcome, { outcome: 'exited', status: 0 }, await text(report.stderr));
-    assert.deepEqual(report.outputs.map(({ path }) => path), ['deep/sum.txt']);
+    assert.deepEqual(
+      report.outputs.map(({ path }) => path),
+      ['deep/sum.txt'],
+    );
     assert.equal(await text(report.outputs[0]!), '42');
     assert.equal(await text(report.stdout), 'summed 3\n');
     assert.ok(report.usage.cpuMs > 0 && report.usage.wallMs > 0 && report.usage.memoryBytesMax > 0);
@@ -59,7 +65,10 @@ print("summed", len(numbers))
   test('in shell ends with its status, and its log survives the failure', async () => {
     const report = await run('shell', 'main.sh', { 'main.sh': 'echo said; echo aside >&2; echo left > /out/file; exit 7' });
     assert.deepEqual(report.outcome, { outcome: 'exited', status: 7 });
-    assert.deepEqual([await text(report.stdout), await text(report.stderr), await text(report.outputs[0]!)], ['said\n', 'aside\n', 'left\n']);
+    assert.deepEqual(
+      [await text(report.stdout), await text(report.stderr), await text(report.outputs[0]!)],
+      ['said\n', 'aside\n', 'left\n'],
+    );
   });
 
   test('that passes a limit is killed and reported with the limit', async () => {

@@ -85,7 +85,11 @@ export function cardRequest(name: string): Parameters<typeof makeCard>[1] {
 }
 
 /** A beacon by one device, signed by its attestation key. */
-export async function beaconBy(issuer: Identity, network: Network, issuedAtMs: number): Promise<{ envelope: Uint8Array; value: Uint8Array }> {
+export async function beaconBy(
+  issuer: Identity,
+  network: Network,
+  issuedAtMs: number,
+): Promise<{ envelope: Uint8Array; value: Uint8Array }> {
   const nonce = globalThis.crypto.getRandomValues(new Uint8Array(32));
   const body = encodeStrict(Beacon, { network: networkId(network), issuer: issuer.node, nonce, issuedAtMs });
   const signature = await issuer.signWithAttestationKey(signingInput(BeaconMessage.domain, body));
@@ -93,7 +97,12 @@ export async function beaconBy(issuer: Identity, network: Network, issuedAtMs: n
 }
 
 /** A credential as it is signed after the exchange; `changes` make it a wrong one. */
-export async function credentialBy(issuer: Identity, subject: Identity, network: Network, changes: Partial<Credential> = {}): Promise<Uint8Array> {
+export async function credentialBy(
+  issuer: Identity,
+  subject: Identity,
+  network: Network,
+  changes: Partial<Credential> = {},
+): Promise<Uint8Array> {
   const member = memberOf(network, subject.node);
   if (!member) throw new Error('the subject is no member');
   const name = attestationKeyOf(member, crypto)?.name ?? new Uint8Array(34);

@@ -28,7 +28,10 @@ let credentials: Uint8Array[];
 before(async () => {
   bench = await startBench();
   const [alpha, bravo, charlie] = bench.devices;
-  credentials = [await credentialBy(bravo.identity, alpha.identity, bench.network), await credentialBy(charlie.identity, alpha.identity, bench.network)];
+  credentials = [
+    await credentialBy(bravo.identity, alpha.identity, bench.network),
+    await credentialBy(charlie.identity, alpha.identity, bench.network),
+  ];
 });
 after(() => bench.stop());
 
@@ -62,7 +65,10 @@ async function trustedNow(identity: Identity): Promise<TrustedEvidence> {
 }
 
 /** Evidence of alpha by a program that measures what it likes. */
-async function forged(extensions: { pcr8: readonly Uint8Array[]; pcr14: readonly Uint8Array[] }, shown: Partial<DeviceEvidence>): Promise<string> {
+async function forged(
+  extensions: { pcr8: readonly Uint8Array[]; pcr14: readonly Uint8Array[] },
+  shown: Partial<DeviceEvidence>,
+): Promise<string> {
   const [alpha] = bench.devices;
   const honest = await evidenceNow(alpha.identity);
   await powerCycle(alpha);
@@ -80,7 +86,11 @@ async function forged(extensions: { pcr8: readonly Uint8Array[]; pcr14: readonly
 async function attested(tpm: Tpm, { qualifier, timeQualifier }: Evidence): Promise<Partial<DeviceEvidence>> {
   const signer = keyHandles.attestationKey;
   const quoted = await quote(tpm, { signer, qualifyingData: qualifier, selection: selectPcrs('sha256', [8, 14]) });
-  return { quote: quoted.attest, quoteSignature: quoted.signature, ...timed(await getTime(tpm, { signer, qualifyingData: timeQualifier })) };
+  return {
+    quote: quoted.attest,
+    quoteSignature: quoted.signature,
+    ...timed(await getTime(tpm, { signer, qualifyingData: timeQualifier })),
+  };
 }
 
 function timed({ attest, signature }: Attestation): Partial<DeviceEvidence> {
@@ -107,14 +117,21 @@ test('two operational keys in one boot are refused (§3.3)', async () => {
   const [alpha] = bench.devices;
   const [first, second] = [blobDigest(Uint8Array.of(9)), alpha.identity.operationalKey].map(operationalKeyExtension);
   assert.ok(first && second);
-  assert.equal(await forged({ pcr8: [first, operationalKeyCap, second, operationalKeyCap], pcr14: known.map(eventExtension) }, {}), 'operational-key-differs');
+  assert.equal(
+    await forged({ pcr8: [first, operationalKeyCap, second, operationalKeyCap], pcr14: known.map(eventExtension) }, {}),
+    'operational-key-differs',
+  );
 });
 
 for (const [what, eventLog, reason] of [
   ['unknown firmware', [{ kind: 'firmware', digest: blobDigest(Uint8Array.of(7)) }, ...known.slice(1)], 'measurement-unknown'],
   ['a missing measurement', known.slice(1), 'measurement-missing'],
   ['firmware measured twice', [...known, ...known.slice(0, 1)], 'measurement-repeated'],
-  ['the known firmware after an unknown one', [{ kind: 'firmware', digest: blobDigest(Uint8Array.of(7)) }, ...known], 'measurement-repeated'],
+  [
+    'the known firmware after an unknown one',
+    [{ kind: 'firmware', digest: blobDigest(Uint8Array.of(7)) }, ...known],
+    'measurement-repeated',
+  ],
   ['firmware with the digest of a board', [{ kind: 'firmware', digest: measurements.board }, ...known.slice(1)], 'measurement-unknown'],
 ] as const satisfies readonly (readonly [string, readonly MeasuredEvent[], string])[]) {
   test(`${what} is refused (§3.3)`, async () => {
@@ -134,7 +151,9 @@ test('a quote of one boot and time of another are refused (§3.6)', async () => 
 test('Clock set forward by its owner changes nothing that is decided: Time is what counts (§3.7)', async () => {
   const { identity } = bench.devices[0];
   const before = await trustedNow(identity);
-  await identity.ask((tpm) => tpm.exclusive(({ esys }) => esys.ClockSet(hierarchies.owner, ...emptyPassword, BigInt(before.clock.clockMs + 3_600_000))));
+  await identity.ask((tpm) =>
+    tpm.exclusive(({ esys }) => esys.ClockSet(hierarchies.owner, ...emptyPassword, BigInt(before.clock.clockMs + 3_600_000))),
+  );
   const after = await trustedNow(identity);
   assert.ok(after.clock.clockMs - before.clock.clockMs >= 3_600_000);
   assert.ok(after.clock.timeMs - before.clock.timeMs < 60_000);
@@ -147,7 +166,11 @@ test('a reset with a higher count and a new operational key is explained; the co
   const after = await trustedNow(await reboot(alpha));
   const verdict = judgeContinuity(begun(before), after.clock);
   assert.ok(verdict.status === 'continuous' && verdict.change === 'explained-reset');
-  assert.deepEqual(outcomeOf(judgeContinuity(verdict.memory, before.clock)), 'superseded', 'late evidence of the earlier boot is no attack');
+  assert.deepEqual(
+    outcomeOf(judgeContinuity(verdict.memory, before.clock)),
+    'superseded',
+    'late evidence of the earlier boot is no attack',
+  );
   const lowered = { ...before.clock, beaconIssuedAtMs: after.clock.seenAtMs + 60_000 };
   assert.deepEqual(outcomeOf(judgeContinuity(verdict.memory, lowered)), 'reset-count-went-back');
 });
@@ -161,7 +184,9 @@ test('of a TPM’s state and its copy neither is believed, even when the copy mo
   const tpm: SoftwareTpm = await startSoftwareTpm({ folder: join(copied, 'tpm'), authorityFolder: join(bench.folder, 'authority') });
   const copy = await openIdentity({ tcti: tpm.tcti, folder: join(copied, 'state'), measurements, crypto });
   try {
-    await copy.ask((chip) => chip.exclusive(({ esys }) => esys.ClockSet(hierarchies.owner, ...emptyPassword, BigInt(original.clock.clockMs + 7_200_000))));
+    await copy.ask((chip) =>
+      chip.exclusive(({ esys }) => esys.ClockSet(hierarchies.owner, ...emptyPassword, BigInt(original.clock.clockMs + 7_200_000))),
+    );
     const second = await trustedNow(copy);
     const seen = judgeContinuity(begun(original), second.clock);
     assert.ok(seen.status === 'continuous', 'a copy alone looks like a reset');

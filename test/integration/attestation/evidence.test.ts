@@ -4,7 +4,13 @@ import { after, before, test } from 'node:test';
 
 import { BeaconMessage } from '#protocol/beacon.ts';
 import { blobDigest } from '#protocol/digest.ts';
-import { encodeDeviceEvidence, evidenceQualifier, judgeDeviceEvidence, type DeviceEvidence, type EvidenceSubject } from '#protocol/evidence.ts';
+import {
+  encodeDeviceEvidence,
+  evidenceQualifier,
+  judgeDeviceEvidence,
+  type DeviceEvidence,
+  type EvidenceSubject,
+} from '#protocol/evidence.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { networkId, type Member, type Network } from '#protocol/network.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
@@ -58,10 +64,19 @@ test('evidence of a member whose keys, software and time all hold is trusted, an
   const verdict = judged(bench.network, honest);
   assert.ok(verdict.status === 'trusted', JSON.stringify(verdict));
   const { name, softwareTpm, bootTrust, operationalKey, steps } = verdict;
-  assert.deepEqual({ name, softwareTpm, bootTrust, operationalKey }, {
-    name: 'alpha', softwareTpm: true, bootTrust: 'measured-by-itself', operationalKey: bench.devices[0].identity.operationalKey,
-  });
-  assert.deepEqual(steps.map(({ rule }) => rule), ['member', 'endorsement', 'attestation-key', 'credentials', 'beacon', 'quote', 'measured-boot', 'operational-key', 'time']);
+  assert.deepEqual(
+    { name, softwareTpm, bootTrust, operationalKey },
+    {
+      name: 'alpha',
+      softwareTpm: true,
+      bootTrust: 'measured-by-itself',
+      operationalKey: bench.devices[0].identity.operationalKey,
+    },
+  );
+  assert.deepEqual(
+    steps.map(({ rule }) => rule),
+    ['member', 'endorsement', 'attestation-key', 'credentials', 'beacon', 'quote', 'measured-boot', 'operational-key', 'time'],
+  );
 });
 
 test('plain TypeScript, as a browser runs it, gives the same verdict as OpenSSL (§3)', () => {
@@ -163,7 +178,10 @@ test('keys other than those in the network file are refused (§4)', () => {
 
 test('a certificate for another chip’s endorsement key is refused (§3)', () => {
   const [, bravo] = bench.network.members;
-  assert.equal(refusedFor({}, networkWith({ endorsementCertificate: bravo?.endorsementCertificate ?? new Uint8Array(1) })), 'endorsement-certificate-other-key');
+  assert.equal(
+    refusedFor({}, networkWith({ endorsementCertificate: bravo?.endorsementCertificate ?? new Uint8Array(1) })),
+    'endorsement-certificate-other-key',
+  );
 });
 
 test('a software TPM is refused where genesis names no authority of software TPMs, and one of a strange authority everywhere (§3.2)', () => {
@@ -172,17 +190,27 @@ test('a software TPM is refused where genesis names no authority of software TPM
     return { ...bench.network, genesis: { ...bench.network.genesis, endorsementAuthorities } };
   };
   assert.equal(refusedFor({}, foundedOn(captured.root)), 'endorsement-certificate-unknown-authority');
-  assert.equal(refusedFor({}, foundedOn(captured.intermediate)), 'endorsement-certificate-signature-wrong', 'it has the name of the right one');
+  assert.equal(
+    refusedFor({}, foundedOn(captured.intermediate)),
+    'endorsement-certificate-signature-wrong',
+    'it has the name of the right one',
+  );
 });
 
 test('an unrestricted key is no attestation key, whatever it signs (§3)', async () => {
-  const template = { ...attestationKeyTemplate, attributes: objectAttributes('fixedTPM', 'fixedParent', 'sensitiveDataOrigin', 'userWithAuth', 'noDA', 'sign') };
+  const template = {
+    ...attestationKeyTemplate,
+    attributes: objectAttributes('fixedTPM', 'fixedParent', 'sensitiveDataOrigin', 'userWithAuth', 'noDA', 'sign'),
+  };
   const { publicArea } = await bench.devices[0].identity.ask((tpm) => createKey(tpm, { parent: keyHandles.endorsementKey, template }));
   assert.equal(refusedFor({ attestationKey: publicArea }, networkWith({ attestationKey: publicArea })), 'attestation-key-not-the-template');
 });
 
 test('a key that may leave its chip is no attestation key (§3)', async () => {
-  const template = { ...attestationKeyTemplate, attributes: objectAttributes('sensitiveDataOrigin', 'userWithAuth', 'noDA', 'restricted', 'sign') };
+  const template = {
+    ...attestationKeyTemplate,
+    attributes: objectAttributes('sensitiveDataOrigin', 'userWithAuth', 'noDA', 'restricted', 'sign'),
+  };
   const { publicArea } = await bench.devices[0].identity.ask((tpm) => createKey(tpm, { parent: keyHandles.endorsementKey, template }));
   assert.equal(refusedFor({ attestationKey: publicArea }, networkWith({ attestationKey: publicArea })), 'attestation-key-not-the-template');
 });
@@ -192,8 +220,12 @@ test('a primary attestation key opens secrets closed for it, and is refused by t
   const at = persistentHandle(0x81010020);
   const primary = await identity.ask((tpm) => createPrimaryKey(tpm, { hierarchy: 'endorsement', template: attestationKeyTemplate, at }));
   const secret = blobDigest(Uint8Array.of(6));
-  const closed = await bench.devices[1].identity.ask((tpm) => makeCredential(tpm, { endorsementKey: honest.parts.endorsementKey, name: primary.name, credential: secret }));
-  const opened = await identity.ask((tpm) => activateCredential(tpm, { endorsementKey: keyHandles.endorsementKey, key: at, credential: closed }));
+  const closed = await bench.devices[1].identity.ask((tpm) =>
+    makeCredential(tpm, { endorsementKey: honest.parts.endorsementKey, name: primary.name, credential: secret }),
+  );
+  const opened = await identity.ask((tpm) =>
+    activateCredential(tpm, { endorsementKey: keyHandles.endorsementKey, key: at, credential: closed }),
+  );
   assert.deepEqual(opened, secret, 'credential activation alone does not show the parent');
 
   const network = networkWith({ attestationKey: primary.publicArea });
@@ -225,10 +257,19 @@ test('a beacon that the device made itself is refused (§3)', async () => {
 
 test('a beacon of another network, by nobody, or signed by another than its issuer is refused (§3)', async () => {
   const [alpha, bravo, charlie] = bench.devices;
-  const beacon = { network: networkId(bench.network), issuer: bravo.identity.node, nonce: new Uint8Array(32), issuedAtMs: beaconTime(honest.parts.beacon) };
-  const signed = async (body: Uint8Array) => sealBody(body, await charlie.identity.signWithAttestationKey(signingInput(BeaconMessage.domain, body)));
+  const beacon = {
+    network: networkId(bench.network),
+    issuer: bravo.identity.node,
+    nonce: new Uint8Array(32),
+    issuedAtMs: beaconTime(honest.parts.beacon),
+  };
+  const signed = async (body: Uint8Array) =>
+    sealBody(body, await charlie.identity.signWithAttestationKey(signingInput(BeaconMessage.domain, body)));
   assert.equal(refusedFor({ beacon: await signed(encodedBeacon(beacon)) }), 'beacon-signature-wrong');
-  assert.equal(refusedFor({ beacon: await signed(encodedBeacon({ ...beacon, issuer: alpha.identity.operationalKey })) }), 'beacon-issuer-unknown');
+  assert.equal(
+    refusedFor({ beacon: await signed(encodedBeacon({ ...beacon, issuer: alpha.identity.operationalKey })) }),
+    'beacon-issuer-unknown',
+  );
   assert.equal(refusedFor({ beacon: await signed(encodedBeacon({ ...beacon, network: alpha.identity.node })) }), 'beacon-of-other-network');
   const other = await beaconBy(bravo.identity, bench.network, beacon.issuedAtMs);
   assert.equal(refusedFor({ beacon: other.envelope }), 'quote-other-qualifying-data');
@@ -252,7 +293,8 @@ test('nobody vouches for itself (§3)', async () => {
 test('a credential for other keys, another device or another network, or one altered, is refused (§3)', async () => {
   const [alpha, bravo, charlie] = bench.devices;
   const [first = new Uint8Array(1), second = new Uint8Array(1)] = honest.parts.credentials;
-  const with2 = async (changes: Parameters<typeof credentialBy>[3]) => refusedFor({ credentials: [first, await credentialBy(charlie.identity, alpha.identity, bench.network, changes)] });
+  const with2 = async (changes: Parameters<typeof credentialBy>[3]) =>
+    refusedFor({ credentials: [first, await credentialBy(charlie.identity, alpha.identity, bench.network, changes)] });
   assert.equal(await with2({ attestationKeyName: bravo.identity.keys.attestationKey.name }), 'credential-keys-differ');
   assert.equal(await with2({ endorsementKeyName: bravo.identity.keys.endorsementKey.name }), 'credential-keys-differ');
   assert.equal(await with2({ vrfKeyDigest: alpha.identity.node }), 'credential-keys-differ');
@@ -286,7 +328,30 @@ test('a quote does not pass as certified time, nor time for another purpose (§3
 
 const nvAttributes = {
   ...Object.fromEntries(
-    ['ppWrite', 'ownerWrite', 'policyWrite', 'typeCounter', 'typeBits', 'typeExtend', 'typePin', 'policyDelete', 'writeLocked', 'writeAll', 'writeDefine', 'writeStClear', 'globalLock', 'ppRead', 'ownerRead', 'policyRead', 'orderly', 'clearStClear', 'readLocked', 'written', 'platformCreate', 'readStClear'].map((name) => [name, false]),
+    [
+      'ppWrite',
+      'ownerWrite',
+      'policyWrite',
+      'typeCounter',
+      'typeBits',
+      'typeExtend',
+      'typePin',
+      'policyDelete',
+      'writeLocked',
+      'writeAll',
+      'writeDefine',
+      'writeStClear',
+      'globalLock',
+      'ppRead',
+      'ownerRead',
+      'policyRead',
+      'orderly',
+      'clearStClear',
+      'readLocked',
+      'written',
+      'platformCreate',
+      'readStClear',
+    ].map((name) => [name, false]),
   ),
   authWrite: true,
   authRead: true,

@@ -38,7 +38,11 @@ class Brokers {
 }
 
 function memoryRecord(): RecordFile & { saved: Uint8Array | undefined } {
-  const file = { saved: undefined as Uint8Array | undefined, load: async () => file.saved, save: async (record: Uint8Array) => void (file.saved = record) };
+  const file = {
+    saved: undefined as Uint8Array | undefined,
+    load: async () => file.saved,
+    save: async (record: Uint8Array) => void (file.saved = record),
+  };
   return file;
 }
 
@@ -57,7 +61,12 @@ function requestOf(device: Device, brokers: Brokers, records: RecordFile): Attes
   };
 }
 
-async function attest(device: Device, brokers: Brokers, records: RecordFile, onStanding: AttestationRequest['onStanding'] = () => undefined): Promise<Attestation> {
+async function attest(
+  device: Device,
+  brokers: Brokers,
+  records: RecordFile,
+  onStanding: AttestationRequest['onStanding'] = () => undefined,
+): Promise<Attestation> {
   return runAttestation({ ...requestOf(device, brokers, records), onStanding });
 }
 
@@ -89,7 +98,10 @@ test('devices that start with nothing vouch for one another and trust one anothe
 test('a device that is alone says why nobody would believe it (§3.4)', async (t) => {
   const alone = await attest(bench.devices[0], new Brokers(), memoryRecord());
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const evidence = assert.rejects(alone.freshEvidence(), { code: 'ERR_NO_EVIDENCE', message: /^0 other members vouch .*at least 2 peers have to be up$/ });
+  const evidence = assert.rejects(alone.freshEvidence(), {
+    code: 'ERR_NO_EVIDENCE',
+    message: /^0 other members vouch .*at least 2 peers have to be up$/,
+  });
   t.mock.timers.tick(DEVICE_LIMITS.evidenceWaitMs);
   await evidence;
   t.mock.timers.reset();
@@ -103,7 +115,12 @@ test('a TPM that is lost ends the device, once; a broker that is away does not',
     const request = requestOf(bench.devices[0], new Brokers(), memoryRecord());
     const lost = new IdentityError('ERR_TPM_LOST', 'gone');
     const away = new Error('not connected');
-    const attester = { ...request.attester, node: request.attester.node, signWithAttestationKey: () => Promise.reject(lost), closeSecret: () => Promise.reject(lost) };
+    const attester = {
+      ...request.attester,
+      node: request.attester.node,
+      signWithAttestationKey: () => Promise.reject(lost),
+      closeSecret: () => Promise.reject(lost),
+    };
     const gossip: Gossip = { ...request.gossip, publish: () => Promise.reject(away) };
     const running = await runAttestation({
       ...request,

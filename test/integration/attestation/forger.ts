@@ -1,7 +1,14 @@
 /** Makes evidence part by part with a genuine chip, so that a test can put one wrong part in. */
 import { Beacon, BeaconMessage } from '#protocol/beacon.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
-import { DeviceEvidence, encodeDeviceEvidence, evidenceQualifier, judgeDeviceEvidence, type EvidenceSubject, type EvidenceVerdict } from '#protocol/evidence.ts';
+import {
+  DeviceEvidence,
+  encodeDeviceEvidence,
+  evidenceQualifier,
+  judgeDeviceEvidence,
+  type EvidenceSubject,
+  type EvidenceVerdict,
+} from '#protocol/evidence.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { networkId, type Network } from '#protocol/network.ts';
 import { peekSigned } from '#protocol/signed.ts';
@@ -18,17 +25,36 @@ export interface Evidence {
 }
 
 export async function honestEvidence({ devices: [alpha, bravo, charlie], network }: Bench): Promise<Evidence> {
-  const credentials = [await credentialBy(bravo.identity, alpha.identity, network), await credentialBy(charlie.identity, alpha.identity, network)];
+  const credentials = [
+    await credentialBy(bravo.identity, alpha.identity, network),
+    await credentialBy(charlie.identity, alpha.identity, network),
+  ];
   return evidenceOf(alpha.identity, bravo.identity, network, credentials);
 }
 
-export async function evidenceOf(identity: Identity, issuer: Identity, network: Network, credentials: readonly Uint8Array[], issuedAtMs = Date.now()): Promise<Evidence> {
+export async function evidenceOf(
+  identity: Identity,
+  issuer: Identity,
+  network: Network,
+  credentials: readonly Uint8Array[],
+  issuedAtMs = Date.now(),
+): Promise<Evidence> {
   const beacon = await beaconBy(issuer, network, issuedAtMs);
-  const encoded = await identity.makeEvidence({ network: networkId(network), beacon: beacon.envelope, beaconValue: beacon.value, credentials });
+  const encoded = await identity.makeEvidence({
+    network: networkId(network),
+    beacon: beacon.envelope,
+    beaconValue: beacon.value,
+    credentials,
+  });
   const decoded = decodeStrict(DeviceEvidence, encoded, LIMITS.evidenceBytesMax);
   if (decoded.status === 'malformed') throw new Error(decoded.detail);
   const subject = { network: networkId(network), beaconValue: beacon.value, node: identity.node, operationalKey: identity.operationalKey };
-  return { parts: decoded.value, subject, qualifier: evidenceQualifier('evidence', subject), timeQualifier: evidenceQualifier('evidence-time', subject) };
+  return {
+    parts: decoded.value,
+    subject,
+    qualifier: evidenceQualifier('evidence', subject),
+    timeQualifier: evidenceQualifier('evidence-time', subject),
+  };
 }
 
 /** Honest evidence with some parts replaced, judged at the time of its beacon or `afterMs` later. */

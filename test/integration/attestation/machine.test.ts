@@ -24,7 +24,8 @@ after(() => bench.stop());
 async function trustingWorld(changes: ConstructorParameters<typeof World>[1] = {}): Promise<World> {
   const world = new World(bench, changes);
   await world.settle();
-  for (const of of world.nodes.keys()) for (const to of world.nodes.keys()) if (of !== to) assert.equal(world.standing(of, to)?.verdict, 'trusted');
+  for (const of of world.nodes.keys())
+    for (const to of world.nodes.keys()) if (of !== to) assert.equal(world.standing(of, to)?.verdict, 'trusted');
   return world;
 }
 
@@ -120,7 +121,10 @@ test('a device seen in two places is disputed, and stays so over a restart (§3.
   const restarted = new World(bench, { records: recordsOf(world) });
   await restarted.settle();
   assert.equal(verdict(restarted, 'bravo', 'alpha'), 'disputed: reset-count-went-back');
-  assert.ok(!restarted.node('alpha').state.evidence || restarted.node('alpha').state.evidence?.beacon.issuer === 'charlie', 'nor is its beacon used');
+  assert.ok(
+    !restarted.node('alpha').state.evidence || restarted.node('alpha').state.evidence?.beacon.issuer === 'charlie',
+    'nor is its beacon used',
+  );
 });
 
 test('an answer that does not show the secret gets no credential, and without two credentials there is no evidence (§3.4)', async () => {
@@ -129,7 +133,13 @@ test('an answer that does not show the secret gets no credential, and without tw
     if (message.from !== 'bravo' || message.kind !== 'answer') return message;
     const answers = decodeStrict(Answers, message.payload, LIMITS.packetBytesMax);
     assert.ok(answers.status === 'decoded');
-    return { ...message, payload: encodeStrict(Answers, answers.value.map((answer) => ({ ...answer, proof: new Uint8Array(32) }))) };
+    return {
+      ...message,
+      payload: encodeStrict(
+        Answers,
+        answers.value.map((answer) => ({ ...answer, proof: new Uint8Array(32) })),
+      ),
+    };
   };
   await world.settle();
   assert.ok(world.node('alpha').notes.includes('bravo: its answer does not show that its TPM opened our secret'));
@@ -157,7 +167,8 @@ test('a peer’s own beacons are taken from it, and an older one does not replac
   const newest = alpha?.state.peers.get('bravo')?.beacon;
   const foreign = charlie?.published.get('beacon');
   assert.ok(alpha && older && newest && foreign && !Buffer.from(older).equals(newest.envelope));
-  for (const payload of [older, foreign]) await alpha.take({ type: 'received', from: 'bravo', kind: 'beacon', payload, nowMs: world.nowMs });
+  for (const payload of [older, foreign])
+    await alpha.take({ type: 'received', from: 'bravo', kind: 'beacon', payload, nowMs: world.nowMs });
   assert.deepEqual(alpha.state.peers.get('bravo')?.beacon, newest);
   assert.deepEqual(alpha.notes, ['bravo: it shows a beacon by charlie; only its own is taken']);
 });
@@ -187,7 +198,13 @@ test('a peer that closes secret after secret has one opened in a while, so that 
   const before = opened();
   const flood = async (fill: number): Promise<void> => {
     const activation = { ...answered.activation, credentialBlob: Uint8Array.of(fill) };
-    await alpha.take({ type: 'received', from: 'charlie', kind: 'activation', payload: encodeStrict(Activations, [activation]), nowMs: world.nowMs });
+    await alpha.take({
+      type: 'received',
+      from: 'charlie',
+      kind: 'activation',
+      payload: encodeStrict(Activations, [activation]),
+      nowMs: world.nowMs,
+    });
   };
   alpha.refusing.add('open-secret');
   for (let fill = 0; fill < 50; fill += 1) await flood(fill);
@@ -244,7 +261,9 @@ test('a flood of evidence is judged once a second, and the latest of it counts (
     await world.node('alpha').take({ type: 'received', from: 'bravo', kind: 'evidence', payload, nowMs: world.nowMs });
   }
   assert.equal(verifications - before, 0);
-  await world.node('alpha').take({ type: 'received', from: 'bravo', kind: 'evidence', payload: Uint8Array.of(...good, 0), nowMs: world.nowMs });
+  await world
+    .node('alpha')
+    .take({ type: 'received', from: 'bravo', kind: 'evidence', payload: Uint8Array.of(...good, 0), nowMs: world.nowMs });
   await world.pass(DEVICE_LIMITS.evidenceJudgedEveryMs);
   assert.equal(verdict(world, 'bravo', 'alpha'), 'untrusted: malformed');
 });
@@ -266,7 +285,11 @@ test('whatever a peer or a stranger sends is a note, never an exception (§2.1)'
     fc.asyncProperty(
       fc.constantFrom('bravo', 'charlie', 'nobody', '../..'),
       fc.constantFrom(...GOSSIP_KINDS),
-      fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(...samples), fc.tuple(fc.constantFrom(...samples), fc.nat(), fc.nat(255)).map(mutated)),
+      fc.oneof(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom(...samples),
+        fc.tuple(fc.constantFrom(...samples), fc.nat(), fc.nat(255)).map(mutated),
+      ),
       async (from, kind, payload) => {
         await alpha.take({ type: 'received', from, kind, payload, nowMs: world.nowMs });
       },

@@ -23,7 +23,10 @@ export class World {
   /** What travels may be changed or lost. */
   tamper: (message: Message) => Message | undefined = (message) => message;
 
-  constructor(bench: Bench, changes: { readonly network?: Network; readonly crypto?: Crypto; readonly records?: ReadonlyMap<string, AttestationRecord> } = {}) {
+  constructor(
+    bench: Bench,
+    changes: { readonly network?: Network; readonly crypto?: Crypto; readonly records?: ReadonlyMap<string, AttestationRecord> } = {},
+  ) {
     const { network = bench.network, crypto = nodeCrypto, records } = changes;
     for (const device of bench.devices) {
       this.nodes.set(device.name, new Node(this, device, { network, crypto, record: records?.get(device.name) ?? { peers: [] } }));
@@ -50,7 +53,9 @@ export class World {
     for (const node of this.nodes.values()) await node.start();
     for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
       const arriving = this.tamper(message);
-      if (arriving) for (const node of this.nodes.values()) if (node.device.name !== arriving.from) await node.take({ type: 'received', ...arriving, nowMs: this.nowMs });
+      if (arriving)
+        for (const node of this.nodes.values())
+          if (node.device.name !== arriving.from) await node.take({ type: 'received', ...arriving, nowMs: this.nowMs });
     }
   }
 

@@ -28,7 +28,10 @@ before(async () => {
   const authority = openAuthority({ folder: join(folder, 'authority'), device: parties.device, hosts: [] });
   const ports = await claimPorts(join(folder, 'ports.json'));
   const network = parties.network.subarray(0, 8).toHex();
-  broker = await startDeviceBroker({ folder: join(folder, 'broker'), network, device: parties.device, authority, ports, address: '127.0.0.1', onEvent: () => undefined }, nobody);
+  broker = await startDeviceBroker(
+    { folder: join(folder, 'broker'), network, device: parties.device, authority, ports, address: '127.0.0.1', onEvent: () => undefined },
+    nobody,
+  );
   connection = connect({ socket: broker.socket });
   await connection.connected(5_000);
   device = new FakeDevice(connection);
@@ -37,9 +40,15 @@ before(async () => {
   const profile = join(folder, 'state/clients/alpha/demo');
   await mkdir(profile, { recursive: true });
   await writeFile(join(profile, 'key.pem'), keys.privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  await writeFile(join(profile, 'certificate.pem'), pemOf('CERTIFICATE', authority.certify('client', parties.client, publicKeyOf(keys.publicKey)).certificate));
+  await writeFile(
+    join(profile, 'certificate.pem'),
+    pemOf('CERTIFICATE', authority.certify('client', parties.client, publicKeyOf(keys.publicKey)).certificate),
+  );
   await writeFile(join(profile, 'ca.pem'), pemOf('CERTIFICATE', authority.root('device')));
-  await writeFile(join(profile, 'connection.json'), JSON.stringify({ url: `mqtts://127.0.0.1:${ports.clients}`, device: 'alpha', network: parties.network.toHex(), client: 'demo' }));
+  await writeFile(
+    join(profile, 'connection.json'),
+    JSON.stringify({ url: `mqtts://127.0.0.1:${ports.clients}`, device: 'alpha', network: parties.network.toHex(), client: 'demo' }),
+  );
   await mkdir(join(folder, 'job/data'), { recursive: true });
   await writeFile(join(folder, 'job/main.js'), 'x'.repeat(200_000));
   await writeFile(join(folder, 'job/data/input.txt'), 'input');
@@ -88,8 +97,16 @@ describe('npm run capsule', () => {
     assert.match(stdout, /running[\s\S]*hello[\s\S]*agreed: the program ended with exit status 0/);
     assert.match(stdout, /no network file here, so the receipt is not checked yet: npm run capsule -- verify/);
     const at = join(folder, 'state/capsules', id);
-    assert.deepEqual([await readFile(join(at, 'outputs/answer.txt'), 'utf8'), await readFile(join(at, 'outputs/deep/er.txt'), 'utf8'), await readFile(join(at, 'stdout'), 'utf8')], ['42\n', 'x', 'hello\n']);
-    for (const name of ['manifest.cbor', 'acceptance.cbor', 'receipt.cbor', 'capsule.json']) assert((await readFile(join(at, name))).length > 0, name);
+    assert.deepEqual(
+      [
+        await readFile(join(at, 'outputs/answer.txt'), 'utf8'),
+        await readFile(join(at, 'outputs/deep/er.txt'), 'utf8'),
+        await readFile(join(at, 'stdout'), 'utf8'),
+      ],
+      ['42\n', 'x', 'hello\n'],
+    );
+    for (const name of ['manifest.cbor', 'acceptance.cbor', 'receipt.cbor', 'capsule.json'])
+      assert((await readFile(join(at, name))).length > 0, name);
   });
 
   test('every other command finds the capsule by the beginning of its id', async () => {
@@ -147,7 +164,10 @@ describe('npm run capsule', () => {
 
   test('a device whose broker is gone is named with its address', async () => {
     await cp(join(folder, 'state'), join(folder, 'gone'), { recursive: true });
-    await writeFile(join(folder, 'gone/clients/alpha/demo/connection.json'), JSON.stringify({ url: 'mqtts://127.0.0.1:1', device: 'alpha', network: parties.network.toHex(), client: 'demo' }));
+    await writeFile(
+      join(folder, 'gone/clients/alpha/demo/connection.json'),
+      JSON.stringify({ url: 'mqtts://127.0.0.1:1', device: 'alpha', network: parties.network.toHex(), client: 'demo' }),
+    );
     const { status, stderr } = await start('list', '--state', 'gone').ended;
     assert.equal(status, 1);
     assert.match(stderr, /device alpha is not reached: .*127\.0\.0\.1:1.*is it running \(npm start\)\?/);

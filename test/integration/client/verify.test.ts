@@ -49,7 +49,9 @@ async function honestReceipt(): Promise<Uint8Array> {
   const [alpha, bravo, charlie] = bench.devices;
   const network = networkId(bench.network);
   const atMs = Date.now();
-  const manifest = encodeManifest(capsuleInMemory({ capsule: 1, name: 'answer', runtime: 'node', entry: 'main.js' }, { 'main.js': answer }, atMs).manifest);
+  const manifest = encodeManifest(
+    capsuleInMemory({ capsule: 1, name: 'answer', runtime: 'node', entry: 'main.js' }, { 'main.js': answer }, atMs).manifest,
+  );
   const request = new Uint8Array(16).fill(5);
   const parties = { network, device: 'alpha', client: 'demo' };
   const capsule = capsuleIdOf({ ...parties, request, capsule: capsuleDigest(manifest) });
@@ -64,8 +66,19 @@ async function honestReceipt(): Promise<Uint8Array> {
   const report = signMessage(
     ReportMessage,
     {
-      ...{ ...run, capsule: capsuleDigest(manifest), outcome: { outcome: 'exited', status: 0 }, startedAtMs: atMs, endedAtMs: atMs, stdout: nothing, stderr: nothing },
-      ...{ usage: { wallMs: 1_500, cpuMs: 1_000, memoryBytesMax: 1_048_576 }, outputs: [{ path: 'answer.txt', digest: blobDigest(answer), bytes: answer.length }] },
+      ...{
+        ...run,
+        capsule: capsuleDigest(manifest),
+        outcome: { outcome: 'exited', status: 0 },
+        startedAtMs: atMs,
+        endedAtMs: atMs,
+        stdout: nothing,
+        stderr: nothing,
+      },
+      ...{
+        usage: { wallMs: 1_500, cpuMs: 1_000, memoryBytesMax: 1_048_576 },
+        outputs: [{ path: 'answer.txt', digest: blobDigest(answer), bytes: answer.length }],
+      },
     },
     signAsBox,
   );
@@ -86,7 +99,10 @@ async function honestReceipt(): Promise<Uint8Array> {
 
 function verify(...options: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, 'verify', 'result', ...options], { cwd: folder, env: { ...process.env, NO_COLOR: '1' } });
+    const child = spawn(process.execPath, [program, 'verify', 'result', ...options], {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: '1' },
+    });
     const out = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk: Buffer) => (out.stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (out.stderr += chunk.toString()));
@@ -97,7 +113,8 @@ function verify(...options: string[]): Promise<{ status: number | null; stdout: 
 test('an honest receipt holds: a tick for each step, what ran, and a loud word about the software TPM (§9.2)', async () => {
   const { status, stdout, stderr } = await verify();
   assert.equal(status, 0, stdout + stderr);
-  for (const rule of ['network', 'quote', 'receipt signature', 'box evidence', 'report', 'end']) assert.match(stdout, new RegExp(`^✓ ${rule} `, 'm'));
+  for (const rule of ['network', 'quote', 'receipt signature', 'box evidence', 'report', 'end'])
+    assert.match(stdout, new RegExp(`^✓ ${rule} `, 'm'));
   assert.match(stdout, /^✓ output +outputs\/answer\.txt, 3 bytes, as in the receipt$/m);
   assert.match(stdout, /!! {2}SOFTWARE TPM {2}!!/);
   assert.match(stdout, /ran +node main\.js/);

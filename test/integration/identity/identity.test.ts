@@ -75,7 +75,10 @@ test('a restart of the program finds its keys and its operational key, and exten
   await first.close();
   const registers = await withTpm(readRegisters);
   const second = await open();
-  assert.deepEqual([second.node, second.operationalKey, second.keys.attestationKey], [first.node, first.operationalKey, first.keys.attestationKey]);
+  assert.deepEqual(
+    [second.node, second.operationalKey, second.keys.attestationKey],
+    [first.node, first.operationalKey, first.keys.attestationKey],
+  );
   assert.deepEqual(await second.ask(readRegisters), registers);
   assert.deepEqual(registers, expectedRegisters(second.eventLog, second.operationalKey));
   const words = new TextEncoder().encode('words');
@@ -95,7 +98,10 @@ test('a reset of the TPM gives a new operational key, and nothing else new (§3.
 test('changed firmware under the same reset is refused until the TPM is reset (§3.3)', async () => {
   const changed = { ...measurements, firmware: blobDigest(Uint8Array.of(8)) };
   await (await open()).close();
-  await assert.rejects(open({ measurements: changed }), { code: 'ERR_TPM_RESET_NEEDED', message: /The firmware is not the one that was measured.*restart the board/ });
+  await assert.rejects(open({ measurements: changed }), {
+    code: 'ERR_TPM_RESET_NEEDED',
+    message: /The firmware is not the one that was measured.*restart the board/,
+  });
   await reset();
   assert.deepEqual((await open({ measurements: changed })).eventLog[0]?.digest, changed.firmware);
 });
@@ -143,7 +149,10 @@ test('a key that poses as the endorsement key, of the same template but not this
     const template = { ...endorsementKeyTemplate, unique: new Uint8Array(256).fill(1) };
     await createPrimaryKey(chip, { hierarchy: 'endorsement', template, at: keyHandles.endorsementKey });
     await chip.close();
-    await assert.rejects(open({ tcti: posing.tcti, folder: join(folder, 'posing-state') }), { code: 'ERR_TPM_CHANGED', message: /is not this chip's endorsement key/ });
+    await assert.rejects(open({ tcti: posing.tcti, folder: join(folder, 'posing-state') }), {
+      code: 'ERR_TPM_CHANGED',
+      message: /is not this chip's endorsement key/,
+    });
   } finally {
     await posing.kill();
   }
@@ -177,7 +186,12 @@ test('a TPM that goes away, or is reset under the program, ends it: it has to me
 test('a card is made for one founding; the VRF key in it survives a restart and proves (§4.3, §3.9)', async () => {
   const first = await open();
   const card = await makeCard(first, cardRequest('alpha'));
-  const context = { salt, authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })), crypto, atMs: Date.now() };
+  const context = {
+    salt,
+    authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })),
+    crypto,
+    atMs: Date.now(),
+  };
   const verdict = judgeMemberCard(card, context);
   assert.ok(verdict.status === 'accepted', JSON.stringify(verdict));
   await first.close();
@@ -187,7 +201,10 @@ test('a card is made for one founding; the VRF key in it survives a restart and 
   const proof = await second.proveVrf(alpha);
   assert.equal(judgeVrfProof(crypto, verdict.keys.vrfKey.modulus, alpha, proof).status, 'accepted');
   const again = judgeMemberCard(await makeCard(second, cardRequest('alpha')), context);
-  assert.ok(again.status === 'accepted' && Buffer.from(again.member.vrfKey).equals(verdict.member.vrfKey), 'the same founding has the same key');
+  assert.ok(
+    again.status === 'accepted' && Buffer.from(again.member.vrfKey).equals(verdict.member.vrfKey),
+    'the same founding has the same key',
+  );
 
   const otherSalt = salt.toReversed();
   const outcome = judgeMemberCard(card, { ...context, salt: otherSalt });
@@ -200,7 +217,12 @@ test('a card is made for one founding; the VRF key in it survives a restart and 
 test('a card in which anything of the member was changed is refused (§4.3)', async () => {
   const identity = await open();
   const card = await makeCard(identity, cardRequest('alpha'));
-  const context = { salt, authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })), crypto, atMs: Date.now() };
+  const context = {
+    salt,
+    authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })),
+    crypto,
+    atMs: Date.now(),
+  };
   const at = Buffer.from(card).indexOf('mqtts://alpha');
   const changed = card.slice();
   changed.set(new TextEncoder().encode('mqtts://evil!'), at);
@@ -230,7 +252,12 @@ test('a VRF key that does not show its roots is refused: its proofs might not be
   const decoded = decodeStrict(MemberCard, await makeCard(identity, cardRequest('alpha')), LIMITS.signedBytesMax);
   assert.ok(decoded.status === 'decoded');
   const vrfKeyRoots = decoded.value.vrfKeyRoots.toReversed();
-  const context = { salt, authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })), crypto, atMs: Date.now() };
+  const context = {
+    salt,
+    authorities: tpm.caCertificates.map((certificate) => ({ certificate, softwareTpm: true })),
+    crypto,
+    atMs: Date.now(),
+  };
   const verdict = judgeMemberCard(encodeMemberCard({ ...decoded.value, vrfKeyRoots }), context);
   assert.equal(verdict.status === 'refused' && verdict.reason, 'vrf-key-roots-wrong');
 });

@@ -46,8 +46,20 @@ export async function startBench(): Promise<BrokerBench> {
   const peerAuthority = openAuthority({ folder: join(folder, 'peer'), device: 'bravo', hosts: [] });
   const ports = await claimPorts(join(folder, 'ports.json'));
   const events: BrokerEvent[] = [];
-  const options = { folder: join(folder, 'broker'), network: NETWORK, device: DEVICE, authority, ports, address: '127.0.0.1', onEvent: (event: BrokerEvent) => void events.push(event) };
-  const broker = await startDeviceBroker(options, { peerAuthorities: [peerAuthority.root('device')], revokedClients: [], revokedBoxes: [] });
+  const options = {
+    folder: join(folder, 'broker'),
+    network: NETWORK,
+    device: DEVICE,
+    authority,
+    ports,
+    address: '127.0.0.1',
+    onEvent: (event: BrokerEvent) => void events.push(event),
+  };
+  const broker = await startDeviceBroker(options, {
+    peerAuthorities: [peerAuthority.root('device')],
+    revokedClients: [],
+    revokedBoxes: [],
+  });
   const own = connect({ socket: broker.socket });
   await own.connected(5_000);
   const open: (() => unknown)[] = [() => own.close()];
@@ -70,14 +82,21 @@ export function foreignCredential(name: string): Credential {
   const root = newKey();
   const serial = Uint8Array.of(0x41, 0x02);
   const validity = { serial, notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 60_000) };
-  const authority = issueCertificate({ commonName: `Capstan ${DEVICE} clients`, use: 'authority', publicKey: publicKeyOf(root), ...validity }, { ownKey: root });
+  const authority = issueCertificate(
+    { commonName: `Capstan ${DEVICE} clients`, use: 'authority', publicKey: publicKeyOf(root), ...validity },
+    { ownKey: root },
+  );
   return issuedBy({ certificate: authority, key: root }, name, validity);
 }
 
 /** A certificate of the device's own authority for clients whose time is over. */
 export function expiredCredential(bench: BrokerBench, name: string): Credential {
   const issuer = { certificate: bench.authority.root('clients'), key: keyOf(join(bench.folder, 'authority', 'clients.key.pem')) };
-  return issuedBy(issuer, name, { serial: Uint8Array.of(0x42, 0x07), notBefore: new Date(Date.now() - 120_000), notAfter: new Date(Date.now() - 60_000) });
+  return issuedBy(issuer, name, {
+    serial: Uint8Array.of(0x42, 0x07),
+    notBefore: new Date(Date.now() - 120_000),
+    notAfter: new Date(Date.now() - 60_000),
+  });
 }
 
 export function peerCredential(bench: BrokerBench): Credential {
@@ -88,7 +107,11 @@ export function peerCredential(bench: BrokerBench): Credential {
 /** A certificate of the peer's authority in a name of the peer's choice. */
 export function peerNamed(bench: BrokerBench, name: string): Credential {
   const issuer = { certificate: bench.peerAuthority.root('device'), key: keyOf(join(bench.folder, 'peer', 'device.key.pem')) };
-  return issuedBy(issuer, name, { serial: Uint8Array.of(0x43, 0x01), notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 60_000) });
+  return issuedBy(issuer, name, {
+    serial: Uint8Array.of(0x43, 0x01),
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 60_000),
+  });
 }
 
 export function addressOf(bench: BrokerBench, listener: keyof Ports, holder?: Credential) {
@@ -101,7 +124,12 @@ export function addressOf(bench: BrokerBench, listener: keyof Ports, holder?: Cr
 }
 
 /** A connection as our programs make it; the agent has an adapter of its own. */
-export async function joinAt(bench: BrokerBench, listener: keyof Ports, holder: Credential, open: typeof connect | typeof connectAgent = connect): Promise<Connection> {
+export async function joinAt(
+  bench: BrokerBench,
+  listener: keyof Ports,
+  holder: Credential,
+  open: typeof connect | typeof connectAgent = connect,
+): Promise<Connection> {
   const connection = open(addressOf(bench, listener, holder));
   bench.open.push(() => connection.close());
   await connection.connected(5_000);
@@ -109,7 +137,12 @@ export async function joinAt(bench: BrokerBench, listener: keyof Ports, holder: 
 }
 
 /** A connection with whatever options an attacker likes. */
-export async function attack(bench: BrokerBench, listener: keyof Ports, holder: Credential, options: IClientOptions = {}): Promise<MqttClient> {
+export async function attack(
+  bench: BrokerBench,
+  listener: keyof Ports,
+  holder: Credential,
+  options: IClientOptions = {},
+): Promise<MqttClient> {
   const client = await mqtt.connectAsync(`mqtts://127.0.0.1:${bench.ports[listener]}`, {
     protocolVersion: 5,
     ca: readFileSync(bench.authority.rootFile('device')),
@@ -125,7 +158,11 @@ export async function attack(bench: BrokerBench, listener: keyof Ports, holder: 
 }
 
 /** Resolves with what the server makes of a TLS handshake: in TLS 1.3 its refusal comes after the handshake. */
-export function handshake(bench: BrokerBench, listener: keyof Ports, how: { holder?: Credential; maxVersion?: 'TLSv1.2' | 'TLSv1.3' }): Promise<string> {
+export function handshake(
+  bench: BrokerBench,
+  listener: keyof Ports,
+  how: { holder?: Credential; maxVersion?: 'TLSv1.2' | 'TLSv1.3' },
+): Promise<string> {
   return new Promise((resolve) => {
     const socket: TLSSocket = connectTls({
       host: '127.0.0.1',
@@ -163,7 +200,11 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 
 export const bytes = (words: string): Uint8Array => new TextEncoder().encode(words);
 
-function issuedBy(issuer: Parameters<typeof issueCertificate>[1], commonName: string, validity: { serial: Uint8Array; notBefore: Date; notAfter: Date }): Credential {
+function issuedBy(
+  issuer: Parameters<typeof issueCertificate>[1],
+  commonName: string,
+  validity: { serial: Uint8Array; notBefore: Date; notAfter: Date },
+): Credential {
   const key = newKey();
   const certificate = issueCertificate({ commonName, use: 'client', publicKey: publicKeyOf(key), ...validity }, issuer);
   return { certificate: pemOf('CERTIFICATE', certificate), key: pemKey(key), serial: validity.serial };

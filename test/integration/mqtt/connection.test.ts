@@ -21,7 +21,10 @@ before(async () => {
 });
 after(() => bench.stop());
 
-for (const [adapter, open] of [['firmware', connect], ['agent', connectAgent]] as const) {
+for (const [adapter, open] of [
+  ['firmware', connect],
+  ['agent', connectAgent],
+] as const) {
   test(`${adapter}: a request and its answer carry content type, response topic and correlation data (§5.2)`, async () => {
     const client = await joinAt(bench, 'clients', credential(bench, 'client', 'alice'), open);
     const answers: Incoming[] = [];
@@ -29,7 +32,15 @@ for (const [adapter, open] of [['firmware', connect], ['agent', connectAgent]] a
     const how = { contentType: 'application/json', responseTopic: `${HERE}/clients/alice/answer`, correlationData: Uint8Array.of(1, 2) };
     assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}'), how), 'acknowledged');
     await until(() => answers.length === 1, 'the answer comes');
-    assert.deepEqual(answers, [{ topic: `${HERE}/clients/alice/answer`, payload: bytes('{}'), retained: false, contentType: 'application/json', correlationData: Uint8Array.of(1, 2) }]);
+    assert.deepEqual(answers, [
+      {
+        topic: `${HERE}/clients/alice/answer`,
+        payload: bytes('{}'),
+        retained: false,
+        contentType: 'application/json',
+        correlationData: Uint8Array.of(1, 2),
+      },
+    ]);
     assert.equal(await client.publish(`${HERE}/clients/bob/query`, bytes('{}')), 'refused');
     await client.close();
     assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}')), 'dropped');
@@ -94,9 +105,20 @@ test('a taken port is said in words, and ports once chosen are kept', async () =
     });
   });
   const ports = await claimPorts(`${bench.folder}/other/ports.json`, { clients: port, boxes: 0, peers: 0, pairing: 0 });
-  const options = { folder: `${bench.folder}/other`, network: NETWORK, device: DEVICE, authority: bench.authority, ports, address: '127.0.0.1', onEvent: () => undefined };
+  const options = {
+    folder: `${bench.folder}/other`,
+    network: NETWORK,
+    device: DEVICE,
+    authority: bench.authority,
+    ports,
+    address: '127.0.0.1',
+    onEvent: () => undefined,
+  };
   const started = startDeviceBroker(options, { peerAuthorities: [], revokedClients: [], revokedBoxes: [] });
-  await assert.rejects(started, (error) => error instanceof BrokerFailed && error.message.includes(String(port)) && /in use/.test(error.message));
+  await assert.rejects(
+    started,
+    (error) => error instanceof BrokerFailed && error.message.includes(String(port)) && /in use/.test(error.message),
+  );
   server.close();
   assert.deepEqual(await claimPorts(`${bench.folder}/other/ports.json`), ports);
 });

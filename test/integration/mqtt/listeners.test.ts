@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect, NotConnected } from '../../../device/mqtt/connection.ts';
-import { addressOf, credential, expiredCredential, foreignCredential, handshake, joinAt, peerCredential, peerNamed, startBench, until, type BrokerBench } from './broker-bench.ts';
+import {
+  addressOf,
+  credential,
+  expiredCredential,
+  foreignCredential,
+  handshake,
+  joinAt,
+  peerCredential,
+  peerNamed,
+  startBench,
+  until,
+  type BrokerBench,
+} from './broker-bench.ts';
 
 let bench: BrokerBench;
 before(async () => {
@@ -17,7 +29,11 @@ test('each listener accepts a certificate of its own authority', async () => {
 });
 
 test('each listener refuses the certificates of the others', async () => {
-  const holders = { clients: credential(bench, 'client', 'alice'), boxes: credential(bench, 'box', 'alice'), peers: peerNamed(bench, 'alice') };
+  const holders = {
+    clients: credential(bench, 'client', 'alice'),
+    boxes: credential(bench, 'box', 'alice'),
+    peers: peerNamed(bench, 'alice'),
+  };
   for (const listener of ['clients', 'boxes', 'peers'] as const) {
     for (const [kind, holder] of Object.entries(holders)) {
       if (kind !== listener) assert.notEqual(await handshake(bench, listener, { holder }), 'accepted', `${kind} at ${listener}`);
@@ -43,7 +59,10 @@ test('a broker that shows another name than the device is not spoken to', async 
   const address = { ...addressOf(bench, 'clients', credential(bench, 'client', 'alice')), server: 'bravo' };
   const connection = connect(address);
   bench.open.push(() => connection.close());
-  await assert.rejects(connection.connected(500), (error) => error instanceof NotConnected && /names "alpha"; it must name "bravo"/.test(error.message));
+  await assert.rejects(
+    connection.connected(500),
+    (error) => error instanceof NotConnected && /names "alpha"; it must name "bravo"/.test(error.message),
+  );
   await connection.close();
 });
 
@@ -53,7 +72,11 @@ test('a certificate that is taken back is cut off at once and refused from then 
   const [cut, kept] = [await joinAt(bench, 'clients', alice), await joinAt(bench, 'clients', bob)];
   const states: string[] = [];
   kept.onState((state) => void states.push(state));
-  await bench.broker.trust({ peerAuthorities: [bench.peerAuthority.root('device')], revokedClients: [{ serial: alice.serial, revokedAt: new Date() }], revokedBoxes: [] });
+  await bench.broker.trust({
+    peerAuthorities: [bench.peerAuthority.root('device')],
+    revokedClients: [{ serial: alice.serial, revokedAt: new Date() }],
+    revokedBoxes: [],
+  });
   await until(() => states.includes('connected') && bench.own.state === 'connected', 'the others are back');
   await assert.rejects(cut.connected(300), NotConnected);
   assert.notEqual(await handshake(bench, 'clients', { holder: alice }), 'accepted');

@@ -5,7 +5,21 @@ import type { IClientOptions } from 'mqtt';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { BOX_DOWN, BOX_UP, CLIENT_ANSWERS, CLIENT_REQUESTS } from '#protocol/topics.ts';
-import { attack, bytes, credential, DEVICE, NETWORK, peerCredential, peerNamed, ROOT, startBench, until, watchAll, type BrokerBench, type Credential } from './broker-bench.ts';
+import {
+  attack,
+  bytes,
+  credential,
+  DEVICE,
+  NETWORK,
+  peerCredential,
+  peerNamed,
+  ROOT,
+  startBench,
+  until,
+  watchAll,
+  type BrokerBench,
+  type Credential,
+} from './broker-bench.ts';
 
 let bench: BrokerBench;
 let seen: Incoming[];
@@ -14,8 +28,12 @@ const HERE = `${ROOT}/${DEVICE}`;
 
 /** Topics of every kind, those of others among them. */
 const everywhere = [
-  ...['alice', 'bob'].flatMap((name) => [...CLIENT_REQUESTS, ...CLIENT_ANSWERS, 'capsules/c1/receipt'].map((kind) => `${HERE}/clients/${name}/${kind}`)),
-  ...['box1', 'box2'].flatMap((name) => [...BOX_UP.map((kind) => `up/${kind}`), ...BOX_DOWN.map((kind) => `down/${kind}`)].map((kind) => `${HERE}/hpc/${name}/${kind}`)),
+  ...['alice', 'bob'].flatMap((name) =>
+    [...CLIENT_REQUESTS, ...CLIENT_ANSWERS, 'capsules/c1/receipt'].map((kind) => `${HERE}/clients/${name}/${kind}`),
+  ),
+  ...['box1', 'box2'].flatMap((name) =>
+    [...BOX_UP.map((kind) => `up/${kind}`), ...BOX_DOWN.map((kind) => `down/${kind}`)].map((kind) => `${HERE}/hpc/${name}/${kind}`),
+  ),
   `${HERE}/status`,
   `${HERE}/sensors/power`,
   `${HERE}/pair/00/request`,
@@ -51,7 +69,11 @@ const boxOf = (name: string): Omit<Party, 'who'> => ({
   writes: (topic) => topic.startsWith(`${HERE}/hpc/${name}/up/`),
   reads: (topic) => topic.startsWith(`${HERE}/hpc/${name}/down/`) || topic === `${HERE}/status`,
 });
-const peer: Omit<Party, 'who'> = { listener: 'peers', writes: () => false, reads: (topic) => topic.startsWith(`${ROOT}/gossip/`) || topic === `${HERE}/status` };
+const peer: Omit<Party, 'who'> = {
+  listener: 'peers',
+  writes: () => false,
+  reads: (topic) => topic.startsWith(`${ROOT}/gossip/`) || topic === `${HERE}/status`,
+};
 
 const parties: Party[] = [
   { who: 'alice', ...clientOf('alice') },
@@ -80,7 +102,16 @@ for (const { who, listener, writes, reads } of parties) {
     client.on('message', (topic, payload) => payload.toString() === mark && got.push(topic));
     const mark = `for ${who} ${Math.random()}`;
     await client.subscribeAsync('#', { qos: 1 });
-    for (const filter of ['$SYS/#', '+/+/+/#', `${ROOT}/#`, `${HERE}/clients/bob/#`, `${HERE}/hpc/+/down/+`, `$share/group/#`, `$share/group/${ROOT}/#`]) await client.subscribeAsync(filter, { qos: 1 }).catch(() => undefined);
+    for (const filter of [
+      '$SYS/#',
+      '+/+/+/#',
+      `${ROOT}/#`,
+      `${HERE}/clients/bob/#`,
+      `${HERE}/hpc/+/down/+`,
+      `$share/group/#`,
+      `$share/group/${ROOT}/#`,
+    ])
+      await client.subscribeAsync(filter, { qos: 1 }).catch(() => undefined);
     for (const topic of everywhere) await bench.own.publish(topic, bytes(mark));
     await bench.own.publish(`${HERE}/status`, bytes(mark));
     await until(() => everywhere.filter(reads).every((topic) => got.includes(topic)), `${who} hears what it may read`);
@@ -90,7 +121,14 @@ for (const { who, listener, writes, reads } of parties) {
 
   test(`a will and retained words of ${who} at the listener for ${listener} reach no foreign topic (§5.3)`, async () => {
     const mark = `garbage of ${who} ${Math.random()}`;
-    for (const topic of [`${HERE}/status`, `${HERE}/clients/bob/submit`, `${HERE}/clients/bob/capsules/c1/result`, `${HERE}/hpc/box2/up/report`, `${HERE}/hpc/box2/down/assign`, `${ROOT}/gossip/evidence`]) {
+    for (const topic of [
+      `${HERE}/status`,
+      `${HERE}/clients/bob/submit`,
+      `${HERE}/clients/bob/capsules/c1/result`,
+      `${HERE}/hpc/box2/up/report`,
+      `${HERE}/hpc/box2/down/assign`,
+      `${ROOT}/gossip/evidence`,
+    ]) {
       const client = await attack(bench, listener, holderOf(who), { will: { topic, payload: Buffer.from(mark), qos: 1, retain: true } });
       await client.publishAsync(topic, mark, { qos: 1, retain: true }).catch(() => undefined);
       client.stream.destroy();
@@ -118,7 +156,11 @@ test('who takes over a foreign client id gets neither its session nor its rights
   await victim.subscribeAsync(`${HERE}/clients/alice/#`, { qos: 1 });
   victim.stream.destroy();
   await bench.own.publish(`${HERE}/clients/alice/answer`, bytes('a secret that waits'));
-  for (const [listener, who] of [['clients', 'bob'], ['boxes', 'box box2'], ['peers', 'bravo']] as const) {
+  for (const [listener, who] of [
+    ['clients', 'bob'],
+    ['boxes', 'box box2'],
+    ['peers', 'bravo'],
+  ] as const) {
     const thief = await attack(bench, listener, holderOf(who), { ...session, manualConnect: false });
     const got: string[] = [];
     thief.on('message', (_topic, payload) => void got.push(payload.toString()));
@@ -126,14 +168,22 @@ test('who takes over a foreign client id gets neither its session nor its rights
     await bench.own.publish(`${HERE}/status`, bytes('marker'));
     await thief.publishAsync(`${HERE}/clients/alice/submit`, `stolen by ${who}`, { qos: 1 }).catch(() => undefined);
     await thief.endAsync();
-    assert.deepEqual(got.filter((words) => words.includes('secret')), [], who);
+    assert.deepEqual(
+      got.filter((words) => words.includes('secret')),
+      [],
+      who,
+    );
     assert.deepEqual(heard(`stolen by ${who}`), [], who);
   }
 });
 
 test('a packet beyond the limit ends the connection of its sender and reaches nobody (§10)', async () => {
   const client = await attack(bench, 'clients', holderOf('alice'));
-  const closed = new Promise<void>((resolve) => client.once('close', () => { resolve(); }));
+  const closed = new Promise<void>((resolve) =>
+    client.once('close', () => {
+      resolve();
+    }),
+  );
   const before = seen.length;
   client.publish(`${HERE}/clients/alice/submit`, Buffer.alloc(LIMITS.packetBytesMax + 1), { qos: 1 });
   await closed;
@@ -141,7 +191,13 @@ test('a packet beyond the limit ends the connection of its sender and reaches no
   await other.publishAsync(`${HERE}/clients/bob/submit`, Buffer.alloc(LIMITS.packetBytesMax - 1_024), { qos: 1 });
   await other.endAsync();
   await until(() => seen.length > before, 'the packet within the limit arrives');
-  assert.deepEqual(seen.slice(before).filter(({ payload }) => payload.length > 100_000).map(({ topic }) => topic), [`${HERE}/clients/bob/submit`]);
+  assert.deepEqual(
+    seen
+      .slice(before)
+      .filter(({ payload }) => payload.length > 100_000)
+      .map(({ topic }) => topic),
+    [`${HERE}/clients/bob/submit`],
+  );
 });
 
 function holderOf(who: string): Credential {
@@ -163,4 +219,3 @@ async function attackWatcher(mark: string): Promise<string[]> {
   await bench.own.publish(`${ROOT}/${NETWORK}`, bytes('a round trip'));
   return found;
 }
-

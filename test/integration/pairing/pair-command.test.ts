@@ -57,7 +57,11 @@ test('an invitation is carried by file or input, and used on the other side', as
   const out = join(bench.state, 'elsewhere');
   const joined = await run(process.execPath, [program, 'join', '--out', out], invited.output);
   assert.equal(joined.status, 0, joined.complaint);
-  assert.ok(['key.pem', 'signing-key.pem', 'certificate.pem', 'ca.pem', 'connection.json', 'network.cbor'].every((file) => existsSync(join(out, file))));
+  assert.ok(
+    ['key.pem', 'signing-key.pem', 'certificate.pem', 'ca.pem', 'connection.json', 'network.cbor'].every((file) =>
+      existsSync(join(out, file)),
+    ),
+  );
   const listed = await pair('list');
   assert.match(listed.output, /box +box1 +paired/);
   const removed = await pair('remove', 'box', 'box1');

@@ -32,7 +32,10 @@ export async function startPairingBench(): Promise<PairingBench> {
   const log: { event: string; [field: string]: string | number | boolean }[] = [];
   const common = { device: 'alpha', authority, ports, address: '127.0.0.1' };
   const trust = new PairedNames(device).trust([]);
-  const broker = await startDeviceBroker({ ...common, folder: join(device, 'broker'), network: networkLabel(network), onEvent: () => undefined }, trust);
+  const broker = await startDeviceBroker(
+    { ...common, folder: join(device, 'broker'), network: networkLabel(network), onEvent: () => undefined },
+    trust,
+  );
   let boxes: readonly { name: string; signingKey: Uint8Array }[] = [];
   const pairing = await startPairing({
     ...common,
@@ -64,8 +67,19 @@ function networkOf(authority: Uint8Array, port: number): Network {
     attestationKey: Uint8Array.of(2),
     vrfKey: Uint8Array.of(3),
   };
-  const genesis = { version: 1, name: 'bench', salt: new Uint8Array(16), members: [nodeIdOf(endorsementKey)], endorsementAuthorities: [{ certificate: Uint8Array.of(1), softwareTpm: true }], credentialsMin: 1 } as const;
-  return { genesis: { ...genesis, members: [...genesis.members], endorsementAuthorities: [...genesis.endorsementAuthorities] }, members: [member], references: [] };
+  const genesis = {
+    version: 1,
+    name: 'bench',
+    salt: new Uint8Array(16),
+    members: [nodeIdOf(endorsementKey)],
+    endorsementAuthorities: [{ certificate: Uint8Array.of(1), softwareTpm: true }],
+    credentialsMin: 1,
+  } as const;
+  return {
+    genesis: { ...genesis, members: [...genesis.members], endorsementAuthorities: [...genesis.endorsementAuthorities] },
+    members: [member],
+    references: [],
+  };
 }
 
 export async function until(condition: () => boolean, what: string): Promise<void> {

@@ -61,26 +61,41 @@ test('an invitation is used once; the same request gets the same answer again, a
   const first = readFileSync(join(folderOf('carol'), 'certificate.pem'), 'utf8');
   await pairHolder(invitation, folderOf('carol'), connect);
   assert.equal(readFileSync(join(folderOf('carol'), 'certificate.pem'), 'utf8'), first);
-  await assert.rejects(pairHolder(invitation, folderOf('thief'), connect), (error) => error instanceof PairingFailed && error.code === 'unknown-invitation');
+  await assert.rejects(
+    pairHolder(invitation, folderOf('thief'), connect),
+    (error) => error instanceof PairingFailed && error.code === 'unknown-invitation',
+  );
 });
 
 test('a wrong token is refused, and after five attempts the invitation is withdrawn', async () => {
   const invitation = await inviteHolder(bench.device, 'client', 'dave');
   const guess = (attempt: number): Invitation => ({ ...invitation, token: new Uint8Array(32).fill(attempt) });
   for (let attempt = 1; attempt <= 4; attempt += 1) {
-    await assert.rejects(pairHolder(guess(attempt), folderOf(`guess${attempt}`), connect), (error) => error instanceof PairingFailed && error.code === 'wrong-token');
+    await assert.rejects(
+      pairHolder(guess(attempt), folderOf(`guess${attempt}`), connect),
+      (error) => error instanceof PairingFailed && error.code === 'wrong-token',
+    );
   }
   const other = await inviteHolder(bench.device, 'client', 'erin');
   await pairHolder(other, folderOf('erin'), connect);
-  await assert.rejects(pairHolder(guess(5), folderOf('guess5'), connect), (error) => error instanceof PairingFailed && error.code === 'wrong-token');
-  await assert.rejects(pairHolder(invitation, folderOf('dave'), connect), (error) => error instanceof PairingFailed && error.code === 'unknown-invitation');
+  await assert.rejects(
+    pairHolder(guess(5), folderOf('guess5'), connect),
+    (error) => error instanceof PairingFailed && error.code === 'wrong-token',
+  );
+  await assert.rejects(
+    pairHolder(invitation, folderOf('dave'), connect),
+    (error) => error instanceof PairingFailed && error.code === 'unknown-invitation',
+  );
 });
 
 test('an expired invitation is refused and its file goes', async () => {
   const keepOpen = await inviteHolder(bench.device, 'client', 'keeps-the-door-open');
   const invitation = await inviteHolder(bench.device, 'client', 'late', Date.now() - 15 * 60_000 + 400);
   await new Promise((resolve) => setTimeout(resolve, 450));
-  await assert.rejects(pairHolder(invitation, folderOf('late'), connect), (error) => error instanceof PairingFailed && ['expired', 'unknown-invitation'].includes(error.code));
+  await assert.rejects(
+    pairHolder(invitation, folderOf('late'), connect),
+    (error) => error instanceof PairingFailed && ['expired', 'unknown-invitation'].includes(error.code),
+  );
   await until(() => new Invitations(bench.device).find(invitation.id.toHex()) === undefined, 'the file is gone');
   new Invitations(bench.device).withdraw(keepOpen.id.toHex());
 });
@@ -118,7 +133,8 @@ test('a stranger reads no answer but that to its own client id, and writes no ot
   await stranger.subscribe('+/+/+/+/pair/+/response', ({ topic }) => void heard.push(topic));
   const id = invitation.id.toHex();
   const request = sealPairingRequest(invitation, { publicKey: Uint8Array.of(1) });
-  const topic = (invited: string, kind: 'request' | 'response'): string => topicOf(networkLabel(bench.network), { to: 'pairing', device: 'alpha', invitation: invited, kind });
+  const topic = (invited: string, kind: 'request' | 'response'): string =>
+    topicOf(networkLabel(bench.network), { to: 'pairing', device: 'alpha', invitation: invited, kind });
   assert.equal(await stranger.publish(topic(id, 'request'), request), 'refused');
   assert.equal(await stranger.publish(topic(id, 'response'), request), 'refused');
   await pairHolder(invitation, folderOf('grace'), connect);
@@ -140,7 +156,14 @@ test('strangers are few: more connections than the limit are refused, and the bo
   const address = { url: invitation.url, authority: new X509Certificate(invitation.authority).toString(), server: 'alpha' };
   const limit = MQTT_LIMITS.pairingConnectionsMax + MQTT_LIMITS.brokerDescriptorsSpare;
   const crowd = Array.from({ length: 2 * limit }, () => connect(address));
-  const admitted = await Promise.all(crowd.map((stranger) => stranger.connected(600).then(() => 1, () => 0)));
+  const admitted = await Promise.all(
+    crowd.map((stranger) =>
+      stranger.connected(600).then(
+        () => 1,
+        () => 0,
+      ),
+    ),
+  );
   await Promise.all([box, ...crowd].map((connection) => connection.close()));
   const count = admitted.reduce((sum: number, one) => sum + one, 0);
   assert.ok(count > 0 && count <= limit, `${count} strangers were let in`);
@@ -148,14 +171,21 @@ test('strangers are few: more connections than the limit are refused, and the bo
 });
 
 test('a name is given once, names with a meaning never, and nonsense is no name', async () => {
-  const codeOf = (kind: 'client' | 'box', name: string): Promise<string> => inviteHolder(bench.device, kind, name).then(() => 'invited', (error: unknown) => (error instanceof NotInvited ? error.code : 'other'));
+  const codeOf = (kind: 'client' | 'box', name: string): Promise<string> =>
+    inviteHolder(bench.device, kind, name).then(
+      () => 'invited',
+      (error: unknown) => (error instanceof NotInvited ? error.code : 'other'),
+    );
   assert.equal(await codeOf('client', 'alice'), 'name-taken');
   assert.equal(await codeOf('client', 'operator'), 'bad-name');
   assert.equal(await codeOf('box', '../alpha'), 'bad-name');
   assert.equal(await codeOf('box', '+'), 'bad-name');
   const [first, second] = [await inviteHolder(bench.device, 'client', 'heidi'), await inviteHolder(bench.device, 'client', 'heidi')];
   await pairHolder(first, folderOf('heidi'), connect);
-  await assert.rejects(pairHolder(second, folderOf('heidi2'), connect), (error) => error instanceof PairingFailed && error.code === 'name-taken');
+  await assert.rejects(
+    pairHolder(second, folderOf('heidi2'), connect),
+    (error) => error instanceof PairingFailed && error.code === 'name-taken',
+  );
 });
 
 test('who is removed is cut off and can be invited again under the same name', async () => {
@@ -189,7 +219,10 @@ test('when nobody is invited there is no door', async () => {
   const closing = await inviteHolder(bench.device, 'client', 'judy');
   // As time does: invitations expire, and answers after a minute.
   for (const name of readdirSync(join(bench.device, 'pairing'))) rmSync(join(bench.device, 'pairing', name));
-  await until(() => bench.log.findLast(({ event }) => event.startsWith('pairingOpened') || event === 'pairingClosed')?.event === 'pairingClosed', 'the pairing broker has ended');
+  await until(
+    () => bench.log.findLast(({ event }) => event.startsWith('pairingOpened') || event === 'pairingClosed')?.event === 'pairingClosed',
+    'the pairing broker has ended',
+  );
   const stranger = connect({ url: closing.url, authority: new X509Certificate(closing.authority).toString(), server: 'alpha' });
   await assert.rejects(stranger.connected(200), /ECONNREFUSED/);
   await stranger.close();

@@ -1,7 +1,19 @@
 /** The life of a sandbox: it ends with its agent, keeps nothing that the agent inherited, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, openSync, closeSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { openSandboxBench } from './sandbox-bench.ts';
@@ -20,19 +32,23 @@ function startAgent(code: string, options: SpawnOptions = {}, mode = 'run'): Chi
 
 async function reportOf(agent: ChildProcess): Promise<AgentReport> {
   let text = '';
-  agent.stdout?.on('data', (bytes: Buffer) => { text += bytes.toString(); });
+  agent.stdout?.on('data', (bytes: Buffer) => {
+    text += bytes.toString();
+  });
   await new Promise((resolve) => agent.on('close', resolve));
   return JSON.parse(text) as AgentReport;
 }
 
 function processesWith(isMeant: (word: string) => boolean): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').some(isMeant);
-    } catch {
-      return false;
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').some(isMeant);
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function kill(agent: ChildProcess): Promise<void> {
@@ -44,7 +60,10 @@ async function kill(agent: ChildProcess): Promise<void> {
 /** The workspace folders of an agent. */
 function foldersOf(agent: ChildProcess): string[] {
   const folders = readdirSync(stageRoot()).map((name) => path.join(stageRoot(), name));
-  return folders.filter((folder) => existsSync(path.join(folder, 'owner')) && readFileSync(path.join(folder, 'owner'), 'utf8').startsWith(`${String(agent.pid)} `));
+  return folders.filter(
+    (folder) =>
+      existsSync(path.join(folder, 'owner')) && readFileSync(path.join(folder, 'owner'), 'utf8').startsWith(`${String(agent.pid)} `),
+  );
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -69,7 +88,10 @@ describe('the life of a sandbox', () => {
     await kill(agent);
     await until(() => processesWith((word) => word === mark).length === 0, 'the capsule is gone');
     const bench = await openSandboxBench();
-    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    assert.deepEqual(
+      folders.filter((folder) => existsSync(folder)),
+      [],
+    );
     await bench.close();
   });
 
@@ -82,7 +104,10 @@ describe('the life of a sandbox', () => {
     await kill(agent);
     const bench = await openSandboxBench();
     await until(() => processesWith(isOfAgent).length === 0, 'the sandbox is gone');
-    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    assert.deepEqual(
+      folders.filter((folder) => existsSync(folder)),
+      [],
+    );
     await bench.close();
   });
 
@@ -107,23 +132,37 @@ describe('the life of a sandbox', () => {
     const agent = startAgent('for f in /proc/self/fd/*; do echo "${f##*/} $(readlink $f)"; done', { stdio });
     const report = await reportOf(agent);
     closeSync(secret);
-    const targets = report.stdout.trim().split('\n').map((line) => line.split(' ')).filter(([number]) => Number(number) > 3 && Number(number) < 10);
+    const targets = report.stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '))
+      .filter(([number]) => Number(number) > 3 && Number(number) < 10);
     assert.ok(targets.length > 0);
     assert.ok(!report.stdout.includes(path.basename(agentFile)), report.stdout);
   });
 
   const canRunAsNobody = process.geteuid?.() === 0 && readable(agentFile);
-  test('an agent that is not root runs capsules as itself', { skip: !canRunAsNobody && 'needs root and a checkout that every user can read' }, async () => {
-    const agent = startAgent('id -u; echo x > /out/x; cat /proc/sys/kernel/core_pattern > /dev/null && echo read; (echo x > /proc/sys/kernel/core_pattern) 2> /dev/null || echo kept', { uid: 65_534, gid: 65_534, cwd: '/' });
-    const report = await reportOf(agent);
-    assert.deepEqual([report.stdout, report.outcome.status, report.report.identity], ['1000\nread\nkept\n', 'exited', 'own']);
-    rmSync('/var/tmp/capstan-sandbox-65534', { recursive: true });
-  });
+  test(
+    'an agent that is not root runs capsules as itself',
+    { skip: !canRunAsNobody && 'needs root and a checkout that every user can read' },
+    async () => {
+      const agent = startAgent(
+        'id -u; echo x > /out/x; cat /proc/sys/kernel/core_pattern > /dev/null && echo read; (echo x > /proc/sys/kernel/core_pattern) 2> /dev/null || echo kept',
+        { uid: 65_534, gid: 65_534, cwd: '/' },
+      );
+      const report = await reportOf(agent);
+      assert.deepEqual([report.stdout, report.outcome.status, report.report.identity], ['1000\nread\nkept\n', 'exited', 'own']);
+      rmSync('/var/tmp/capstan-sandbox-65534', { recursive: true });
+    },
+  );
 });
 
 /** Whether a user who owns nothing reaches the file. */
 function readable(file: string): boolean {
-  const folders = file.split('/').slice(1, -1).map((_, index, parts) => `/${parts.slice(0, index + 1).join('/')}`);
+  const folders = file
+    .split('/')
+    .slice(1, -1)
+    .map((_, index, parts) => `/${parts.slice(0, index + 1).join('/')}`);
   try {
     accessSync(file, constants.R_OK);
     return folders.every((folder) => (statSync(folder).mode & 0o001) !== 0);

@@ -7,7 +7,11 @@ import { openSandboxBench, type Ran, type SandboxBench } from './sandbox-bench.t
 const MiB = 1024 * 1024;
 
 function assertKilled(ran: Ran, reason: KillReason): void {
-  assert.deepEqual({ status: ran.outcome.status, reason: 'reason' in ran.outcome && ran.outcome.reason }, { status: 'killed', reason }, ran.stderr);
+  assert.deepEqual(
+    { status: ran.outcome.status, reason: 'reason' in ran.outcome && ran.outcome.reason },
+    { status: 'killed', reason },
+    ran.stderr,
+  );
 }
 
 const hog = 'held = []\nwhile True: held.append(bytearray(b"x" * 1048576))';
@@ -25,7 +29,9 @@ print(count)`;
 for (const metering of ['best', 'polled'] as const) {
   describe(`what a capsule may use (metering: ${metering})`, () => {
     let bench: SandboxBench;
-    before(async () => { bench = await openSandboxBench({ metering }); });
+    before(async () => {
+      bench = await openSandboxBench({ metering });
+    });
     after(() => bench.close());
 
     test('memory beyond the limit ends it, and the report says memory', async () => {
@@ -56,7 +62,9 @@ for (const metering of ['best', 'polled'] as const) {
 
 describe('how long and how much', () => {
   let bench: SandboxBench;
-  before(async () => { bench = await openSandboxBench(); });
+  before(async () => {
+    bench = await openSandboxBench();
+  });
   after(() => bench.close());
 
   test('wall time ends what sleeps', async () => {
@@ -66,7 +74,8 @@ describe('how long and how much', () => {
   });
 
   test('wall time ends a tree that has left its session and its parents', async () => {
-    const code = 'import os, time\nfor _ in range(4):\n  if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\nprint("up", flush=True)\ntime.sleep(30)';
+    const code =
+      'import os, time\nfor _ in range(4):\n  if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\nprint("up", flush=True)\ntime.sleep(30)';
     assertKilled(await bench.run({ code, limits: { wallMs: 300 } }), 'wall-time');
   });
 
@@ -78,7 +87,11 @@ describe('how long and how much', () => {
   });
 
   test('a log beyond the limit is cut there and ends the capsule', async () => {
-    const ran = await bench.run({ runtime: 'shell', code: 'while :; do echo aaaaaaaaaaaaaaaaaaaaaaaa; echo b >&2; done', limits: { logBytes: 10_000 } });
+    const ran = await bench.run({
+      runtime: 'shell',
+      code: 'while :; do echo aaaaaaaaaaaaaaaaaaaaaaaa; echo b >&2; done',
+      limits: { logBytes: 10_000 },
+    });
     assertKilled(ran, 'log-flood');
     assert.equal(ran.stdout.length + ran.stderr.length, 10_000);
   });
@@ -119,7 +132,11 @@ describe('how long and how much', () => {
   test('a flood into /tmp or /dev/shm stops at its bound', async () => {
     const ran = await bench.run({ runtime: 'shell', code: 'cat /dev/zero > /tmp/flood' });
     assertKilled(ran, 'scratch-full');
-    const survived = await bench.run({ runtime: 'shell', code: 'cat /dev/zero > /tmp/flood; stat -c %s /tmp/flood', limits: { scratchBytes: MiB } });
+    const survived = await bench.run({
+      runtime: 'shell',
+      code: 'cat /dev/zero > /tmp/flood; stat -c %s /tmp/flood',
+      limits: { scratchBytes: MiB },
+    });
     assert.deepEqual([survived.outcome.status, survived.stdout], ['exited', `${MiB}\n`]);
   });
 

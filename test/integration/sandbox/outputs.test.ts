@@ -11,13 +11,21 @@ function names(outputs: Outputs): string[] {
 
 describe('what is collected from a capsule', () => {
   let bench: SandboxBench;
-  before(async () => { bench = await openSandboxBench(); });
+  before(async () => {
+    bench = await openSandboxBench();
+  });
   after(() => bench.close());
 
   test('regular files come with size and digest, in the order of their bytes', async () => {
-    const ran = await bench.run({ runtime: 'shell', code: 'cd /out; mkdir -p b/c; echo 1 > b/c/z; echo 2 > a; echo 3 > B; echo 4 > b.txt; : > empty' });
+    const ran = await bench.run({
+      runtime: 'shell',
+      code: 'cd /out; mkdir -p b/c; echo 1 > b/c/z; echo 2 > a; echo 3 > B; echo 4 > b.txt; : > empty',
+    });
     assert.deepEqual(names(ran.outputs), ['B', 'a', 'b.txt', 'b/c/z', 'empty']);
-    assert.deepEqual(ran.outputs.files.map(({ digest }) => digest), ['3\n', '2\n', '4\n', '1\n', ''].map(sha256));
+    assert.deepEqual(
+      ran.outputs.files.map(({ digest }) => digest),
+      ['3\n', '2\n', '4\n', '1\n', ''].map(sha256),
+    );
     assert.deepEqual(ran.outputs.ignored, []);
   });
 
@@ -29,7 +37,10 @@ os.mkfifo("/out/pipe"); socket.socket(socket.AF_UNIX).bind("/out/socket")
 open("/out/real", "w").write("real"); os.link("/out/real", "/out/second")`;
     const ran = await bench.run({ code });
     assert.deepEqual(names(ran.outputs), ['real', 'second']);
-    assert.deepEqual(ran.outputs.ignored, ['folder', 'link', 'pipe', 'socket', 'up'].map((path) => ({ path, reason: 'not-a-regular-file' })));
+    assert.deepEqual(
+      ran.outputs.ignored,
+      ['folder', 'link', 'pipe', 'socket', 'up'].map((path) => ({ path, reason: 'not-a-regular-file' })),
+    );
   });
 
   test('names that mean something else elsewhere are left, and are printable in the report', async () => {

@@ -8,7 +8,9 @@ import { openSandboxBench, sha256, type SandboxBench } from './sandbox-bench.ts'
 
 describe('what a capsule gets', () => {
   let bench: SandboxBench;
-  before(async () => { bench = await openSandboxBench(); });
+  before(async () => {
+    bench = await openSandboxBench();
+  });
   after(() => bench.close());
 
   const greetings: Readonly<Record<string, string>> = {
@@ -22,8 +24,10 @@ describe('what a capsule gets', () => {
       const ran = await bench.run({ runtime, code, arguments: ["o'world $HOME"] });
       assert.deepEqual([ran.outcome.status, ran.stderr], ['exited', '']);
       const content = "hello o'world $HOME\n";
-      assert.deepEqual(ran.outputs.files.map(({ path: name, bytes, digest }) => ({ name, bytes, digest })),
-        [{ name: 'greeting', bytes: content.length, digest: sha256(content) }]);
+      assert.deepEqual(
+        ran.outputs.files.map(({ path: name, bytes, digest }) => ({ name, bytes, digest })),
+        [{ name: 'greeting', bytes: content.length, digest: sha256(content) }],
+      );
     });
   }
 
@@ -36,7 +40,8 @@ describe('what a capsule gets', () => {
   });
 
   test('the same capsule leaves the same outputs', async () => {
-    const code = 'import os\nfor name in sorted({"a", "b", "c"}): open("/out/" + name, "w").write(str(list({"x", "y", "z"})) + str(os.getpid()))';
+    const code =
+      'import os\nfor name in sorted({"a", "b", "c"}): open("/out/" + name, "w").write(str(list({"x", "y", "z"})) + str(os.getpid()))';
     const runs = [await bench.run({ code }), await bench.run({ code })];
     const [first, second] = runs.map(({ outputs }) => outputs.files.map(({ path: name, digest }) => ({ name, digest })));
     assert.equal(first?.length, 3);
@@ -66,7 +71,15 @@ describe('what a capsule gets', () => {
     const ran = await bench.run({ runtime: 'shell', code: 'env | sort', environment: { GREETING: 'a=b', LANG: 'C' } });
     delete process.env['CAPSTAN_TEST_SECRET'];
     assert.deepEqual(ran.stdout.trim().split('\n'), [
-      'CAPSTAN_OUT=/out', 'CAPSTAN_PROGRESS=3', 'GREETING=a=b', 'HOME=/tmp', 'LANG=C', 'PATH=/usr/bin:/bin', 'PWD=/capsule', 'PYTHONHASHSEED=0', 'TZ=UTC',
+      'CAPSTAN_OUT=/out',
+      'CAPSTAN_PROGRESS=3',
+      'GREETING=a=b',
+      'HOME=/tmp',
+      'LANG=C',
+      'PATH=/usr/bin:/bin',
+      'PWD=/capsule',
+      'PYTHONHASHSEED=0',
+      'TZ=UTC',
     ]);
   });
 

@@ -38,7 +38,13 @@ export interface SandboxBench {
 const MiB = 1024 * 1024;
 
 export const roomyLimits: JobLimits = {
-  wallMs: 10_000, cpuMs: 10_000, memoryBytes: 256 * MiB, processes: 32, outputBytes: MiB, logBytes: 64 * 1024, scratchBytes: MiB,
+  wallMs: 10_000,
+  cpuMs: 10_000,
+  memoryBytes: 256 * MiB,
+  processes: 32,
+  outputBytes: MiB,
+  logBytes: 64 * 1024,
+  scratchBytes: MiB,
 };
 
 export async function openSandboxBench(options: Partial<SandboxOptions> = {}): Promise<SandboxBench> {
@@ -53,7 +59,10 @@ export async function openSandboxBench(options: Partial<SandboxOptions> = {}): P
     return preparation.workspace;
   };
   return {
-    executor, folder, jobFor, prepare,
+    executor,
+    folder,
+    jobFor,
+    prepare,
     run: async (program) => runToEnd(await prepare(program)),
     close: async () => {
       await executor.close();
@@ -67,7 +76,9 @@ export async function runToEnd(workspace: Workspace): Promise<Ran> {
   const logs = { stdout: '', stderr: '' };
   const progress: Progress[] = [];
   const outcome = await workspace.run({
-    onLog: (stream, bytes) => { logs[stream] += Buffer.from(bytes).toString(); },
+    onLog: (stream, bytes) => {
+      logs[stream] += Buffer.from(bytes).toString();
+    },
     onProgress: (value) => progress.push(value),
   });
   const outputs = await workspace.outputs();

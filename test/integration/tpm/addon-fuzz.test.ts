@@ -25,7 +25,11 @@ const preload = sanitizer === undefined ? {} : { LD_PRELOAD: sanitizer, ASAN_OPT
 const seed = process.env['CAPSTAN_FUZZ_SEED'] ?? '1';
 
 test(`no argument crashes the addon (${fuzzCalls} calls, seed ${seed})`, async () => {
-  const { calls, outcomes, methodsThatSucceeded } = await exercise('fuzz', String(fuzzCalls), seed) as { calls: number; outcomes: Record<string, number>; methodsThatSucceeded: number; };
+  const { calls, outcomes, methodsThatSucceeded } = (await exercise('fuzz', String(fuzzCalls), seed)) as {
+    calls: number;
+    outcomes: Record<string, number>;
+    methodsThatSucceeded: number;
+  };
   assert.equal(calls, fuzzCalls);
   const reachedTpm = (outcomes['success'] ?? 0) + (outcomes['tpm'] ?? 0);
   assert.ok(reachedTpm > calls / 10, `only ${reachedTpm} of ${calls} calls reached the TPM`);
@@ -34,7 +38,7 @@ test(`no argument crashes the addon (${fuzzCalls} calls, seed ${seed})`, async (
 });
 
 test(`memory does not grow with the calls (${leakQuotes} quotes)`, async () => {
-  const { grownBytes } = await exercise('leak', String(leakQuotes)) as { grownBytes: number; };
+  const { grownBytes } = (await exercise('leak', String(leakQuotes))) as { grownBytes: number };
   assert.ok(grownBytes < 12 * 1024 * 1024, `${grownBytes} bytes more after ${leakQuotes} quotes`);
 });
 

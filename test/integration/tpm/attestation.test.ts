@@ -14,7 +14,20 @@ import { rawRsaDecrypt } from '../../../device/tpm/raw-rsa.ts';
 import { signWithRestrictedKey } from '../../../device/tpm/signing.ts';
 import { CreationData } from '#protocol/tpm/creation-data.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
-import { bigintOf, isSigned, openTpmUnderTest, outsideInfo, provision, requireAttested, rsaArea, testHandles, unprovision, wearing, mayWear, type TestKeys } from './tpm-under-test.ts';
+import {
+  bigintOf,
+  isSigned,
+  openTpmUnderTest,
+  outsideInfo,
+  provision,
+  requireAttested,
+  rsaArea,
+  testHandles,
+  unprovision,
+  wearing,
+  mayWear,
+  type TestKeys,
+} from './tpm-under-test.ts';
 
 const bench = await openTpmUnderTest();
 const { tpm } = bench;
@@ -36,10 +49,18 @@ after(async () => {
 test('a quote is over the selected registers, carries the qualifying data and is signed by the attestation key', wearing, async () => {
   await pcrExtend(tpm, 16, 'sha256', new Uint8Array(32).fill(9));
   const registers = await pcrRead(tpm, 'sha256', [8, 14, 16]);
-  const body = requireAttested(keys.attestationKey, await quote(tpm, { signer, qualifyingData, selection: selectPcrs('sha256', [8, 14, 16]) }));
+  const body = requireAttested(
+    keys.attestationKey,
+    await quote(tpm, { signer, qualifyingData, selection: selectPcrs('sha256', [8, 14, 16]) }),
+  );
   assert.ok(body.kind === 'quote');
   assert.deepEqual(body.attested.pcrSelection, selectPcrs('sha256', [8, 14, 16]));
-  assert.equal(body.attested.pcrDigest.toHex(), createHash('sha256').update(Buffer.concat([...registers.values()])).digest('hex'));
+  assert.equal(
+    body.attested.pcrDigest.toHex(),
+    createHash('sha256')
+      .update(Buffer.concat([...registers.values()]))
+      .digest('hex'),
+  );
   assert.deepEqual([body.extraData, body.qualifiedSigner], [qualifyingData, keys.attestationKey.qualifiedName]);
 });
 
@@ -47,19 +68,26 @@ test('a quote over a bank that the chip does not keep selects nothing, and is no
   const body = requireAttested(keys.attestationKey, await quote(tpm, { signer, qualifyingData, selection: selectPcrs('sha512', [8]) }));
   assert.ok(body.kind === 'quote');
   const masks = body.attested.pcrSelection.map(({ mask }) => mask.toHex());
-  assert.deepEqual(masks, masks.map(() => '000000'));
+  assert.deepEqual(
+    masks,
+    masks.map(() => '000000'),
+  );
 });
 
-test('certified time shows the counts of the chip plainly in both places, since the key is a child of the endorsement key', wearing, async () => {
-  const earlier = await readClock(tpm);
-  const body = requireAttested(keys.attestationKey, await getTime(tpm, { signer, qualifyingData }));
-  const later = await readClock(tpm);
-  assert.ok(body.kind === 'time');
-  const { timeInfo, firmwareVersion } = body.attested;
-  assert.ok(earlier.time <= timeInfo.time && timeInfo.time <= later.time);
-  assert.deepEqual([body.clockInfo, body.firmwareVersion], [timeInfo.clockInfo, firmwareVersion]);
-  assert.equal(timeInfo.clockInfo.resetCount, later.clockInfo.resetCount);
-});
+test(
+  'certified time shows the counts of the chip plainly in both places, since the key is a child of the endorsement key',
+  wearing,
+  async () => {
+    const earlier = await readClock(tpm);
+    const body = requireAttested(keys.attestationKey, await getTime(tpm, { signer, qualifyingData }));
+    const later = await readClock(tpm);
+    assert.ok(body.kind === 'time');
+    const { timeInfo, firmwareVersion } = body.attested;
+    assert.ok(earlier.time <= timeInfo.time && timeInfo.time <= later.time);
+    assert.deepEqual([body.clockInfo, body.firmwareVersion], [timeInfo.clockInfo, firmwareVersion]);
+    assert.equal(timeInfo.clockInfo.resetCount, later.clockInfo.resetCount);
+  },
+);
 
 test('Certify names the VRF key and the chain of its parents', wearing, async () => {
   const body = requireAttested(keys.attestationKey, await certify(tpm, { signer, subject: testHandles.vrfKey, qualifyingData }));
@@ -69,7 +97,10 @@ test('Certify names the VRF key and the chain of its parents', wearing, async ()
 
 test('CertifyCreation binds the VRF key to creation data with its parent and the outside information', wearing, async () => {
   const created = keys.createdVrfKey;
-  const body = requireAttested(keys.attestationKey, await certifyCreation(tpm, { signer, subject: testHandles.vrfKey, qualifyingData, created }));
+  const body = requireAttested(
+    keys.attestationKey,
+    await certifyCreation(tpm, { signer, subject: testHandles.vrfKey, qualifyingData, created }),
+  );
   assert.ok(body.kind === 'creation');
   assert.deepEqual(body.attested, { objectName: keys.vrfKey.name, creationHash: created.creationHash });
   assert.equal(created.creationHash.toHex(), createHash('sha256').update(created.creationData).digest('hex'));
@@ -104,7 +135,9 @@ test('a credential opens for the name that it was made for, and for no other', w
   const made = await makeCredential(tpm, { endorsementKey: publicArea, name: keys.attestationKey.name, credential });
   const endorsementKey = keyHandles.endorsementKey;
   assert.deepEqual(await activateCredential(tpm, { endorsementKey, key: signer, credential: made }), credential);
-  await assert.rejects(activateCredential(tpm, { endorsementKey, key: testHandles.vrfKey, credential: made }), (error) => hasTpmCode(error, 'integrity'));
+  await assert.rejects(activateCredential(tpm, { endorsementKey, key: testHandles.vrfKey, credential: made }), (error) =>
+    hasTpmCode(error, 'integrity'),
+  );
 });
 
 test('the VRF key does the raw RSA operation: proof^e mod n is the encoded message (RFC 9381 section 4.1)', wearing, async () => {

@@ -24,7 +24,10 @@ test('a quote of a software TPM is marked as one, over the registers and the non
   const { status, stdout, stderr } = tpm('quote', '--software', '--json', '--pcrs', '0-2,14', '--nonce', 'c0ffee');
   assert.equal(status, 0, stderr);
   const { kind, registers, matches, qualifyingData, publicArea, attest, signature } = JSON.parse(stdout) as Record<string, string>;
-  assert.deepEqual({ kind, registers, matches, qualifyingData }, { kind: 'software-tpm', registers: [0, 1, 2, 14], matches: true, qualifyingData: 'c0ffee' });
+  assert.deepEqual(
+    { kind, registers, matches, qualifyingData },
+    { kind: 'software-tpm', registers: [0, 1, 2, 14], matches: true, qualifyingData: 'c0ffee' },
+  );
   const bytes = (text = ''): Uint8Array => Uint8Array.fromHex(text);
   assert.ok(isSigned({ publicArea: bytes(publicArea) }, bytes(attest), bytes(signature)));
 });

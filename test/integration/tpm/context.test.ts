@@ -43,17 +43,26 @@ test('a software TPM is recognised as one', onlySoftware, async () => {
 test('calls of one connection are answered in their order', async () => {
   const esys = await loadAddon().open(bench.tcti);
   const order: number[] = [];
-  await Promise.all(Array.from({ length: 50 }, (_, index) => esys.GetRandom(none, none, none, 1 + (index % 8)).then((bytes) => {
-    order.push(index);
-    assert.equal(bytes.length, 2 + 1 + (index % 8));
-  })));
-  assert.deepEqual(order, Array.from({ length: 50 }, (_, index) => index));
+  await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      esys.GetRandom(none, none, none, 1 + (index % 8)).then((bytes) => {
+        order.push(index);
+        assert.equal(bytes.length, 2 + 1 + (index % 8));
+      }),
+    ),
+  );
+  assert.deepEqual(
+    order,
+    Array.from({ length: 50 }, (_, index) => index),
+  );
   await esys.close();
 });
 
 test('the program goes on while the chip works', onlySoftware, async () => {
   let turns = 0;
-  const timer = setInterval(() => { turns += 1; }, 1);
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
   await showPrimaryKey(bench.tpm, { hierarchy: 'owner', template: vrfKeyTemplate });
   clearInterval(timer);
   assert.ok(turns >= 5, `${turns} turns of the event loop during the making of an RSA key`);
@@ -62,7 +71,8 @@ test('the program goes on while the chip works', onlySoftware, async () => {
 test('a handle that was flushed, of another connection, of another kind or made up is refused before the chip is asked', async () => {
   const [esys, other] = [await loadAddon().open(bench.tcti), await loadAddon().open(bench.tcti)];
   const session = await esys.StartAuthSession(none, none, none, none, none, null, 1, Uint8Array.of(0, 0x10), 0x0b);
-  const isRefused = (error: unknown): boolean => isTpmError(error) && error.layer === 'addon' && error.rc === 0x00070018 && !error.contextLost;
+  const isRefused = (error: unknown): boolean =>
+    isTpmError(error) && error.layer === 'addon' && error.rc === 0x00070018 && !error.contextLost;
   await assert.rejects(other.PolicyGetDigest(session, none, none, none), isRefused);
   await assert.rejects(esys.Unseal(session as unknown as KeyHandle, password, none, none), isRefused);
   await assert.rejects(esys.TRSess_GetAttributes(hierarchies.owner as unknown as SessionHandle), isRefused);
@@ -78,7 +88,10 @@ test('bytes that are no such structure are refused before the chip is asked, how
   for (const selection of [[], [0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 0, 0, 17, 0, 0x0b, 3, 0, 0, 0], [0xff, 0xff, 0xff, 0xff]]) {
     await assert.rejects(esys.PCR_Read(none, none, none, Uint8Array.from(selection)), isMalformed);
   }
-  await assert.rejects(esys.PCR_Read(none, none, none, new Uint16Array(4) as never), (error) => isTpmError(error) && error.layer === 'addon');
+  await assert.rejects(
+    esys.PCR_Read(none, none, none, new Uint16Array(4) as never),
+    (error) => isTpmError(error) && error.layer === 'addon',
+  );
   await assert.rejects(esys.PCR_Read(none, none, none, null as never), (error) => isTpmError(error) && error.layer === 'addon');
   await assert.rejects((esys.PCR_Read as () => Promise<unknown>).call(esys), /Takes 4 arguments, not 0/);
   assert.throws(() => esys.close.call({} as never), TypeError);
@@ -110,60 +123,68 @@ test('once the platform hierarchy has a random authorisation, nobody can use it,
   await assert.rejects(clearTpm(bench.tpm, 'platform'), (error) => hasTpmCode(error, 'badAuthorisation'));
 });
 
-test('a reset is counted; after a shutdown the clock is safe, after a power cut it is not, and the connection is made anew', onlySoftware, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'capstan-test-'));
-  try {
-    const first = await startSoftwareTpm({ folder });
-    const tpm = await openTpm(first.tcti);
-    const endorsementKey = await readPersistentKey(tpm, keyHandles.endorsementKey);
-    const before = await readClock(tpm);
-    await shutdownTpm(tpm);
-    await first.stop();
-    await assert.rejects(readClock(tpm), (error) => isTpmError(error) && error.layer === 'tcti' && error.contextLost);
-    const second = await startSoftwareTpm({ folder });
-    const orderly = await readClock(tpm);
-    assert.deepEqual([orderly.clockInfo.resetCount - before.clockInfo.resetCount, orderly.clockInfo.safe], [1, true]);
-    assert.deepEqual(await readPersistentKey(tpm, keyHandles.endorsementKey), endorsementKey);
-    await second.kill();
-    const third = await startSoftwareTpm({ folder });
-    await readClock(tpm).catch(() => undefined); // a socket that noticed the cut refuses once
-    const cut = await readClock(tpm);
-    assert.deepEqual([cut.clockInfo.resetCount - orderly.clockInfo.resetCount, cut.clockInfo.safe], [1, false]);
-    await tpm.close();
-    await third.stop();
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-});
+test(
+  'a reset is counted; after a shutdown the clock is safe, after a power cut it is not, and the connection is made anew',
+  onlySoftware,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'capstan-test-'));
+    try {
+      const first = await startSoftwareTpm({ folder });
+      const tpm = await openTpm(first.tcti);
+      const endorsementKey = await readPersistentKey(tpm, keyHandles.endorsementKey);
+      const before = await readClock(tpm);
+      await shutdownTpm(tpm);
+      await first.stop();
+      await assert.rejects(readClock(tpm), (error) => isTpmError(error) && error.layer === 'tcti' && error.contextLost);
+      const second = await startSoftwareTpm({ folder });
+      const orderly = await readClock(tpm);
+      assert.deepEqual([orderly.clockInfo.resetCount - before.clockInfo.resetCount, orderly.clockInfo.safe], [1, true]);
+      assert.deepEqual(await readPersistentKey(tpm, keyHandles.endorsementKey), endorsementKey);
+      await second.kill();
+      const third = await startSoftwareTpm({ folder });
+      await readClock(tpm).catch(() => undefined); // a socket that noticed the cut refuses once
+      const cut = await readClock(tpm);
+      assert.deepEqual([cut.clockInfo.resetCount - orderly.clockInfo.resetCount, cut.clockInfo.safe], [1, false]);
+      await tpm.close();
+      await third.stop();
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+);
 
-test('a software TPM in a deep folder gets a socket elsewhere, says where, and shares the authority it is given', onlySoftware, async () => {
-  const root = await mkdtemp(join(tmpdir(), 'capstan-test-'));
-  const folder = join(root, 'deep'.repeat(20), 'deep'.repeat(20));
-  const authorityFolder = join(root, 'authority');
-  await mkdir(folder, { recursive: true });
-  const software = await startSoftwareTpm({ folder, authorityFolder });
-  try {
-    assert.ok(Buffer.byteLength(`${software.socket}.ctrl`) <= 107 && !software.socket.startsWith(root));
-    assert.equal((await readFile(join(folder, 'tcti'), 'utf8')).trim(), software.tcti);
-    const tpm = await openTpm(software.tcti);
-    const certificate = new X509Certificate(await nvRead(tpm, certificateIndexes.endorsementKey) ?? new Uint8Array());
-    const authorities = software.caCertificates.map((bytes) => new X509Certificate(bytes));
-    const issuer = authorities.find((authority) => certificate.checkIssued(authority));
-    assert.ok(issuer && certificate.verify(issuer.publicKey));
-    await tpm.close();
-  } finally {
-    await software.stop();
-    assert.equal(existsSync(join(folder, 'tcti')), false);
-    await rm(root, { recursive: true, force: true });
-  }
-});
+test(
+  'a software TPM in a deep folder gets a socket elsewhere, says where, and shares the authority it is given',
+  onlySoftware,
+  async () => {
+    const root = await mkdtemp(join(tmpdir(), 'capstan-test-'));
+    const folder = join(root, 'deep'.repeat(20), 'deep'.repeat(20));
+    const authorityFolder = join(root, 'authority');
+    await mkdir(folder, { recursive: true });
+    const software = await startSoftwareTpm({ folder, authorityFolder });
+    try {
+      assert.ok(Buffer.byteLength(`${software.socket}.ctrl`) <= 107 && !software.socket.startsWith(root));
+      assert.equal((await readFile(join(folder, 'tcti'), 'utf8')).trim(), software.tcti);
+      const tpm = await openTpm(software.tcti);
+      const certificate = new X509Certificate((await nvRead(tpm, certificateIndexes.endorsementKey)) ?? new Uint8Array());
+      const authorities = software.caCertificates.map((bytes) => new X509Certificate(bytes));
+      const issuer = authorities.find((authority) => certificate.checkIssued(authority));
+      assert.ok(issuer && certificate.verify(issuer.publicKey));
+      await tpm.close();
+    } finally {
+      await software.stop();
+      assert.equal(existsSync(join(folder, 'tcti')), false);
+      await rm(root, { recursive: true, force: true });
+    }
+  },
+);
 
 test('a software TPM dies with the program that started it, even when that is killed', onlySoftware, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'capstan-test-'));
   const owner = new URL('../../../device/tpm/swtpm.ts', import.meta.url);
   const source = `const { startSoftwareTpm } = await import(${JSON.stringify(owner.href)}); console.log((await startSoftwareTpm({ folder: ${JSON.stringify(folder)} })).pid); setInterval(() => {}, 1e6);`;
   const parent = spawn(process.execPath, ['--input-type=module', '--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = await once(parent.stdout, 'data') as [Buffer];
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
   const pid = Number(line.toString());
   assert.ok(isAlive(pid));
   parent.kill('SIGKILL');

@@ -6,12 +6,37 @@ import { after, test } from 'node:test';
 import { hasTpmCode } from '../../../device/tpm/error.ts';
 import { clearTpm } from '../../../device/tpm/hierarchy.ts';
 import { readClock } from '../../../device/tpm/clock.ts';
-import { createKey, createPrimaryKey, evictKey, keyHandles, persistKey, readPersistentKey, showPrimaryKey } from '../../../device/tpm/keys.ts';
+import {
+  createKey,
+  createPrimaryKey,
+  evictKey,
+  keyHandles,
+  persistKey,
+  readPersistentKey,
+  showPrimaryKey,
+} from '../../../device/tpm/keys.ts';
 import { certificateIndexes, nvRead } from '../../../device/tpm/nv.ts';
 import { endorsementHierarchy, nameOf, qualifiedName } from '#protocol/tpm/name.ts';
-import { attestationKeyTemplate, departureFrom, eccEndorsementKeyTemplate, endorsementKeyTemplate, storageKeyTemplate, vrfKeyTemplate } from '#protocol/tpm/templates.ts';
+import {
+  attestationKeyTemplate,
+  departureFrom,
+  eccEndorsementKeyTemplate,
+  endorsementKeyTemplate,
+  storageKeyTemplate,
+  vrfKeyTemplate,
+} from '#protocol/tpm/templates.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
-import { eccArea, mayWear, onlySoftware, openTpmUnderTest, provision, rsaArea, testHandles, unprovision, wearing } from './tpm-under-test.ts';
+import {
+  eccArea,
+  mayWear,
+  onlySoftware,
+  openTpmUnderTest,
+  provision,
+  rsaArea,
+  testHandles,
+  unprovision,
+  wearing,
+} from './tpm-under-test.ts';
 
 const bench = await openTpmUnderTest();
 const { tpm } = bench;
@@ -40,7 +65,10 @@ test('names and qualified names are those that anybody computes from the public 
   const parent = rsaArea(keys.endorsementKey);
   assert.deepEqual(keys.endorsementKey.name, nameOf(createNodeCrypto(), parent));
   assert.deepEqual(keys.endorsementKey.qualifiedName, qualifiedName(createNodeCrypto(), endorsementHierarchy, parent));
-  assert.deepEqual(keys.attestationKey.qualifiedName, qualifiedName(createNodeCrypto(), keys.endorsementKey.qualifiedName, eccArea(keys.attestationKey)));
+  assert.deepEqual(
+    keys.attestationKey.qualifiedName,
+    qualifiedName(createNodeCrypto(), keys.endorsementKey.qualifiedName, eccArea(keys.attestationKey)),
+  );
   assert.deepEqual(keys.vrfKey.qualifiedName, qualifiedName(createNodeCrypto(), keys.endorsementKey.qualifiedName, rsaArea(keys.vrfKey)));
 });
 
@@ -69,7 +97,9 @@ test('a key is loaded by its own parent only', wearing, async () => {
 });
 
 test('operations leave nothing loaded: a hundred in a row and at once find room in a chip with three slots', async () => {
-  const shown = await Promise.all(Array.from({ length: 100 }, () => showPrimaryKey(tpm, { hierarchy: 'endorsement', template: eccEndorsementKeyTemplate })));
+  const shown = await Promise.all(
+    Array.from({ length: 100 }, () => showPrimaryKey(tpm, { hierarchy: 'endorsement', template: eccEndorsementKeyTemplate })),
+  );
   assert.equal(new Set(shown.map(({ name }) => name.toHex())).size, 1);
 });
 
@@ -81,7 +111,11 @@ test('after TPM2_Clear children of the endorsement key load no more, while it is
   assert.ok(now.time >= before.time);
   assert.deepEqual([now.clockInfo.resetCount, now.clockInfo.restartCount], [0, 0]);
   assert.equal(await readPersistentKey(tpm, testHandles.attestationKey), undefined);
-  const endorsementKey = await createPrimaryKey(tpm, { hierarchy: 'endorsement', template: endorsementKeyTemplate, at: keyHandles.endorsementKey });
+  const endorsementKey = await createPrimaryKey(tpm, {
+    hierarchy: 'endorsement',
+    template: endorsementKeyTemplate,
+    at: keyHandles.endorsementKey,
+  });
   assert.deepEqual(endorsementKey, keys.endorsementKey);
   const request = { parent: keyHandles.endorsementKey, key: keys.createdAttestationKey, at: testHandles.attestationKey };
   await assert.rejects(persistKey(tpm, request), (error) => hasTpmCode(error, 'integrity'));

@@ -45,14 +45,23 @@ test('a counter only counts up', wearing, async () => {
 test('an extend index is H(before ‖ bytes)', wearing, async () => {
   await withIndex({ dataBytes: 32, type: 'typeExtend' }, async () => {
     await nvExtend(tpm, { index, bytes: Uint8Array.of(1, 2, 3) });
-    const expected = createHash('sha256').update(new Uint8Array(32)).update(Uint8Array.of(1, 2, 3)).digest('hex');
+    const expected = createHash('sha256')
+      .update(new Uint8Array(32))
+      .update(Uint8Array.of(1, 2, 3))
+      .digest('hex');
     assert.equal((await nvRead(tpm, index))?.toHex(), expected);
   });
 });
 
-async function withIndex({ dataBytes, type }: { dataBytes: number; type?: 'typeCounter' | 'typeExtend'; }, work: () => Promise<void>): Promise<void> {
+async function withIndex(
+  { dataBytes, type }: { dataBytes: number; type?: 'typeCounter' | 'typeExtend' },
+  work: () => Promise<void>,
+): Promise<void> {
   const attributes = { ...noAttributes, authRead: true, authWrite: true, noDA: true, ...(type === undefined ? {} : { [type]: true }) };
-  await nvDefine(tpm, { hierarchy: 'owner', nvPublic: { index, nameAlgorithm: 'sha256', attributes, authPolicy: new Uint8Array(), dataBytes } });
+  await nvDefine(tpm, {
+    hierarchy: 'owner',
+    nvPublic: { index, nameAlgorithm: 'sha256', attributes, authPolicy: new Uint8Array(), dataBytes },
+  });
   try {
     await work();
   } finally {
@@ -62,8 +71,29 @@ async function withIndex({ dataBytes, type }: { dataBytes: number; type?: 'typeC
 }
 
 const noAttributes: NvPublic['attributes'] = {
-  ppWrite: false, ownerWrite: false, authWrite: false, policyWrite: false, typeCounter: false, typeBits: false, typeExtend: false,
-  typePin: false, policyDelete: false, writeLocked: false, writeAll: false, writeDefine: false, writeStClear: false, globalLock: false,
-  ppRead: false, ownerRead: false, authRead: false, policyRead: false, noDA: false, orderly: false, clearStClear: false,
-  readLocked: false, written: false, platformCreate: false, readStClear: false,
+  ppWrite: false,
+  ownerWrite: false,
+  authWrite: false,
+  policyWrite: false,
+  typeCounter: false,
+  typeBits: false,
+  typeExtend: false,
+  typePin: false,
+  policyDelete: false,
+  writeLocked: false,
+  writeAll: false,
+  writeDefine: false,
+  writeStClear: false,
+  globalLock: false,
+  ppRead: false,
+  ownerRead: false,
+  authRead: false,
+  policyRead: false,
+  noDA: false,
+  orderly: false,
+  clearStClear: false,
+  readLocked: false,
+  written: false,
+  platformCreate: false,
+  readStClear: false,
 };

@@ -96,7 +96,18 @@ test('what is sealed and unsealed crosses the bus encrypted; an extended event c
 
 test('registers of a bank that the chip does not keep are not answered', async () => {
   assert.equal((await pcrRead(tpm, 'sha512', [16])).size, 0);
-  assert.deepEqual([...(await pcrRead(tpm, 'sha256', Array.from({ length: 24 }, (_, index) => index))).keys()].length, 24);
+  assert.deepEqual(
+    [
+      ...(
+        await pcrRead(
+          tpm,
+          'sha256',
+          Array.from({ length: 24 }, (_, index) => index),
+        )
+      ).keys(),
+    ].length,
+    24,
+  );
 });
 
 test('the endorsement key is where EK Credential Profile says', onlySoftware, async () => {

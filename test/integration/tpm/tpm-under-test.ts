@@ -9,7 +9,16 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 
 import type { Attestation } from '../../../device/tpm/attestation.ts';
 import type { PersistentHandle } from '../../../device/tpm/handle.ts';
-import { createKey, createPrimaryKey, evictKey, keyHandles, persistKey, readPersistentKey, type CreatedKey, type ShownKey } from '../../../device/tpm/keys.ts';
+import {
+  createKey,
+  createPrimaryKey,
+  evictKey,
+  keyHandles,
+  persistKey,
+  readPersistentKey,
+  type CreatedKey,
+  type ShownKey,
+} from '../../../device/tpm/keys.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
 import { openTpm, type Tpm } from '../../../device/tpm/tpm.ts';
 import { Attest } from '#protocol/tpm/attest.ts';
@@ -68,9 +77,11 @@ export const outsideInfo = new Uint8Array(32).fill(0x42);
 export async function provision(tpm: Tpm): Promise<TestKeys> {
   const parent = keyHandles.endorsementKey;
   for (const at of Object.values(testHandles)) {
-    if (await readPersistentKey(tpm, at) !== undefined) await evictKey(tpm, at);
+    if ((await readPersistentKey(tpm, at)) !== undefined) await evictKey(tpm, at);
   }
-  const endorsementKey = await readPersistentKey(tpm, parent) ?? await createPrimaryKey(tpm, { hierarchy: 'endorsement', template: endorsementKeyTemplate, at: parent });
+  const endorsementKey =
+    (await readPersistentKey(tpm, parent)) ??
+    (await createPrimaryKey(tpm, { hierarchy: 'endorsement', template: endorsementKeyTemplate, at: parent }));
   const createdAttestationKey = await createKey(tpm, { parent, template: attestationKeyTemplate });
   const attestationKey = await persistKey(tpm, { parent, key: createdAttestationKey, at: testHandles.attestationKey });
   const createdVrfKey = await createKey(tpm, { parent, template: vrfKeyTemplate, outsideInfo });
@@ -85,28 +96,28 @@ export async function unprovision(tpm: Tpm): Promise<void> {
   for (const at of Object.values(testHandles)) await evictKey(tpm, at);
 }
 
-export function eccArea(key: { publicArea: Uint8Array; }): EccPublicArea {
+export function eccArea(key: { publicArea: Uint8Array }): EccPublicArea {
   return areaOf(key, 'ecc') as EccPublicArea;
 }
 
-export function rsaArea(key: { publicArea: Uint8Array; }): RsaPublicArea {
+export function rsaArea(key: { publicArea: Uint8Array }): RsaPublicArea {
   return areaOf(key, 'rsa') as RsaPublicArea;
 }
 
-function areaOf({ publicArea }: { publicArea: Uint8Array; }, type: 'ecc' | 'rsa'): PublicArea {
+function areaOf({ publicArea }: { publicArea: Uint8Array }, type: 'ecc' | 'rsa'): PublicArea {
   const decoded = PublicArea.decode(publicArea);
   if (decoded.status === 'decoded' && decoded.value.type === type) return decoded.value;
   throw new Error(`no ${type} public area`);
 }
 
 /** Node's own view of a P-256 key of the chip. */
-export function ecdsaKey(key: { publicArea: Uint8Array; }): KeyObject {
+export function ecdsaKey(key: { publicArea: Uint8Array }): KeyObject {
   const { x, y } = eccArea(key).unique;
   return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x: base64url(x), y: base64url(y) } });
 }
 
 /** Whether a P-256 signature of the chip over SHA-256 of `bytes` is right, by node:crypto. */
-export function isSigned(key: { publicArea: Uint8Array; }, bytes: Uint8Array, signature: Uint8Array): boolean {
+export function isSigned(key: { publicArea: Uint8Array }, bytes: Uint8Array, signature: Uint8Array): boolean {
   const decoded = Signature.decode(signature);
   if (decoded.status !== 'decoded' || decoded.value.scheme !== 'ecdsa' || decoded.value.hash !== 'sha256') return false;
   const { r, s } = decoded.value;
@@ -115,7 +126,7 @@ export function isSigned(key: { publicArea: Uint8Array; }, bytes: Uint8Array, si
 }
 
 /** What was attested; throws where the bytes are none or the signature is wrong. */
-export function requireAttested(key: { publicArea: Uint8Array; }, { attest, signature }: Attestation): Attest['body'] {
+export function requireAttested(key: { publicArea: Uint8Array }, { attest, signature }: Attestation): Attest['body'] {
   if (!isSigned(key, attest, signature)) throw new Error('the attestation is not signed by that key');
   const decoded = Attest.decode(attest);
   if (decoded.status === 'malformed') throw new Error(decoded.detail);

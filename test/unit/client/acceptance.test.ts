@@ -28,7 +28,11 @@ describe('an acceptance (§7.3)', () => {
   });
 
   test('by another key, or for another node, is refused', () => {
-    const refused = { status: 'refused', reason: 'bad-signature', detail: "the acceptance is not signed by the key in the device's evidence" };
+    const refused = {
+      status: 'refused',
+      reason: 'bad-signature',
+      detail: "the acceptance is not signed by the key in the device's evidence",
+    };
     assert.deepEqual(judge({}, [otherKey]), refused);
     assert.deepEqual(judge({ node: new Uint8Array(32) }), refused);
   });

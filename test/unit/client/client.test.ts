@@ -44,11 +44,19 @@ afterEach(async () => {
 
 async function openTestClient(overrides: Partial<typeof times> = {}): Promise<Client> {
   connection = broker.connect();
-  return connectClient({ ...parties, connection, address: 'mqtts://memory', warn: (sentence) => warnings.push(sentence), times: { ...times, ...overrides } });
+  return connectClient({
+    ...parties,
+    connection,
+    address: 'mqtts://memory',
+    warn: (sentence) => warnings.push(sentence),
+    times: { ...times, ...overrides },
+  });
 }
 
 function capsuleOf(contents: Readonly<Record<string, Uint8Array | string>>): CapsuleToSubmit {
-  const files = Object.entries(contents).map(([path, content]) => [path, typeof content === 'string' ? new TextEncoder().encode(content) : content] as const);
+  const files = Object.entries(contents).map(
+    ([path, content]) => [path, typeof content === 'string' ? new TextEncoder().encode(content) : content] as const,
+  );
   return capsuleInMemory({ capsule: 1, runtime: 'node', entry: files[0]?.[0] ?? '' }, Object.fromEntries(files), 0);
 }
 
@@ -78,11 +86,16 @@ function isFailure(code: string, sentence: RegExp): (error: unknown) => boolean 
 describe('submitting (§7.3)', () => {
   test('the device gets the files that it asks for, and the news of the capsule are told once, in order, to the result', async () => {
     const uploads: number[] = [];
-    const accepted = await client.submit({ ...capsuleOf({ 'main.js': pattern(150_000), 'data.txt': 'x' }), onUpload: (bytes) => uploads.push(bytes) });
+    const accepted = await client.submit({
+      ...capsuleOf({ 'main.js': pattern(150_000), 'data.txt': 'x' }),
+      onUpload: (bytes) => uploads.push(bytes),
+    });
     assert.equal(accepted.signature, 'unchecked');
     const news = await newsOf(accepted.capsule);
     assert.deepEqual(
-      news.map((one) => (one.news === 'state' ? one.state : one.news === 'log' ? one.text : one.news)).filter((word) => word !== 'submitted'),
+      news
+        .map((one) => (one.news === 'state' ? one.state : one.news === 'log' ? one.text : one.news))
+        .filter((word) => word !== 'submitted'),
       ['ordered', 'assigned', 'measured', 'running', 'hello\n', 'world\n', 'progress', 'agreed', 'result'],
     );
     assert.equal(uploads.at(-1), 150_001);
@@ -108,14 +121,20 @@ describe('submitting (§7.3)', () => {
     assert.equal(device.capsules.size, 1);
   });
 
-  for (const [name, seed] of [['a quarter lost', 1], ['a quarter lost, drawn otherwise', 2]] as const) {
+  for (const [name, seed] of [
+    ['a quarter lost', 1],
+    ['a quarter lost, drawn otherwise', 2],
+  ] as const) {
     test(`messages lost, repeated and late change nothing (${name})`, async () => {
       const draw = randomOf(seed);
       broker.fate = () => (['drop', 'twice', 'late', 'deliver'] as const)[Math.floor(draw() * 4)] ?? 'deliver';
       const accepted = await client.submit(capsuleOf({ 'main.js': pattern(200_000) }));
       const result = await client.result(accepted.capsule);
       assert.equal(device.capsules.size, 1);
-      assert.deepEqual({ state: result.state, exitStatus: result.exitStatus, outputs: result.outputs.map(({ path }) => path) }, { state: 'agreed', exitStatus: 0, outputs: ['answer.txt'] });
+      assert.deepEqual(
+        { state: result.state, exitStatus: result.exitStatus, outputs: result.outputs.map(({ path }) => path) },
+        { state: 'agreed', exitStatus: 0, outputs: ['answer.txt'] },
+      );
     });
   }
 
@@ -137,14 +156,23 @@ describe('submitting (§7.3)', () => {
 
   test('a refusal is told with its reason', async () => {
     device.refusal = { answer: 'refused', reason: 'unknown-runtime', detail: 'no box has the runtime "cobol"' };
-    await assert.rejects(client.submit(capsuleOf({ 'main.js': 'x' })), isFailure('refused-unknown-runtime', /device alpha refuses .*cobol/));
+    await assert.rejects(
+      client.submit(capsuleOf({ 'main.js': 'x' })),
+      isFailure('refused-unknown-runtime', /device alpha refuses .*cobol/),
+    );
   });
 
   test('without an answer it says what was awaited from whom, and for how long', async () => {
     await client.close();
     client = await openTestClient({ answerWaitMs: 100 });
     device.up = false;
-    await assert.rejects(client.submit(capsuleOf({ 'main.js': 'x' })), isFailure('no-answer', /device alpha \(its broker is reached at mqtts:\/\/memory\), asked \d+ times in 0 s, did not accept the capsule "main.js"/));
+    await assert.rejects(
+      client.submit(capsuleOf({ 'main.js': 'x' })),
+      isFailure(
+        'no-answer',
+        /device alpha \(its broker is reached at mqtts:\/\/memory\), asked \d+ times in 0 s, did not accept the capsule "main.js"/,
+      ),
+    );
   });
 
   test('a request that the broker refuses fails at once', async () => {
@@ -247,7 +275,10 @@ describe('fetching files (§8)', () => {
     await client.close();
     client = await openTestClient({ downloadSilenceMs: 60 });
     device.up = false;
-    await assert.rejects(client.fetchOutput(digest, content.length, join(folder, 'out')), isFailure('no-answer', /device alpha sent nothing of the file/));
+    await assert.rejects(
+      client.fetchOutput(digest, content.length, join(folder, 'out')),
+      isFailure('no-answer', /device alpha sent nothing of the file/),
+    );
   });
 });
 
@@ -301,7 +332,10 @@ describe('watching (§7.4)', () => {
 
   test('capsules are listed', async () => {
     const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
-    assert.deepEqual((await client.list()).map((line) => [line.capsule, line.name]), [[capsule, 'main.js']]);
+    assert.deepEqual(
+      (await client.list()).map((line) => [line.capsule, line.name]),
+      [[capsule, 'main.js']],
+    );
   });
 
   test('bytes on a topic of the device that mean nothing are passed over with a warning', async () => {
@@ -341,7 +375,9 @@ function needs(): BlobNeed[] {
 }
 
 function messages(kind: string): Uint8Array[] {
-  return broker.published.filter(({ topic }) => parseTopic(label, topic)?.to === 'client' && topic.endsWith(`/${kind}`)).map(({ payload }) => payload);
+  return broker.published
+    .filter(({ topic }) => parseTopic(label, topic)?.to === 'client' && topic.endsWith(`/${kind}`))
+    .map(({ payload }) => payload);
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -3,7 +3,18 @@ import { generateKeyPairSync, randomBytes, sign as signEd25519 } from 'node:cryp
 
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { capsuleIdOf, hasEnded, type CapsuleState } from '#protocol/capsule.ts';
-import { AcceptanceMessage, Answer, CancelRequest, LogNews, ProgressNews, Query, ResultNews, StateNews, Submission, type CapsuleLine } from '#protocol/client-messages.ts';
+import {
+  AcceptanceMessage,
+  Answer,
+  CancelRequest,
+  LogNews,
+  ProgressNews,
+  Query,
+  ResultNews,
+  StateNews,
+  Submission,
+  type CapsuleLine,
+} from '#protocol/client-messages.ts';
 import { decodeBulk, encodeBulk, type Decoded } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -78,11 +89,15 @@ export class FakeDevice {
     if (!this.up || topic?.to !== 'client') return;
     switch (topic.kind) {
       case 'submit':
-        return this.#read(decodeBulk(Submission, message.payload, LIMITS.packetBytesMax), (submission) => this.#submitted(submission, message));
+        return this.#read(decodeBulk(Submission, message.payload, LIMITS.packetBytesMax), (submission) =>
+          this.#submitted(submission, message),
+        );
       case 'query':
         return this.#read(decodeBulk(Query, message.payload, LIMITS.packetBytesMax), (query) => this.#queried(query, message));
       case 'cancel':
-        return this.#read(decodeBulk(CancelRequest, message.payload, LIMITS.packetBytesMax), ({ capsule }) => this.#cancelled(capsule, message));
+        return this.#read(decodeBulk(CancelRequest, message.payload, LIMITS.packetBytesMax), ({ capsule }) =>
+          this.#cancelled(capsule, message),
+        );
       case 'upload/chunk':
         return this.#read(decodeBulk(BlobChunk, message.payload, LIMITS.packetBytesMax), (chunk) => this.#brought(chunk));
       case 'download/need':
@@ -105,7 +120,13 @@ export class FakeDevice {
     if (manifest.status === 'malformed') throw new Error(manifest.detail);
     const acceptedAtMs = Date.now();
     const acceptance = signMessage(AcceptanceMessage, { ...parties, node, request, capsule: id, digest, acceptedAtMs }, signAsDevice);
-    const held = this.capsules.get(id) ?? { id, manifest: manifest.value, acceptance, submittedAtMs: acceptedAtMs, state: 'submitted' as const };
+    const held = this.capsules.get(id) ?? {
+      id,
+      manifest: manifest.value,
+      acceptance,
+      submittedAtMs: acceptedAtMs,
+      state: 'submitted' as const,
+    };
     this.capsules.set(id, held);
     if (!this.beforeAnswer()) return void (this.up = false);
     this.#answer(message, { answer: 'accepted', capsule: id, state: held.state, acceptance: held.acceptance });
@@ -123,7 +144,8 @@ export class FakeDevice {
   #cancelled(capsule: string, message: Incoming): void {
     const held = this.capsules.get(capsule);
     if (!held) return this.#answer(message, { answer: 'refused', reason: 'unknown-capsule', detail: 'you have no such capsule here' });
-    if (hasEnded(held.state)) return this.#answer(message, { answer: 'refused', reason: 'already-ended', detail: `capsule ${capsule} has ended: ${held.state}` });
+    if (hasEnded(held.state))
+      return this.#answer(message, { answer: 'refused', reason: 'already-ended', detail: `capsule ${capsule} has ended: ${held.state}` });
     this.#answer(message, { answer: 'cancelling', capsule, state: held.state });
     this.#finish(held, 'cancelled');
   }
@@ -138,7 +160,10 @@ export class FakeDevice {
     if (lacking.length === 0) return this.#run(held);
     for (const { digest, bytes } of lacking) {
       const offset = this.#partial.get(hex(digest))?.length ?? 0;
-      this.#say('upload/need', encodeBulk(BlobNeed, { digest, offset, bytes: Math.min(LIMITS.chunkBytesMax, Math.max(1, bytes - offset)) }));
+      this.#say(
+        'upload/need',
+        encodeBulk(BlobNeed, { digest, offset, bytes: Math.min(LIMITS.chunkBytesMax, Math.max(1, bytes - offset)) }),
+      );
     }
   }
 
@@ -189,23 +214,48 @@ export class FakeDevice {
     this.#tell(held.id, 'state', StateNews, { capsule: held.id, state: held.state, atMs: Date.now() }, true);
     if (!hasEnded(held.state)) return;
     const agreed = held.state === 'agreed';
-    const outputs = agreed ? Object.entries(this.story.outputs).map(([path, text]) => ({ path, digest: this.#keep(text), bytes: new TextEncoder().encode(text).length })) : [];
+    const outputs = agreed
+      ? Object.entries(this.story.outputs).map(([path, text]) => ({
+          path,
+          digest: this.#keep(text),
+          bytes: new TextEncoder().encode(text).length,
+        }))
+      : [];
     const log = this.story.log.join('');
-    this.#tell(held.id, 'result', ResultNews, { capsule: held.id, state: held.state, outputs, ...(agreed ? { exitStatus: 0, stdout: { digest: this.#keep(log), bytes: log.length } } : {}) }, true);
+    this.#tell(
+      held.id,
+      'result',
+      ResultNews,
+      {
+        capsule: held.id,
+        state: held.state,
+        outputs,
+        ...(agreed ? { exitStatus: 0, stdout: { digest: this.#keep(log), bytes: log.length } } : {}),
+      },
+      true,
+    );
     const receipt = this.receipts.get(held.id) ?? (this.issuesReceipts ? formalReceipt(held) : undefined);
-    if (receipt) void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, { retain: true, contentType: 'application/cbor' });
+    if (receipt)
+      void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, {
+        retain: true,
+        contentType: 'application/cbor',
+      });
   }
 
   #give(need: BlobNeed): void {
     const blob = this.blobs.get(hex(need.digest));
     if (!blob) return this.#say('download/chunk', encodeBulk(BlobChunk, { chunk: 'missing', digest: need.digest }));
     const content = blob.slice(need.offset, need.offset + need.bytes);
-    this.#say('download/chunk', encodeBulk(BlobChunk, { chunk: 'content', digest: need.digest, offset: need.offset, total: blob.length, content }));
+    this.#say(
+      'download/chunk',
+      encodeBulk(BlobChunk, { chunk: 'content', digest: need.digest, offset: need.offset, total: blob.length, content }),
+    );
   }
 
   #answer(message: Incoming, answer: Answer): void {
     const { responseTopic, correlationData } = message;
-    if (responseTopic === undefined || correlationData === undefined) throw new Error('a request has a response topic and correlation data');
+    if (responseTopic === undefined || correlationData === undefined)
+      throw new Error('a request has a response topic and correlation data');
     void this.#connection.publish(responseTopic, encodeBulk(Answer, answer), { correlationData, contentType: 'application/cbor' });
   }
 
@@ -226,8 +276,21 @@ function formalReceipt({ id, manifest, state }: HeldCapsule): Uint8Array {
   const some = Uint8Array.of(1);
   const measured = { nonce: new Uint8Array(32), issuedAtMs: 1, evidence: some };
   const receipt: Receipt = {
-    ...{ version: 1, network: parties.network, node, device: parties.device, tpm: 'software-tpm', client: parties.client, request: new Uint8Array(16) },
-    ...{ capsule: id, manifest: encodeManifest(manifest), attempt: 1, box: { name: 'box', key: new Uint8Array(32), trust: 'self-reported' } },
+    ...{
+      version: 1,
+      network: parties.network,
+      node,
+      device: parties.device,
+      tpm: 'software-tpm',
+      client: parties.client,
+      request: new Uint8Array(16),
+    },
+    ...{
+      capsule: id,
+      manifest: encodeManifest(manifest),
+      attempt: 1,
+      box: { name: 'box', key: new Uint8Array(32), trust: 'self-reported' },
+    },
     ...{ acceptedAtMs: 1, endedAtMs: 2, state, measuredBefore: measured, measuredAfter: measured, report: some, deviceEvidence: some },
   };
   return signMessage(ReceiptMessage, receipt, signAsDevice);

@@ -75,5 +75,8 @@ export class MemoryBroker {
 function matches(filter: string, topic: string): boolean {
   const levels = topic.split('/');
   const wanted = filter.split('/');
-  return wanted.every((level, index) => level === '#' || level === '+' || level === levels[index]) && (wanted.at(-1) === '#' ? levels.length >= wanted.length : levels.length === wanted.length);
+  return (
+    wanted.every((level, index) => level === '#' || level === '+' || level === levels[index]) &&
+    (wanted.at(-1) === '#' ? levels.length >= wanted.length : levels.length === wanted.length)
+  );
 }

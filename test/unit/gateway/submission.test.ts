@@ -48,7 +48,10 @@ test('another request, client, device or manifest is another capsule (§7.2)', (
     read(wire(MANIFEST, { request: new Uint8Array(16).fill(2) })),
     read(wire({ ...MANIFEST, name: 'other' })),
     read(wire(MANIFEST), { client: 'bob' }),
-    readSubmission({ client: 'ada', notation: 'cbor', payload: wire(MANIFEST), freshRequest: new Uint8Array(16) }, { ...PLACE, device: 'bravo' }),
+    readSubmission(
+      { client: 'ada', notation: 'cbor', payload: wire(MANIFEST), freshRequest: new Uint8Array(16) },
+      { ...PLACE, device: 'bravo' },
+    ),
   ].map((verdict) => (verdict.status === 'read' ? verdict.capsule : verdict.detail));
   assert.equal(new Set(ids).size, ids.length, ids.join(' '));
 });
@@ -66,7 +69,11 @@ for (const [rule, payload, words] of [
   ['bytes that are no CBOR', new Uint8Array([0xff, 0x00]), /CBOR/],
   ['an empty payload', new Uint8Array(0), /CBOR/],
   ['a payload larger than a packet', new Uint8Array(LIMITS.packetBytesMax + 1), /262145 bytes; at most 262144/],
-  ['an unknown field', encodeBulk(anything, { network: NETWORK, request: new Uint8Array(16), manifest: new Uint8Array(1), price: 3 }), /unknown field "price"/],
+  [
+    'an unknown field',
+    encodeBulk(anything, { network: NETWORK, request: new Uint8Array(16), manifest: new Uint8Array(1), price: 3 }),
+    /unknown field "price"/,
+  ],
   ['a missing field', encodeBulk(anything, { network: NETWORK, request: new Uint8Array(16) }), /lacks the field "manifest"/],
   ['a manifest that is not deterministic CBOR', wireBytes(encodeBulk(anything, { b: 1, a: 2 })), /deterministic/],
 ] as const) {
@@ -82,7 +89,11 @@ for (const [rule, manifest, words] of [
   ['a path that climbs', { entry: '../x', files: [{ path: '../x', digest: new Uint8Array(32), bytes: 1 }] }, /relative path/],
   ['an absolute path', { entry: '/etc/passwd', files: [{ path: '/etc/passwd', digest: new Uint8Array(32), bytes: 1 }] }, /relative path/],
   ['one path twice', { files: [...MANIFEST.files, ...MANIFEST.files] }, /one path twice/],
-  ['a file that is also a folder', { files: [...MANIFEST.files, { path: 'hello.sh/x', digest: new Uint8Array(32), bytes: 1 }] }, /as a file and as a folder/],
+  [
+    'a file that is also a folder',
+    { files: [...MANIFEST.files, { path: 'hello.sh/x', digest: new Uint8Array(32), bytes: 1 }] },
+    /as a file and as a folder/,
+  ],
   ['more agreement than replicas', { policy: { ...MANIFEST.policy, agreement: 2 } }, /2 of 1 replicas/],
 ] as const) {
   test(`${rule} is refused (§7.1)`, () => {
@@ -108,18 +119,39 @@ for (const [reason, manifest, view, words] of [
 }
 
 test('JSON with the text of its files is the capsule that its manifest makes (§7.1)', () => {
-  const written = { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': 'echo hello > $CAPSTAN_OUT/x' }, limits: { wallSeconds: 5 } };
+  const written = {
+    capsule: 1,
+    runtime: 'shell',
+    entry: 'a.sh',
+    content: { 'a.sh': 'echo hello > $CAPSTAN_OUT/x' },
+    limits: { wallSeconds: 5 },
+  };
   const verdict = readJson(written);
   assert.ok(verdict.status === 'read');
   assert.deepEqual(verdict.manifest.limits.wallMs, 5_000);
-  assert.deepEqual([...verdict.content.values()].map((bytes) => new TextDecoder().decode(bytes)), ['echo hello > $CAPSTAN_OUT/x']);
+  assert.deepEqual(
+    [...verdict.content.values()].map((bytes) => new TextDecoder().decode(bytes)),
+    ['echo hello > $CAPSTAN_OUT/x'],
+  );
 });
 
 for (const [rule, written, words] of [
-  ['"files", which need a folder', { capsule: 1, runtime: 'shell', entry: 'a.sh', files: ['a.sh'] }, /put the text of each file into "content"/],
+  [
+    '"files", which need a folder',
+    { capsule: 1, runtime: 'shell', entry: 'a.sh', files: ['a.sh'] },
+    /put the text of each file into "content"/,
+  ],
   ['no file at all', { capsule: 1, runtime: 'shell', entry: 'a.sh' }, /it must be at least 1/],
-  ['an unknown field', { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': '' }, colour: 'red' }, /unknown field "colour"; known are capsule, name/],
-  ['a limit out of bounds', { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': '' }, limits: { wallSeconds: 0 } }, /wallSeconds is 0; it must be at least 1/],
+  [
+    'an unknown field',
+    { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': '' }, colour: 'red' },
+    /unknown field "colour"; known are capsule, name/,
+  ],
+  [
+    'a limit out of bounds',
+    { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': '' }, limits: { wallSeconds: 0 } },
+    /wallSeconds is 0; it must be at least 1/,
+  ],
 ] as const) {
   test(`JSON with ${rule} is refused (§7.1)`, () => {
     const verdict = readJson(written);
@@ -130,10 +162,20 @@ for (const [rule, written, words] of [
 test('no payload whatever makes the reading throw (§2)', () => {
   const valid = wire(MANIFEST);
   const mutated = fc.tuple(fc.nat(valid.length - 1), fc.nat(255)).map(([at, byte]) => valid.with(at, byte));
-  fc.assert(fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), mutated), fc.constantFrom('cbor' as const, 'json' as const), (payload, notation) => {
-    const verdict = readSubmission({ client: 'ada', notation, payload: Uint8Array.from(payload), freshRequest: new Uint8Array(16) }, PLACE);
-    assert.ok(verdict.status === 'read' || verdict.detail.length > 0);
-  }), { numRuns: 5_000 });
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.uint8Array({ maxLength: 400 }), mutated),
+      fc.constantFrom('cbor' as const, 'json' as const),
+      (payload, notation) => {
+        const verdict = readSubmission(
+          { client: 'ada', notation, payload: Uint8Array.from(payload), freshRequest: new Uint8Array(16) },
+          PLACE,
+        );
+        assert.ok(verdict.status === 'read' || verdict.detail.length > 0);
+      },
+    ),
+    { numRuns: 5_000 },
+  );
 });
 
 function wire(manifest: Manifest, change: { network?: Uint8Array; request?: Uint8Array } = {}): Uint8Array {

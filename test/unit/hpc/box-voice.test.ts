@@ -32,7 +32,14 @@ const evidence: BoxEvidence = {
 const nothing = { digest: NETWORK, bytes: 0 };
 const report: Report = {
   ...{ network: NETWORK, device: 'alpha', box: 'box', run: RUN, capsule: CAPSULE, outcome: { outcome: 'exited', status: 0 } },
-  ...{ startedAtMs: ASKED_MS, endedAtMs: ASKED_MS, usage: { wallMs: 1, cpuMs: 1, memoryBytesMax: 1 }, outputs: [], stdout: nothing, stderr: nothing },
+  ...{
+    startedAtMs: ASKED_MS,
+    endedAtMs: ASKED_MS,
+    usage: { wallMs: 1, cpuMs: 1, memoryBytesMax: 1 },
+    outputs: [],
+    stdout: nothing,
+    stderr: nothing,
+  },
 };
 
 test("the box's own answer to the challenge of this run is accepted (§6.3)", () => {
@@ -73,10 +80,20 @@ test('a box whose clock is off is refused, because nobody could verify its recei
 });
 
 test('a report counts for its own run, box, device, network and manifest only (§6.4)', () => {
-  const judge = (change: Partial<Report>, key = box): string => judgeReport(signMessage(ReportMessage, { ...report, ...change }, key.sign), RUN, CAPSULE, paired, listener).status;
+  const judge = (change: Partial<Report>, key = box): string =>
+    judgeReport(signMessage(ReportMessage, { ...report, ...change }, key.sign), RUN, CAPSULE, paired, listener).status;
   assert.equal(judge({}), 'accepted');
-  const changes: Partial<Report>[] = [{ network: CAPSULE }, { device: 'bravo' }, { box: 'box-2' }, { run: `${'b'.repeat(32)}.1` }, { capsule: NETWORK }];
-  assert.deepEqual(changes.map((change) => judge(change)), changes.map(() => 'refused'));
+  const changes: Partial<Report>[] = [
+    { network: CAPSULE },
+    { device: 'bravo' },
+    { box: 'box-2' },
+    { run: `${'b'.repeat(32)}.1` },
+    { capsule: NETWORK },
+  ];
+  assert.deepEqual(
+    changes.map((change) => judge(change)),
+    changes.map(() => 'refused'),
+  );
   assert.equal(judge({}, other), 'refused');
 });
 
@@ -90,5 +107,8 @@ function signed(value: BoxEvidence): Uint8Array {
 
 function signer(): { publicKey: Uint8Array; sign: (input: Uint8Array) => Uint8Array } {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  return { publicKey: new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)), sign: (input) => new Uint8Array(sign(null, input, privateKey)) };
+  return {
+    publicKey: new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)),
+    sign: (input) => new Uint8Array(sign(null, input, privateKey)),
+  };
 }

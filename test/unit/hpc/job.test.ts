@@ -20,18 +20,39 @@ test('a capsule whose files are all here is ordered at once (§7.2)', () => {
 
 test('a capsule goes from submission to agreement in the order of §7.2', () => {
   const states = ['submitted', 'ordered', 'assigned', 'measured', 'running', 'reported', 'reported', 'reported', 'agreed'];
-  const events: JobEvent[] = [stored(INPUT), drawn(1), evidence(1), { type: 'runStarted' }, reported(exited(0), [OUTPUT], 2), stored(OUTPUT), evidence(2), receipt];
+  const events: JobEvent[] = [
+    stored(INPUT),
+    drawn(1),
+    evidence(1),
+    { type: 'runStarted' },
+    reported(exited(0), [OUTPUT], 2),
+    stored(OUTPUT),
+    evidence(2),
+    receipt,
+  ];
   const seen = [job({ lacking: [INPUT] })];
   for (const event of events) seen.push(stepJob(seen.at(-1) as Job, event));
-  assert.deepEqual(seen.map((each) => each.state), states);
+  assert.deepEqual(
+    seen.map((each) => each.state),
+    states,
+  );
   assert.deepEqual(seen.at(-1)?.end, { state: 'agreed' });
 });
 
 test('a receipt is issued only when report, both measurements and all outputs are here (§9.1)', () => {
   const waiting = run(job({ lacking: [] }), drawn(1), evidence(1), reported(exited(0), [OUTPUT], 2));
-  assert.deepEqual(dutiesOf(waiting).map((duty) => duty.duty), ['collectOutput', 'challenge']);
-  assert.deepEqual(dutiesOf(stepJob(waiting, stored(OUTPUT))).map((duty) => duty.duty), ['challenge']);
-  assert.deepEqual(dutiesOf(run(waiting, stored(OUTPUT), evidence(2))).map((duty) => duty.duty), ['issueReceipt']);
+  assert.deepEqual(
+    dutiesOf(waiting).map((duty) => duty.duty),
+    ['collectOutput', 'challenge'],
+  );
+  assert.deepEqual(
+    dutiesOf(stepJob(waiting, stored(OUTPUT))).map((duty) => duty.duty),
+    ['challenge'],
+  );
+  assert.deepEqual(
+    dutiesOf(run(waiting, stored(OUTPUT), evidence(2))).map((duty) => duty.duty),
+    ['issueReceipt'],
+  );
 });
 
 test('evidence that answers another challenge changes nothing (§6.3)', () => {
@@ -81,17 +102,31 @@ test('files that a client never delivers fail the capsule after an hour (§8)', 
 test('cancelling ends what has not begun at once, and lets the box report what has (§7.5)', () => {
   assert.equal(run(job({ lacking: [] }), { type: 'cancelAsked' }).state, 'cancelled');
   const running = run(job({ lacking: [] }), drawn(1), evidence(1), { type: 'cancelAsked' });
-  assert.deepEqual(dutiesOf(running).map((duty) => duty.duty), ['cancelRun']);
+  assert.deepEqual(
+    dutiesOf(running).map((duty) => duty.duty),
+    ['cancelRun'],
+  );
   const killed = run(running, reported({ outcome: 'killed', reason: 'cancelled-by-client' }, [], 2), evidence(2), receipt);
   assert.equal(killed.state, 'cancelled');
 });
 
 test('no order of events breaks the rules of a job: attempts bounded, ends final, receipts complete (§7.2)', () => {
   const anyEvent = fc.oneof(
-    fc.constantFrom<JobEvent>(stored(INPUT), stored(OUTPUT), { type: 'runStarted' }, { type: 'runForgotten' }, { type: 'boxSilent' }, { type: 'cancelAsked' }),
+    fc.constantFrom<JobEvent>(
+      stored(INPUT),
+      stored(OUTPUT),
+      { type: 'runStarted' },
+      { type: 'runForgotten' },
+      { type: 'boxSilent' },
+      { type: 'cancelAsked' },
+    ),
     fc.integer({ min: 1, max: 4 }).map((seed) => drawn(seed)),
     fc.integer({ min: 1, max: 4 }).map((seed) => evidence(seed)),
-    fc.constantFrom<JobEvent>(reported(exited(0), [OUTPUT], 3), reported(exited(1), [], 4), reported({ outcome: 'killed', reason: 'memory' }, [], 3)),
+    fc.constantFrom<JobEvent>(
+      reported(exited(0), [OUTPUT], 3),
+      reported(exited(1), [], 4),
+      reported({ outcome: 'killed', reason: 'memory' }, [], 3),
+    ),
     fc.integer({ min: 0, max: 200_000 }).map((ms): JobEvent => ({ type: 'timePassed', atMs: START_MS + ms, nonce: nonce(5) })),
     fc.constantFrom<JobEvent>({ type: 'blobRefused', reason: 'blob-wrong', detail: 'x' }, { type: 'evidenceRefused', detail: 'x' }),
   );

@@ -8,7 +8,13 @@ import { readPlain } from '#protocol/codec.ts';
 import { blobDigest } from '#protocol/digest.ts';
 import { capsuleDigest } from '#protocol/manifest.ts';
 
-const submission = { network: blobDigest(Uint8Array.of(1)), device: 'alpha', client: 'you', request: new Uint8Array(16), capsule: blobDigest(Uint8Array.of(2)) };
+const submission = {
+  network: blobDigest(Uint8Array.of(1)),
+  device: 'alpha',
+  client: 'you',
+  request: new Uint8Array(16),
+  capsule: blobDigest(Uint8Array.of(2)),
+};
 
 test('the same request of the same client is the same capsule (§7.3)', () => {
   assert.equal(capsuleIdOf(submission), capsuleIdOf({ ...submission }));
@@ -16,17 +22,26 @@ test('the same request of the same client is the same capsule (§7.3)', () => {
 });
 
 describe('an id differs with each thing that it follows from (§7.2)', () => {
-  const changes: Partial<typeof submission>[] = [{ network: submission.capsule }, { device: 'bravo' }, { client: 'me' }, { request: new Uint8Array(16).fill(1) }, { capsule: submission.network }];
+  const changes: Partial<typeof submission>[] = [
+    { network: submission.capsule },
+    { device: 'bravo' },
+    { client: 'me' },
+    { request: new Uint8Array(16).fill(1) },
+    { capsule: submission.network },
+  ];
   for (const change of changes) {
     test(Object.keys(change).join(), () => assert.notEqual(capsuleIdOf({ ...submission, ...change }), capsuleIdOf(submission)));
   }
 
-  test('the border between the device\'s name and the client\'s can not be moved', () => {
+  test("the border between the device's name and the client's can not be moved", () => {
     const word = fc.stringMatching(/^[a-z-]{1,6}$/);
     fc.assert(
       fc.property(word, word, word, word, (device, client, device2, client2) => {
         const same = device === device2 && client === client2;
-        assert.equal(capsuleIdOf({ ...submission, device, client }) === capsuleIdOf({ ...submission, device: device2, client: client2 }), same);
+        assert.equal(
+          capsuleIdOf({ ...submission, device, client }) === capsuleIdOf({ ...submission, device: device2, client: client2 }),
+          same,
+        );
       }),
     );
     assert.notEqual(capsuleIdOf({ ...submission, device: 'ab', client: 'c' }), capsuleIdOf({ ...submission, device: 'a', client: 'bc' }));

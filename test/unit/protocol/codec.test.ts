@@ -4,7 +4,21 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeBulk, decodeJson, decodeStrict, encodeBulk, encodeForeign, encodeJson, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { bytes, fixedBytes, flag, integer, list, MalformedValue, oneOf, optional, record, struct, text, variant, type Infer } from '#protocol/schema.ts';
+import {
+  bytes,
+  fixedBytes,
+  flag,
+  integer,
+  list,
+  MalformedValue,
+  oneOf,
+  optional,
+  record,
+  struct,
+  text,
+  variant,
+  type Infer,
+} from '#protocol/schema.ts';
 import { samples } from '../../fuzz/protocol-samples.ts';
 
 const One = struct({ a: integer({ min: -100, max: 100 }) });
@@ -27,7 +41,13 @@ const Everything = struct({
 });
 type Everything = Infer<typeof Everything>;
 
-const words = (charactersMax: number): fc.Arbitrary<string> => fc.string({ unit: 'grapheme', maxLength: charactersMax }).map((value) => value.slice(0, charactersMax).replace(/\p{Cc}/gu, '').toWellFormed());
+const words = (charactersMax: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'grapheme', maxLength: charactersMax }).map((value) =>
+    value
+      .slice(0, charactersMax)
+      .replace(/\p{Cc}/gu, '')
+      .toWellFormed(),
+  );
 const octets = (bytesMax: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: bytesMax });
 const anything: fc.Arbitrary<Everything> = fc.record(
   {
@@ -39,8 +59,15 @@ const anything: fc.Arbitrary<Everything> = fc.record(
     flag: fc.boolean(),
     word: fc.constantFrom('one', 'two'),
     list: fc.array(fc.nat({ max: 9 }), { maxLength: 40 }),
-    record: fc.dictionary(words(30).filter((key) => key.length > 0), words(90), { maxKeys: 30, noNullPrototype: true }),
-    either: fc.oneof(fc.boolean().map((x) => ({ kind: 'left' as const, x })), fc.constant({ kind: 'right' as const })),
+    record: fc.dictionary(
+      words(30).filter((key) => key.length > 0),
+      words(90),
+      { maxKeys: 30, noNullPrototype: true },
+    ),
+    either: fc.oneof(
+      fc.boolean().map((x) => ({ kind: 'left' as const, x })),
+      fc.constant({ kind: 'right' as const }),
+    ),
     maybe: fc.boolean(),
   },
   { requiredKeys: ['number', 'line', 'lines', 'bytes', 'fixed', 'flag', 'word', 'list', 'record', 'either'], noNullPrototype: true },
@@ -116,19 +143,25 @@ describe('a value has one strict form (§2.1)', () => {
     test(`${what} is refused`, () => assert.match(refusalOf(encoded), /^not-(deterministic|cbor|as-declared)$/));
   }
 
-  test('a single precision float of a fraction is deterministic, and still not what is declared', () => assert.equal(refusalOf('a16161f93e00'), 'not-as-declared'));
+  test('a single precision float of a fraction is deterministic, and still not what is declared', () =>
+    assert.equal(refusalOf('a16161f93e00'), 'not-as-declared'));
   test('null is refused', () => assert.equal(refusalOf('a16161f6'), 'not-as-declared'));
   test('a number beyond 2^53 is refused', () => assert.notEqual(refusalOf('a161611b0020000000000000'), 'decoded'));
   test('keys that are not text are refused', () => assert.equal(refusalOf('a10101'), 'not-as-declared'));
 
   test('more bytes than are accepted are not looked at', () => {
-    assert.deepEqual(decodeStrict(One, new Uint8Array(9), 8), { status: 'malformed', reason: 'too-large', detail: 'the message has 9 bytes; at most 8 are accepted' });
+    assert.deepEqual(decodeStrict(One, new Uint8Array(9), 8), {
+      status: 'malformed',
+      reason: 'too-large',
+      detail: 'the message has 9 bytes; at most 8 are accepted',
+    });
   });
 
   test('text that begins with U+FEFF keeps it, in short and long text, and as a key', () => {
     const Texts = record(text({ max: 90 }), text({ max: 90 }), { max: 9 });
     const value = { '\ufeff': '\ufeffa', a: '\ufeff', b: `\ufeff${'b'.repeat(60)}`, c: '\ufeff\ufeffc' };
-    for (const encoded of [encodeStrict(Texts, value), encodeBulk(Texts, value)]) assert.deepEqual(decodeBulk(Texts, encoded, max), { status: 'decoded', value });
+    for (const encoded of [encodeStrict(Texts, value), encodeBulk(Texts, value)])
+      assert.deepEqual(decodeBulk(Texts, encoded, max), { status: 'decoded', value });
     assert.deepEqual(decodeStrict(Texts, encodeStrict(Texts, value), max), { status: 'decoded', value });
   });
 
@@ -141,7 +174,7 @@ describe('a value has one strict form (§2.1)', () => {
 describe('lists and maps are at most 16 deep, and a message has at most 32,768 items (§2.3)', () => {
   const doors = { strict: decodeStrict, bulk: decodeBulk };
   for (const [door, decode] of Object.entries(doors)) {
-    for (const [what, opener] of Object.entries({ lists: '81', maps: 'a16161', 'maps as keys': 'a1', 'tags': 'c1' })) {
+    for (const [what, opener] of Object.entries({ lists: '81', maps: 'a16161', 'maps as keys': 'a1', tags: 'c1' })) {
       test(`${door}: ${what}, however deep, are refused soon`, () => {
         for (const depth of [16, 17, 1_000, 4_000, 4_500, 5_000, 10_000, 70_000]) {
           const encoded = new Uint8Array([...Array.from({ length: depth }, () => [...hex(opener)]).flat(), 0, 0]);
@@ -174,8 +207,15 @@ describe('lists and maps are at most 16 deep, and a message has at most 32,768 i
   }
 
   test('no message of ours comes near the limits', () => {
-    const deepest = (value: unknown): number => (typeof value === 'object' && value !== null && !(value instanceof Uint8Array) ? 1 + Math.max(0, ...Object.values(value).map(deepest)) : 0);
-    for (const { name, values } of samples) assert.ok(values.every((value) => deepest(value) <= 5), name);
+    const deepest = (value: unknown): number =>
+      typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
+        ? 1 + Math.max(0, ...Object.values(value).map(deepest))
+        : 0;
+    for (const { name, values } of samples)
+      assert.ok(
+        values.every((value) => deepest(value) <= 5),
+        name,
+      );
   });
 });
 
@@ -240,7 +280,17 @@ describe('JSON is RFC 8259 in UTF-8 (§2.4)', () => {
     test(`${JSON.stringify(json)} is refused`, () => assert.equal(reasonOf(json), 'not-json'));
   }
   test('bytes that are no UTF-8 are refused', () => assert.equal(reasonOf(Uint8Array.of(0x7b, 0xff, 0x7d)), 'not-json'));
-  for (const json of ['null', '[]', '"a"', '{"a":1e999}', '{"a":-0}', '{"a":1.5}', '{"a":9007199254740993}', '{"__proto__":{"a":1}}', '{"a":1,"constructor":1}']) {
+  for (const json of [
+    'null',
+    '[]',
+    '"a"',
+    '{"a":1e999}',
+    '{"a":-0}',
+    '{"a":1.5}',
+    '{"a":9007199254740993}',
+    '{"__proto__":{"a":1}}',
+    '{"a":1,"constructor":1}',
+  ]) {
     test(`${json} is not as declared`, () => assert.equal(reasonOf(json), 'not-as-declared'));
   }
   test('what the parser quotes of it is harmless', () => {
@@ -254,7 +304,11 @@ describe('JSON is RFC 8259 in UTF-8 (§2.4)', () => {
 describe('a value of ours that is out of bounds is an error of the program, one of others a verdict (§2.2)', () => {
   test('encodeStrict throws', () => assert.throws(() => encodeStrict(One, { a: 101 }), MalformedValue));
   test('encodeForeign refuses', () => {
-    assert.deepEqual(encodeForeign(One, { a: 101 }), { status: 'malformed', reason: 'not-as-declared', detail: 'message.a is 101; it must be at most 100' });
+    assert.deepEqual(encodeForeign(One, { a: 101 }), {
+      status: 'malformed',
+      reason: 'not-as-declared',
+      detail: 'message.a is 101; it must be at most 100',
+    });
     assert.deepEqual(encodeForeign(One, { a: 1 }), { status: 'decoded', value: hex('a1616101') });
   });
 });

@@ -9,7 +9,10 @@ const parts = fc.array(fc.uint8Array({ maxLength: 6 }), { maxLength: 5 });
 
 test('a digest is SHA-256 of the domain, a zero byte, and each part behind its length (§2.5)', () => {
   const input = Buffer.concat([Buffer.from('capstan/1/capsule\0'), Buffer.of(0, 0, 0, 2, 7, 8), Buffer.of(0, 0, 0, 0)]);
-  assert.deepEqual(domainDigest('capsule', Uint8Array.of(7, 8), new Uint8Array()), new Uint8Array(createHash('sha256').update(input).digest()));
+  assert.deepEqual(
+    domainDigest('capsule', Uint8Array.of(7, 8), new Uint8Array()),
+    new Uint8Array(createHash('sha256').update(input).digest()),
+  );
 });
 
 test('no two lists of parts have one digest: neither moved borders nor empty parts (§2.5)', () => {
@@ -20,14 +23,28 @@ test('no two lists of parts have one digest: neither moved borders nor empty par
     }),
   );
   const one = Uint8Array.of(1);
-  const lists = [[], [new Uint8Array()], [one], [one, new Uint8Array()], [new Uint8Array(), one], [one, one], [Uint8Array.of(1, 1)], [Uint8Array.of(0, 0, 0, 1, 1)], [Uint8Array.of(1, 0, 0, 0, 1, 1)]];
+  const lists = [
+    [],
+    [new Uint8Array()],
+    [one],
+    [one, new Uint8Array()],
+    [new Uint8Array(), one],
+    [one, one],
+    [Uint8Array.of(1, 1)],
+    [Uint8Array.of(0, 0, 0, 1, 1)],
+    [Uint8Array.of(1, 0, 0, 0, 1, 1)],
+  ];
   assert.equal(new Set(lists.map((list) => hex(domainDigest('capsule', ...list)))).size, lists.length);
 });
 
 test('no domain is twice in the list, and none is the front of another with its zero byte (§2.5)', () => {
   assert.equal(new Set(DOMAINS).size, DOMAINS.length);
   const prefixes = DOMAINS.map((domain) => hex(domainPrefix(domain)));
-  for (const prefix of prefixes) assert.deepEqual(prefixes.filter((other) => other.startsWith(prefix)), [prefix]);
+  for (const prefix of prefixes)
+    assert.deepEqual(
+      prefixes.filter((other) => other.startsWith(prefix)),
+      [prefix],
+    );
   for (const domain of DOMAINS) assert.match(domain, /^[a-z-]+$/);
 });
 

@@ -30,7 +30,10 @@ describe('the fuzzer itself', () => {
     };
     assert.deepEqual(tried(5), tried(5));
     assert.notDeepEqual(tried(5), tried(6));
-    assert.deepEqual(tried(5).slice(0, 2), seeds.map((seed) => seed.toHex()));
+    assert.deepEqual(
+      tried(5).slice(0, 2),
+      seeds.map((seed) => seed.toHex()),
+    );
   });
 
   test('a broken rule is found, and reported with the input that broke it', () => {
@@ -41,7 +44,7 @@ describe('the fuzzer itself', () => {
 
   test('a hang is found', () => {
     const run = (): void => {
-      for (const before = process.threadCpuUsage(); process.threadCpuUsage(before).user < 60_000; ) continue;
+      for (const before = process.threadCpuUsage(); process.threadCpuUsage(before).user < 60_000;) continue;
     };
     assert.equal(tryInput({ name: 'slow', seeds, run }, Uint8Array.of(1)).fault?.kind, 'slow');
   });

@@ -4,7 +4,17 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeStrict, encodeStrict, readPlain } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { capsuleDigest, CapsulePath, decodeManifest, encodeManifest, Manifest, MANIFEST_DEFAULTS, manifestFrom, readWrittenManifest, type WrittenManifest } from '#protocol/manifest.ts';
+import {
+  capsuleDigest,
+  CapsulePath,
+  decodeManifest,
+  encodeManifest,
+  Manifest,
+  MANIFEST_DEFAULTS,
+  manifestFrom,
+  readWrittenManifest,
+  type WrittenManifest,
+} from '#protocol/manifest.ts';
 import { manifest, startMs, text } from './workshop.ts';
 
 const [file] = manifest.files;
@@ -23,7 +33,10 @@ const anyWritten: fc.Arbitrary<WrittenManifest> = fc.record(
     runtime: fc.constantFrom('node', 'python', 'wasm+wasi'),
     entry: path,
     name: fc.stringMatching(/^[ -~]{1,80}$/),
-    arguments: fc.array(fc.string({ maxLength: 40 }).map((value) => value.toWellFormed()), { maxLength: 5 }),
+    arguments: fc.array(
+      fc.string({ maxLength: 40 }).map((value) => value.toWellFormed()),
+      { maxLength: 5 },
+    ),
     environment: fc.dictionary(word, fc.stringMatching(/^[ -~\n]{0,40}$/), { maxKeys: 5, noNullPrototype: true }),
     limits: fc.record(
       {
@@ -36,7 +49,10 @@ const anyWritten: fc.Arbitrary<WrittenManifest> = fc.record(
       },
       { requiredKeys: [], noNullPrototype: true },
     ),
-    policy: fc.record({ replicas: fc.integer({ min: 1, max: 31 }), deadlineSeconds: fc.integer({ min: 1, max: LIMITS.deadlineMaxMs / 1_000 }) }, { requiredKeys: [], noNullPrototype: true }),
+    policy: fc.record(
+      { replicas: fc.integer({ min: 1, max: 31 }), deadlineSeconds: fc.integer({ min: 1, max: LIMITS.deadlineMaxMs / 1_000 }) },
+      { requiredKeys: [], noNullPrototype: true },
+    ),
   },
   { requiredKeys: ['capsule', 'runtime', 'entry'], noNullPrototype: true },
 );
@@ -61,7 +77,10 @@ describe('what people write means the same on the wire (§7.1)', () => {
         });
         assert.equal(made.policy.deadlineMs, policy.deadlineSeconds === undefined ? undefined : startMs + policy.deadlineSeconds * 1_000);
         assert.equal(made.policy.agreement, policy.replicas ?? 1);
-        assert.deepEqual([made.entry, made.arguments, made.environment], [written.entry, written.arguments ?? [], written.environment ?? {}]);
+        assert.deepEqual(
+          [made.entry, made.arguments, made.environment],
+          [written.entry, written.arguments ?? [], written.environment ?? {}],
+        );
       }),
       { numRuns: 300 },
     );
@@ -97,17 +116,26 @@ describe('what people write means the same on the wire (§7.1)', () => {
 describe('a manifest that contradicts itself is refused (§7.1)', () => {
   const contradictions: readonly (readonly [rule: string, Partial<Manifest>, detail: string])[] = [
     ['a path twice', { files: [fileAt('main.js'), fileAt('main.js')] }, 'the manifest lists one path twice'],
-    ['a file that is a folder of another', { files: [fileAt('main.js'), fileAt('a'), fileAt('a/b/c')] }, 'the manifest uses a part of "a/b/c" as a file and as a folder'],
-    ['a folder further up', { files: [fileAt('main.js'), fileAt('a/b'), fileAt('a/b/c')] }, 'the manifest uses a part of "a/b/c" as a file and as a folder'],
+    [
+      'a file that is a folder of another',
+      { files: [fileAt('main.js'), fileAt('a'), fileAt('a/b/c')] },
+      'the manifest uses a part of "a/b/c" as a file and as a folder',
+    ],
+    [
+      'a folder further up',
+      { files: [fileAt('main.js'), fileAt('a/b'), fileAt('a/b/c')] },
+      'the manifest uses a part of "a/b/c" as a file and as a folder',
+    ],
     ['an entry that is not there', { entry: 'other.js' }, 'the entry "other.js" is not among the files'],
     ['an entry that is a folder', { entry: 'a', files: [fileAt('a/b')] }, 'the entry "a" is not among the files'],
-    ['more that agree than run', { policy: { replicas: 2, agreement: 3, trust: 'self-reported' } }, '3 of 2 replicas can\'t agree'],
+    ['more that agree than run', { policy: { replicas: 2, agreement: 3, trust: 'self-reported' } }, "3 of 2 replicas can't agree"],
   ];
   for (const [rule, changes, detail] of contradictions) {
     test(rule, () => assert.equal(refusalOf(changes), detail));
   }
 
-  test('paths that only begin alike are no contradiction', () => assert.equal(refusalOf({ files: [fileAt('main.js'), fileAt('a'), fileAt('ab/c')] }), 'decoded'));
+  test('paths that only begin alike are no contradiction', () =>
+    assert.equal(refusalOf({ files: [fileAt('main.js'), fileAt('a'), fileAt('ab/c')] }), 'decoded'));
 
   test('as many deep paths as fit are compared within 50 ms', () => {
     const files = Array.from({ length: 220 }, (_, index) => fileAt(`${'a/'.repeat(120)}${index}`));
@@ -126,7 +154,27 @@ describe('a path is relative and stays inside (§7.1)', () => {
   for (const value of ['a', 'a/b', '.a', '..a', 'a..', 'a/...', 'a b', 'é/🧭', `${'a/'.repeat(127)}a`]) {
     test(`${JSON.stringify(value)} is one`.slice(0, 80), () => assert.ok(isPath(value)));
   }
-  for (const value of ['', '/', '/a', 'a/', 'a//b', '.', '..', './a', '../a', 'a/.', 'a/..', 'a/../b', 'a/./b', 'a\\b', '\\', 'a\u0000b', 'a\nb', 'a'.repeat(256), '\ud83e']) {
+  for (const value of [
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    './a',
+    '../a',
+    'a/.',
+    'a/..',
+    'a/../b',
+    'a/./b',
+    'a\\b',
+    '\\',
+    'a\u0000b',
+    'a\nb',
+    'a'.repeat(256),
+    '\ud83e',
+  ]) {
     test(`${JSON.stringify(value)} is none`.slice(0, 80), () => assert.ok(!isPath(value)));
   }
 });

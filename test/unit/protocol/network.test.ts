@@ -24,11 +24,31 @@ describe('a network file whose parts do not fit one another is refused (§4.2)',
   const contradictions: readonly (readonly [rule: string, changed: Network, detail: string])[] = [
     ['a member that the genesis does not name', { ...network, genesis: { ...genesis, members: genesis.members.slice(1) } }, differ],
     ['a seat without a member', { ...network, members: members.slice(1) }, differ],
-    ['another member than the one with the seat', { ...network, members: [first, second, { ...third, endorsementKey: Uint8Array.of(1) }] }, differ],
-    ['a seat named twice', { ...network, genesis: { ...genesis, members: [...genesis.members, genesis.members[0]!] } }, 'the genesis names one member twice'],
-    ['one endorsement key for two members, one of whom has no entry', { ...network, members: [first, second, { ...second, name: 'third' }] }, 'two members have one endorsement key'],
-    ['one name for two members', { ...network, members: [first, second, { ...third, name: first.name }] }, 'two members have the same name'],
-    ['a name that stands for gossip in topics', { ...network, members: [{ ...first, name: 'gossip' }, second, third] }, 'a member is named "gossip", which means something else in topics'],
+    [
+      'another member than the one with the seat',
+      { ...network, members: [first, second, { ...third, endorsementKey: Uint8Array.of(1) }] },
+      differ,
+    ],
+    [
+      'a seat named twice',
+      { ...network, genesis: { ...genesis, members: [...genesis.members, genesis.members[0]!] } },
+      'the genesis names one member twice',
+    ],
+    [
+      'one endorsement key for two members, one of whom has no entry',
+      { ...network, members: [first, second, { ...second, name: 'third' }] },
+      'two members have one endorsement key',
+    ],
+    [
+      'one name for two members',
+      { ...network, members: [first, second, { ...third, name: first.name }] },
+      'two members have the same name',
+    ],
+    [
+      'a name that stands for gossip in topics',
+      { ...network, members: [{ ...first, name: 'gossip' }, second, third] },
+      'a member is named "gossip", which means something else in topics',
+    ],
   ];
   for (const [rule, changed, detail] of contradictions) {
     test(rule, () => assert.equal(refusalOf(changed), detail));
@@ -46,19 +66,26 @@ describe('the network id commits to the genesis, and to nothing else (§4.1)', (
     { credentialsMin: 1 },
   ];
   for (const change of changes) {
-    test(`another ${Object.keys(change).join()} is another network`, () => assert.notEqual(networkId({ ...network, genesis: { ...genesis, ...change } }).toHex(), id));
+    test(`another ${Object.keys(change).join()} is another network`, () =>
+      assert.notEqual(networkId({ ...network, genesis: { ...genesis, ...change } }).toHex(), id));
   }
 
   test('new references and new addresses are the same network', () => {
     assert.equal(networkId({ ...network, references: [] }).toHex(), id);
-    assert.equal(networkId({ ...network, members: network.members.map((member) => ({ ...member, peersUrl: 'mqtts://elsewhere:1' })) }).toHex(), id);
+    assert.equal(
+      networkId({ ...network, members: network.members.map((member) => ({ ...member, peersUrl: 'mqtts://elsewhere:1' })) }).toHex(),
+      id,
+    );
   });
 
   test('its first 8 bytes stand in topics', () => assert.equal(networkLabel(network), id.slice(0, 16)));
 });
 
 test('a node id is the digest of the endorsement key: one chip, one seat (§3.1)', () => {
-  assert.deepEqual(network.genesis.members, network.members.map(({ endorsementKey }) => nodeIdOf(endorsementKey)));
+  assert.deepEqual(
+    network.genesis.members,
+    network.members.map(({ endorsementKey }) => nodeIdOf(endorsementKey)),
+  );
   assert.equal(memberOf(network, alpha.node)?.name, 'alpha');
   assert.equal(memberOf(network, bravo.node)?.name, 'bravo');
   assert.equal(memberOf(network, new Uint8Array(32)), undefined);
@@ -70,7 +97,9 @@ function whatMatters({ genesis, members, references }: Network): unknown {
     genesis,
     references: references.map(({ kind, digest }) => ({ kind, digest })),
     members: members.map(({ name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey }) =>
-      nodeIdOf(endorsementKey).toHex() === alpha.node.toHex() ? { name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey } : { endorsementKey, attestationKey },
+      nodeIdOf(endorsementKey).toHex() === alpha.node.toHex()
+        ? { name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey }
+        : { endorsementKey, attestationKey },
     ),
   };
 }

@@ -24,7 +24,13 @@ test('a refusal is sent whatever its detail says, cut to its bound (§5.6)', () 
   }
 });
 
-test('a refusal that shows no token can not turn the reader\'s text around (found by fuzzing)', () => {
-  const found = Uint8Array.fromHex('a36664657461696c6e69742068617320657870e280ae6466726561736f6e6765787069726564667374617475736772656675736564');
-  assert.deepEqual(judgePairingAnswer(found, request, invitation.token), { status: 'refused', reason: 'expired', detail: 'it has exp\ufffdd' });
+test("a refusal that shows no token can not turn the reader's text around (found by fuzzing)", () => {
+  const found = Uint8Array.fromHex(
+    'a36664657461696c6e69742068617320657870e280ae6466726561736f6e6765787069726564667374617475736772656675736564',
+  );
+  assert.deepEqual(judgePairingAnswer(found, request, invitation.token), {
+    status: 'refused',
+    reason: 'expired',
+    detail: 'it has exp\ufffdd',
+  });
 });

@@ -43,13 +43,28 @@ const grid = networkFrom(gridNetworkFile);
 const otherManifest = encodeManifest({ ...manifest, arguments: ['1', '3'] });
 
 describe('a receipt in which every link holds is verified, and says which (§9.2)', () => {
-  const rules = ['strict form', 'network', 'member', 'endorsement', 'attestation-key', 'credentials', 'beacon', 'quote', 'measured-boot', 'operational-key', 'time'];
+  const rules = [
+    'strict form',
+    'network',
+    'member',
+    'endorsement',
+    'attestation-key',
+    'credentials',
+    'beacon',
+    'quote',
+    'measured-boot',
+    'operational-key',
+    'time',
+  ];
   const ours = ['receipt signature', 'manifest', 'box evidence', 'report', 'times', 'end'];
 
   test('made here', () => {
     const verdict = judged(honest);
     assert.ok(verdict.status === 'verified', JSON.stringify(verdict));
-    assert.deepEqual(verdict.steps.map(({ rule }) => rule), [...rules, ...ours]);
+    assert.deepEqual(
+      verdict.steps.map(({ rule }) => rule),
+      [...rules, ...ours],
+    );
     assert.deepEqual([verdict.receipt, verdict.manifest, verdict.software], [value, manifest, software]);
   });
 
@@ -65,7 +80,10 @@ describe('a receipt in which every link holds is verified, and says which (§9.2
 });
 
 describe('what was changed on the way is refused (§9.2)', () => {
-  for (const [which, receipt, against, stride] of [['made here', honest, network, 1], ['of npm start', gridReceipt, grid, 4]] as const) {
+  for (const [which, receipt, against, stride] of [
+    ['made here', honest, network, 1],
+    ['of npm start', gridReceipt, grid, 4],
+  ] as const) {
     test(`${stride === 1 ? 'every' : 'every fourth'} byte of the receipt ${which}, changed in one of three ways`, () => {
       for (let at = 0; at < receipt.length; at += stride) {
         const mask = [0x01, 0x80, 0xff][at % 3]!;
@@ -111,9 +129,24 @@ const misstated: readonly (readonly [what: string, changes: Partial<Receipt>, re
   ['reason', { reason: 'exit-status' }, 'end-misstated'],
   ['nonce before', { measuredBefore: { ...value.measuredBefore, nonce: new Uint8Array(32) } }, 'box-evidence-refused'],
   ['nonce after', { measuredAfter: { ...value.measuredAfter, nonce: new Uint8Array(32) } }, 'box-evidence-refused'],
-  ['time of a challenge, long before its answer', { measuredBefore: { ...value.measuredBefore, issuedAtMs: startMs + 999 - LIMITS.beaconAgeMaxMs } }, 'box-evidence-refused'],
-  ['time of a challenge, after its answer', { measuredAfter: { ...value.measuredAfter, issuedAtMs: startMs + 5_001 + skewMs } }, 'box-evidence-refused'],
-  ['evidence before and after, swapped', { measuredBefore: { ...value.measuredBefore, evidence: value.measuredAfter.evidence }, measuredAfter: { ...value.measuredAfter, evidence: value.measuredBefore.evidence } }, 'box-evidence-refused'],
+  [
+    'time of a challenge, long before its answer',
+    { measuredBefore: { ...value.measuredBefore, issuedAtMs: startMs + 999 - LIMITS.beaconAgeMaxMs } },
+    'box-evidence-refused',
+  ],
+  [
+    'time of a challenge, after its answer',
+    { measuredAfter: { ...value.measuredAfter, issuedAtMs: startMs + 5_001 + skewMs } },
+    'box-evidence-refused',
+  ],
+  [
+    'evidence before and after, swapped',
+    {
+      measuredBefore: { ...value.measuredBefore, evidence: value.measuredAfter.evidence },
+      measuredAfter: { ...value.measuredAfter, evidence: value.measuredBefore.evidence },
+    },
+    'box-evidence-refused',
+  ],
   ['one measurement for both', { measuredAfter: value.measuredBefore }, 'box-evidence-refused'],
   ['report in place of evidence', { measuredBefore: { ...value.measuredBefore, evidence: value.report } }, 'box-evidence-refused'],
   ['evidence in place of the report', { report: value.measuredBefore.evidence }, 'report-refused'],
@@ -131,7 +164,10 @@ describe('what the device itself misstates is refused, although its signature ho
 });
 
 describe('whoever lacks the operational key can change nothing (§9.2)', () => {
-  for (const [signer, signDevice] of [['a stranger', stranger.sign], ['another member', bravo.sign]] as const) {
+  for (const [signer, signDevice] of [
+    ['a stranger', stranger.sign],
+    ['another member', bravo.sign],
+  ] as const) {
     test(`the same receipt, signed by ${signer}`, () => assert.equal(outcomeOf(receiptWith({ signDevice })), 'bad-signature'));
 
     test(`every misstatement above, signed by ${signer}`, () => {
@@ -148,7 +184,8 @@ describe('whoever lacks the operational key can change nothing (§9.2)', () => {
   });
 
   test('a signature for another purpose is none', () => {
-    const signDevice = (input: Uint8Array): Uint8Array => alpha.sign(Uint8Array.of(...text('capstan/1/report\0'), ...input.subarray('capstan/1/receipt\0'.length)));
+    const signDevice = (input: Uint8Array): Uint8Array =>
+      alpha.sign(Uint8Array.of(...text('capstan/1/report\0'), ...input.subarray('capstan/1/receipt\0'.length)));
     assert.equal(outcomeOf(receiptWith({ signDevice })), 'bad-signature');
   });
 });
@@ -206,7 +243,11 @@ describe('a box whose software changed during the run has no receipt (§6.3)', (
       const [name = '', version = ''] = words.split('|');
       return { ...software, runtimes: [{ ...node!, name, version }] };
     };
-    for (const [left, right] of [['a,b|c', 'a|b,c'], ['a"|b', 'a|"b'], ['a","b|c', 'a|b","c']] as const) {
+    for (const [left, right] of [
+      ['a,b|c', 'a|b,c'],
+      ['a"|b', 'a|"b'],
+      ['a","b|c', 'a|b","c'],
+    ] as const) {
       assert.deepEqual(softwareChanges(withRuntime(left), withRuntime(right)), ['runtimes']);
     }
     assert.deepEqual(softwareChanges({ ...software, isolation: ['a', 'b'] }, { ...software, isolation: ['a,b'] }), ['isolation']);

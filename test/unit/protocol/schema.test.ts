@@ -2,7 +2,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readPlain } from '#protocol/codec.ts';
-import { bytes, fixedBytes, flag, harmless, integer, list, MalformedValue, oneOf, optional, record, struct, text, variant, type Schema } from '#protocol/schema.ts';
+import {
+  bytes,
+  fixedBytes,
+  flag,
+  harmless,
+  integer,
+  list,
+  MalformedValue,
+  oneOf,
+  optional,
+  record,
+  struct,
+  text,
+  variant,
+  type Schema,
+} from '#protocol/schema.ts';
 
 const digit = integer({ min: 0, max: 9 });
 const Point = struct({ x: digit, y: optional(digit) });
@@ -26,10 +41,26 @@ const refusals: readonly (readonly [rule: string, Schema<unknown>, raw: unknown,
   ['a key that is not text', Point, new Map([[1, 2]]), "it has a key that isn't text"],
   ['a missing field', Point, { y: 1 }, 'it lacks the field "x"'],
   ['an unknown field', Point, { x: 1, z: 2 }, 'it has an unknown field "z"; known are x, y'],
-  ['a field of Object.prototype', Point, new Map<string, unknown>([['x', 1], ['__proto__', {}]]), 'it has an unknown field "__proto__"; known are x, y'],
+  [
+    'a field of Object.prototype',
+    Point,
+    new Map<string, unknown>([
+      ['x', 1],
+      ['__proto__', {}],
+    ]),
+    'it has an unknown field "__proto__"; known are x, y',
+  ],
   ['a field that only the prototype has', struct({ constructor: digit }), {}, 'it lacks the field "constructor"'],
   ['an optional field that is null', Point, { x: 1, y: null }, 'it.y is null; it must be a whole number'],
-  ['an optional field that is undefined', Point, new Map([['x', 1], ['y', undefined]]), 'it.y is absent; it must be a whole number'],
+  [
+    'an optional field that is undefined',
+    Point,
+    new Map([
+      ['x', 1],
+      ['y', undefined],
+    ]),
+    'it.y is absent; it must be a whole number',
+  ],
   ['a word that tells no variant', Shape, { shape: 'square' }, 'it.shape is "square"; it must be one of circle, dot'],
   ['a variant of Object.prototype', Shape, { shape: 'constructor' }, 'it.shape is "constructor"; it must be one of circle, dot'],
   ['a variant without its word', Shape, { radius: 1 }, 'it.shape is absent; it must be one of circle, dot'],
@@ -85,7 +116,7 @@ describe('what fits its declaration is read as it is (§2.2)', () => {
     test(rule, () => assert.deepEqual(schema.read(raw, 'it', 'cbor'), value));
   }
 
-  test('an entry called __proto__ is an entry, and nobody\'s prototype', () => {
+  test("an entry called __proto__ is an entry, and nobody's prototype", () => {
     const read = record(text({ max: 20 }), digit, { max: 2 }).read(JSON.parse('{"__proto__":1}'), 'it', 'cbor');
     assert.deepEqual(Object.entries(read), [['__proto__', 1]]);
     assert.equal(Object.getPrototypeOf(read), Object.prototype);
@@ -115,7 +146,7 @@ test('an absent optional field is not written (§2.2)', () => {
 
 describe('a refusal quotes others harmlessly', () => {
   for (const [what, name] of [
-    ['a C1 control character, which moves a terminal\'s cursor', 'a\u009b2J'],
+    ["a C1 control character, which moves a terminal's cursor", 'a\u009b2J'],
     ['a line break', 'a\nb'],
     ['a change of direction', 'a\u202eb'],
     ['a surrogate pair that the limit cuts', `${'a'.repeat(39)}🧭`],

@@ -7,7 +7,16 @@ import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { blobDigest, DOMAINS } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { integer, struct } from '#protocol/schema.ts';
-import { Envelope, openSigned, peekSigned, sealBody, signedKind, signingInput, signMessage, type VerificationKey } from '#protocol/signed.ts';
+import {
+  Envelope,
+  openSigned,
+  peekSigned,
+  sealBody,
+  signedKind,
+  signingInput,
+  signMessage,
+  type VerificationKey,
+} from '#protocol/signed.ts';
 import { crypto, softwareSigner, stranger } from './workshop.ts';
 
 const Note = struct({ number: integer({ min: 0, max: 99 }) });
@@ -30,7 +39,8 @@ test('a message is the strict form of body and signature, and opens to its value
 });
 
 test('a signature counts in its own domain only (§2.6)', () => {
-  for (const domain of DOMAINS) assert.equal(reasonOf(message, key, signedKind(domain, Note)), domain === 'challenge' ? 'authentic' : 'bad-signature', domain);
+  for (const domain of DOMAINS)
+    assert.equal(reasonOf(message, key, signedKind(domain, Note)), domain === 'challenge' ? 'authentic' : 'bad-signature', domain);
 });
 
 test('a signature by another key is refused (§2.6)', () => {
@@ -86,7 +96,7 @@ test('a message larger than its kind allows is refused (§10)', () => {
   assert.equal(LIMITS.signedBytesMax, Kind.bytesMax);
 });
 
-test('a message of a TPM\'s attestation key is ECDSA with SHA-256 over the same input, s in either half (§2.6)', () => {
+test("a message of a TPM's attestation key is ECDSA with SHA-256 over the same input, s in either half (§2.6)", () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
   const coordinate = (words: string): Uint8Array => Uint8Array.fromBase64(words, { alphabet: 'base64url' });

@@ -4,7 +4,20 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { readPlain } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { BOX_DOWN, BOX_UP, CAPSULE_NEWS, CLIENT_ANSWERS, CLIENT_REQUESTS, clientSubtree, GOSSIP_KINDS, Name, parseTopic, topicFilter, topicOf, type Topic } from '#protocol/topics.ts';
+import {
+  BOX_DOWN,
+  BOX_UP,
+  CAPSULE_NEWS,
+  CLIENT_ANSWERS,
+  CLIENT_REQUESTS,
+  clientSubtree,
+  GOSSIP_KINDS,
+  Name,
+  parseTopic,
+  topicFilter,
+  topicOf,
+  type Topic,
+} from '#protocol/topics.ts';
 
 const label = 'b218faf9a4a71b51';
 const id = '00112233445566778899aabbccddeeff';
@@ -14,11 +27,33 @@ const capsule = fc.stringMatching(/^[0-9a-f]{32}$/);
 const anyTopic: fc.Arbitrary<Topic> = fc.oneof(
   fc.record({ to: fc.constant('gossip' as const), kind: fc.constantFrom(...GOSSIP_KINDS) }),
   fc.record({ to: fc.constant('status' as const), device: name }),
-  fc.record({ to: fc.constant('client' as const), device: name, client: name, kind: fc.constantFrom(...CLIENT_REQUESTS, ...CLIENT_ANSWERS) }),
+  fc.record({
+    to: fc.constant('client' as const),
+    device: name,
+    client: name,
+    kind: fc.constantFrom(...CLIENT_REQUESTS, ...CLIENT_ANSWERS),
+  }),
   fc.record({ to: fc.constant('capsule' as const), device: name, client: name, capsule, kind: fc.constantFrom(...CAPSULE_NEWS) }),
-  fc.record({ to: fc.constant('box' as const), device: name, box: name, direction: fc.constant('up' as const), kind: fc.constantFrom(...BOX_UP) }),
-  fc.record({ to: fc.constant('box' as const), device: name, box: name, direction: fc.constant('down' as const), kind: fc.constantFrom(...BOX_DOWN) }),
-  fc.record({ to: fc.constant('pairing' as const), device: name, invitation: capsule, kind: fc.constantFrom('request' as const, 'response' as const) }),
+  fc.record({
+    to: fc.constant('box' as const),
+    device: name,
+    box: name,
+    direction: fc.constant('up' as const),
+    kind: fc.constantFrom(...BOX_UP),
+  }),
+  fc.record({
+    to: fc.constant('box' as const),
+    device: name,
+    box: name,
+    direction: fc.constant('down' as const),
+    kind: fc.constantFrom(...BOX_DOWN),
+  }),
+  fc.record({
+    to: fc.constant('pairing' as const),
+    device: name,
+    invitation: capsule,
+    kind: fc.constantFrom('request' as const, 'response' as const),
+  }),
 );
 
 test('every topic is parsed back to what it was built of, and fits into the limit (§5.1)', () => {
@@ -37,7 +72,28 @@ test('a topic of another network is none of ours (§5.1)', () => {
 });
 
 test('what is parsed is what was said, for any words (§5.1)', () => {
-  const level = fc.oneof(name, capsule, fc.constantFrom('', '+', '#', 'gossip', 'clients', 'capsules', 'hpc', 'up', 'down', 'pair', 'status', 'upload', 'need', 'state', 'request', 'beacon'));
+  const level = fc.oneof(
+    name,
+    capsule,
+    fc.constantFrom(
+      '',
+      '+',
+      '#',
+      'gossip',
+      'clients',
+      'capsules',
+      'hpc',
+      'up',
+      'down',
+      'pair',
+      'status',
+      'upload',
+      'need',
+      'state',
+      'request',
+      'beacon',
+    ),
+  );
   fc.assert(
     fc.property(fc.array(level, { maxLength: 8 }), (levels) => {
       const words = topicFilter(label, ...levels);
@@ -95,14 +151,16 @@ describe('what is no topic is not parsed (§5.1)', () => {
   }
 });
 
-test('answers may go below the client\'s own subtree and nowhere else (§5.2)', () => {
+test("answers may go below the client's own subtree and nowhere else (§5.2)", () => {
   const subtree = clientSubtree(label, 'alpha', 'you');
   assert.ok(topicOf(label, { to: 'client', device: 'alpha', client: 'you', kind: 'answer' }).startsWith(subtree));
-  for (const client of ['you2', 'yo', 'me']) assert.ok(!topicOf(label, { to: 'client', device: 'alpha', client, kind: 'answer' }).startsWith(subtree));
+  for (const client of ['you2', 'yo', 'me'])
+    assert.ok(!topicOf(label, { to: 'client', device: 'alpha', client, kind: 'answer' }).startsWith(subtree));
 });
 
 test('a name is 1 to 32 lower-case letters, digits and inner hyphens (§4.2)', () => {
   const isName = (word: string): boolean => readPlain(Name, word).status === 'decoded';
   for (const word of ['a', '0', 'alpha', 'a-b', 'a--b', 'a'.repeat(32)]) assert.ok(isName(word), word);
-  for (const word of ['', '-', 'a-', '-a', 'A', 'a_b', 'a.b', 'a b', 'ä', 'a/b', '+', 'a\n', 'a'.repeat(33)]) assert.ok(!isName(word), word);
+  for (const word of ['', '-', 'a-', '-a', 'A', 'a_b', 'a.b', 'a b', 'ä', 'a/b', '+', 'a\n', 'a'.repeat(33)])
+    assert.ok(!isName(word), word);
 });

@@ -23,7 +23,13 @@ interface CapturedDevice {
   readonly operationalSeed: string;
 }
 
-const captured = JSON.parse(readFileSync(vectorFile('workshop.json'), 'utf8')) as { network: string; salt: string; card: string; alpha: CapturedDevice; bravo: CapturedDevice };
+const captured = JSON.parse(readFileSync(vectorFile('workshop.json'), 'utf8')) as {
+  network: string;
+  salt: string;
+  card: string;
+  alpha: CapturedDevice;
+  bravo: CapturedDevice;
+};
 
 /** From `npm start`, as a user would have them. */
 export const gridReceipt = new Uint8Array(readFileSync(vectorFile('receipt.cbor')));
@@ -106,9 +112,21 @@ export function receiptValue(forgery: Forgery = {}): Receipt {
   };
 }
 
-export function measurement(run: string, nonceOf: string, atMs: number, changes: Partial<BoxEvidence> = {}, sign: Sign = box.sign): Receipt['measuredBefore'] {
+export function measurement(
+  run: string,
+  nonceOf: string,
+  atMs: number,
+  changes: Partial<BoxEvidence> = {},
+  sign: Sign = box.sign,
+): Receipt['measuredBefore'] {
   const nonce = blobDigest(text(nonceOf));
-  const evidence: BoxEvidence = { ...boxAddress(run), beacon: domainDigest('beacon-value', networkIdentity, nonce), software, madeAtMs: atMs, ...changes };
+  const evidence: BoxEvidence = {
+    ...boxAddress(run),
+    beacon: domainDigest('beacon-value', networkIdentity, nonce),
+    software,
+    madeAtMs: atMs,
+    ...changes,
+  };
   return { nonce, issuedAtMs: atMs - 10, evidence: signMessage(BoxEvidenceMessage, evidence, sign) };
 }
 
@@ -146,7 +164,11 @@ export function networkFrom(file: Uint8Array): Network {
 
 /** @param seed 32 bytes, the private key of RFC 8032 */
 export function softwareSigner(seed: Uint8Array): { readonly publicKey: Uint8Array; readonly sign: Sign } {
-  const privateKey = createPrivateKey({ key: Buffer.from(`302e020100300506032b657004220420${seed.toHex()}`, 'hex'), format: 'der', type: 'pkcs8' });
+  const privateKey = createPrivateKey({
+    key: Buffer.from(`302e020100300506032b657004220420${seed.toHex()}`, 'hex'),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const publicKey = new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32));
   return { publicKey, sign: (input) => new Uint8Array(signWith(null, input, privateKey)) };
 }
@@ -155,11 +177,20 @@ function boxAddress(run: string): { network: Uint8Array; device: string; box: st
   return { network: networkIdentity, device: 'alpha', box: 'alpha-box', run };
 }
 
-function deviceFrom({ evidence, operationalSeed }: CapturedDevice): { readonly evidence: Uint8Array; readonly node: Uint8Array; readonly publicKey: Uint8Array; readonly sign: Sign } {
+function deviceFrom({ evidence, operationalSeed }: CapturedDevice): {
+  readonly evidence: Uint8Array;
+  readonly node: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly sign: Sign;
+} {
   const name = evidence === captured.alpha.evidence ? 'alpha' : 'bravo';
   const member = network.members.find((candidate) => candidate.name === name);
   if (!member) throw new Error(`${name} is no member`);
-  return { evidence: Uint8Array.fromHex(evidence), node: nodeIdOf(member.endorsementKey), ...softwareSigner(Uint8Array.fromHex(operationalSeed)) };
+  return {
+    evidence: Uint8Array.fromHex(evidence),
+    node: nodeIdOf(member.endorsementKey),
+    ...softwareSigner(Uint8Array.fromHex(operationalSeed)),
+  };
 }
 
 function vectorFile(name: string): URL {

@@ -40,7 +40,15 @@ export interface CertificateParts {
 export function certificateWith(parts: CertificateParts): Uint8Array {
   const extensions = parts.extensions === 'none' ? [] : [tlv(0xa3, sequence(...(parts.extensions ?? [])))];
   const signed = sequence(
-    ...[parts.version ?? version, serial, parts.innerAlgorithm ?? algorithm, issuer, parts.validity ?? validity, subject, parts.publicKey ?? publicKey],
+    ...[
+      parts.version ?? version,
+      serial,
+      parts.innerAlgorithm ?? algorithm,
+      issuer,
+      parts.validity ?? validity,
+      subject,
+      parts.publicKey ?? publicKey,
+    ],
     ...extensions,
     ...(parts.behind ?? []),
   );

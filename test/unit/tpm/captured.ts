@@ -25,8 +25,19 @@ type Attack =
   | 'certifiedOtherKey';
 
 type Captured = Record<
-  | 'qualifyingData' | 'outsideInfo' | 'certifyQualifyingData' | 'endorsementKey' | 'attestationKey' | 'vrfKey' | 'unrestrictedKey'
-  | 'primaryKey' | 'ownerKey' | 'certificate' | 'intermediate' | 'root' | 'creationData',
+  | 'qualifyingData'
+  | 'outsideInfo'
+  | 'certifyQualifyingData'
+  | 'endorsementKey'
+  | 'attestationKey'
+  | 'vrfKey'
+  | 'unrestrictedKey'
+  | 'primaryKey'
+  | 'ownerKey'
+  | 'certificate'
+  | 'intermediate'
+  | 'root'
+  | 'creationData',
   Hex
 > &
   Record<'quote' | 'time' | 'certify' | 'certifyCreation', CapturedSigned> & {

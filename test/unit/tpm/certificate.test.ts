@@ -87,7 +87,10 @@ describe('certificate', () => {
     const rsaBits = children(realPublicKey)[1]!;
     assertMalformed({ publicKey: sequence(sequence(hex(oid.rsa)), rsaBits) }, /parameter/);
     assertMalformed({ publicKey: sequence(sequence(hex(oid.unknown), nothing), rsaBits) }, /neither RSA nor ECC/);
-    assertMalformed({ publicKey: sequence(sequence(hex(oid.rsa), nothing), bits(sequence(hex('020109'), hex('02050100000001')))) }, /exponent/);
+    assertMalformed(
+      { publicKey: sequence(sequence(hex(oid.rsa), nothing), bits(sequence(hex('020109'), hex('02050100000001')))) },
+      /exponent/,
+    );
   });
 
   test('a bit string has at most seven unused bits, which are zero, and a key none', () => {
@@ -129,8 +132,12 @@ describe('certificate', () => {
   });
 
   test('key usage: the sixth bit is that of authorities', () => {
-    const usage = (bitString: string) => decoded({ extensions: [sequence(hex(oid.keyUsage), yes, octets(hex(bitString)))] }).extensions.keyUsage;
-    assert.deepEqual([usage('03020204'), usage('03020106'), usage('03020520'), usage('030100')].map((each) => each?.keyCertSign), [true, true, false, false]);
+    const usage = (bitString: string) =>
+      decoded({ extensions: [sequence(hex(oid.keyUsage), yes, octets(hex(bitString)))] }).extensions.keyUsage;
+    assert.deepEqual(
+      [usage('03020204'), usage('03020106'), usage('03020520'), usage('030100')].map((each) => each?.keyCertSign),
+      [true, true, false, false],
+    );
   });
 
   test('more extensions than any vendor uses, and certificates beyond the limit, are not looked at', () => {
@@ -150,9 +157,26 @@ describe('distinguished encoding rules', () => {
     assert.equal(generalized('20240229000000Z'), Date.UTC(2024, 1, 29));
     assert.equal(generalized('20000229000000Z'), Date.UTC(2000, 1, 29));
     assert.equal(generalized('99991231235959Z'), 253_402_300_799_000);
-    for (const bad of ['20230229000000Z', '21000229000000Z', '20241301000000Z', '20240001000000Z', '20240100000000Z', '20240132000000Z', '20240431000000Z'])
+    for (const bad of [
+      '20230229000000Z',
+      '21000229000000Z',
+      '20241301000000Z',
+      '20240001000000Z',
+      '20240100000000Z',
+      '20240132000000Z',
+      '20240431000000Z',
+    ])
       assert.throws(() => generalized(bad), MalformedDer, bad);
-    for (const bad of ['20240101240000Z', '20240101006000Z', '20240101000060Z', '19491231235959Z', '240101000000Z', '20240101000000', '20240101000000+0100', '2024010100000zZ'])
+    for (const bad of [
+      '20240101240000Z',
+      '20240101006000Z',
+      '20240101000060Z',
+      '19491231235959Z',
+      '240101000000Z',
+      '20240101000000',
+      '20240101000000+0100',
+      '2024010100000zZ',
+    ])
       assert.throws(() => generalized(bad), MalformedDer, bad);
     assert.throws(() => utc('20240101000000Z'), MalformedDer);
     for (const text of ['240101000000Z', '20240101000000Z']) assert.throws(() => at(derTag.integer, text), MalformedDer);
@@ -160,9 +184,25 @@ describe('distinguished encoding rules', () => {
 
   test('lengths are definite and in their shortest form', () => {
     const long = (header: string, length: number) => Uint8Array.of(4, ...hex(header), ...new Uint8Array(length));
-    for (const [header, length] of [['7f', 127], ['8180', 128], ['81ff', 255], ['820100', 256], ['82ffff', 65_535]] as const)
+    for (const [header, length] of [
+      ['7f', 127],
+      ['8180', 128],
+      ['81ff', 255],
+      ['820100', 256],
+      ['82ffff', 65_535],
+    ] as const)
       assert.equal(derElement(long(header, length), 4, 'it').contents.length, length);
-    for (const [header, length] of [['80', 0], ['80', 128], ['817f', 127], ['8200ff', 255], ['83010000', 65_536], ['7f', 126], ['81', 0], ['8201', 0], ['ff', 0]] as const)
+    for (const [header, length] of [
+      ['80', 0],
+      ['80', 128],
+      ['817f', 127],
+      ['8200ff', 255],
+      ['83010000', 65_536],
+      ['7f', 126],
+      ['81', 0],
+      ['8201', 0],
+      ['ff', 0],
+    ] as const)
       assert.throws(() => derElement(long(header, length), 4, 'it'), MalformedDer, header);
     assert.throws(() => derElement(hex('1f0100'), 0x1f, 'it'), /several bytes/);
     assert.throws(() => derElement(hex('04'), 4, 'it'), /cut off/);
@@ -171,12 +211,14 @@ describe('distinguished encoding rules', () => {
 
   test('object identifiers are in their shortest form and complete', () => {
     const usage = (identifier: string) => ({ extensions: [sequence(hex(identifier), octets(nothing), yes)] });
-    const unknown = (identifier: string) => decoded({ extensions: [sequence(hex(identifier), yes, octets(nothing))] }).extensions.unknownCritical;
+    const unknown = (identifier: string) =>
+      decoded({ extensions: [sequence(hex(identifier), yes, octets(nothing))] }).extensions.unknownCritical;
     assert.deepEqual(unknown('0603550401'), ['2.5.4.1']);
     assert.deepEqual(unknown('0603883701'), ['2.999.1']);
     assert.deepEqual(unknown('060127'), ['0.39']);
     assert.deepEqual(unknown('06042a818001'), ['1.2.16385']);
-    for (const bad of ['06028001', '06022a80', '0600', '06082affffffffffff7f']) assertMalformed({ extensions: [sequence(hex(bad), yes, octets(nothing))] }, /object identifier/);
+    for (const bad of ['06028001', '06022a80', '0600', '06082affffffffffff7f'])
+      assertMalformed({ extensions: [sequence(hex(bad), yes, octets(nothing))] }, /object identifier/);
     assertMalformed(usage(oid.unknown), /criticality|value/);
   });
 

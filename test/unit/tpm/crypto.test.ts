@@ -51,7 +51,14 @@ for (const [name, crypto] of Object.entries({ noble: nobleCrypto, node: nodeCryp
     test('malformed ECDSA keys and signatures are false, never thrown', () => {
       const { point, signature } = ecdsa('P-256', 'sha256');
       const offCurve = point.with(64, (point[64] ?? 0) ^ 1);
-      for (const bad of [offCurve, new Uint8Array(65), point.subarray(0, 33), point.with(0, 2), new Uint8Array(), new Uint8Array(65).fill(255).with(0, 4)])
+      for (const bad of [
+        offCurve,
+        new Uint8Array(65),
+        point.subarray(0, 33),
+        point.with(0, 2),
+        new Uint8Array(),
+        new Uint8Array(65).fill(255).with(0, 4),
+      ])
         assert.equal(crypto.verifyEcdsa('P-256', bad, 'sha256', message, signature), false);
       for (const bad of [new Uint8Array(64), new Uint8Array(64).fill(255), signature.subarray(1), new Uint8Array(), new Uint8Array(65)])
         assert.equal(crypto.verifyEcdsa('P-256', point, 'sha256', message, bad), false);
@@ -118,9 +125,13 @@ for (const [name, crypto] of Object.entries({ noble: nobleCrypto, node: nodeCryp
       const signature = new Uint8Array(node.sign('sha256', message, rsa.privateKey));
       const short = node.generateKeyPairSync('rsa', { modulusLength: 1024 });
       const shortModulus = decoded(short.publicKey.export({ format: 'jwk' }).n);
-      assert.equal(crypto.verifyRsaPkcs1(shortModulus, 65537, 'sha256', message, new Uint8Array(node.sign('sha256', message, short.privateKey))), false);
+      assert.equal(
+        crypto.verifyRsaPkcs1(shortModulus, 65537, 'sha256', message, new Uint8Array(node.sign('sha256', message, short.privateKey))),
+        false,
+      );
       assert.equal(crypto.verifyRsaPkcs1(flipped(modulus, 255), 65537, 'sha256', message, signature), false);
-      for (const exponent of [0, 1, 3, 65536, -1, 1.5, NaN]) assert.equal(crypto.verifyRsaPkcs1(modulus, exponent, 'sha256', message, signature), false);
+      for (const exponent of [0, 1, 3, 65536, -1, 1.5, NaN])
+        assert.equal(crypto.verifyRsaPkcs1(modulus, exponent, 'sha256', message, signature), false);
       assert.equal(crypto.verifyRsaPkcs1(new Uint8Array(), 65537, 'sha256', message, new Uint8Array()), false);
     });
 
@@ -139,9 +150,11 @@ for (const [name, crypto] of Object.entries({ noble: nobleCrypto, node: nodeCryp
 test('RSA keys have 2,048 to 4,096 bits, the highest one set, and an odd exponent from 65537 to 2^32 (FIPS 186-5)', () => {
   const key = (bytes: number) => new Uint8Array(bytes).fill(0xff);
   for (const exponent of [65_537, 65_539, 0xffffffff]) assert.equal(isUsableRsaKey(key(256), exponent), true);
-  for (const exponent of [3, 65_535, 65_536, 65_538, 65_537.5, 2 ** 32 + 1, -65_537, NaN, Infinity]) assert.equal(isUsableRsaKey(key(256), exponent), false);
+  for (const exponent of [3, 65_535, 65_536, 65_538, 65_537.5, 2 ** 32 + 1, -65_537, NaN, Infinity])
+    assert.equal(isUsableRsaKey(key(256), exponent), false);
   for (const modulus of [key(256), key(512), key(256).with(0, 0x80)]) assert.equal(isUsableRsaKey(modulus, 65_537), true);
-  for (const modulus of [key(255), key(513), key(256).with(0, 0x7f), key(256).with(255, 0xfe), new Uint8Array()]) assert.equal(isUsableRsaKey(modulus, 65_537), false);
+  for (const modulus of [key(255), key(513), key(256).with(0, 0x7f), key(256).with(255, 0xfe), new Uint8Array()])
+    assert.equal(isUsableRsaKey(modulus, 65_537), false);
 });
 
 test('both implementations give one verdict on any bytes', () => {
@@ -151,9 +164,25 @@ test('both implementations give one verdict on any bytes', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(255), fc.nat(2), (at, mask, which) => {
       const verdicts = [nobleCrypto, nodeCrypto].map((crypto) => [
-        crypto.verifyEcdsa('P-256', which === 0 ? xored(point, at, mask) : point, 'sha256', message, which === 1 ? xored(signature, at, mask) : signature),
-        crypto.verifyEd25519(which === 0 ? xored(edPublic, at, mask) : edPublic, message, which === 1 ? xored(edSignature, at, mask) : edSignature),
-        crypto.verifyRsaPkcs1(which === 0 ? xored(modulus, at, mask) : modulus, 65537, 'sha256', message, which === 1 ? xored(rsaSignature, at, mask) : rsaSignature),
+        crypto.verifyEcdsa(
+          'P-256',
+          which === 0 ? xored(point, at, mask) : point,
+          'sha256',
+          message,
+          which === 1 ? xored(signature, at, mask) : signature,
+        ),
+        crypto.verifyEd25519(
+          which === 0 ? xored(edPublic, at, mask) : edPublic,
+          message,
+          which === 1 ? xored(edSignature, at, mask) : edSignature,
+        ),
+        crypto.verifyRsaPkcs1(
+          which === 0 ? xored(modulus, at, mask) : modulus,
+          65537,
+          'sha256',
+          message,
+          which === 1 ? xored(rsaSignature, at, mask) : rsaSignature,
+        ),
       ]);
       assert.deepEqual(verdicts[0], verdicts[1]);
     }),

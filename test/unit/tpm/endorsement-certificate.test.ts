@@ -11,7 +11,12 @@ import { bits, certificateWith, nothing, octets, oid, sequence, yes, type Certif
 import { captured, crypto, endorsementKey, flipped, hex, reasonOf, vectors } from './captured.ts';
 
 type Case = { name: string; verdict: string; certificate: string; intermediates: string[] };
-const { modulus, atMs, authorities, cases } = vectors('certificates.json') as { modulus: string; atMs: number; authorities: string[]; cases: Case[] };
+const { modulus, atMs, authorities, cases } = vectors('certificates.json') as {
+  modulus: string;
+  atMs: number;
+  authorities: string[];
+  cases: Case[];
+};
 
 const trusted = authorities.map((certificate) => ({ certificate: hex(certificate), softwareTpm: false }));
 const certified = keyWith(hex(modulus));
@@ -22,7 +27,11 @@ function keyWith(unique: Uint8Array) {
   return verdict.key;
 }
 
-function verdictOn({ certificate, intermediates }: { certificate: Uint8Array; intermediates: Uint8Array[] }, at = atMs, roots: EndorsementAuthority[] = trusted) {
+function verdictOn(
+  { certificate, intermediates }: { certificate: Uint8Array; intermediates: Uint8Array[] },
+  at = atMs,
+  roots: EndorsementAuthority[] = trusted,
+) {
   return judgeEndorsementCertificate(crypto, certified, { certificate, intermediates }, roots, at);
 }
 
@@ -46,21 +55,34 @@ describe('a certificate of the endorsement key', () => {
     assert.ok(decoded.status === 'decoded');
     const { notBeforeMs, notAfterMs } = decoded.value;
     assert.equal(new Date(notBeforeMs).toISOString(), '2026-01-01T00:00:00.000Z');
-    assert.deepEqual([notBeforeMs - 1, notBeforeMs, notAfterMs, notAfterMs + 1].map((at) => reasonOf(verdictOn(first, at))), ['not-yet-valid', 'accepted', 'accepted', 'expired']);
+    assert.deepEqual(
+      [notBeforeMs - 1, notBeforeMs, notAfterMs, notAfterMs + 1].map((at) => reasonOf(verdictOn(first, at))),
+      ['not-yet-valid', 'accepted', 'accepted', 'expired'],
+    );
   });
 
   test('an intermediate may itself be the authority, and then constrains the path', () => {
-    assert.equal(verdictOn({ ...first, intermediates: [] }, atMs, [{ certificate: first.intermediates[0]!, softwareTpm: false }]).status, 'accepted');
+    assert.equal(
+      verdictOn({ ...first, intermediates: [] }, atMs, [{ certificate: first.intermediates[0]!, softwareTpm: false }]).status,
+      'accepted',
+    );
   });
 
   test('a changed byte anywhere is refused', () => {
-    for (let at = 0; at < first.certificate.length; at += 3) assert.notEqual(verdictOn({ ...first, certificate: flipped(first.certificate, at) }).status, 'accepted');
+    for (let at = 0; at < first.certificate.length; at += 3)
+      assert.notEqual(verdictOn({ ...first, certificate: flipped(first.certificate, at) }).status, 'accepted');
   });
 
   test('trailing bytes, truncation and indefinite lengths are refused', () => {
     const { certificate } = first;
     const indefinite = Uint8Array.of(0x30, 0x80, ...certificate.subarray(4), 0, 0);
-    for (const bad of [Uint8Array.of(...certificate, 0), certificate.subarray(0, -1), indefinite, new Uint8Array(), new Uint8Array(5_000)]) {
+    for (const bad of [
+      Uint8Array.of(...certificate, 0),
+      certificate.subarray(0, -1),
+      indefinite,
+      new Uint8Array(),
+      new Uint8Array(5_000),
+    ]) {
       assert.equal(decodeCertificate(bad).status, 'malformed');
     }
   });
@@ -70,16 +92,24 @@ describe('a certificate of the endorsement key', () => {
   });
 
   test('more intermediates than are looked at are refused before any is', () => {
-    assert.equal(reasonOf(verdictOn({ ...first, intermediates: Array.from({ length: 5 }, () => first.intermediates[0]!) })), 'path-too-long');
+    assert.equal(
+      reasonOf(verdictOn({ ...first, intermediates: Array.from({ length: 5 }, () => first.intermediates[0]!) })),
+      'path-too-long',
+    );
   });
 
   test('of another kind of key, exponent or purpose is refused before its signature is looked at', () => {
     const judged = (parts: CertificateParts) =>
-      reasonOf(judgeEndorsementCertificate(crypto, endorsementKey(), { certificate: certificateWith(parts), intermediates: [] }, trusted, atMs));
+      reasonOf(
+        judgeEndorsementCertificate(crypto, endorsementKey(), { certificate: certificateWith(parts), intermediates: [] }, trusted, atMs),
+      );
     const modulusInteger = sequence(hex(`0282010100${endorsementKey().modulus.toHex()}`), hex('020103'));
     assert.equal(judged({}), 'unknown-authority');
     assert.equal(judged({ publicKey: sequence(sequence(hex(oid.rsa), nothing), bits(modulusInteger)) }), 'other-key');
-    assert.equal(judged({ publicKey: sequence(sequence(hex(oid.ecPublicKey), hex(oid.p256)), bits(hex(`04${'11'.repeat(64)}`))) }), 'other-key');
+    assert.equal(
+      judged({ publicKey: sequence(sequence(hex(oid.ecPublicKey), hex(oid.p256)), bits(hex(`04${'11'.repeat(64)}`))) }),
+      'other-key',
+    );
     assert.equal(judged({ extensions: [sequence(hex(oid.basicConstraints), octets(sequence(yes)))] }), 'not-an-endorsement-certificate');
     assert.equal(judged({ extensions: [sequence(hex(oid.keyUsage), octets(hex('03020204')))] }), 'not-an-endorsement-certificate');
     assert.equal(judged({ extensions: [sequence(hex(oid.extendedKeyUsage), octets(sequence()))] }), 'not-an-endorsement-certificate');
@@ -97,6 +127,15 @@ describe('a certificate of the endorsement key', () => {
 test('an ECDSA signature in DER has two positive integers that fit the curve, in shortest form, and nothing else', () => {
   const one = '020101';
   assert.equal(ecdsaSignatureOf(hex(`3006${one}${one}`), 2)?.toHex(), '00010001');
-  for (const bad of ['', '3000', `3003${one}`, `3009${one}${one}${one}`, `3006${one}0201ff`, `3007${one}02020001`, `3008${one}0203010000`, `3006${one}${one}00`])
+  for (const bad of [
+    '',
+    '3000',
+    `3003${one}`,
+    `3009${one}${one}${one}`,
+    `3006${one}0201ff`,
+    `3007${one}02020001`,
+    `3008${one}0203010000`,
+    `3006${one}${one}00`,
+  ])
     assert.equal(ecdsaSignatureOf(hex(bad), 2), undefined, bad);
 });

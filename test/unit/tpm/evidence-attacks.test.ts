@@ -10,7 +10,20 @@ import { PublicArea } from '#protocol/tpm/public-area.ts';
 import { judgeQuote, type Quote } from '#protocol/tpm/quote.ts';
 import { Signature } from '#protocol/tpm/signature.ts';
 import { attestationKeyTemplate, eccEndorsementKeyTemplate, vrfKeyTemplate } from '#protocol/tpm/templates.ts';
-import { attestationKey, captured, crypto, endorsementKey, flipped, hex, policy, qualifyingData, quoteOf, reasonOf, signed, vrfKey } from './captured.ts';
+import {
+  attestationKey,
+  captured,
+  crypto,
+  endorsementKey,
+  flipped,
+  hex,
+  policy,
+  qualifyingData,
+  quoteOf,
+  reasonOf,
+  signed,
+  vrfKey,
+} from './captured.ts';
 
 const good = quoteOf(captured.quote);
 
@@ -33,7 +46,8 @@ describe('quote', () => {
   });
 
   test('NV_Certify, GetTime and Certify are no quotes', () => {
-    for (const other of [captured.attacks.nvCertified, captured.time, captured.certify]) assert.equal(quoteVerdict(quoteOf(other)), 'other-kind');
+    for (const other of [captured.attacks.nvCertified, captured.time, captured.certify])
+      assert.equal(quoteVerdict(quoteOf(other)), 'other-kind');
   });
 
   test('a quote over other PCRs, more PCRs, none, or an inactive bank is refused', () => {
@@ -54,13 +68,50 @@ describe('quote', () => {
   test('PCR values that the TPM did not hash are refused: changed, missing, additional, swapped, of another length', () => {
     const [pcr8, pcr14] = [good.pcrs.get(8)!, good.pcrs.get(14)!];
     const given = (entries: [number, Uint8Array][]) => quoteVerdict({ ...good, pcrs: new Map(entries) });
-    assert.equal(given([[8, pcr8], [14, pcr14]]), 'accepted');
-    assert.equal(given([[14, pcr14], [8, pcr8]]), 'accepted');
-    assert.equal(given([[8, flipped(pcr8, 0)], [14, pcr14]]), 'other-pcr-values');
+    assert.equal(
+      given([
+        [8, pcr8],
+        [14, pcr14],
+      ]),
+      'accepted',
+    );
+    assert.equal(
+      given([
+        [14, pcr14],
+        [8, pcr8],
+      ]),
+      'accepted',
+    );
+    assert.equal(
+      given([
+        [8, flipped(pcr8, 0)],
+        [14, pcr14],
+      ]),
+      'other-pcr-values',
+    );
     assert.equal(given([[8, pcr8]]), 'other-pcr-values');
-    assert.equal(given([[8, pcr8], [14, pcr14], [9, pcr14]]), 'other-pcr-values');
-    assert.equal(given([[8, pcr14], [14, pcr8]]), 'other-pcr-values');
-    assert.equal(given([[8, Uint8Array.of(...pcr8, ...pcr14)], [14, new Uint8Array()]]), 'other-pcr-values');
+    assert.equal(
+      given([
+        [8, pcr8],
+        [14, pcr14],
+        [9, pcr14],
+      ]),
+      'other-pcr-values',
+    );
+    assert.equal(
+      given([
+        [8, pcr14],
+        [14, pcr8],
+      ]),
+      'other-pcr-values',
+    );
+    assert.equal(
+      given([
+        [8, Uint8Array.of(...pcr8, ...pcr14)],
+        [14, new Uint8Array()],
+      ]),
+      'other-pcr-values',
+    );
   });
 
   test('evidence for another beacon, subject or purpose is refused: its qualifying data differs', () => {
@@ -70,8 +121,10 @@ describe('quote', () => {
   });
 
   test('a changed byte anywhere in attestation or signature is refused', () => {
-    for (let at = 0; at < good.attestation.length; at++) assert.notEqual(quoteVerdict({ ...good, attestation: flipped(good.attestation, at) }), 'accepted');
-    for (let at = 0; at < good.signature.length; at++) assert.notEqual(quoteVerdict({ ...good, signature: flipped(good.signature, at) }), 'accepted');
+    for (let at = 0; at < good.attestation.length; at++)
+      assert.notEqual(quoteVerdict({ ...good, attestation: flipped(good.attestation, at) }), 'accepted');
+    for (let at = 0; at < good.signature.length; at++)
+      assert.notEqual(quoteVerdict({ ...good, signature: flipped(good.signature, at) }), 'accepted');
   });
 
   test('trailing bytes and truncated structures are refused', () => {
@@ -103,7 +156,11 @@ describe('attestation key', () => {
 
   test('an unrestricted key that signs a perfect attestation is refused', () => {
     const verdict = verdictOn(hex(captured.unrestrictedKey));
-    assert.deepEqual(verdict, { status: 'refused', reason: 'not-the-template', detail: 'attestation key: restricted is clear, unlike the template' });
+    assert.deepEqual(verdict, {
+      status: 'refused',
+      reason: 'not-the-template',
+      detail: 'attestation key: restricted is clear, unlike the template',
+    });
   });
 
   test('a key beside the endorsement key, which survives TPM2_Clear, is refused by its qualified name', () => {
@@ -144,7 +201,10 @@ describe('attestation key', () => {
 
   test('the same key under another endorsement key is another signer', () => {
     const other = endorsementKey();
-    const verdict = judgeAttestationKey(crypto, hex(captured.attestationKey), { ...other, qualifiedName: flipped(other.qualifiedName, 33) });
+    const verdict = judgeAttestationKey(crypto, hex(captured.attestationKey), {
+      ...other,
+      qualifiedName: flipped(other.qualifiedName, 33),
+    });
     assert.ok(verdict.status === 'accepted');
     assert.equal(quoteVerdict(good, verdict.key), 'other-signer');
   });
@@ -169,12 +229,16 @@ describe('endorsement key', () => {
     assert.ok(decoded.status === 'decoded' && decoded.value.type === 'rsa');
     const weak = { ...decoded.value, unique: rocaModulus() };
     assert.equal(reasonOf(judgeEndorsementKey(crypto, PublicArea.encode(weak))), 'weak-key');
-    assert.equal(reasonOf(judgeVrfKey(crypto, PublicArea.encode({ ...vrfKeyTemplate, unique: rocaModulus() }), endorsementKey())), 'weak-key');
+    assert.equal(
+      reasonOf(judgeVrfKey(crypto, PublicArea.encode({ ...vrfKeyTemplate, unique: rocaModulus() }), endorsementKey())),
+      'weak-key',
+    );
   });
 });
 
 describe('certified time', () => {
-  const judge = (given: { attestation: Uint8Array; signature: Uint8Array }) => judgeCertifiedTime(crypto, attestationKey(), given, qualifyingData);
+  const judge = (given: { attestation: Uint8Array; signature: Uint8Array }) =>
+    judgeCertifiedTime(crypto, attestationKey(), given, qualifyingData);
 
   test('GetTime by a child of the endorsement key is accepted, with the inner clock', () => {
     const verdict = judge(signed(captured.time));
@@ -216,7 +280,10 @@ describe('certified VRF key', () => {
     const changed = { ...creation, creationData: flipped(creation.creationData, -1) };
     assert.equal(reasonOf(judgeCreation(crypto, keys(), changed, qualifyingData, outsideInfo)), 'other-creation-data');
     const otherEk = { ...endorsementKey(), name: flipped(endorsementKey().name, 9) };
-    assert.equal(reasonOf(judgeCreation(crypto, { ...keys(), endorsementKey: otherEk }, creation, qualifyingData, outsideInfo)), 'other-parent');
+    assert.equal(
+      reasonOf(judgeCreation(crypto, { ...keys(), endorsementKey: otherEk }, creation, qualifyingData, outsideInfo)),
+      'other-parent',
+    );
     const otherKey = { ...vrfKey(), name: flipped(vrfKey().name, 9) };
     assert.equal(reasonOf(judgeCreation(crypto, { ...keys(), vrfKey: otherKey }, creation, qualifyingData, outsideInfo)), 'other-key');
   });
@@ -226,18 +293,23 @@ describe('certified VRF key', () => {
     const signing = PublicArea.encode({ ...vrfKeyTemplate, attributes, unique: vrfKey().modulus });
     assert.equal(reasonOf(judgeVrfKey(crypto, signing, endorsementKey())), 'not-the-template');
     const parameters = { ...vrfKeyTemplate.parameters, scheme: { scheme: 'rsaes' } } as const;
-    assert.equal(reasonOf(judgeVrfKey(crypto, PublicArea.encode({ ...vrfKeyTemplate, parameters, unique: vrfKey().modulus }), endorsementKey())), 'not-the-template');
+    assert.equal(
+      reasonOf(judgeVrfKey(crypto, PublicArea.encode({ ...vrfKeyTemplate, parameters, unique: vrfKey().modulus }), endorsementKey())),
+      'not-the-template',
+    );
   });
 });
 
 /** A product of two numbers of the form k·M + 65537^a mod M, M the product of the primes up to 167. */
 function rocaModulus(): Uint8Array {
-  const sieve = Array.from({ length: 166 }, (_, index) => BigInt(index + 2)).filter((n) => ![2n, 3n, 5n, 7n, 11n].some((p) => p < n && n % p === 0n));
+  const sieve = Array.from({ length: 166 }, (_, index) => BigInt(index + 2)).filter(
+    (n) => ![2n, 3n, 5n, 7n, 11n].some((p) => p < n && n % p === 0n),
+  );
   const product = sieve.reduce((all, prime) => all * prime, 1n);
   const factor = (a: number) => {
     let power = 1n;
     for (let step = 0; step < a; step++) power = (power * 65537n) % product;
-    return (((3n << 1022n) / product) + BigInt(2 * a)) * product + power;
+    return ((3n << 1022n) / product + BigInt(2 * a)) * product + power;
   };
   const n = factor(12_345) * factor(54_321);
   return hex(n.toString(16));

@@ -60,7 +60,15 @@ describe('quote', () => {
   const values = new Map([8, 14].map((index) => [index, new Uint8Array(32).fill(index)]));
   const digest = crypto.sha256(Uint8Array.of(...values.get(8)!, ...values.get(14)!));
   const judge = (pcrSelection: PcrSelection, pcrDigest = digest, pcrs = values) =>
-    reasonOf(judgeQuote(crypto, ak, policy, { ...signedBy({ kind: 'quote', ...common, attested: { pcrSelection, pcrDigest } }), pcrs }, qualifyingData));
+    reasonOf(
+      judgeQuote(
+        crypto,
+        ak,
+        policy,
+        { ...signedBy({ kind: 'quote', ...common, attested: { pcrSelection, pcrDigest } }), pcrs },
+        qualifyingData,
+      ),
+    );
   const [wanted] = selectPcrs('sha256', [8, 14]);
 
   test('the selection is one bank with exactly the mask of the policy', () => {
@@ -78,11 +86,22 @@ describe('quote', () => {
   });
 
   test('leading zeros that a chip leaves out of r or s change nothing', () => {
-    const attestation = Attest.encode({ magic: 0xff544347, body: { kind: 'quote', ...common, attested: { pcrSelection: [wanted!], pcrDigest: digest } } });
+    const attestation = Attest.encode({
+      magic: 0xff544347,
+      body: { kind: 'quote', ...common, attested: { pcrSelection: [wanted!], pcrDigest: digest } },
+    });
     const short = Array.from({ length: 4_000 }, () => raw(attestation)).find(({ r }) => r[0] === 0);
     assert.ok(short);
     const verdict = (r: Uint8Array) =>
-      reasonOf(judgeQuote(crypto, ak, policy, { attestation, signature: Signature.encode({ scheme: 'ecdsa', hash: 'sha256', r, s: short.s }), pcrs: values }, qualifyingData));
+      reasonOf(
+        judgeQuote(
+          crypto,
+          ak,
+          policy,
+          { attestation, signature: Signature.encode({ scheme: 'ecdsa', hash: 'sha256', r, s: short.s }), pcrs: values },
+          qualifyingData,
+        ),
+      );
     assert.equal(verdict(short.r), 'accepted');
     assert.equal(verdict(short.r.subarray(1)), 'accepted');
     assert.equal(verdict(Uint8Array.of(0, ...short.r)), 'signature-malformed');
@@ -97,7 +116,12 @@ describe('keys', () => {
 
   test('a point off the curve signs nothing', () => {
     const key = akWith({ ...publicArea, unique: { x: publicArea.unique.x, y: publicArea.unique.x } });
-    const time = signedBy({ kind: 'time', ...common, qualifiedSigner: key.qualifiedName, attested: { timeInfo: { time: 1n, clockInfo }, firmwareVersion: 7n } });
+    const time = signedBy({
+      kind: 'time',
+      ...common,
+      qualifiedSigner: key.qualifiedName,
+      attested: { timeInfo: { time: 1n, clockInfo }, firmwareVersion: 7n },
+    });
     assert.equal(reasonOf(judgeCertifiedTime(crypto, key, time, qualifyingData)), 'signature-wrong');
   });
 
@@ -116,11 +140,14 @@ describe('certified key', () => {
     ...signedBy({ kind: 'creation', ...common, ...body, attested: { objectName: keys.vrfKey.name, creationHash: crypto.sha256(data) } }),
     creationData: data,
   });
-  const judge = (creation: ReturnType<typeof creationOf>) => reasonOf(judgeCreation(crypto, keys, creation, qualifyingData, hex(captured.outsideInfo)));
+  const judge = (creation: ReturnType<typeof creationOf>) =>
+    reasonOf(judgeCreation(crypto, keys, creation, qualifyingData, hex(captured.outsideInfo)));
 
   test('what is refused of any attestation is refused of this one', () => {
     const certificationBy = (body: Partial<typeof common>) =>
-      reasonOf(judgeCertification(crypto, ak, keys.vrfKey, signedBy({ kind: 'certify', ...common, ...body, attested: certified }), qualifyingData));
+      reasonOf(
+        judgeCertification(crypto, ak, keys.vrfKey, signedBy({ kind: 'certify', ...common, ...body, attested: certified }), qualifyingData),
+      );
     assert.equal(certificationBy({}), 'accepted');
     assert.equal(certificationBy({ extraData: new Uint8Array() }), 'other-qualifying-data');
     assert.equal(certificationBy({ qualifiedSigner: keys.vrfKey.qualifiedName }), 'other-signer');

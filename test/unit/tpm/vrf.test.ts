@@ -26,7 +26,10 @@ describe('RFC 9381 section 4', () => {
     test(`vector ${index} (${vector.source}): encoded message, proof and output agree with a second implementation`, () => {
       assert.equal(vrfEncodedMessage(crypto, hex(vector.modulus), hex(vector.alpha)).toHex(), vector.encodedMessage);
       for (const implementation of [crypto, nobleCrypto]) {
-        assert.deepEqual(judgeVrfProof(implementation, hex(vector.modulus), hex(vector.alpha), hex(vector.proof)), { status: 'accepted', output: hex(vector.output) });
+        assert.deepEqual(judgeVrfProof(implementation, hex(vector.modulus), hex(vector.alpha), hex(vector.proof)), {
+          status: 'accepted',
+          output: hex(vector.output),
+        });
       }
     });
   }

@@ -58,7 +58,11 @@ describe('structures of a real TPM', () => {
   });
 
   test('templates are those from which tpm2-tools made the keys', () => {
-    for (const [template, text] of [[endorsementKeyTemplate, captured.endorsementKey], [attestationKeyTemplate, captured.attestationKey], [vrfKeyTemplate, captured.vrfKey]] as const) {
+    for (const [template, text] of [
+      [endorsementKeyTemplate, captured.endorsementKey],
+      [attestationKeyTemplate, captured.attestationKey],
+      [vrfKeyTemplate, captured.vrfKey],
+    ] as const) {
       const decoded = PublicArea.decode(hex(text));
       assert.ok(decoded.status === 'decoded');
       assert.equal(departureFrom(template, decoded.value), undefined);
@@ -169,7 +173,10 @@ describe('values', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(23)), (indices) => {
         const [selection] = selectPcrs('sha256', indices);
-        assert.deepEqual(pcrIndices(selection!.mask), indices.toSorted((left, right) => left - right));
+        assert.deepEqual(
+          pcrIndices(selection!.mask),
+          indices.toSorted((left, right) => left - right),
+        );
       }),
     );
     for (const index of [24, -1, 0.5]) assert.throws(() => selectPcrs('sha256', [index]), RangeError);
@@ -183,7 +190,12 @@ describe('values', () => {
   });
 
   test('a name begins with its algorithm', () => {
-    assert.equal(nameOf(crypto, { ...attestationKeyTemplate, nameAlgorithm: 'sha384' }).subarray(0, 2).toHex(), '000c');
+    assert.equal(
+      nameOf(crypto, { ...attestationKeyTemplate, nameAlgorithm: 'sha384' })
+        .subarray(0, 2)
+        .toHex(),
+      '000c',
+    );
     assert.equal(nameOf(crypto, attestationKeyTemplate).length, 34);
   });
 

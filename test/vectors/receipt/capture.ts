@@ -33,7 +33,12 @@ async function capture({ network }: Bench, device: Device, others: readonly [Dev
   const issuedAtMs = Date.now();
   const beacon = await beaconBy(others[0].identity, network, issuedAtMs);
   const credentials = await Promise.all(others.map((other) => credentialBy(other.identity, device.identity, network)));
-  const evidence = await device.identity.makeEvidence({ network: networkId(network), beacon: beacon.envelope, beaconValue: beacon.value, credentials });
+  const evidence = await device.identity.makeEvidence({
+    network: networkId(network),
+    beacon: beacon.envelope,
+    beaconValue: beacon.value,
+    credentials,
+  });
   return { evidence: evidence.toHex(), beaconIssuedAtMs: issuedAtMs, operationalSeed: (await operationalSeed(device)).toHex() };
 }
 

@@ -1,0 +1,82 @@
+/** The boxes of this device as it knows them now, and what each last said of itself kept over restarts. Specification §6.1. */
+import { Hello } from '#protocol/box-messages.ts';
+import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { Store } from '../store/store.ts';
+import {
+  drawBox,
+  isPresent,
+  runtimesByBox,
+  withHeard,
+  withPairings,
+  type BoxRegistry,
+  type KnownBox,
+  type PairedBox,
+} from './box-registry.ts';
+
+export class Boxes {
+  readonly #store: Store;
+  readonly #now: Clock;
+  readonly #log: Log;
+  readonly #sinceMs: number;
+  #registry: BoxRegistry = new Map();
+
+  constructor({ store, now, log }: { store: Store; now: Clock; log: Log }) {
+    this.#store = store;
+    this.#now = now;
+    this.#log = log;
+    this.#sinceMs = now();
+  }
+
+  setPaired(paired: readonly PairedBox[]): void {
+    this.#registry = withPairings(this.#registry, paired, (name) => this.#remembered(name));
+  }
+
+  names(): readonly string[] {
+    return [...this.#registry.keys()];
+  }
+
+  runtimes(): ReadonlyMap<string, readonly string[]> {
+    return runtimesByBox(this.#registry);
+  }
+
+  find(name: string): KnownBox | undefined {
+    return this.#registry.get(name);
+  }
+
+  /** For how long nothing was heard of a box, in ms; at most since this program started. */
+  silenceMs(name: string): number {
+    return this.#now() - (this.#registry.get(name)?.heardAtMs ?? this.#sinceMs);
+  }
+
+  /** @param load runs at each box @returns undefined while no box fits */
+  draw(runtime: string, load: ReadonlyMap<string, number>): string | undefined {
+    return drawBox(this.#registry, runtime, load, this.#now());
+  }
+
+  heard(name: string): void {
+    this.#registry = withHeard(this.#registry, name, this.#now());
+  }
+
+  /** @param before the box as it was known until it said this */
+  introduced(before: KnownBox, hello: Hello): void {
+    const { name } = before;
+    this.#registry = withHeard(this.#registry, name, this.#now(), hello);
+    const lasting = encodeStrict(Hello, { ...hello, runs: [] });
+    const known = before.hello && encodeStrict(Hello, { ...before.hello, runs: [] });
+    if (!known || !sameBytes(lasting, known)) this.#store.setMemory(helloMemory(name), lasting);
+    if (isPresent(before, this.#now())) return;
+    this.#log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
+  }
+
+  #remembered(name: string): Hello | undefined {
+    const memory = this.#store.memory(helloMemory(name));
+    const decoded = memory ? decodeStrict(Hello, memory, LIMITS.packetBytesMax) : undefined;
+    return decoded?.status === 'decoded' ? decoded.value : undefined;
+  }
+}
+
+function helloMemory(box: string): string {
+  return `hello/${box}`;
+}
