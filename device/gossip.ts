@@ -19,13 +19,22 @@ export interface GossipNetwork extends Gossip {
 export function joinGossip(own: Connection, network: Network, device: string, authority: Authority, log: Log): GossipNetwork {
   const label = networkLabel(network);
   const handlers: Handler[] = [];
-  const hear: Handler = (peer, kind, payload) => handlers.forEach((handler) => handler(peer, kind, payload));
+  // Peers' retained news may come before anybody listens, and would not come again for minutes.
+  const early = new Map<string, Parameters<Handler>>();
+  const hear: Handler = (peer, kind, payload) => {
+    if (handlers.length === 0) early.set(`${peer}/${kind}`, [peer, kind, payload]);
+    for (const handler of handlers) handler(peer, kind, payload);
+  };
   const peers = network.members.filter((member) => member.name !== device).map((member) => follow(member, label, authority, hear, log));
   return {
     publish: async (kind, payload, retain) => {
       await own.publish(topicOf(label, { to: 'gossip', kind }), payload, { retain });
     },
-    onMessage: (handler) => void handlers.push(handler),
+    onMessage: (handler) => {
+      handlers.push(handler);
+      for (const message of early.values()) handler(...message);
+      early.clear();
+    },
     close: async () => {
       await Promise.all(peers.map((peer) => peer.close()));
     },

@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
 import { GRID_CLIENT, startGrid, type Grid } from './grid/grid.ts';
-import { pasteLines } from './pair/paste-lines.ts';
+import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
 
 const DEFAULT_STATE = '.capstan';
+const SAME_SIGNAL_MS = 1_000;
+const PARENT_WATCH_MS = 1_000;
 const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
 
 const declaration = {
@@ -94,7 +96,7 @@ function showWhatNext(grid: Grid, state: string): void {
   terminal.line(`
 The grid stays up until Ctrl-C. Another capsule, from another terminal:
 
-  npm run capsule -- submit scripts/sample/capsule.yaml${state === DEFAULT_STATE ? '' : ` --state ${state}`}
+  npm run capsule -- submit scripts/sample/capsule.yaml${state === DEFAULT_STATE ? '' : ` --state ${shellQuoted(state)}`}
 
 or with nothing but MQTT: listen in one terminal,
 
@@ -106,16 +108,25 @@ ${send}
 `);
 }
 
-/** Resolves at the first Ctrl-C or termination; a second one ends at once, and the kernel ends what we started. */
+/**
+ * Resolves at the first Ctrl-C or termination, and when npm, whose child this is, has been killed. A second signal ends at
+ * once, and the kernel ends what we started; one within a second is the same Ctrl-C, passed on by npm.
+ */
 function untilStopAsked(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      let asked = false;
-      process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
-        resolve();
-      });
-    }
+    let askedAtMs: number | undefined;
+    const ask = (): void => {
+      if (askedAtMs !== undefined && performance.now() - askedAtMs > SAME_SIGNAL_MS) process.exit(130);
+      askedAtMs ??= performance.now();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      ask();
+    }, PARENT_WATCH_MS);
+    watch.unref();
   });
 }

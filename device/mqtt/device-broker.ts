@@ -1,6 +1,6 @@
 /** The broker of this device as the firmware wants it: its listeners, whom they trust and whom no more. Specification §5.3. */
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NetworkLabel } from '#protocol/topics.ts';
@@ -96,13 +96,24 @@ function trustedFiles(authority: Authority, trust: Trust) {
   };
 }
 
-/** The folder itself, or where its path is too long for a socket, a private folder of this account that its path names. */
+/**
+ * The folder itself; or, where its path is too long for a socket or has a space, at which Mosquitto 2.0 cuts it, a private
+ * folder of this account that its path names.
+ */
 function socketIn(folder: string): string {
   const near = join(folder, 'firmware.sock');
-  if (Buffer.byteLength(near) <= MQTT_LIMITS.socketPathBytesMax) return near;
+  if (!/\s/.test(near) && Buffer.byteLength(near) <= MQTT_LIMITS.socketPathBytesMax) return near;
   const label = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   const far = join(tmpdir(), `capstan-${userInfo().uid}-${label}`);
   mkdirSync(far, { recursive: true, mode: 0o700 });
+  requireOwn(far);
   chmodSync(far, 0o700);
   return join(far, 'firmware.sock');
+}
+
+/** Everybody may make names in the folder for temporary files, and whoever reaches the socket has all rights. */
+function requireOwn(folder: string): void {
+  const found = lstatSync(folder);
+  if (found.isDirectory() && found.uid === userInfo().uid) return;
+  throw new Error(`${folder} belongs to somebody else; remove it, or choose a shorter state folder without spaces`);
 }

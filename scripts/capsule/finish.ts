@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 
 import type { ResultNews } from '#protocol/client-messages.ts';
+import { shellQuoted } from '../pair/paste-lines.ts';
 import { bytesText, harmless, table } from '../terminal.ts';
 import { capsuleFolder } from './capsule-folder.ts';
 import { endingText, isSuccess } from './ending.ts';
+import { defaultState } from './options.ts';
 import { saveResult, type SavedResult } from './saved-result.ts';
 import type { Session } from './session.ts';
 import { verificationSentence, summaryTable } from './verification-lines.ts';
@@ -24,11 +26,11 @@ export async function finish(
   );
   const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, undefined) : undefined;
   view.settle();
-  showSaved(result, saved, verification, view);
+  showSaved(result, saved, verification, state, view);
   return isSuccess(result) && (!verification || holds(verification)) ? 0 : 1;
 }
 
-function showSaved(result: ResultNews, saved: SavedResult, verification: Verification | undefined, view: View): void {
+function showSaved(result: ResultNews, saved: SavedResult, verification: Verification | undefined, state: string, view: View): void {
   const success = isSuccess(result);
   const { verdict } = verification ?? {};
   view.tell((terminal) => terminal.paint(success ? 'good' : 'bad', `\n${endingText(result)}`), {
@@ -45,7 +47,7 @@ function showSaved(result: ResultNews, saved: SavedResult, verification: Verific
   });
   if (verdict?.status === 'verified') view.explain(summaryTable(verdict));
   view.explain(`\n${table(savedRows(result, saved))}\n`);
-  view.explain(checkedLine(result, saved, verification));
+  view.explain(checkedLine(result, saved, verification, state));
 }
 
 function savedRows({ stdout, stderr }: ResultNews, { folder, outputs, receipt }: SavedResult): string[][] {
@@ -57,9 +59,10 @@ function savedRows({ stdout, stderr }: ResultNews, { folder, outputs, receipt }:
   ];
 }
 
-function checkedLine({ capsule }: ResultNews, { receipt }: SavedResult, verification: Verification | undefined): string {
+function checkedLine({ capsule }: ResultNews, { receipt }: SavedResult, verification: Verification | undefined, state: string): string {
   if (receipt === undefined) return 'Without a receipt nothing vouches for this result.';
-  const check = `npm run capsule -- verify ${capsule.slice(0, 12)}`;
+  const elsewhere = state === defaultState ? '' : ` --state ${shellQuoted(state)}`;
+  const check = `npm run capsule -- verify ${capsule.slice(0, 12)}${elsewhere}`;
   if (!verification) return `There is no network file here, so the receipt is not checked yet: ${check} --network FILE`;
   const software =
     verification.verdict.status === 'verified' && verification.verdict.receipt.tpm === 'software-tpm'

@@ -40,8 +40,8 @@ const AGENT_WAIT_MS = 60_000;
 /** @throws Error in a sentence; whatever was started is stopped then */
 export async function startGrid(request: GridRequest): Promise<Grid> {
   const layout = gridLayout(request.stateFolder);
-  mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   const claim = claimState(layout.root);
+  mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
     for (const part of started.reverse()) await part.stop();

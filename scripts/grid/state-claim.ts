@@ -1,14 +1,14 @@
 /** One grid for one state folder at a time: a file that names the process, and means nothing once that process is gone. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 export interface StateClaim {
   release(): void;
 }
 
-/** @throws Error when another process runs a grid there */
+/** @throws Error in a sentence: another process runs a grid there, the folder can't be used, or holds other things */
 export function claimState(stateFolder: string): StateClaim {
-  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  makeFolder(stateFolder);
   const file = join(stateFolder, 'grid.pid');
   const holder = holderOf(file);
   if (holder !== undefined) {
@@ -20,6 +20,26 @@ export function claimState(stateFolder: string): StateClaim {
   writeFileSync(file, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { flag: 'wx', mode: 0o600 });
   return { release: () => rmSync(file, { force: true }) };
 }
+
+function makeFolder(stateFolder: string): void {
+  let found: string[];
+  try {
+    // Where the parent is there, without `recursive`: that spins for ever in folders like /proc.
+    if (!existsSync(stateFolder)) mkdirSync(stateFolder, { recursive: !existsSync(dirname(stateFolder)), mode: 0o700 });
+    accessSync(stateFolder, constants.W_OK);
+    found = readdirSync(stateFolder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    throw new Error(`${stateFolder} can't be used as state folder${code}; choose one that you may write to, with --state DIR`, {
+      cause: error,
+    });
+  }
+  if (found.length === 0 || found.some((name) => MARKS.includes(name))) return;
+  throw new Error(`${stateFolder} holds other things; choose an empty or a new folder with --state DIR`);
+}
+
+/** By which a folder is known as the state of a grid, also of one that was cut off early. */
+const MARKS: readonly string[] = ['grid.pid', 'logs', 'network.cbor', 'devices'];
 
 /** The process that the file names, if it is still the same one: process ids are used again. */
 function holderOf(file: string): number | undefined {

@@ -34,13 +34,13 @@ export function readConnectionFile(folder: string): ClientConnectionFile {
 export function pasteLines(folder: string): PasteLines {
   const { url, network, device, client } = readConnectionFile(folder);
   const { hostname, port } = new URL(url);
-  const file = (name: string): string => quoted(join(resolve(folder), name));
+  const file = (name: string): string => shellQuoted(join(resolve(folder), name));
   const files = `--cafile ${file(HOLDER_FILES.authority)} --cert ${file(HOLDER_FILES.certificate)} --key ${file(HOLDER_FILES.key)}`;
   const common = `-V mqttv5 -q 1 -h ${hostname.replace(/^\[|\]$/g, '')} -p ${port} ${files}`;
   const subtree = clientSubtree(network.subarray(0, 8).toHex(), device, client);
   const send = (kind: string, message: object): string =>
-    `mosquitto_pub ${common} -t ${quoted(subtree + kind)} -D publish content-type application/json -m ${quoted(JSON.stringify(message))}`;
-  const topics = ['answer', 'capsules/+/state', 'capsules/+/log', 'capsules/+/result'].map((kind) => `-t ${quoted(subtree + kind)}`);
+    `mosquitto_pub ${common} -t ${shellQuoted(subtree + kind)} -D publish content-type application/json -m ${shellQuoted(JSON.stringify(message))}`;
+  const topics = ['answer', 'capsules/+/state', 'capsules/+/log', 'capsules/+/result'].map((kind) => `-t ${shellQuoted(subtree + kind)}`);
   return {
     // -R: not what the broker kept from earlier, some of it in CBOR.
     watch: `mosquitto_sub ${common} -R ${topics.join(' ')}`,
@@ -50,6 +50,6 @@ export function pasteLines(folder: string): PasteLines {
 }
 
 /** For a POSIX shell. */
-function quoted(words: string): string {
+export function shellQuoted(words: string): string {
   return /^[\w./:@%+=-]+$/.test(words) ? words : `'${words.replaceAll("'", `'\\''`)}'`;
 }

@@ -86,5 +86,5 @@ function countArguments(parameters: string): number {
 
 function countResults(result: string): number {
   if (result === 'void') return 0;
-  return result.startsWith('[') ? (result.match(/\w+: /g) ?? []).length : 1;
+  return result.trim().startsWith('[') ? (result.match(/\w+: /g) ?? []).length : 1;
 }
