@@ -117,6 +117,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     authority: running.authority,
     broker: running.broker,
     log,
+    onClientPaired: (name) => controller.forgetClient(name),
     onBoxes: (boxes) => controller.setPairedBoxes(boxes),
   });
   controller.resume();

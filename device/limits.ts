@@ -20,6 +20,10 @@ export const DEVICE_LIMITS = {
   downExpirySeconds: 60,
   /** State, result and receipt of a capsule stay on the broker this long; asking again brings them back. */
   newsExpirySeconds: 24 * 3_600,
+  /** Topic, properties and heads around the payload of an answer: a topic and a response topic of 256 bytes, and some. */
+  answerOverheadBytes: 2 * KIB,
+  /** Capsules of one client that are kept: beyond them the oldest that have ended go before their time. */
+  capsulesKeptPerClientMax: 500,
   /** A text output up to this size stands in a JSON result itself. */
   inlineOutputBytesMax: 16 * KIB,
   /** The own broker has opened its listeners by then; connecting to its socket takes milliseconds. */

@@ -13,6 +13,9 @@ import { writeCard } from './enrol.ts';
 import { needsRestart, IdentityError } from './identity/identity-error.ts';
 import { lineLog } from './log.ts';
 
+// Whatever is made from here on is for the firmware's account alone, also what a library makes.
+process.umask(0o077);
+
 /** As in sysexits.h: try again at once; or leave it until somebody has looked. */
 const EXIT = { again: 75, operator: 78, usage: 64 } as const;
 

@@ -77,6 +77,11 @@ export function topicFilter(network: NetworkLabel, ...levels: string[]): string 
   return [topicRoot(network), ...levels].join('/');
 }
 
+/** Whether one may publish there (MQTT 5 §4.7): no wildcards, no NUL, and not longer than ours ever are. */
+export function isTopicName(words: string): boolean {
+  return words.length > 0 && words.length <= LIMITS.topicCharactersMax && !/[#+\0]/.test(words) && words.isWellFormed();
+}
+
 /** Everything that a client may read and where its answers must go (§5.2). */
 export function clientSubtree(network: NetworkLabel, device: string, client: string): string {
   return `${topicRoot(network)}/${device}/clients/${client}/`;

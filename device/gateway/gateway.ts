@@ -20,13 +20,13 @@ import { capsuleDigest } from '#protocol/manifest.ts';
 import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
-import { clientSubtree, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
+import { clientSubtree, isTopicName, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
 import { chunkOf, type Controller, type News } from '../hpc/controller.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
-import { isOutputOf, resultOf } from './result.ts';
+import { resultOf } from './result.ts';
 import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';
 
 /** A client's message; `client` is the name in its certificate, which the broker has made sure of. */
@@ -100,10 +100,10 @@ export class Gateway implements News {
   /** A response topic outside the sender's own subtree is answered where the sender may read: with a refusal. */
   #mayBeAnswered(message: ClientMessage): boolean {
     const { responseTopic, client } = message;
-    const { networkLabel, device } = this.#parts;
-    if (responseTopic === undefined || responseTopic.startsWith(clientSubtree(networkLabel, device, client))) return true;
-    const { responseTopic: _foreign, ...own } = message;
-    this.#refuse(own, 'response-topic-forbidden', `answers go below ${clientSubtree(networkLabel, device, client)} only`);
+    const own = clientSubtree(this.#parts.networkLabel, this.#parts.device, client);
+    if (responseTopic === undefined || (responseTopic.startsWith(own) && isTopicName(responseTopic))) return true;
+    const { responseTopic: _foreign, ...answerable } = message;
+    this.#refuse(answerable, 'response-topic-forbidden', `answers go to a topic below ${own}, without wildcards`);
     return false;
   }
 
@@ -197,7 +197,7 @@ export class Gateway implements News {
     if (decoded.status === 'malformed')
       return this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
     const digest = hex(decoded.value.digest);
-    const isIts = this.#parts.store.capsulesOf(message.client).some((capsule) => isOutputOf(capsule, digest));
+    const isIts = this.#parts.store.hasOutput(message.client, digest);
     const total = isIts ? await this.#parts.blobs.size(digest) : undefined;
     const chunk = encodeBulk(BlobChunk, await chunkOf(this.#parts.blobs, decoded.value, total));
     const topic = { to: 'client', device: this.#parts.device, client: message.client, kind: 'download/chunk' } as const;
@@ -210,8 +210,8 @@ export class Gateway implements News {
   }
 
   async #tellEnd(capsule: StoredCapsule): Promise<void> {
-    this.#tell(capsule, 'result', ResultNews, await resultOf(capsule, this.#parts.blobs));
     const receipt = this.#parts.store.receipt(capsule.capsule);
+    this.#tell(capsule, 'result', ResultNews, await resultOf(capsule, receipt !== undefined, this.#parts.blobs));
     if (receipt) this.#publishNews(capsule, 'receipt', receipt, 'application/cbor');
   }
 

@@ -1,6 +1,7 @@
 /** The result of an ended capsule as its client gets it. Specification §7.4. */
 import { ReportMessage, type Report } from '#protocol/box-messages.ts';
-import type { ResultNews } from '#protocol/client-messages.ts';
+import { ResultNews } from '#protocol/client-messages.ts';
+import { encodeJson } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { peekSigned } from '#protocol/signed.ts';
@@ -8,57 +9,55 @@ import { DEVICE_LIMITS } from '../limits.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { StoredCapsule } from '../store/store.ts';
 
-/** For a client that speaks JSON, short outputs of plain text stand in the result itself. */
-export async function resultOf(capsule: StoredCapsule, blobs: BlobStore): Promise<ResultNews> {
+/**
+ * For a client that speaks JSON, short outputs of plain text stand in the result itself.
+ * @param hasReceipt only then are the outputs known to be the run's own: the box has delivered them
+ */
+export async function resultOf(capsule: StoredCapsule, hasReceipt: boolean, blobs: BlobStore): Promise<ResultNews> {
   const { job } = capsule;
-  const report = reportOf(capsule);
+  const report = hasReceipt ? reportOf(capsule) : undefined;
   const exitStatus = report?.outcome.outcome === 'exited' ? report.outcome.status : undefined;
-  const outputs = report ? await Promise.all(report.outputs.map((output) => withText(output, capsule, blobs))) : [];
   const detail = job.end?.detail ?? (report?.outcome.outcome === 'failed' ? report.outcome.detail : undefined);
-  return {
+  const result: ResultNews = {
     capsule: job.capsule,
     state: job.state,
     ...(job.end?.reason ? { reason: job.end.reason } : {}),
     ...(detail ? { detail } : {}),
     ...(exitStatus === undefined ? {} : { exitStatus }),
-    outputs: keepWithinPacket(outputs),
+    outputs: report?.outputs ?? [],
     ...(report ? { stdout: report.stdout, stderr: report.stderr } : {}),
   };
+  return capsule.notation === 'json' ? withTexts(result, blobs) : result;
 }
-
-/** Whether `digest` (hexadecimal) is something that this capsule's run left. */
-export function isOutputOf(capsule: StoredCapsule, digest: string): boolean {
-  const report = reportOf(capsule);
-  return report !== undefined && [...report.outputs, report.stdout, report.stderr].some((blob) => hex(blob.digest) === digest);
-}
-
-type Output = Report['outputs'][number] & { text?: string };
 
 function reportOf({ job }: StoredCapsule): Report | undefined {
   const peeked = job.report ? peekSigned(ReportMessage, job.report) : undefined;
   return peeked?.status === 'decoded' ? peeked.value : undefined;
 }
 
-async function withText(output: Report['outputs'][number], capsule: StoredCapsule, blobs: BlobStore): Promise<Output> {
-  if (capsule.notation !== 'json' || output.bytes > DEVICE_LIMITS.inlineOutputBytesMax) return output;
-  const text = plainText(await blobs.read(hex(output.digest), 0, output.bytes).catch(() => undefined));
-  return text === undefined ? output : { ...output, text };
+/** Text is added, output by output, while the whole fits into one packet. */
+async function withTexts(result: ResultNews, blobs: BlobStore): Promise<ResultNews> {
+  let roomBytes = LIMITS.packetBytesMax - DEVICE_LIMITS.answerOverheadBytes - bytesOf(encodeJson(ResultNews, result));
+  const outputs: ResultNews['outputs'] = [];
+  for (const output of result.outputs) {
+    const text = output.bytes <= DEVICE_LIMITS.inlineOutputBytesMax ? await textOf(hex(output.digest), output.bytes, blobs) : undefined;
+    const costBytes = text === undefined ? 0 : bytesOf(JSON.stringify({ text }));
+    const fits = text !== undefined && costBytes <= roomBytes;
+    if (fits) roomBytes -= costBytes;
+    outputs.push(fits ? { ...output, text } : output);
+  }
+  return { ...result, outputs };
 }
 
-function plainText(content: Uint8Array | undefined): string | undefined {
-  if (!content) return undefined;
+/** Undefined where the content isn't plain text. */
+async function textOf(digest: string, bytes: number, blobs: BlobStore): Promise<string | undefined> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+    return new TextDecoder('utf-8', { fatal: true }).decode(await blobs.read(digest, 0, bytes));
   } catch {
     return undefined;
   }
 }
 
-/** Drops text from the end until the rest has room in one packet. */
-function keepWithinPacket(outputs: Output[]): Output[] {
-  let room: number = LIMITS.inlineBytesMax;
-  return outputs.map(({ text, ...output }) => {
-    room -= text?.length ?? 0;
-    return text !== undefined && room >= 0 ? { ...output, text } : output;
-  });
+function bytesOf(words: string): number {
+  return new TextEncoder().encode(words).length;
 }

@@ -77,6 +77,7 @@ export class Controller {
     const { capsule, client, acceptedAtMs } = accepted;
     const job = newJob({ capsule, client, acceptedAtMs, lacking, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
     this.#parts.store.addCapsule(accepted, job);
+    this.#parts.store.trimClient(client, DEVICE_LIMITS.capsulesKeptPerClientMax);
     const stored = { ...accepted, job };
     this.#open.set(capsule, stored);
     this.#parts.news.jobChanged(stored);
@@ -86,6 +87,12 @@ export class Controller {
 
   cancel(capsule: string): void {
     this.#apply(capsule, { type: 'cancelAsked' });
+  }
+
+  /** A name was paired anew: what another has done under it is not for the new one to see. */
+  forgetClient(client: string): void {
+    for (const { capsule } of [...this.#open.values()].filter((open) => open.client === client)) this.#open.delete(capsule);
+    this.#parts.store.forgetClient(client);
   }
 
   openCapsules(): readonly StoredCapsule[] {
@@ -282,7 +289,7 @@ export class Controller {
     const endedAtMs = this.#parts.now();
     const receipt = issueReceipt(capsule, capsule.job, box, issuer, endedAtMs);
     const job = stepJob(capsule.job, { type: 'receiptStored' });
-    this.#parts.store.saveReceipt(job, receipt, endedAtMs);
+    this.#parts.store.saveReceipt(job, receipt, [...outputsOf(job).keys()], endedAtMs);
     this.#link.acknowledge(box.name, runIdOf(job.capsule, job.attempt));
     this.#changed(capsule, job, endedAtMs);
   }

@@ -106,7 +106,7 @@ export function stepJob(job: Job, event: JobEvent): Job {
     case 'reportAccepted':
       return reportAccepted(job, event);
     case 'receiptStored':
-      return job.state === 'reported' && job.end ? ended(job, job.end) : job;
+      return job.state === 'reported' && job.end ? { ...job, state: job.end.state, lacking: [] } : job;
     case 'cancelAsked':
       return cancelAsked(job);
     case 'timePassed':
@@ -228,6 +228,8 @@ function again(job: Job): Job {
   return { ...kept, state: 'ordered', lacking: [] };
 }
 
+/** An end without a receipt: what a box may have reported counts for nothing. */
 function ended(job: Job, end: End): Job {
-  return { ...job, state: end.state, end, lacking: [] };
+  const { report: _report, ...kept } = job;
+  return { ...kept, state: end.state, end, lacking: [] };
 }

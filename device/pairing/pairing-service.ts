@@ -31,6 +31,8 @@ export interface PairingServiceOptions {
   readonly authority: Authority;
   readonly broker: DeviceBroker;
   readonly log: Log;
+  /** A client was paired under this name, which may have been another's before. */
+  readonly onClientPaired: (name: string) => void;
   /** The paired boxes, at the start and whenever they change. */
   readonly onBoxes: (boxes: readonly { readonly name: string; readonly signingKey: Uint8Array }[]) => void;
 }
@@ -138,6 +140,7 @@ class Reception {
     const { answer, outcome } = answerPairingRequest(this.#desk, topic.invitation, message.payload, Date.now());
     const { outcome: event, ...fields } = outcome;
     this.#options.log(EVENTS[event], fields);
+    if (outcome.outcome === 'paired' && outcome.kind === 'client') this.#options.onClientPaired(outcome.name);
     void connection.publish(topicOf(label, { ...topic, kind: 'response' }), answer, { expirySeconds: MQTT_LIMITS.pairingAnswerMs / 1_000 });
   }
 }

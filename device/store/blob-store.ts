@@ -89,8 +89,8 @@ export class BlobStore {
     for (const name of await readdir(this.#folder)) {
       if (isNeeded(name.slice(0, 64))) continue;
       const file = join(this.#folder, name);
-      const { mtimeMs } = await stat(file);
-      if (mtimeMs < untouchedSinceMs) await rm(file, { force: true });
+      const writtenMs = await stat(file).then(({ mtimeMs }) => mtimeMs, absentOr);
+      if (writtenMs !== undefined && writtenMs < untouchedSinceMs) await rm(file, { force: true });
     }
   }
 
@@ -105,10 +105,11 @@ export class BlobStore {
 }
 
 async function sizeOf(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  return stat(file).then(({ size }) => size, absentOr);
+}
+
+/** For a file that isn't there (any more). @throws whatever else went wrong */
+function absentOr(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
 }

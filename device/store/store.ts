@@ -32,8 +32,17 @@ export interface Store {
   addCapsule(accepted: AcceptedCapsule, job: Job): void;
   /** Stores what a job became; `endedAtMs` when that is its end. */
   saveJob(job: Job, endedAtMs?: number): void;
-  /** Stores a run's only receipt together with the end of its job. Throws when the run has one already. */
-  saveReceipt(job: Job, receipt: Uint8Array, endedAtMs: number): void;
+  /**
+   * Stores a run's only receipt together with the end of its job, and from then on its outputs (hexadecimal digests) are
+   * the client's to fetch. Throws when the run has a receipt already.
+   */
+  saveReceipt(job: Job, receipt: Uint8Array, outputs: readonly string[], endedAtMs: number): void;
+  /** Whether a run of this client, with a receipt, has left this blob. */
+  hasOutput(client: string, digest: string): boolean;
+  /** Forgets the oldest ended capsules of a client beyond `keptMax`. */
+  trimClient(client: string, keptMax: number): void;
+  /** Forgets everything of a client: its name may belong to somebody else from now on. */
+  forgetClient(client: string): void;
   capsule(id: string): StoredCapsule | undefined;
   /** The capsule that a client's request has become. */
   capsuleOfRequest(client: string, request: Uint8Array): StoredCapsule | undefined;
@@ -76,6 +85,11 @@ CREATE TABLE IF NOT EXISTS receipt (
   capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE, attempt INTEGER NOT NULL, content BLOB NOT NULL,
   PRIMARY KEY (capsule, attempt)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS output (
+  client TEXT NOT NULL, digest TEXT NOT NULL, capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE,
+  PRIMARY KEY (client, digest, capsule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS output_capsule ON output (capsule);
 CREATE TABLE IF NOT EXISTS holding (client TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (client, digest)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 `;
@@ -111,10 +125,29 @@ class SqliteStore implements Store {
     this.#prepare('UPDATE capsule SET job = ?, ended_ms = ? WHERE id = ?').run(encodeStrict(Job, job), endedAtMs ?? null, job.capsule);
   }
 
-  saveReceipt(job: Job, receipt: Uint8Array, endedAtMs: number): void {
+  saveReceipt(job: Job, receipt: Uint8Array, outputs: readonly string[], endedAtMs: number): void {
     this.#transaction(() => {
       this.#prepare('INSERT INTO receipt (capsule, attempt, content) VALUES (?, ?, ?)').run(job.capsule, job.attempt, receipt);
+      const add = this.#prepare('INSERT OR IGNORE INTO output (client, digest, capsule) VALUES (?, ?, ?)');
+      for (const digest of outputs) add.run(job.client, digest, job.capsule);
       this.saveJob(job, endedAtMs);
+    });
+  }
+
+  hasOutput(client: string, digest: string): boolean {
+    return this.#prepare('SELECT 1 FROM output WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
+  }
+
+  trimClient(client: string, keptMax: number): void {
+    this.#prepare(
+      'DELETE FROM capsule WHERE ended_ms IS NOT NULL AND id IN (SELECT id FROM capsule WHERE client = ? ORDER BY accepted_ms DESC LIMIT -1 OFFSET ?)',
+    ).run(client, keptMax);
+  }
+
+  forgetClient(client: string): void {
+    this.#transaction(() => {
+      this.#prepare('DELETE FROM capsule WHERE client = ?').run(client);
+      this.#prepare('DELETE FROM holding WHERE client = ?').run(client);
     });
   }
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Answer, StateNews, Submission } from '#protocol/client-messages.ts';
+import { Answer, ResultNews, StateNews, Submission } from '#protocol/client-messages.ts';
 import { BlobNeed } from '#protocol/blob-transfer.ts';
 import { decodeBulk, decodeJson, encodeBulk } from '#protocol/codec.ts';
 import { blobDigest } from '#protocol/digest.ts';
@@ -70,6 +70,27 @@ test('a response topic outside the own subtree is refused, and nothing is writte
   assert.equal(answer.reason, 'response-topic-forbidden');
   await sleep(200);
   assert.equal(mallory.heard.length, before, 'the other client hears nothing');
+});
+
+test('a response topic with a wildcard is refused, and the device stays on the net (§5.2)', async () => {
+  const own = clientSubtree(networkLabel(world.grid.network), 'alpha', 'you');
+  for (const wildcard of [`${own}#`, `${own}+/a`, `${own}capsules/+/state`]) {
+    const answer = await you.ask('query', encodeJsonBytes({ query: 'list' }), wildcard);
+    assert.ok(answer.answer === 'refused' && answer.reason === 'response-topic-forbidden', JSON.stringify(answer));
+  }
+});
+
+test('a result whose text would not fit one packet leaves text out, and the device stays on the net (§7.4)', async () => {
+  const script = 'i=0; while [ $i -lt 12 ]; do head -c 16384 /dev/zero | tr "\\0" "\\1" > "$CAPSTAN_OUT/f$i"; i=$((i + 1)); done';
+  const accepted = await you.ask('submit', encodeJsonBytes({ capsule: 1, runtime: 'shell', entry: 'a', content: { a: script } }));
+  assert.ok(accepted.answer === 'accepted');
+  const message = await you.hear(({ topic }) => topic.endsWith(`${accepted.capsule}/result`), 15_000);
+  const result = decodeJson(ResultNews, message.payload, LIMITS.packetBytesMax);
+  assert.ok(result.status === 'decoded', JSON.stringify(result));
+  assert.equal(result.value.outputs.length, 12);
+  assert.ok(result.value.outputs.some(({ text }) => text === undefined) && result.value.outputs.some(({ text }) => text !== undefined));
+  const answer = await you.ask('query', encodeJsonBytes({ query: 'list' }));
+  assert.equal(answer.answer, 'capsules');
 });
 
 test("another client's capsule can neither be asked for nor cancelled (§7.5)", async () => {

@@ -44,6 +44,7 @@ export async function startPairingBench(): Promise<PairingBench> {
     host: '127.0.0.1',
     broker,
     log: (event, fields) => void log.push({ event, ...fields }),
+    onClientPaired: (name) => void log.push({ event: 'clientPaired', name }),
     onBoxes: (now) => (boxes = now),
   });
   const stop = async (): Promise<void> => {
