@@ -16,6 +16,10 @@ export const LIMITS = {
   nameCharactersMax: 32,
   /** Our longest topic has under 200 characters; MQTT allows 65,535. */
   topicCharactersMax: 256,
+  /** Our deepest topic has 9 levels; Mosquitto ends the connection of whoever publishes at more than 200. */
+  topicLevelsMax: 32,
+  /** Correlation data come back with the answer: an id or a digest, never a load. Ours have 16 bytes. */
+  correlationBytesMax: 256,
   /** One MQTT packet: a chunk plus its envelope. Bounds what a broker must buffer for one publication. */
   packetBytesMax: 256 * KIB,
   /** One piece of a blob: a quarter of a packet, so that 8 in flight stay under the broker's default queue. */
@@ -47,7 +51,7 @@ export const LIMITS = {
   /** A founding network of 128 members, at about 6 KiB each. */
   networkBytesMax: 1 * MIB,
 
-  /** Founding members of a network: all vote up to 128 (design §4). */
+  /** Founding members of a network: what one receipt check and one gossip of everybody with everybody still bears. */
   membersMax: 128,
   /** Certificate authorities for endorsement keys: every TPM vendor has a handful of roots and intermediates. */
   endorsementAuthoritiesMax: 256,
@@ -85,7 +89,7 @@ export const LIMITS = {
   tpmPcrBanksMax: 16,
   /** 24 registers are 3 bytes; the structure allows 32 (Part 2 section 10.6.1). */
   tpmPcrMaskBytesMax: 4,
-  /** A quote's beacon may be this old (design §3: five minutes until there is a chain). */
+  /** A quote's beacon may be this old (§3.5): longer than the pace of beacons, short for a replay. */
   beaconAgeMaxMs: 5 * MINUTE,
   /** Clocks of honest machines agree within this (NTP: milliseconds; a Pi without an RTC just after boot: seconds). */
   clockSkewMaxMs: 30 * SECOND,
@@ -121,7 +125,7 @@ export const LIMITS = {
   /** Log text in one message. */
   logChunkBytesMax: 16 * KIB,
 
-  /** An invitation to pair waits this long (design §6: a window of 15 minutes). */
+  /** An invitation to pair waits this long: a walk from one machine to the other. */
   invitationMs: 15 * MINUTE,
   /** An invitation in its text form, pasted by people: mostly the authority's certificate of 500 bytes. */
   invitationCharactersMax: 8 * KIB,

@@ -69,7 +69,7 @@ export function networkLabel(network: Network): string {
   return hex(networkId(network).subarray(0, 8));
 }
 
-/** A device's id: the SHA-256 of its endorsement key's public area; one chip, one seat (design §2). */
+/** A device's id: the SHA-256 of its endorsement key's public area; one chip, one seat (§3.1). */
 export function nodeIdOf(endorsementKey: Uint8Array): Uint8Array {
   return blobDigest(endorsementKey);
 }

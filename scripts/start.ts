@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
-import { GRID_CLIENT, startGrid, type Grid } from './grid/grid.ts';
+import { startGrid, type Grid } from './grid/grid.ts';
+import { GRID_CLIENT } from './grid/layout.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
 

@@ -77,6 +77,7 @@ function readWritten(submission: { payload: Uint8Array; freshRequest: Uint8Array
   if (decoded.status === 'malformed') return refused('malformed', decoded.detail);
   const { files, content = {}, request = submission.freshRequest } = decoded.value;
   if (files) return refused('malformed', 'over MQTT there is no folder to take "files" from; put the text of each file into "content"');
+  if (Object.keys(content).length === 0) return refused('malformed', 'the capsule has no files; put the text of each file into "content"');
   const { found, blobs } = filesFrom(content);
   const manifest = encodeForeign(Manifest, manifestFrom(decoded.value, found, atMs));
   if (manifest.status === 'malformed') return refused('malformed', manifest.detail);

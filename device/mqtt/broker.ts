@@ -1,5 +1,5 @@
 /**
- * A Mosquitto that lives as long as the firmware: started, watched, started again. Design §5. Owner of the
+ * A Mosquitto that lives as long as the firmware: started, watched, started again. Specification §5.3. Owner of the
  * `mosquitto` program, which `setpriv` and `prlimit` bind to the firmware's life and to its limits.
  */
 import { spawn, type ChildProcess } from 'node:child_process';

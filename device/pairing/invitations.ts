@@ -68,6 +68,13 @@ export class Invitations {
     return 'waiting';
   }
 
+  /** Withdraws what waits for this name. Returns whether there was anything. */
+  withdrawFor(kind: HolderKind, name: string): boolean {
+    const waiting = this.list().filter(({ invitation }) => invitation.kind === kind && invitation.name === name);
+    for (const { invitation } of waiting) this.withdraw(invitation.id.toHex());
+    return waiting.length > 0;
+  }
+
   withdraw(id: string): void {
     rmSync(join(this.folder, `${id}.cbor`), { force: true });
   }

@@ -38,6 +38,7 @@ export async function inviteHolder(stateFolder: string, kind: HolderKind, name: 
   }
   const invitations = new Invitations(stateFolder);
   invitations.dropExpired(nowMs);
+  invitations.withdrawFor(kind, name);
   if (invitations.list().length >= MQTT_LIMITS.invitationsMax) {
     throw new NotInvited(
       'too-many-invitations',

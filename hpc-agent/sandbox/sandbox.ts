@@ -1,6 +1,6 @@
 /**
  * The executor for programs in any language: each capsule in a bubblewrap sandbox of its own, without network, with
- * limits, as a user that owns nothing (design §7). Layout inside: `bubblewrap.ts`; outside: `stage.ts`.
+ * limits, as a user that owns nothing (protocol/README.md §7.1). Layout inside: `bubblewrap.ts`; outside: `stage.ts`.
  */
 import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -5,7 +5,8 @@ import { manifestFrom, type Manifest } from '#protocol/manifest.ts';
 import { createNodeCrypto } from '../../device/crypto-node.ts';
 import { connectClient, type Client } from '../client/client.ts';
 import { ClientFailure } from '../client/failure.ts';
-import { GRID_CLIENT, type Grid } from '../grid/grid.ts';
+import { type Grid } from '../grid/grid.ts';
+import { GRID_CLIENT } from '../grid/layout.ts';
 import { connectToGrid } from './grid-connection.ts';
 
 /** As a user's program has it, with the network file, so that evidence and acceptances are checked; by Node's cryptography. */

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleFiles, makeBundles } from '../bundle.ts';
-import { GRID_CLIENT, type Grid } from '../grid/grid.ts';
+import { type Grid } from '../grid/grid.ts';
+import { GRID_CLIENT } from '../grid/layout.ts';
 import { supervise } from '../grid/supervisor.ts';
 import { birthOn, clientUrl, connectToGrid, type GridConnection } from './grid-connection.ts';
 

@@ -9,7 +9,8 @@ import { DeviceStatus } from '#protocol/status.ts';
 import { topicOf } from '#protocol/topics.ts';
 import { connect } from '../../device/mqtt/connection.ts';
 import { ClientConnectionFile, HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
-import { GRID_CLIENT, type Grid } from '../grid/grid.ts';
+import { type Grid } from '../grid/grid.ts';
+import { GRID_CLIENT } from '../grid/layout.ts';
 
 const connectMaxMs = 10_000;
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readPlain } from '#protocol/codec.ts';
 import { Name } from '#protocol/topics.ts';
 import { nearestAdvice } from '../arguments.ts';
+import { GRID_CLIENT } from '../grid/layout.ts';
 import { CommandFailure } from './failure.ts';
 
 export interface Profile {
@@ -38,9 +39,9 @@ export async function readProfiles(state: string): Promise<Profile[]> {
 export async function chooseProfile(state: string, choice: ProfileChoice): Promise<Profile> {
   const profiles = await readProfiles(state);
   const ofDevice = narrow(profiles, 'device', choice.device, '--device');
-  const [first] = narrow(ofDevice, 'client', choice.client, '--client');
+  const [first] = narrow(ofDevice, 'client', choice.client ?? startersClient(ofDevice), '--client');
   if (!first) throw new CommandFailure(2, 'no client fits');
-  const rivals = ofDevice.filter((profile) => profile.device === first.device);
+  const rivals = first.client === GRID_CLIENT.name ? [] : ofDevice.filter((profile) => profile.device === first.device);
   if (choice.client === undefined && rivals.length > 1) {
     throw new CommandFailure(
       2,
@@ -48,6 +49,11 @@ export async function chooseProfile(state: string, choice: ProfileChoice): Promi
     );
   }
   return first;
+}
+
+/** The client that `npm start` makes is meant where others are there too. */
+function startersClient(profiles: readonly Profile[]): string | undefined {
+  return profiles.some(({ client }) => client === GRID_CLIENT.name) ? GRID_CLIENT.name : undefined;
 }
 
 function narrow(profiles: readonly Profile[], key: 'device' | 'client', wanted: string | undefined, option: string): Profile[] {

@@ -6,15 +6,10 @@ import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
 import { ensurePaired, startAgentProcess } from './holders.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
-import { gridLayout, type GridLayout } from './layout.ts';
+import { GRID_CLIENT, GRID_DEVICES, gridLayout, type GridLayout } from './layout.ts';
 import { writeNetworkFile } from './network.ts';
 import { claimState, type StateClaim } from './state-claim.ts';
 import type { Supervisor } from './supervisor.ts';
-
-export const GRID_DEVICES = ['alpha', 'bravo', 'charlie'] as const;
-
-/** The client that the grid makes for whoever started it; it knows the first device. */
-export const GRID_CLIENT = { device: GRID_DEVICES[0], name: 'you' } as const;
 
 export interface Grid {
   readonly layout: GridLayout;

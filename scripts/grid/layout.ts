@@ -1,5 +1,10 @@
-/** Where the parts of a grid lie in its state folder. */
+/** What a grid consists of, and where its parts lie in its state folder. */
 import { join, resolve } from 'node:path';
+
+export const GRID_DEVICES = ['alpha', 'bravo', 'charlie'] as const;
+
+/** The client that the grid makes for whoever started it; it knows the first device. */
+export const GRID_CLIENT = { device: GRID_DEVICES[0], name: 'you' } as const;
 
 export interface GridLayout {
   readonly root: string;

@@ -33,8 +33,10 @@ export const join = commandOf(
   },
 );
 
-function readInvitation(line: string): Invitation {
-  const decoded = parseInvitation(line);
+/** The last line that isn't empty: npm writes a banner above what a program prints. */
+function readInvitation(text: string): Invitation {
+  const line = text.split('\n').findLast((candidate) => candidate.trim() !== '') ?? '';
+  const decoded = parseInvitation(line.trim());
   if (decoded.status === 'malformed') throw new PairFailure(`this is no invitation: ${decoded.detail}`);
   if (decoded.value.expiresAtMs <= Date.now())
     throw new PairFailure('the invitation has expired; have a new one made with npm run pair -- invite');

@@ -11,7 +11,7 @@ import { UsageError, type OptionValues } from '../arguments.ts';
 export const connectionOptions = {
   tcti: { value: 'STRING', help: 'the TPM, as tpm2-tss names it: device:/dev/tpmrm0, swtpm:path=… (default: CAPSTAN_TCTI)' },
   state: { value: 'DIR', help: 'state folder of Capstan: the TPM of a device that runs there' },
-  device: { value: 'NAME', help: 'which device of the state folder (default: the only one)' },
+  device: { value: 'NAME', help: 'which device of the state folder (default: the first)' },
   software: { help: 'a software TPM that is thrown away afterwards' },
   json: { help: 'print JSON for programs' },
 } as const;
@@ -45,7 +45,7 @@ async function withSoftwareTpm<T>(work: (tpm: Tpm) => Promise<T>): Promise<T> {
 
 async function chosenTcti({ tcti, state, device }: ConnectionOptions): Promise<string> {
   if (tcti !== undefined) return tcti;
-  if (state !== undefined) return tctiOfDevice(state, device ?? (await onlyDevice(state)));
+  if (state !== undefined) return tctiOfDevice(state, device ?? (await firstDevice(state)));
   const named = process.env['CAPSTAN_TCTI'];
   if (named !== undefined && named !== '') return named;
   throw new UsageError(
@@ -53,11 +53,9 @@ async function chosenTcti({ tcti, state, device }: ConnectionOptions): Promise<s
   );
 }
 
-async function onlyDevice(state: string): Promise<string> {
-  const names = await readdir(join(state, 'devices')).catch(() => [] as string[]);
-  const [name, ...others] = names.sort();
+async function firstDevice(state: string): Promise<string> {
+  const [name] = (await readdir(join(state, 'devices')).catch(() => [] as string[])).sort();
   if (name === undefined) throw new UsageError(`there are no devices in ${state}; npm start makes some`);
-  if (others.length > 0) throw new UsageError(`${state} has several devices; choose one with --device: ${names.join(', ')}`);
   return name;
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { GRID_CLIENT, startGrid, type Grid } from '../../scripts/grid/grid.ts';
+import { startGrid, type Grid } from '../../scripts/grid/grid.ts';
+import { GRID_CLIENT } from '../../scripts/grid/layout.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

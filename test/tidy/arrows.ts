@@ -1,4 +1,4 @@
-/** Arrows between folders: who imports whom, by which kind of path, without cycles. design: "Arrows". */
+/** Arrows between folders: who imports whom, by which kind of path, without cycles. ARCHITECTURE.md, "Arrows". */
 import { posix } from 'node:path';
 
 import type { Finding } from './finding.ts';

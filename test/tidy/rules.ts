@@ -1,4 +1,4 @@
-/** The tables of the house rules: which folder may import which, what is pure, who owns what. design: "The house". */
+/** The tables of the house rules: which folder may import which, what is pure, who owns what. ARCHITECTURE.md shows the house. */
 
 /**
  * Rooms in which the same input gives the same output on every machine and in a browser. A trailing * is a prefix. A

@@ -14,7 +14,13 @@ function assertKilled(ran: Ran, reason: KillReason): void {
   );
 }
 
-const hog = 'held = []\nwhile True: held.append(bytearray(b"x" * 1048576))';
+// It holds on when nothing more is given, as a careful program would, so that the measuring sees it.
+const hog = `
+import time
+held = []
+while True:
+    try: held.append(bytearray(b"x" * 1048576))
+    except MemoryError: time.sleep(0.05)`;
 const spinners = 'import os\nfor _ in range(3): os.fork()\nwhile True: pass';
 const forkBomb = `
 import os, sys, time

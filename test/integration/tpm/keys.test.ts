@@ -1,4 +1,4 @@
-/** Keys of the chip: what they are, whose children they are, and what TPM2_Clear leaves of them (design §2). */
+/** Keys of the chip: what they are, whose children they are, and what TPM2_Clear leaves of them (§3.1). */
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Sealed secrets: when they open, and that the bus does not see them (design §2). */
+/** Sealed secrets: when they open, and that the bus does not see them (§3.1). */
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -141,7 +141,7 @@ for (const [rule, written, words] of [
     { capsule: 1, runtime: 'shell', entry: 'a.sh', files: ['a.sh'] },
     /put the text of each file into "content"/,
   ],
-  ['no file at all', { capsule: 1, runtime: 'shell', entry: 'a.sh' }, /it must be at least 1/],
+  ['no file at all', { capsule: 1, runtime: 'shell', entry: 'a.sh' }, /the capsule has no files/],
   [
     'an unknown field',
     { capsule: 1, runtime: 'shell', entry: 'a.sh', content: { 'a.sh': '' }, colour: 'red' },
