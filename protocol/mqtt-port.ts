@@ -27,8 +27,8 @@ export interface PublishOptions {
 }
 
 /**
- * `acknowledged` by the broker, which is not the other party; `refused` by the broker for lack of rights or size;
- * `dropped` here because too much waits or the connection was closed.
+ * `acknowledged` by the broker, which is not the other party; `refused` by the broker for lack of rights, or here because
+ * no broker would take it (`protocol/publication.ts`); `dropped` here because too much waits or the connection was closed.
  */
 export type PublishOutcome = 'acknowledged' | 'refused' | 'dropped';
 

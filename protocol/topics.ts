@@ -77,9 +77,13 @@ export function topicFilter(network: NetworkLabel, ...levels: string[]): string 
   return [topicRoot(network), ...levels].join('/');
 }
 
-/** Whether one may publish there (MQTT 5 §4.7): no wildcards, no NUL, and not longer than ours ever are. */
+/**
+ * Whether one may publish there (MQTT 5 §4.7, §1.5.4): no wildcards, none of the characters at which a broker may end the
+ * connection, not one of the broker's own topics, and neither longer nor deeper than ours ever are.
+ */
 export function isTopicName(words: string): boolean {
-  return words.length > 0 && words.length <= LIMITS.topicCharactersMax && !/[#+\0]/.test(words) && words.isWellFormed();
+  if (words.length === 0 || words.length > LIMITS.topicCharactersMax || !words.isWellFormed()) return false;
+  return !/^\$|[#+\p{Cc}\p{Noncharacter_Code_Point}]/u.test(words) && words.split('/').length <= LIMITS.topicLevelsMax;
 }
 
 /** Everything that a client may read and where its answers must go (§5.2). */

@@ -10,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { MqttClient, type IClientOptions, type IPublishPacket } from 'mqtt';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Connection, ConnectionState, Incoming, PublishOptions, PublishOutcome, Will } from '#protocol/mqtt-port.ts';
+import { isPublishable } from '#protocol/publication.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 
 export type BrokerAddress =
@@ -212,6 +213,7 @@ function pem(text: string | Uint8Array): string | Buffer {
 }
 
 async function send(client: MqttClient, topic: string, payload: Uint8Array, how: PublishOptions): Promise<PublishOutcome> {
+  if (!isPublishable(topic, payload, how)) return 'refused';
   const { retain = false, expirySeconds, correlationData, ...words } = how;
   const properties: IPublishPacket['properties'] = {
     ...words,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
+import { LIMITS } from '#protocol/limits.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { BrokerFailed } from '../../../device/mqtt/broker.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
@@ -44,6 +45,30 @@ for (const [adapter, open] of [
     assert.equal(await client.publish(`${HERE}/clients/bob/query`, bytes('{}')), 'refused');
     await client.close();
     assert.equal(await client.publish(`${HERE}/clients/alice/query`, bytes('{}')), 'dropped');
+  });
+
+  test(`${adapter}: what no broker would take is refused at once, and the connection stays up (§5.4)`, async () => {
+    const client = await joinAt(bench, 'clients', credential(bench, 'client', 'alice'), open);
+    const states: string[] = [];
+    client.onState((state) => void states.push(state));
+    const query = `${HERE}/clients/alice/query`;
+    const topics = ['', `${query}/#`, `${query}/+`, `${query}\0`, `${query}\u0001`, `${query}\ufffe`, `${query}\ud800`, '$SYS/x'];
+    for (const topic of [...topics, `${query}${'x'.repeat(256)}`, query.padEnd(250, '/')]) {
+      assert.equal(await client.publish(topic, bytes('{}')), 'refused', JSON.stringify(topic));
+      assert.equal(await client.publish(query, bytes('{}'), { responseTopic: topic }), 'refused', JSON.stringify(topic));
+    }
+    assert.equal(await client.publish(query, new Uint8Array(LIMITS.packetBytesMax)), 'refused');
+    assert.equal(await client.publish(query, bytes('{}'), { correlationData: new Uint8Array(257) }), 'refused');
+    assert.equal(await client.publish(query, bytes('{}'), { contentType: 'text\0' }), 'refused');
+    assert.equal(await client.publish(query, bytes('{}'), { contentType: 'x'.repeat(LIMITS.packetBytesMax) }), 'refused');
+    const answers: Incoming[] = [];
+    await client.subscribe(`${HERE}/clients/alice/answer`, (message) => void answers.push(message));
+    const how = { contentType: 'x', responseTopic: `${HERE}/clients/alice/answer`, correlationData: new Uint8Array(256) };
+    const largest = new Uint8Array(LIMITS.packetBytesMax - 64 - 256 - query.length - how.responseTopic.length - 1);
+    assert.equal(await client.publish(query, largest, how), 'acknowledged');
+    await until(() => answers.length === 1, 'the largest packet comes back');
+    assert.deepEqual([states, client.state, bench.own.state], [[], 'connected', 'connected']);
+    await client.close();
   });
 
   test(`${adapter}: a broker that is killed comes back, and subscriptions with it`, async () => {
