@@ -2,8 +2,8 @@
  * Enrolment: what a device shows to the founder of a network, who makes the network file of it. Specification §4.3.
  *
  * A card is bound to the founding by the genesis salt: the VRF key was made for it, and the attestation key certifies
- * that key together with everything else the card says. That the keys live in one chip is shown later, when other
- * members issue credentials.
+ * that key together with everything else the card says. The card alone does not show that the keys live in a chip: a
+ * copied certificate and keys made in software give one too. The founder has the attestation key activated (§4.3).
  */
 import { decodeStrict, encodeStrict } from './codec.ts';
 import type { Crypto } from './crypto.ts';
@@ -65,7 +65,7 @@ export interface FoundingContext {
   readonly atMs: number;
 }
 
-/** Whether a card may become a seat of the network that is being founded with this salt. */
+/** Whether a card may become a seat of the network being founded with this salt, once its attestation key is activated. */
 export function judgeMemberCard(encoded: Uint8Array, context: FoundingContext): MemberCardVerdict {
   const decoded = decodeStrict(MemberCard, encoded, LIMITS.signedBytesMax);
   if (decoded.status === 'malformed') return refused('malformed', decoded.detail);

@@ -50,6 +50,8 @@ export type ReceiptVerdict =
 export interface VerifierContext {
   readonly network: Network;
   readonly crypto: Crypto;
+  /** When it is checked, by the checker's clock; absent: an end that lies in the future is not noticed. */
+  readonly nowMs?: number | undefined;
 }
 
 /** Checks a receipt against a network file. Never throws for foreign bytes. */
@@ -87,6 +89,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   const manifest = checkManifest(receipt, steps);
   const measured = checkBoxEvidence(receipt, context, steps);
   const report = checkReport(receipt, context, steps);
+  checkNow(receipt, context);
   checkTimes(receipt, measured, report, steps);
   checkEnd(receipt, report, steps);
   return { receipt, manifest, report, software: measured.before.software };
@@ -182,6 +185,11 @@ function checkReport(receipt: Receipt, { crypto }: VerifierContext, steps: Step[
     detail: `signed by ${receipt.box.name}: ${report.outputs.length} outputs, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time`,
   });
   return report;
+}
+
+function checkNow(receipt: Receipt, { nowMs }: VerifierContext): void {
+  if (nowMs === undefined || receipt.endedAtMs <= nowMs + LIMITS.clockSkewMaxMs) return;
+  throw new Refused('times-out-of-order', `the receipt was closed (${receipt.endedAtMs}) after the time of this check (${nowMs})`);
 }
 
 /** accepted ≤ measured ≤ started ≤ ended ≤ measured again ≤ closed; device and box have a clock each, so within the skew. */

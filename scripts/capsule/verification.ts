@@ -31,7 +31,7 @@ export function holds({ verdict, files = [] }: Verification): boolean {
 /** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
 export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
   const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
-  const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto });
+  const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto, nowMs: Date.now() });
   if (verdict.status === 'refused') return { verdict, files: undefined };
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then(

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Network } from '#protocol/network.ts';
 import { writeConfiguration } from '../../device/configuration.ts';
+import { connectTpm } from '../../device/identity/connect.ts';
 import { measureSoftware, referencesOf } from '../../device/software.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../device/tpm/swtpm.ts';
+import type { Tpm } from '../../device/tpm/tpm.ts';
 import type { GridLayout } from './layout.ts';
 import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
 import { supervise, type Supervisor } from './supervisor.ts';
@@ -51,7 +53,21 @@ async function found(
   const salt = newSalt();
   const authorities = [...tpms.values()][0]?.caCertificates ?? [];
   const cards = await Promise.all([...tpms.keys()].map((device) => cardOf(layout, device, salt, authorities)));
-  return foundNetwork('bench', salt, cards, authorities, references);
+  return withConnections([...tpms.values()], async (connections) => {
+    const candidates = connections.map((tpm, index) => ({ card: cards[index] as Uint8Array, tpm }));
+    return foundNetwork('bench', salt, candidates, authorities, references);
+  });
+}
+
+/** Connects to TPMs while no device uses them. */
+async function withConnections<T>(tpms: readonly SoftwareTpm[], work: (connections: readonly Tpm[]) => Promise<T>): Promise<T> {
+  const connections: Tpm[] = [];
+  try {
+    for (const { tcti } of tpms) connections.push(await connectTpm(tcti));
+    return await work(connections);
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
 }
 
 async function cardOf(layout: GridLayout, device: string, salt: Uint8Array, intermediates: readonly Uint8Array[]): Promise<Uint8Array> {

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { sameBytes } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
-import { judgeMemberCard } from '#protocol/enrolment.ts';
-import { decodeNetwork, encodeNetwork, nodeIdOf, type Member, type Network, type Reference } from '#protocol/network.ts';
+import { judgeMemberCard, type FoundingContext } from '#protocol/enrolment.ts';
+import { decodeNetwork, encodeNetwork, nodeIdOf, type Network, type Reference } from '#protocol/network.ts';
+import { requireActivation, type Applicant } from '../../device/identity/activation.ts';
+import type { Tpm } from '../../device/tpm/tpm.ts';
 
 /** How many other members must vouch for an attestation key. */
 const CREDENTIALS_MIN = 2;
@@ -14,26 +16,31 @@ export function newSalt(): Uint8Array {
   return new Uint8Array(randomBytes(16));
 }
 
+/** What a device gives to the founder. */
+export interface Candidate {
+  /** Encoded `MemberCard`, made with the salt of the founding. */
+  readonly card: Uint8Array;
+  /** The chip that the card is said to be of. */
+  readonly tpm: Tpm;
+}
+
 /**
- * Founds a network of software TPMs.
- * @param cards encoded `MemberCard`s, made with `salt`
+ * Founds a network of software TPMs: every card is judged, and every attestation key is activated before it counts.
  * @param authorities DER certificates of those who certify software TPMs here
- * @throws Error that names the card that is refused and why
+ * @throws Error that names the device that is refused and why
  */
-export function foundNetwork(
+export async function foundNetwork(
   name: string,
   salt: Uint8Array,
-  cards: readonly Uint8Array[],
+  candidates: readonly Candidate[],
   authorities: readonly Uint8Array[],
   references: Reference[],
-): Network {
+): Promise<Network> {
   const endorsementAuthorities = authorities.map((certificate) => ({ certificate, softwareTpm: true }));
   const context = { salt, authorities: endorsementAuthorities, crypto: nobleCrypto, atMs: Date.now() };
-  const members = cards.map((card): Member => {
-    const verdict = judgeMemberCard(card, context);
-    if (verdict.status === 'refused') throw new Error(`a device's card is refused (${verdict.reason}): ${verdict.detail}`);
-    return verdict.member;
-  });
+  const applicants = candidates.map((candidate) => requireApplicant(candidate, context));
+  await activateAll(applicants);
+  const members = applicants.map(({ member }) => member);
   const genesis = {
     version: 1 as const,
     name,
@@ -43,6 +50,22 @@ export function foundNetwork(
     credentialsMin: CREDENTIALS_MIN,
   };
   return { genesis, members, references };
+}
+
+function requireApplicant({ card, tpm }: Candidate, context: FoundingContext): Applicant {
+  const verdict = judgeMemberCard(card, context);
+  if (verdict.status === 'refused') throw new Error(`a device's card is refused (${verdict.reason}): ${verdict.detail}`);
+  return { member: verdict.member, keys: verdict.keys, tpm };
+}
+
+/** Every other device closes a secret for each, so that none gets in by the word of a single one. */
+async function activateAll(applicants: readonly Applicant[]): Promise<void> {
+  if (applicants.length <= CREDENTIALS_MIN)
+    throw new Error(`${applicants.length} devices can't found a network: each needs ${CREDENTIALS_MIN} others that vouch for it`);
+  const pairs = applicants.flatMap((applicant) =>
+    applicants.filter((other) => other !== applicant).map((closer) => [applicant, closer] as const),
+  );
+  await Promise.all(pairs.map(([applicant, closer]) => requireActivation(applicant, closer, new Uint8Array(randomBytes(32)))));
 }
 
 /** @throws Error that says what is wrong with the file */

@@ -191,6 +191,13 @@ describe('whoever lacks the operational key can change nothing (§9.2)', () => {
 });
 
 /** What the box said, or somebody else in its place. */
+test('a receipt that was closed after the time of the check, beyond the skew, is refused (§9.2)', () => {
+  const latest = { network, crypto, nowMs: value.endedAtMs - skewMs };
+  assert.equal(judgeReceipt(honest, latest).status, 'verified');
+  const verdict = judgeReceipt(honest, { ...latest, nowMs: latest.nowMs - 1 });
+  assert.equal(verdict.status === 'refused' && verdict.reason, 'times-out-of-order');
+});
+
 const spoken: readonly (readonly [what: string, forgery: Forgery, reason: ReceiptRefusal])[] = [
   ['evidence by a stranger', { signBox: stranger.sign }, 'box-evidence-refused'],
   ['a report by a stranger', { signReport: stranger.sign }, 'report-refused'],
