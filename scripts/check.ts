@@ -25,6 +25,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(names: readonly string[]): Promise<number> {
+  if (names.includes('--help')) {
+    process.stdout.write(`usage: npm run check -- [${checks.map(({ name }) => name).join(' | ')}]…\n`);
+    return 0;
+  }
   const unknown = names.filter((name) => !checks.some((check) => check.name === name));
   if (unknown.length > 0) {
     process.stderr.write(`there is no check ${unknown.join(', ')}; there are ${checks.map(({ name }) => name).join(', ')}\n`);

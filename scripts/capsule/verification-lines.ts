@@ -45,7 +45,10 @@ export function verificationSentence(verification: Verification): string {
   if (!holds(verification))
     return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
   if (files?.length === 0) return 'the receipt holds; the capsule left no outputs';
-  return files ? 'the receipt holds, and the outputs are what it says' : 'the receipt holds; no outputs are at hand to compare';
+  if (!files) return 'the receipt holds; no outputs are at hand to compare';
+  const unlisted = files.filter(({ status }) => status === 'unlisted').length;
+  const others = unlisted === 0 ? '' : `; beside them lie ${unlisted} files about which it says nothing`;
+  return `the receipt holds, and the outputs are what it says${others}`;
 }
 
 function fileLines(terminal: Terminal, files: readonly FileCheck[] | undefined, tick: string, cross: string): string[] {
