@@ -4,6 +4,10 @@
  * One chip has one history: its boots, told apart by the reset and restart counts, come one after the other, its Time
  * grows within a boot, and a boot has one operational key. Two copies of a software TPM can't both keep to that.
  * A restart count begins again at 0 with each reset, so boots are compared by the pair.
+ *
+ * A reset clears the registers that bind the key, so the boot after it has a new one. With a restart the key may change
+ * or stay: TPM Restart clears PCRs 0 to 15, TPM Resume keeps them (TPM 2.0 Part 1 section 12.2.3), and both add one to
+ * the restart count and begin Time anew.
  */
 import { sameBytes } from './codec.ts';
 import { Digest } from './digest.ts';
@@ -35,13 +39,14 @@ export type ClockState = Infer<typeof ClockState>;
 export const Continuity = struct({ latest: ClockState, bootSeenAtMs: Milliseconds });
 export type Continuity = Infer<typeof Continuity>;
 
-export type DiscontinuityReason = 'reset-count-went-back' | 'restart-count-went-back' | 'time-went-back' | 'second-operational-key';
+export type DiscontinuityReason =
+  'reset-count-went-back' | 'restart-count-went-back' | 'time-went-back' | 'second-operational-key' | 'operational-key-outlived-reset';
 
 export type ContinuityVerdict =
-  /** `explained-reset`: a higher count, and the device in one place. */
+  /** `explained-reset`: a higher reset count and a new key. `explained-restart`: the same reset, restarted or resumed. */
   | {
       readonly status: 'continuous';
-      readonly change: 'first-seen' | 'same-boot' | 'explained-reset' | 'new-attestation-key';
+      readonly change: 'first-seen' | 'same-boot' | 'explained-reset' | 'explained-restart' | 'new-attestation-key';
       readonly memory: Continuity;
     }
   /** Late evidence of an earlier moment: nothing is learnt from it, and nothing held against the device. */
@@ -52,12 +57,21 @@ export function judgeContinuity(earlier: Continuity | undefined, now: ClockState
   if (!earlier) return begin('first-seen', now);
   if (!sameBytes(earlier.latest.attestationKeyDigest, now.attestationKeyDigest)) return begin('new-attestation-key', now);
   const order = compareBoots(now, earlier.latest);
-  if (order > 0) return begin('explained-reset', now);
+  if (order > 0) return judgeLaterBoot(earlier, now);
   return order === 0 ? judgeSameBoot(earlier, now) : judgeEarlierBoot(earlier, now);
 }
 
-function begin(change: 'first-seen' | 'explained-reset' | 'new-attestation-key', now: ClockState): ContinuityVerdict {
+function begin(change: 'first-seen' | 'explained-reset' | 'explained-restart' | 'new-attestation-key', now: ClockState): ContinuityVerdict {
   return { status: 'continuous', change, memory: { latest: now, bootSeenAtMs: now.seenAtMs } };
+}
+
+function judgeLaterBoot({ latest }: Continuity, now: ClockState): ContinuityVerdict {
+  if (now.resetCount === latest.resetCount) return begin('explained-restart', now);
+  if (!sameBytes(latest.operationalKey, now.operationalKey)) return begin('explained-reset', now);
+  return quarantined(
+    'operational-key-outlived-reset',
+    `one operational key under reset counts ${latest.resetCount} and ${now.resetCount}; a reset demands a new one`,
+  );
 }
 
 function judgeSameBoot(earlier: Continuity, now: ClockState): ContinuityVerdict {

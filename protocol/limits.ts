@@ -102,6 +102,10 @@ export const LIMITS = {
   inlineBytesMax: 128 * KIB,
   /** A path inside a capsule or among its outputs. */
   pathCharactersMax: 255,
+  /** Parts of such a path: deeper trees are loops or attacks. */
+  pathDepthMax: 32,
+  /** UTF-8 bytes of one part: what the file systems of Linux take. */
+  pathSegmentBytesMax: 255,
   argumentsMax: 64,
   argumentCharactersMax: 4_096,
   environmentMax: 64,

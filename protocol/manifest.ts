@@ -2,20 +2,23 @@
 import { decodeJson, decodeStrict, encodeStrict, readPlain, type Decoded } from './codec.ts';
 import { Digest, domainDigest } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { flag, integer, list, oneOf, optional, record, struct, text, type Infer } from './schema.ts';
+import { flag, integer, list, MalformedValue, oneOf, optional, record, struct, text, type Infer, type Schema } from './schema.ts';
 
 /** Trust levels of a box, weakest first. `self-reported`: the box's agent says so itself, no TPM of its own (§6.3). */
 export const TRUST_LEVELS = ['self-reported'] as const;
 
 const NAME_CHARACTERS_MAX = 80;
 
-/** A path inside a capsule or among its outputs: relative, `/` between parts, no `.` or `..`, nothing hidden in it. */
-export const CapsulePath = text({
-  min: 1,
-  max: LIMITS.pathCharactersMax,
-  pattern: /^(?!\.{1,2}(\/|$))[^/\\]+(\/(?!\.{1,2}(\/|$))[^/\\]+)*$/,
-  like: 'a relative path without "." or ".." parts',
-});
+/** A path inside a capsule or among its outputs: relative, `/` between parts, no `.` or `..`; one that every sandbox takes. */
+export const CapsulePath = refined(
+  text({
+    min: 1,
+    max: LIMITS.pathCharactersMax,
+    pattern: /^(?!\.{1,2}(\/|$))[^/\\]+(\/(?!\.{1,2}(\/|$))[^/\\]+)*$/,
+    like: 'a relative path without "." or ".." parts',
+  }),
+  objectionToPath,
+);
 
 const Runtime = text({ min: 1, max: LIMITS.nameCharactersMax, pattern: /^[a-z][a-z0-9+-]*$/, like: 'a lower-case word such as "python"' });
 
@@ -27,7 +30,15 @@ const CapsuleFile = struct({
   executable: optional(flag),
 });
 
-const VariableName = text({ min: 1, max: 64, pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, like: 'a name of letters, digits and underscores' });
+const VariableName = refined(
+  text({ min: 1, max: 64, pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, like: 'a name of letters, digits and underscores' }),
+  (name) => (name.startsWith('CAPSTAN_') ? "begins with CAPSTAN_; these names are the sandbox's own, choose another" : undefined),
+);
+
+/** An argument or the value of a variable: execve(2) ends each at its first zero byte. */
+const ArgumentText = refined(text({ max: LIMITS.argumentCharactersMax, multiline: true }), (value) =>
+  value.includes('\0') ? 'holds a zero byte; a program can only be given text without one' : undefined,
+);
 
 /** What a run may use at most. Beyond it the whole process tree is killed, and the receipt says why. */
 const ResourceLimits = struct({
@@ -54,8 +65,8 @@ export const Manifest = struct({
   name: text({ min: 1, max: NAME_CHARACTERS_MAX }),
   runtime: Runtime,
   entry: CapsulePath,
-  arguments: list(text({ max: LIMITS.argumentCharactersMax, multiline: true }), { max: LIMITS.argumentsMax }),
-  environment: record(VariableName, text({ max: LIMITS.argumentCharactersMax, multiline: true }), { max: LIMITS.environmentMax }),
+  arguments: list(ArgumentText, { max: LIMITS.argumentsMax }),
+  environment: record(VariableName, ArgumentText, { max: LIMITS.environmentMax }),
   files: list(CapsuleFile, { min: 1, max: LIMITS.capsuleFilesMax }),
   limits: ResourceLimits,
   policy: Policy,
@@ -71,8 +82,8 @@ export const WRITTEN_MANIFEST_FIELDS = {
   runtime: Runtime,
   /** The file that is started. It may stand alone: then it is the whole capsule. */
   entry: CapsulePath,
-  arguments: optional(list(text({ max: LIMITS.argumentCharactersMax, multiline: true }), { max: LIMITS.argumentsMax })),
-  environment: optional(record(VariableName, text({ max: LIMITS.argumentCharactersMax, multiline: true }), { max: LIMITS.environmentMax })),
+  arguments: optional(list(ArgumentText, { max: LIMITS.argumentsMax })),
+  environment: optional(record(VariableName, ArgumentText, { max: LIMITS.environmentMax })),
   /** Paths beside the manifest, or (over MQTT, where no folder is at hand) files with their content. */
   files: optional(list(text({ min: 1, max: LIMITS.pathCharactersMax }), { max: LIMITS.capsuleFilesMax })),
   content: optional(record(CapsulePath, text({ max: LIMITS.inlineBytesMax, multiline: true }), { max: LIMITS.capsuleFilesMax })),
@@ -165,12 +176,18 @@ export function capsuleDigest(encodedManifest: Uint8Array): Uint8Array {
   return domainDigest('capsule', encodedManifest);
 }
 
+/** What is wrong with paths side by side, as the end of a sentence. */
+export function conflictAmong(paths: readonly string[]): string | undefined {
+  if (new Set(paths).size !== paths.length) return 'lists one path twice';
+  const inFile = insideAnother(paths);
+  return inFile === undefined ? undefined : `uses a part of "${inFile}" as a file and as a folder`;
+}
+
 function contradictionIn(manifest: Manifest): string | undefined {
-  const paths = new Set(manifest.files.map((file) => file.path));
-  if (paths.size !== manifest.files.length) return 'the manifest lists one path twice';
-  const inFile = insideAnother([...paths]);
-  if (inFile !== undefined) return `the manifest uses a part of "${inFile}" as a file and as a folder`;
-  if (!paths.has(manifest.entry)) return `the entry "${manifest.entry}" is not among the files`;
+  const paths = manifest.files.map((file) => file.path);
+  const conflict = conflictAmong(paths);
+  if (conflict !== undefined) return `the manifest ${conflict}`;
+  if (!paths.includes(manifest.entry)) return `the entry "${manifest.entry}" is not among the files`;
   if (manifest.policy.agreement > manifest.policy.replicas)
     return `${manifest.policy.agreement} of ${manifest.policy.replicas} replicas can't agree`;
   return undefined;
@@ -180,4 +197,26 @@ function contradictionIn(manifest: Manifest): string | undefined {
 function insideAnother(paths: readonly string[]): string | undefined {
   const folders = paths.map((path) => `${path}/`).sort();
   return folders.find((folder, index) => index > 0 && folder.startsWith(folders[index - 1] ?? folder))?.slice(0, -1);
+}
+
+/** Text of which a pattern alone can't say what is wrong. */
+function refined(schema: Schema<string>, objectionTo: (value: string) => string | undefined): Schema<string> {
+  return {
+    read(raw, at, notation) {
+      const value = schema.read(raw, at, notation);
+      const objection = objectionTo(value);
+      if (objection !== undefined) throw new MalformedValue(`${at} ${objection}`);
+      return value;
+    },
+    write: (value, notation) => schema.write(value, notation),
+  };
+}
+
+function objectionToPath(path: string): string | undefined {
+  if (/[\p{Bidi_Control}\p{Zl}\p{Zp}]/u.test(path)) return 'holds a mark that reorders or breaks the text around it; leave it out';
+  const parts = path.split('/');
+  if (parts.length > LIMITS.pathDepthMax) return `is ${parts.length} levels deep; at most ${LIMITS.pathDepthMax} are accepted`;
+  if (parts.some((part) => new TextEncoder().encode(part).length > LIMITS.pathSegmentBytesMax))
+    return `has a part of more than ${LIMITS.pathSegmentBytesMax} bytes, which no file system of Linux takes`;
+  return undefined;
 }

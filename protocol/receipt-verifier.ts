@@ -13,6 +13,7 @@ import { LIMITS } from './limits.ts';
 import { capsuleDigest, decodeManifest, type Manifest } from './manifest.ts';
 import { networkId, type Network } from './network.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from './receipt.ts';
+import { objectionToReport } from './report-judgement.ts';
 import { softwareChanges } from './software-state.ts';
 import { openSigned, peekSigned, type SignedKind, type VerificationKey } from './signed.ts';
 
@@ -89,6 +90,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   const manifest = checkManifest(receipt, steps);
   const measured = checkBoxEvidence(receipt, context, steps);
   const report = checkReport(receipt, context, steps);
+  checkAgainstManifest(report, manifest, measured, steps);
   checkNow(receipt, context);
   checkTimes(receipt, measured, report, steps);
   checkEnd(receipt, report, steps);
@@ -190,6 +192,12 @@ function checkReport(receipt: Receipt, { crypto }: VerifierContext, steps: Step[
 function checkNow(receipt: Receipt, { nowMs }: VerifierContext): void {
   if (nowMs === undefined || receipt.endedAtMs <= nowMs + LIMITS.clockSkewMaxMs) return;
   throw new Refused('times-out-of-order', `the receipt was closed (${receipt.endedAtMs}) after the time of this check (${nowMs})`);
+}
+
+function checkAgainstManifest(report: Report, manifest: Manifest, { before }: Measurements, steps: Step[]): void {
+  const objection = objectionToReport(report, manifest, before.software);
+  if (objection !== undefined) throw new Refused('report-refused', objection);
+  steps.push({ rule: 'limits', detail: 'runtime, times, usage and outputs are within what the manifest allows' });
 }
 
 /** accepted ≤ measured ≤ started ≤ ended ≤ measured again ≤ closed; device and box have a clock each, so within the skew. */

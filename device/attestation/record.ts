@@ -18,7 +18,13 @@ const RememberedPeer = struct({
   continuity: optional(Continuity),
   quarantine: optional(
     struct({
-      reason: oneOf('reset-count-went-back', 'restart-count-went-back', 'time-went-back', 'second-operational-key'),
+      reason: oneOf(
+        'reset-count-went-back',
+        'restart-count-went-back',
+        'time-went-back',
+        'second-operational-key',
+        'operational-key-outlived-reset',
+      ),
       detail: text({ max: LIMITS.noteCharactersMax }),
     }),
   ),

@@ -4,6 +4,8 @@ import { sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { domainDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
+import { objectionToReport } from '#protocol/report-judgement.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
 import { openSigned } from '#protocol/signed.ts';
 import type { PairedBox } from './box-registry.ts';
@@ -17,7 +19,11 @@ export interface Listener {
 }
 
 export type ReportVerdict =
-  { readonly status: 'accepted'; readonly report: Report } | { readonly status: 'refused'; readonly detail: string };
+  | { readonly status: 'accepted'; readonly report: Report }
+  /** Not this box's word on this run: it changes nothing. */
+  | { readonly status: 'refused'; readonly detail: string }
+  /** The box's own word, and one that no receipt can rest on; a box says no other about a run. */
+  | { readonly status: 'contradictory'; readonly detail: string };
 export type EvidenceVerdict =
   | { readonly status: 'accepted'; readonly evidence: BoxEvidence }
   /** Not an answer to what was asked: late, misdirected or not signed by the box. It changes nothing. */
@@ -25,16 +31,31 @@ export type EvidenceVerdict =
   /** The box's own answer, and one that its work can't rest on. */
   | { readonly status: 'refused'; readonly detail: string };
 
-/** @param capsule digest of the manifest that the run was given */
-export function judgeReport(encoded: Uint8Array, run: string, capsule: Uint8Array, box: PairedBox, listener: Listener): ReportVerdict {
+/** What a device gave a box to run: the manifest as it travelled, and the box's evidence before the run. */
+export interface AssignedRun {
+  readonly run: string;
+  readonly manifest: Uint8Array;
+  readonly evidence?: Uint8Array | undefined;
+}
+
+export function judgeReport(encoded: Uint8Array, assigned: AssignedRun, box: PairedBox, listener: Listener): ReportVerdict {
   const opened = openSigned(ReportMessage, encoded, { algorithm: 'ed25519', publicKey: box.signingKey }, listener.crypto);
   if (opened.status === 'refused') return opened;
   const report = opened.value;
   const elsewhere = isElsewhere(report, box, listener);
   if (elsewhere) return elsewhere;
-  if (report.run !== run) return { status: 'refused', detail: `the report is of run ${report.run}, not ${run}` };
-  if (!sameBytes(report.capsule, capsule)) return { status: 'refused', detail: 'the report is of another manifest' };
-  return { status: 'accepted', report };
+  if (report.run !== assigned.run) return { status: 'refused', detail: `the report is of run ${report.run}, not ${assigned.run}` };
+  if (!sameBytes(report.capsule, capsuleDigest(assigned.manifest)))
+    return { status: 'refused', detail: 'the report is of another manifest' };
+  const objection = objectionToAssigned(report, assigned, box, listener);
+  return objection === undefined ? { status: 'accepted', report } : { status: 'contradictory', detail: objection };
+}
+
+function objectionToAssigned(report: Report, { manifest, evidence }: AssignedRun, box: PairedBox, listener: Listener): string | undefined {
+  const decoded = decodeManifest(manifest);
+  if (decoded.status === 'malformed') return decoded.detail;
+  const before = evidence && openEvidence(evidence, box, listener);
+  return objectionToReport(report, decoded.value, before?.status === 'authentic' ? before.value.software : undefined);
 }
 
 /** @param asked.earlier the evidence before the run, when this is the one after it */

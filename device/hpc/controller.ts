@@ -9,7 +9,7 @@ import { hasEnded } from '#protocol/capsule.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
+import { decodeManifest } from '#protocol/manifest.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
 import type { BoxUp } from '#protocol/topics.ts';
@@ -198,8 +198,13 @@ export class Controller {
     this.#dropOutdatedRun(box.name, run);
     this.#forOpenRun(box.name, run, (capsule) => {
       if (capsule.job.state === 'reported') return;
-      const verdict = judgeReport(payload, run, capsuleDigest(capsule.manifest), box, this.#parts.listener);
+      const evidence = capsule.job.before?.evidence;
+      const verdict = judgeReport(payload, { run, manifest: capsule.manifest, evidence }, box, this.#parts.listener);
       if (verdict.status === 'refused') return this.#ignored(box.name, 'report', verdict.detail);
+      if (verdict.status === 'contradictory') {
+        this.#apply(capsule.capsule, { type: 'evidenceRefused', detail: verdict.detail });
+        return this.#dropOutdatedRun(box.name, run);
+      }
       const { report } = verdict;
       const blobs = [...report.outputs, report.stdout, report.stderr];
       const lacking = [...new Set(blobs.map((blob) => hex(blob.digest)))];

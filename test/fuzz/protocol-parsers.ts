@@ -233,7 +233,7 @@ function topics(): Topic[] {
 
 /** As many folders as fit into a manifest: each is compared with each file. */
 function manyPaths(): Uint8Array[] {
-  const files = Array.from({ length: 220 }, (_, index) => ({ ...manifest.files[0]!, path: `${'a/'.repeat(120)}${index}` }));
+  const files = Array.from({ length: 220 }, (_, index) => ({ ...manifest.files[0]!, path: `${'abcdefg/'.repeat(29)}${index}` }));
   return [encodeManifest({ ...manifest, entry: files[0]!.path, files })];
 }
 

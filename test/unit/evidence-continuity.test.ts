@@ -47,7 +47,17 @@ for (const [rule, now, expected] of [
     { resetCount: 8, restartCount: 0, timeMs: 5, operationalKey: key(3), ...later },
     'explained-reset',
   ],
-  ['a higher restart count is an explained reset', { restartCount: 2, timeMs: 5, operationalKey: key(3), ...later }, 'explained-reset'],
+  [
+    'a higher reset count with the operational key of the boot before is quarantined, whatever else it says',
+    { resetCount: 8, restartCount: 0, timeMs: 5, ...later },
+    'operational-key-outlived-reset',
+  ],
+  [
+    'TPM Restart clears the registers: a new key is explained',
+    { restartCount: 2, timeMs: 5, operationalKey: key(3), ...later },
+    'explained-restart',
+  ],
+  ['TPM Resume keeps the registers: the same key is explained', { restartCount: 2, timeMs: 5, ...later }, 'explained-restart'],
   ['a lower reset count with a newer beacon is quarantined', { resetCount: 6, restartCount: 9, ...later }, 'reset-count-went-back'],
   ['a lower restart count with a newer beacon is quarantined', { restartCount: 0, ...later }, 'restart-count-went-back'],
   ['late evidence of an earlier boot is no attack', { resetCount: 6, beaconIssuedAtMs: start - 1 }, 'superseded'],

@@ -5,11 +5,16 @@ import { test } from 'node:test';
 import { BoxEvidenceMessage, ReportMessage, type BoxEvidence, type Report } from '#protocol/box-messages.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { domainDigest } from '#protocol/digest.ts';
+import { capsuleDigest, encodeManifest, manifestFrom } from '#protocol/manifest.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { judgeBoxEvidence, judgeReport } from '../../../device/hpc/box-voice.ts';
 
 const NETWORK = new Uint8Array(32).fill(1);
-const CAPSULE = new Uint8Array(32).fill(2);
+const OTHER = new Uint8Array(32).fill(2);
+const manifest = encodeManifest(
+  manifestFrom({ capsule: 1, runtime: 'node', entry: 'main.js' }, [{ path: 'main.js', digest: NETWORK, bytes: 1 }], 0),
+);
+const CAPSULE = capsuleDigest(manifest);
 const RUN = `${'a'.repeat(32)}.1`;
 const ASKED_MS = 1_700_000_000_000;
 const measuring = { nonce: new Uint8Array(32).fill(3), issuedAtMs: ASKED_MS };
@@ -48,11 +53,11 @@ test("the box's own answer to the challenge of this run is accepted (§6.3)", ()
 });
 
 for (const [rule, change] of [
-  ['of another network', { network: CAPSULE }],
+  ['of another network', { network: OTHER }],
   ['for another device', { device: 'bravo' }],
   ['of another box', { box: 'box-2' }],
   ['of another run', { run: `${'a'.repeat(32)}.2` }],
-  ['to another challenge', { beacon: CAPSULE }],
+  ['to another challenge', { beacon: OTHER }],
 ] as const) {
   test(`evidence ${rule} changes nothing (§6.3)`, () => assert.equal(judged({ ...evidence, ...change }).status, 'ignored'));
 }
@@ -65,7 +70,7 @@ test('evidence signed by another key, late, or not evidence at all changes nothi
 });
 
 test('other software after the run than before it is refused, and what differs is named (§6.3)', () => {
-  const verdict = judged({ ...evidence, software: { ...software, packages: CAPSULE } }, { earlier: signed(evidence) });
+  const verdict = judged({ ...evidence, software: { ...software, packages: OTHER } }, { earlier: signed(evidence) });
   assert.ok(verdict.status === 'refused');
   assert.match(verdict.detail, /other software after the run than before it: packages/);
 });
@@ -81,10 +86,10 @@ test('a box whose clock is off is refused, because nobody could verify its recei
 
 test('a report counts for its own run, box, device, network and manifest only (§6.4)', () => {
   const judge = (change: Partial<Report>, key = box): string =>
-    judgeReport(signMessage(ReportMessage, { ...report, ...change }, key.sign), RUN, CAPSULE, paired, listener).status;
+    judgeReport(signMessage(ReportMessage, { ...report, ...change }, key.sign), { run: RUN, manifest }, paired, listener).status;
   assert.equal(judge({}), 'accepted');
   const changes: Partial<Report>[] = [
-    { network: CAPSULE },
+    { network: OTHER },
     { device: 'bravo' },
     { box: 'box-2' },
     { run: `${'b'.repeat(32)}.1` },
@@ -95,6 +100,22 @@ test('a report counts for its own run, box, device, network and manifest only (�
     changes.map(() => 'refused'),
   );
   assert.equal(judge({}, other), 'refused');
+});
+
+test("the box's own report that contradicts its manifest, or its runtimes, is told apart from one that is not its own (§9.3)", () => {
+  const judge = (change: Partial<Report>, before?: BoxEvidence) =>
+    judgeReport(
+      signMessage(ReportMessage, { ...report, ...change }, box.sign),
+      { run: RUN, manifest, evidence: before && signed(before) },
+      paired,
+      listener,
+    );
+  const early = judge({ endedAtMs: ASKED_MS - 1 });
+  assert.deepEqual(early, { status: 'contradictory', detail: 'the report has its end 1 ms before its start' });
+  const without = judge({}, evidence);
+  assert.ok(without.status === 'contradictory' && without.detail.includes('runtime "node"'));
+  const node = { name: 'node', version: 'v26', digest: NETWORK };
+  assert.equal(judge({}, { ...evidence, software: { ...software, runtimes: [node] } }).status, 'accepted');
 });
 
 function judged(value: BoxEvidence, change: { earlier?: Uint8Array; atMs?: number } = {}) {

@@ -15,12 +15,16 @@ import {
   readWrittenManifest,
   type WrittenManifest,
 } from '#protocol/manifest.ts';
+import type { Schema } from '#protocol/schema.ts';
+import { judgePath } from '../../../hpc-agent/sandbox/paths.ts';
 import { manifest, startMs, text } from './workshop.ts';
 
 const [file] = manifest.files;
 const fileAt = (path: string) => ({ ...file!, path });
+/** Whoever sends need not declare. */
+const anything: Schema<unknown> = { read: (raw) => raw, write: (value) => value };
 const refusalOf = (changes: Partial<Manifest>): string => {
-  const decoded = decodeManifest(encodeStrict(Manifest, { ...manifest, ...changes }));
+  const decoded = decodeManifest(encodeStrict(anything, { ...manifest, ...changes }));
   return decoded.status === 'malformed' ? decoded.detail : 'decoded';
 };
 
@@ -138,7 +142,7 @@ describe('a manifest that contradicts itself is refused (§7.1)', () => {
     assert.equal(refusalOf({ files: [fileAt('main.js'), fileAt('a'), fileAt('ab/c')] }), 'decoded'));
 
   test('as many deep paths as fit are compared within 50 ms', () => {
-    const files = Array.from({ length: 220 }, (_, index) => fileAt(`${'a/'.repeat(120)}${index}`));
+    const files = Array.from({ length: 220 }, (_, index) => fileAt(`${'abcdefg/'.repeat(29)}${index}`));
     const encoded = encodeManifest({ ...manifest, entry: files[0]!.path, files });
     const took = Array.from({ length: 5 }, () => {
       const startedAt = performance.now();
@@ -151,7 +155,7 @@ describe('a manifest that contradicts itself is refused (§7.1)', () => {
 
 describe('a path is relative and stays inside (§7.1)', () => {
   const isPath = (value: string): boolean => readPlain(CapsulePath, value).status === 'decoded';
-  for (const value of ['a', 'a/b', '.a', '..a', 'a..', 'a/...', 'a b', 'é/🧭', `${'a/'.repeat(127)}a`]) {
+  for (const value of ['a', 'a/b', '.a', '..a', 'a..', 'a/...', 'a b', 'é/🧭', `${'a/'.repeat(31)}a`, 'é'.repeat(127)]) {
     test(`${JSON.stringify(value)} is one`.slice(0, 80), () => assert.ok(isPath(value)));
   }
   for (const value of [
@@ -173,10 +177,73 @@ describe('a path is relative and stays inside (§7.1)', () => {
     'a\u0000b',
     'a\nb',
     'a'.repeat(256),
+    `${'a/'.repeat(32)}a`,
+    'é'.repeat(128),
+    'a\u202eb',
+    'a\u2066b',
+    'a\u061cb',
+    'a\u2028b',
     '\ud83e',
   ]) {
     test(`${JSON.stringify(value)} is none`.slice(0, 80), () => assert.ok(!isPath(value)));
   }
+});
+
+describe('what only the sandbox could refuse is refused before it costs a box an attempt (§7.1)', () => {
+  const wrong: readonly (readonly [rule: string, changes: Partial<Manifest>, detail: RegExp])[] = [
+    ["a variable of the sandbox's own", { environment: { CAPSTAN_OUT: '/' } }, /begins with CAPSTAN_; these names are the sandbox's own/],
+    ['a zero byte in an argument', { arguments: ['a\0b'] }, /arguments\[0\] holds a zero byte/],
+    ['a zero byte in a variable', { environment: { A: 'a\0b' } }, /environment\.A holds a zero byte/],
+    ['a path too deep', { files: [fileAt('main.js'), fileAt(`${'a/'.repeat(32)}a`)] }, /is 33 levels deep; at most 32/],
+    ['a part too long', { files: [fileAt('main.js'), fileAt('é'.repeat(128))] }, /has a part of more than 255 bytes/],
+    ['a mark that reorders', { files: [fileAt('main.js'), fileAt('a\u202ecod.exe')] }, /holds a mark that reorders/],
+  ];
+  for (const [rule, changes, detail] of wrong) {
+    test(`${rule}, as it travels`, () => assert.match(refusalOf(changes), detail));
+  }
+
+  test('in JSON and YAML with the same words', () => {
+    for (const [written, detail] of [
+      [{ environment: { CAPSTAN_X: '1' } }, /begins with CAPSTAN_/],
+      [{ environment: { A: '\0' } }, /holds a zero byte/],
+      [{ arguments: ['\0'] }, /holds a zero byte/],
+      [{ content: { 'a\u2067b': '' } }, /holds a mark that reorders/],
+      [{ entry: `${'a/'.repeat(32)}a` }, /levels deep/],
+    ] as const) {
+      const value = { capsule: 1, runtime: 'node', entry: 'a', ...written };
+      for (const read of [readWrittenManifest(value), readWrittenManifest(text(JSON.stringify(value)))])
+        assert.ok(read.status === 'malformed' && detail.test(read.detail), JSON.stringify(read));
+    }
+  });
+
+  test('names that only resemble them, and text of several lines, are taken', () =>
+    assert.equal(refusalOf({ environment: { CAPSTAN: '1', MY_CAPSTAN_X: 'a\nb' }, arguments: ['a\nb'] }), 'decoded'));
+
+  test('every path that is taken here is taken by the sandbox', () => {
+    const unit = fc.constantFrom(
+      'a',
+      'é',
+      '🧭',
+      '.',
+      '/',
+      '\\',
+      ' ',
+      '\u200e',
+      '\u061c',
+      '\u202a',
+      '\u2069',
+      '\u2029',
+      '\u0085',
+      '\u{10ffff}',
+    );
+    const anyPath = fc.oneof(fc.string({ unit, maxLength: 12 }), fc.string({ unit: fc.constantFrom('a/', 'b', '🧭'), maxLength: 120 }));
+    fc.assert(
+      fc.property(anyPath, (candidate) => {
+        if (readPlain(CapsulePath, candidate).status === 'decoded') assert.deepEqual(judgePath(candidate), { status: 'accepted' });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });
 
 test('the capsule digest covers every byte of the manifest (§7.1)', () => {

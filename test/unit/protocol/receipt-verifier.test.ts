@@ -56,7 +56,7 @@ describe('a receipt in which every link holds is verified, and says which (§9.2
     'operational-key',
     'time',
   ];
-  const ours = ['receipt signature', 'manifest', 'box evidence', 'report', 'times', 'end'];
+  const ours = ['receipt signature', 'manifest', 'box evidence', 'report', 'limits', 'times', 'end'];
 
   test('made here', () => {
     const verdict = judged(honest);
@@ -211,7 +211,7 @@ const spoken: readonly (readonly [what: string, forgery: Forgery, reason: Receip
   ['a report to another device', { report: { device: 'bravo' } }, 'report-refused'],
   ['a report of another box', { report: { box: 'bravo-box' } }, 'report-refused'],
   ['a start before the measurement', { report: { startedAtMs: startMs + 999 - skewMs } }, 'times-out-of-order'],
-  ['an end before the start', { report: { endedAtMs: startMs + 1_999 - skewMs } }, 'times-out-of-order'],
+  ['an end before the start, by one clock', { report: { endedAtMs: startMs + 1_999 } }, 'report-refused'],
   ['an end after the last measurement', { report: { endedAtMs: startMs + 5_001 + skewMs } }, 'times-out-of-order'],
 ];
 
@@ -271,11 +271,30 @@ describe('the end follows from the report, with its reason (§7.2)', () => {
   ];
   for (const [outcome, state, reason] of ends) {
     test(`${outcome.outcome}, ${reason ?? ''}: ${state}, and nothing else`, () => {
-      assert.equal(outcomeOf(receiptWith({ report: { outcome }, receipt: { state, ...(reason ? { reason } : {}) } })), 'verified');
-      assert.equal(outcomeOf(receiptWith({ report: { outcome } })), 'end-misstated');
-      assert.equal(outcomeOf(receiptWith({ report: { outcome }, receipt: { state } })), 'end-misstated');
-      assert.equal(outcomeOf(receiptWith({ report: { outcome }, receipt: { state, reason: 'signal' } })), 'end-misstated');
+      const report = { outcome, outputs: [] };
+      assert.equal(outcomeOf(receiptWith({ report, receipt: { state, ...(reason ? { reason } : {}) } })), 'verified');
+      assert.equal(outcomeOf(receiptWith({ report })), 'end-misstated');
+      assert.equal(outcomeOf(receiptWith({ report, receipt: { state } })), 'end-misstated');
+      assert.equal(outcomeOf(receiptWith({ report, receipt: { state, reason: 'signal' } })), 'end-misstated');
     });
+  }
+});
+
+test('a report that contradicts its manifest, or the runtimes of its box, is refused (§9.3)', () => {
+  const late = encodeManifest({ ...manifest, policy: { ...manifest.policy, deadlineMs: startMs - skewMs } });
+  const replicated = encodeManifest({ ...manifest, policy: { ...manifest.policy, replicas: 31, agreement: 31 } });
+  const listing = (runtimes: SoftwareState['runtimes']): Forgery => ({
+    before: { software: { ...software, runtimes } },
+    after: { software: { ...software, runtimes } },
+  });
+  for (const forgery of [
+    { manifest: late },
+    { manifest: replicated },
+    { report: { usage: { wallMs: 2_000, cpuMs: 10 ** 12, memoryBytesMax: 1 } } },
+    listing([]),
+    listing([...software.runtimes, ...software.runtimes]),
+  ] satisfies Forgery[]) {
+    assert.equal(outcomeOf(receiptWith(forgery)), 'report-refused');
   }
 });
 
