@@ -203,7 +203,7 @@ function cancelAsked(job: Job): Job {
 }
 
 function timePassed(job: Job, now: { atMs: number; nonce: Uint8Array }): Job {
-  const notStarted = job.state === 'submitted' || job.state === 'ordered' || job.state === 'assigned';
+  const notStarted = job.state === 'submitted' || job.state === 'ordered' || job.state === 'assigned' || job.state === 'measured';
   if (notStarted && job.deadlineMs !== undefined && now.atMs > job.deadlineMs) return ended(job, { state: 'expired', reason: 'deadline' });
   if (job.state === 'submitted' && now.atMs - job.acceptedAtMs > DEVICE_LIMITS.inputWaitMaxMs) {
     return ended(job, { state: 'failed', reason: 'blob-missing', detail: 'the client did not deliver the files of its capsule' });

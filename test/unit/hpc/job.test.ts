@@ -90,7 +90,8 @@ test('a capsule that has not started by its deadline expires; one that runs goes
   const late: JobEvent = { type: 'timePassed', atMs: START_MS + 10_001, nonce: nonce(9) };
   const waiting = job({ lacking: [], deadlineMs: START_MS + 10_000 });
   assert.deepEqual(stepJob(waiting, late).end, { state: 'expired', reason: 'deadline' });
-  assert.equal(run(waiting, drawn(1), evidence(1), late).state, 'measured');
+  assert.equal(run(waiting, drawn(1), evidence(1), late).state, 'expired');
+  assert.equal(run(waiting, drawn(1), evidence(1), { type: 'runStarted' }, late).state, 'running');
 });
 
 test('files that a client never delivers fail the capsule after an hour (§8)', () => {
