@@ -22,7 +22,7 @@ export function isPublishable(topic: string, payload: Uint8Array, options: Publi
   return HEAD_BYTES + words + correlationBytes + payload.length <= LIMITS.packetBytesMax;
 }
 
-/** Mosquitto closes on the characters of which MQTT says that a receiver may (§1.5.4). */
+/** Mosquitto closes on the characters of which MQTT says that a receiver may (MQTT 5 §1.5.4). */
 function isPlainText(words: string): boolean {
   return words.isWellFormed() && !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(words);
 }

@@ -56,7 +56,15 @@ async function honestReceipt(): Promise<Uint8Array> {
   const parties = { network, device: 'alpha', client: 'demo' };
   const capsule = capsuleIdOf({ ...parties, request, capsule: capsuleDigest(manifest) });
   const run = { network, device: 'alpha', box: 'alpha-box', run: `${capsule}.1` };
-  const software = { agent: network, kernel: 'test', commandLine: network, packages: network, bootId: 'boot', runtimes: [], isolation: [] };
+  const software = {
+    agent: network,
+    kernel: 'test',
+    commandLine: network,
+    packages: network,
+    bootId: 'boot',
+    runtimes: [{ name: 'node', version: 'test', digest: network }],
+    isolation: [],
+  };
   const measured = (seed: number): Measurement => {
     const nonce = new Uint8Array(32).fill(seed);
     const evidence = { ...run, beacon: domainDigest('beacon-value', network, nonce), software, madeAtMs: atMs };
