@@ -87,14 +87,23 @@ export const MQTT_LIMITS = {
    * because Mosquitto loses count of a listener's connections as they come and go (its issue 1460).
    */
   brokerDescriptorsSpare: 24,
-  /** QoS 1 messages on their way to one subscriber: 8 chunks of a blob and as much again for everything else. */
+  /**
+   * What the broker holds for one session, in flight and queued, present or absent: 5 MiB. The firmware needs the most: 8
+   * fetches with 512 KiB asked for each (4 MiB), and news. More helps nobody but those who leave sessions behind.
+   */
   brokerInflightMax: 16,
-  /** What the broker keeps for one slow or absent reader before it drops: an application's answer is asked for again. */
-  brokerQueuedMessagesMax: 1_024,
-  brokerQueuedBytesMax: 8 * MIB,
+  brokerInflightBytesMax: 1 * MIB,
+  brokerQueuedMessagesMax: 512,
+  brokerQueuedBytesMax: 4 * MIB,
   /** The broker needs 12 MiB with a handful of connections; beyond this it drops messages rather than starve the firmware. */
   brokerMemoryBytesMax: 256 * MIB,
   pairingBrokerMemoryBytesMax: 32 * MIB,
+  /** A broker above this part of its memory is started anew: what is left fills within seconds, and then nobody gets in. */
+  brokerMemoryFullPart: 0.75,
+  /** How often that is looked at: one client has filled 10 MiB a second, and a quarter of the memory is 64 MiB. */
+  brokerWatchMs: 1 * SECOND,
+  /** A broker that has listened this long without an answer never will answer; twice the longest wait of a reconnection. */
+  brokerSilentMs: 10 * SECOND,
   /** A silent connection is noticed after one and a half of these. */
   brokerKeepAliveSecondsMax: 60,
   /** A broker that does not listen after this long never will: it takes about 20 ms, on a loaded board a second. */

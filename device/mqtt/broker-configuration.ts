@@ -102,6 +102,7 @@ function settings(plan: Place, how: { memoryBytesMax: number; retain: boolean })
     'set_tcp_nodelay true',
     `max_packet_size ${LIMITS.packetBytesMax}`,
     `max_inflight_messages ${MQTT_LIMITS.brokerInflightMax}`,
+    `max_inflight_bytes ${MQTT_LIMITS.brokerInflightBytesMax}`,
     `max_queued_messages ${MQTT_LIMITS.brokerQueuedMessagesMax}`,
     `max_queued_bytes ${MQTT_LIMITS.brokerQueuedBytesMax}`,
     `max_keepalive ${MQTT_LIMITS.brokerKeepAliveSecondsMax}`,

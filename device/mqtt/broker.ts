@@ -3,7 +3,7 @@
  * `mosquitto` program, which `setpriv` and `prlimit` bind to the firmware's life and to its limits.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,6 +31,12 @@ export interface BrokerOptions {
 export interface Broker {
   /** Writes the files and starts anew. Every connection has to show its certificate again. */
   restart(files: BrokerFiles): Promise<void>;
+  /** Kills what runs but no longer serves, whence it is started again as after any death; `why` is told with it. */
+  abandon(why: string): void;
+  /** How long the process has been listening; 0 while there is none. */
+  runningMs(): number;
+  /** Memory that the process holds; 0 while there is none. */
+  residentBytes(): number;
   stop(): Promise<void>;
 }
 
@@ -43,16 +49,15 @@ export class BrokerFailed extends Error {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const inTurn = oneAtATime();
-  let current: Launched | undefined;
+  let current: Listening | undefined;
   let failures = 0;
 
   const bringUp = async (files?: BrokerFiles): Promise<void> => {
     const launched = await start(options, files);
-    const startedAt = performance.now();
     current = launched;
     void launched.ended.then((detail) => {
       if (launched !== current) return;
-      if (performance.now() - startedAt > MQTT_LIMITS.brokerSettledMs) failures = 0;
+      if (performance.now() - launched.listeningSince > MQTT_LIMITS.brokerSettledMs) failures = 0;
       void revive(launched, detail);
     });
   };
@@ -61,7 +66,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     current = undefined;
     if (launched) await end(launched);
   };
-  const revive = async (dead: Launched, detail: string): Promise<void> => {
+  const revive = async (dead: Listening, detail: string): Promise<void> => {
     const restartMs = restartWaitMs(failures);
     failures += 1;
     options.onEvent({ event: 'brokerDied', detail, restartMs });
@@ -79,6 +84,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         await takeDown();
         await bringUp(files);
       }),
+    abandon(why) {
+      // It had come up well, so the next start need not wait long.
+      failures = 0;
+      if (current) abandon(current, why);
+    },
+    runningMs: () => (current && isRunning(current) ? performance.now() - current.listeningSince : 0),
+    residentBytes: () => (current && isRunning(current) ? residentBytes(current) : 0),
     stop: () => inTurn(takeDown),
   };
 }
@@ -103,18 +115,25 @@ function oneAtATime(): (work: () => Promise<void>) => Promise<void> {
 
 interface Launched {
   readonly child: ChildProcess;
+  /** Its last words, to which ours may be added. */
+  readonly lastWords: string[];
   /** Why it ended, in Mosquitto's last words. */
   readonly ended: Promise<string>;
 }
 
-async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Launched> {
+/** One whose listeners are open; the time is that of `performance.now()`. */
+interface Listening extends Launched {
+  readonly listeningSince: number;
+}
+
+async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Listening> {
   const startedAt = performance.now();
   for (const [name, content] of files ?? []) writeWholeFile(join(options.folder, name), content, 0o600);
   rmSync(options.socket, { force: true });
   const launched = launch(options);
   await untilListening(launched, options.socket);
   options.onEvent({ event: 'brokerStarted', processId: launched.child.pid ?? 0, startMs: performance.now() - startedAt });
-  return launched;
+  return { ...launched, listeningSince: performance.now() };
 }
 
 /** `setpriv` has the kernel kill the broker when the firmware dies, however that happens. */
@@ -143,7 +162,7 @@ function launch(options: BrokerOptions): Launched {
       resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`),
     );
   });
-  return { child, ended };
+  return { child, lastWords, ended };
 }
 
 async function untilListening(launched: Launched, socket: string): Promise<void> {
@@ -166,6 +185,26 @@ function accepts(socket: string): Promise<boolean> {
     attempt.once('connect', () => resolve(true)).once('error', () => resolve(false));
     attempt.once('connect', () => attempt.destroy());
   });
+}
+
+function abandon(launched: Launched, why: string): void {
+  if (!isRunning(launched)) return;
+  launched.lastWords.push(`killed by the firmware, because ${why}`);
+  launched.child.kill('SIGKILL');
+}
+
+function isRunning({ child }: Launched): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+/** proc(5), `status`: `VmRSS` in KiB. */
+function residentBytes({ child }: Launched): number {
+  try {
+    const status = readFileSync(`/proc/${String(child.pid)}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
 }
 
 async function end(launched: Launched): Promise<void> {

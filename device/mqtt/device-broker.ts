@@ -7,6 +7,7 @@ import type { NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import type { Authority } from './authority.ts';
 import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
+import { watchBroker } from './broker-watch.ts';
 import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
 import { pemOf, type RevokedSerial } from './certificate.ts';
 
@@ -54,7 +55,8 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
     connectionsMax,
     onEvent: options.onEvent,
   });
-  return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop: () => broker.stop() };
+  const stop = watched(broker, place.socket, MQTT_LIMITS.brokerMemoryBytesMax);
+  return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop };
 }
 
 /** Starts the broker at which strangers with an invitation knock; it runs only while there is one. */
@@ -67,7 +69,16 @@ export async function startPairingBroker(options: DeviceBrokerOptions): Promise<
     connectionsMax: MQTT_LIMITS.pairingConnectionsMax,
     onEvent: options.onEvent,
   });
-  return { ...broker, socket: place.socket };
+  return { ...broker, socket: place.socket, stop: watched(broker, place.socket, MQTT_LIMITS.pairingBrokerMemoryBytesMax) };
+}
+
+/** Has the broker watched, and gives back what ends both. */
+function watched(broker: Broker, socket: string, memoryBytesMax: number): () => Promise<void> {
+  const watch = watchBroker(broker, socket, memoryBytesMax);
+  return async () => {
+    await watch.stop();
+    await broker.stop();
+  };
 }
 
 function placeOf(options: DeviceBrokerOptions) {
