@@ -125,7 +125,7 @@ test('an honest receipt holds: a tick for each step, what ran, and a loud word a
     assert.match(stdout, new RegExp(`^✓ ${rule} `, 'm'));
   assert.match(stdout, /^✓ output +outputs\/answer\.txt, 3 bytes, as in the receipt$/m);
   assert.match(stdout, /!! {2}SOFTWARE TPM {2}!!/);
-  assert.match(stdout, /ran +node main\.js/);
+  assert.match(stdout, /ran +node test main\.js/);
   assert.match(stdout, /the receipt holds, and the outputs are what it says\n$/);
 });
 
