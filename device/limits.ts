@@ -22,6 +22,9 @@ export const DEVICE_LIMITS = {
   newsExpirySeconds: 24 * 3_600,
   /** Topic, properties and heads around the payload of an answer: a topic and a response topic of 256 bytes, and some. */
   answerOverheadBytes: 2 * KIB,
+  /** Queries of one client at once, and a second: a person's, or a program's that watches 64 capsules. */
+  queryBurst: 100,
+  queriesPerSecond: 20,
   /** Capsules of one client that are kept: beyond them the oldest that have ended go before their time. */
   capsulesKeptPerClientMax: 500,
   /** A text output up to this size stands in a JSON result itself. */

@@ -26,6 +26,7 @@ import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
+import { takeRequest, type RequestRates } from './request-rate.ts';
 import { resultOf } from './result.ts';
 import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';
 
@@ -55,6 +56,7 @@ export interface GatewayParts {
 
 export class Gateway implements News {
   readonly #parts: GatewayParts;
+  #queryRates: RequestRates = new Map();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -70,7 +72,7 @@ export class Gateway implements News {
       case 'cancel':
         return this.#cancelSaid(message, controller);
       case 'query':
-        return this.#querySaid(message);
+        return this.#mayQuery(message.client) ? this.#querySaid(message) : undefined;
     }
   }
 
@@ -171,6 +173,14 @@ export class Gateway implements News {
     controller.cancel(capsule.capsule);
     const { state } = this.#own(message.client, capsule.capsule)?.job ?? capsule.job;
     this.#answer(message, { answer: 'cancelling', capsule: capsule.capsule, state });
+  }
+
+  /** Who asks too often is not answered: clients repeat what they need. */
+  #mayQuery(client: string): boolean {
+    const { allowed, rates } = takeRequest(this.#queryRates, client, this.#parts.now());
+    this.#queryRates = rates;
+    if (!allowed) this.#parts.log('queryPassedOver', { client });
+    return allowed;
   }
 
   #querySaid(message: ClientMessage): void {
