@@ -124,6 +124,51 @@ export const LIMITS = {
   /** How often a capsule is given to a box before the device reports that no box could finish it. */
   attemptsMax: 3,
 
+  /** Seats that all vote on a checkpoint; beyond, a committee does (§13.1): 128 certificates' votes are 18 KiB. */
+  votersMax: 128,
+  /** Drawn voters of a larger network: of 400, one third is reached by a quarter of bad members once in 10^4 draws. */
+  committeeSize: 400,
+  /** Heights between two checkpoints: bounds a proof of finality, at 900 bytes a header. */
+  checkpointStepMax: 64,
+  /** Members, applicants and members that left: bounds the state at 8 KiB each. */
+  chainMembersMax: 1_024,
+  /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
+  memberKeysMax: 4,
+  /** A block fits one packet with its envelope. */
+  blockBytesMax: 224 * KIB,
+  /** About 600 bytes: draw 256, start certificate 250, digests. */
+  headerBytesMax: 1 * KIB,
+  /** One TPMS_ATTEST of TPM2_GetTime: 100 to 180 bytes. */
+  timeAttestationBytesMax: 512,
+  /** A member card, by far the largest transaction, is under 16 KiB; certificates of 400 votes are 64 KiB. */
+  transactionBytesMax: 80 * KIB,
+  /** Transactions of one block: 500 bytes each fill it. */
+  transactionsPerBlockMax: 512,
+  /** A voucher: quote, signature, two registers, event log. */
+  voucherBytesMax: 8 * KIB,
+  /** A signed ballot: about 260 bytes. */
+  ballotBytesMax: 1 * KIB,
+  /** A proposal with a quorum of prevotes of 400. */
+  proposalBytesMax: 128 * KIB,
+  /** Rounds of one checkpoint: they take longer and longer, so that this many are weeks. */
+  roundsMax: 10_000,
+  /** Blocks in one answer of a peer, and ancestors that one request may ask for. */
+  ancestorsMax: 64,
+  /** Boxes that one member offers on the chain. */
+  chainBoxesPerMemberMax: 64,
+  /** Capsules on the chain that have not ended; ended ones are kept for `chainCapsuleKeepHeights`. */
+  chainCapsulesMax: 10_000,
+  /** Heights for which an ended capsule is remembered, so that its transactions are known when they come again. */
+  chainCapsuleKeepHeights: 256,
+  /** A submission is taken for this long after the gateway accepted it; shorter than what is remembered would be safe at any pace. */
+  submissionAgeMaxMs: 60 * MINUTE,
+  /** Certificates in one of which a member's vote must stand for its boxes to be drawn (§15). */
+  voteSilenceMax: 16,
+  /** A proof of finality as it goes to a client. */
+  finalityProofBytesMax: 192 * KIB,
+  /** The state at a checkpoint, as it goes to a member that starts from there. */
+  stateBytesMax: 32 * MIB,
+
   /** Text from a party, for people: reasons, notes of progress. */
   noteCharactersMax: 500,
   /** Log text in one message. */

@@ -11,6 +11,16 @@ const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
 /** A certificate authority whose endorsement-key certificates count, and whether it certifies software TPMs. */
 const EndorsementAuthority = struct({ certificate: Certificate, softwareTpm: flag });
 
+/** How the members agree on order (§11-13); the same for the life of a network. */
+export const ConsensusParameters = struct({
+  /** The mean time between blocks, beside the minimum wait: 20 s on real chips, which need up to half a second for a signature. */
+  targetIntervalMs: integer({ min: 100, max: 3_600_000 }),
+  minimumWaitMs: integer({ min: 0, max: 3_600_000 }),
+  /** Heights with one seed; at least 1,000 on a real network (§12.1). */
+  epochHeights: integer({ min: 4, max: 1_000_000 }),
+});
+export type ConsensusParameters = Infer<typeof ConsensusParameters>;
+
 /** What the network's id commits to, and never changes (§4.1). */
 export const Genesis = struct({
   version: oneOf(1),
@@ -20,6 +30,7 @@ export const Genesis = struct({
   endorsementAuthorities: list(EndorsementAuthority, { min: 1, max: LIMITS.endorsementAuthoritiesMax }),
   /** Credentials by other members that an attestation key needs. */
   credentialsMin: integer({ min: 1, max: LIMITS.credentialsMax }),
+  consensus: ConsensusParameters,
 });
 
 /** A founding member: the signer of credentials and beacons, found by its endorsement key (§4.2). */

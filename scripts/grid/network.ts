@@ -11,6 +11,9 @@ import type { Tpm } from '../../device/tpm/tpm.ts';
 /** How many other members must vouch for an attestation key. */
 const CREDENTIALS_MIN = 2;
 
+/** A block a second: software TPMs answer in a millisecond. A network of real chips takes 20 s. */
+const GRID_CONSENSUS = { targetIntervalMs: 1_000, minimumWaitMs: 100, epochHeights: 1_000 };
+
 /** A salt for a new genesis. */
 export function newSalt(): Uint8Array {
   return new Uint8Array(randomBytes(16));
@@ -48,6 +51,7 @@ export async function foundNetwork(
     members: members.map((member) => nodeIdOf(member.endorsementKey)),
     endorsementAuthorities,
     credentialsMin: CREDENTIALS_MIN,
+    consensus: GRID_CONSENSUS,
   };
   return { genesis, members, references };
 }

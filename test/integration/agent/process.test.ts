@@ -47,6 +47,7 @@ function networkOf(device: string): Network {
     members: [nodeIdOf(bytes)],
     endorsementAuthorities,
     credentialsMin: 1,
+    consensus: { targetIntervalMs: 1_000, minimumWaitMs: 100, epochHeights: 1_000 },
   } as const;
   return { genesis: { ...genesis, members: [...genesis.members] }, members: [member], references: [] };
 }

@@ -66,6 +66,7 @@ export function networkOf(members: readonly Member[], authorities: readonly Uint
       members: members.map(({ endorsementKey }) => nodeIdOf(endorsementKey)),
       endorsementAuthorities: authorities.map((certificate) => ({ certificate, softwareTpm: true })),
       credentialsMin: 2,
+      consensus: { targetIntervalMs: 1_000, minimumWaitMs: 100, epochHeights: 1_000 },
     },
     members: [...members],
     references: [

@@ -75,6 +75,7 @@ function networkOf(authority: Uint8Array, port: number): Network {
     members: [nodeIdOf(endorsementKey)],
     endorsementAuthorities: [{ certificate: Uint8Array.of(1), softwareTpm: true }],
     credentialsMin: 1,
+    consensus: { targetIntervalMs: 1_000, minimumWaitMs: 100, epochHeights: 1_000 },
   } as const;
   return {
     genesis: { ...genesis, members: [...genesis.members], endorsementAuthorities: [...genesis.endorsementAuthorities] },

@@ -1,0 +1,76 @@
+/** The replicated state, as every member must come to it. Specification §11.4. Its rules are in `device/consensus/`. */
+import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
+import { Digest } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
+import { TRUST_LEVELS } from '../manifest.ts';
+import { Member } from '../network.ts';
+import { fixedBytes, integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
+import { Name } from '../topics.ts';
+import { Height } from './finality-certificate.ts';
+import { OfferedBox, Runtime } from './transaction.ts';
+
+const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const Count = integer({ min: 0, max: 0xffff_ffff });
+/** Node ids in their order. */
+const Seats = list(Digest, { max: LIMITS.chainMembersMax });
+
+export const CoreState = struct({
+  /** §12.1. `gathered` of the epoch before this one and `gathering` of this one. */
+  epoch: struct({ number: Height, seed: Digest, gathered: Digest, gathering: Digest }),
+  /** The last checkpoint that a `finality` transaction of this branch certified. */
+  checkpoint: struct({ number: Height, height: Height, block: Digest }),
+  /** In force: those of the checkpoint's state (§11.5). */
+  seats: Seats,
+  /** What the seats will be at a checkpoint from these heights on; rising, the last entry is how they stand now. */
+  seatsToCome: list(struct({ fromHeight: Height, seats: Seats }), { min: 1, max: 1_024 }),
+});
+
+/** A member, an applicant, or one that is gone and may not come back with the same chip. */
+export const MemberRecord = struct({
+  node: Digest,
+  member: Member,
+  standing: oneOf('applicant', 'member', 'left', 'expelled'),
+  /** Epoch from which its draws count: two after the one in which it got its seat; 0 for founders. */
+  drawsFromEpoch: Height,
+  vouchedBy: list(Digest, { max: LIMITS.chainMembersMax }),
+  /** Newest last. */
+  keys: list(struct({ key: fixedBytes(32), resetCount: Count, restartCount: Count }), { max: LIMITS.memberKeysMax }),
+  /** The end certificate of its last block on this branch. */
+  lastEnd: optional(struct({ resetCount: Count, restartCount: Count, timeMs: Height })),
+  /** Number of the last certificate that has its vote. */
+  votedIn: Height,
+  boxesSerial: Height,
+});
+
+export const BoxRecord = struct({ node: Digest, box: OfferedBox });
+
+export const CapsuleRecord = struct({
+  capsule: CapsuleId,
+  gateway: Digest,
+  digest: Digest,
+  manifest: Digest,
+  manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
+  runtime: Runtime,
+  trust: oneOf(...TRUST_LEVELS),
+  acceptedAtMs: UnixMs,
+  deadlineMs: optional(UnixMs),
+  orderedHeight: Height,
+  /** Attempts so far, the last one last; the box of each. */
+  attempts: list(struct({ node: Digest, box: Name, height: Height }), { max: LIMITS.attemptsMax }),
+  /** Whether a box is to be drawn: set by the submission and by a retry. */
+  awaitsDraw: oneOf('yes', 'no'),
+  end: optional(struct({ state: CapsuleState, reason: optional(EndReason), receipt: optional(Digest), height: Height })),
+});
+
+export type CoreState = Infer<typeof CoreState>;
+export type MemberRecord = Infer<typeof MemberRecord>;
+export type BoxRecord = Infer<typeof BoxRecord>;
+export type CapsuleRecord = Infer<typeof CapsuleRecord>;
+
+/** Immutable; keys are hexadecimal node ids, `node/box` and capsule ids. */
+export interface ChainState {
+  readonly core: CoreState;
+  readonly members: ReadonlyMap<string, MemberRecord>;
+  readonly boxes: ReadonlyMap<string, BoxRecord>;
+  readonly capsules: ReadonlyMap<string, CapsuleRecord>;
+}

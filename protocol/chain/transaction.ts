@@ -1,0 +1,88 @@
+/** Transactions: everything that changes the replicated state, declared once. Specification §11.3. */
+import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
+import { decodeStrict, encodeStrict, type Decoded } from '../codec.ts';
+import { Digest, domainDigest } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
+import { TRUST_LEVELS } from '../manifest.ts';
+import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
+import { Name } from '../topics.ts';
+import { FinalityCertificate } from './finality-certificate.ts';
+import { Voucher } from './voucher.ts';
+
+const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const Attempt = integer({ min: 1, max: LIMITS.attemptsMax });
+export const Runtime = text({
+  min: 1,
+  max: LIMITS.nameCharactersMax,
+  pattern: /^[a-z][a-z0-9+-]*$/,
+  like: 'a lower-case word such as "python"',
+});
+
+/** A box as its device offers it to the network; `key` is the Ed25519 key that it signs with. */
+export const OfferedBox = struct({
+  name: Name,
+  key: fixedBytes(32),
+  trust: oneOf(...TRUST_LEVELS),
+  runtimes: list(Runtime, { max: LIMITS.runtimesMax }),
+});
+export type OfferedBox = Infer<typeof OfferedBox>;
+
+/** What a member, or an applicant, says with its operational key. */
+export const Action = variant('action', {
+  /** For an applicant whose attestation key this member has activated and whose evidence it has judged. */
+  vouch: struct({ applicant: Digest }),
+  leave: struct({}),
+  /** All boxes that the member offers now, in the order of their names; `serial` grows with each such action of a member. */
+  boxes: struct({
+    serial: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    boxes: list(OfferedBox, { max: LIMITS.chainBoxesPerMemberMax }),
+  }),
+  /** By the gateway, when all files are there. `manifest` is the blob digest of the encoded manifest. */
+  submission: struct({
+    capsule: CapsuleId,
+    digest: Digest,
+    manifest: Digest,
+    manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
+    runtime: Runtime,
+    trust: oneOf(...TRUST_LEVELS),
+    acceptedAtMs: UnixMs,
+    deadlineMs: optional(UnixMs),
+  }),
+  /** By the gateway: the attempt that did not get anywhere. */
+  retry: struct({ capsule: CapsuleId, attempt: Attempt }),
+  /** By the executor: D(`receipt`, signed receipt) and what it says. */
+  receipt: struct({ capsule: CapsuleId, attempt: Attempt, receipt: Digest, state: CapsuleState, reason: optional(EndReason) }),
+  /** By the gateway. */
+  cancellation: struct({ capsule: CapsuleId }),
+});
+export type Action = Infer<typeof Action>;
+export type ActionOf<W extends Action['action']> = Extract<Action, { action: W }>;
+
+export const Transaction = variant('kind', {
+  voucher: struct({ voucher: Voucher }),
+  finality: struct({ certificate: FinalityCertificate }),
+  /** Two headers with their end certificates, or two signed ballots; encoded `Block`s without transactions, or ballot envelopes. */
+  equivocation: struct({
+    of: oneOf('block', 'ballot'),
+    first: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
+    second: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
+  }),
+  /** Encoded `MemberCard`, made with the genesis salt of this network. */
+  application: struct({ card: bytes({ min: 1, max: LIMITS.signedBytesMax }) }),
+  /** `signature`: Ed25519 by the operational key `key` of `by` over the domain `action`, network id and body. */
+  signed: struct({ by: Digest, key: fixedBytes(32), body: bytes({ min: 1, max: LIMITS.signedBytesMax }), signature: fixedBytes(64) }),
+});
+export type Transaction = Infer<typeof Transaction>;
+export type TransactionOf<W extends Transaction['kind']> = Extract<Transaction, { kind: W }>;
+
+export function encodeTransaction(transaction: Transaction): Uint8Array {
+  return encodeStrict(Transaction, transaction);
+}
+
+export function decodeTransaction(encoded: Uint8Array): Decoded<Transaction> {
+  return decodeStrict(Transaction, encoded, LIMITS.transactionBytesMax);
+}
+
+export function transactionId(encoded: Uint8Array): Uint8Array {
+  return domainDigest('transaction', encoded);
+}
