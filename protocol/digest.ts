@@ -77,6 +77,13 @@ export function domainDigest(domain: Domain, ...parts: readonly Uint8Array[]): U
   return hash.digest();
 }
 
+/** A count or height as a part of a digest: 8 bytes, big-endian. */
+export function uint64(value: number): Uint8Array {
+  const encoded = new Uint8Array(8);
+  new DataView(encoded.buffer).setBigUint64(0, BigInt(value));
+  return encoded;
+}
+
 /** Lower-case hexadecimal, for people and file names. */
 export function hex(value: Uint8Array): string {
   return value.toHex();

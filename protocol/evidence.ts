@@ -9,13 +9,14 @@ import { judgeCredentials, type CredentialRefusal } from './credential.ts';
 import type { Crypto } from './crypto.ts';
 import { blobDigest, Digest, domainDigest, hex } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { judgeMeasuredBoot, MEASURED_PCRS, MeasuredEvent, Registers, type MeasuredBootRefusal } from './measured-boot.ts';
+import { judgeMeasuredBoot, MeasuredEvent, Registers, type MeasuredBootRefusal } from './measured-boot.ts';
+import { judgeMeasuredQuote } from './measured-quote.ts';
 import { judgeMemberKeys, type MemberKeys, type MemberKeysRefusal } from './member-keys.ts';
 import { memberOf, networkId, type Member, type Network, type Reference } from './network.ts';
 import { bytes, fixedBytes, list, struct, type Infer } from './schema.ts';
 import { judgeCertifiedTime, type CertifiedTime, type CertifiedTimeVerdict } from './tpm/certified-time.ts';
 import type { ClockInfo } from './tpm/clock-info.ts';
-import { judgeQuote, type Quote, type QuoteVerdict } from './tpm/quote.ts';
+import type { QuoteVerdict } from './tpm/quote.ts';
 
 const TpmStructure = bytes({ min: 1, max: LIMITS.tpmStructureBytesMax });
 
@@ -157,7 +158,7 @@ function judgeAttested(
   { crypto, network }: EvidenceContext,
 ): Attested | Untrusted {
   const subject = { network: networkId(network), beaconValue: beacon, node: evidence.node, operationalKey: evidence.operationalKey };
-  const quote = judgeQuote(crypto, keys.attestationKey, pcrPolicy, quoteOf(evidence), evidenceQualifier('evidence', subject));
+  const quote = judgeMeasuredQuote(crypto, keys.attestationKey, evidence, evidenceQualifier('evidence', subject));
   if (quote.status === 'refused') return untrusted(`quote-${quote.reason}`, quote.detail);
   const boot = judgeMeasuredBoot(
     { registers: evidence.pcrs, eventLog: evidence.eventLog, operationalKey: evidence.operationalKey },
@@ -170,16 +171,6 @@ function judgeAttested(
   if (!isOneBoot(quote, time.time))
     return untrusted('boots-differ', 'the quote and the certified time are of different boots or TPM firmware');
   return { status: 'attested', time: time.time, steps: attestedSteps(boot.measured, evidence.operationalKey, time.time) };
-}
-
-const pcrPolicy = { bank: 'sha256', indices: [MEASURED_PCRS.operationalKey, MEASURED_PCRS.software] } as const;
-
-function quoteOf(evidence: DeviceEvidence): Quote {
-  const pcrs = new Map([
-    [MEASURED_PCRS.operationalKey, evidence.pcrs.pcr8],
-    [MEASURED_PCRS.software, evidence.pcrs.pcr14],
-  ]);
-  return { attestation: evidence.quote, signature: evidence.quoteSignature, pcrs };
 }
 
 function isOneBoot(quote: { clockInfo: ClockInfo; firmwareVersion: bigint }, time: CertifiedTime): boolean {

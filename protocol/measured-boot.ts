@@ -53,47 +53,34 @@ export function expectedRegisters(eventLog: readonly MeasuredEvent[], operationa
   };
 }
 
-export type MeasuredBootRefusal =
+export type MeasuredReplayRefusal =
   | 'registers-zero'
   | 'event-log-differs'
   | 'operational-key-differs'
   | 'operational-key-not-capped'
   | 'measurement-missing'
-  | 'measurement-repeated'
-  | 'measurement-unknown';
+  | 'measurement-repeated';
+export type MeasuredBootRefusal = MeasuredReplayRefusal | 'measurement-unknown';
 
-export type MeasuredBootVerdict =
-  | { readonly status: 'accepted'; readonly measured: readonly Reference[] }
-  | { readonly status: 'refused'; readonly reason: MeasuredBootRefusal; readonly detail: string };
+type Refused<Reason extends string> = { readonly status: 'refused'; readonly reason: Reason; readonly detail: string };
+
+export type MeasuredReplayVerdict = { readonly status: 'accepted' } | Refused<MeasuredReplayRefusal>;
+export type MeasuredBootVerdict = { readonly status: 'accepted'; readonly measured: readonly Reference[] } | Refused<MeasuredBootRefusal>;
+
+export interface ShownBoot {
+  readonly registers: Registers;
+  readonly eventLog: readonly MeasuredEvent[];
+  readonly operationalKey: Uint8Array;
+}
 
 /** Whether the registers hold exactly one known-good measurement of each kind, and this operational key, capped. */
-export function judgeMeasuredBoot(
-  shown: { readonly registers: Registers; readonly eventLog: readonly MeasuredEvent[]; readonly operationalKey: Uint8Array },
-  references: readonly Reference[],
-): MeasuredBootVerdict {
-  const { pcr8, pcr14 } = shown.registers;
-  if (sameBytes(pcr8, zeroRegister) || sameBytes(pcr14, zeroRegister))
-    return refused('registers-zero', 'PCR 8 or 14 is zero: nothing was measured since the TPM was reset');
-  const expected = expectedRegisters(shown.eventLog, shown.operationalKey);
-  if (!sameBytes(expected.pcr14, pcr14))
-    return refused('event-log-differs', `the event log replays to ${hex(expected.pcr14)}; PCR 14 is ${hex(pcr14)}`);
-  return judgeOperationalKey(pcr8, expected.pcr8, shown.operationalKey) ?? judgeEvents(shown.eventLog, references);
-}
-
-function judgeOperationalKey(pcr8: Uint8Array, expected: Uint8Array, operationalKey: Uint8Array): MeasuredBootVerdict | undefined {
-  if (sameBytes(pcr8, expected)) return undefined;
-  if (sameBytes(pcr8, replayRegister([operationalKeyExtension(operationalKey)]))) {
-    return refused('operational-key-not-capped', 'PCR 8 holds the operational key but no cap, so that another key could follow');
-  }
-  return refused('operational-key-differs', `PCR 8 is ${hex(pcr8)}; this operational key and the cap make ${hex(expected)}`);
-}
-
-function judgeEvents(eventLog: readonly MeasuredEvent[], references: readonly Reference[]): MeasuredBootVerdict {
+export function judgeMeasuredBoot(shown: ShownBoot, references: readonly Reference[]): MeasuredBootVerdict {
+  const fault = registerFault(shown);
+  if (fault) return fault;
   const measured: Reference[] = [];
   for (const kind of REFERENCE_KINDS) {
-    const [event, second] = eventLog.filter((candidate) => candidate.kind === kind);
-    if (!event) return refused('measurement-missing', `the ${kind} was not measured`);
-    if (second) return refused('measurement-repeated', `the ${kind} was measured more than once since the TPM was reset; once is right`);
+    const event = onlyEvent(kind, shown.eventLog);
+    if ('reason' in event) return event;
     const reference = references.find((known) => known.kind === kind && sameBytes(known.digest, event.digest));
     if (!reference)
       return refused('measurement-unknown', `the ${kind} measured as ${hex(event.digest)} is none that the network file knows`);
@@ -102,6 +89,37 @@ function judgeEvents(eventLog: readonly MeasuredEvent[], references: readonly Re
   return { status: 'accepted', measured };
 }
 
-function refused(reason: MeasuredBootRefusal, detail: string): MeasuredBootVerdict {
+/** Whether the registers hold exactly one measurement of each kind, whichever, and this operational key, capped. */
+export function judgeMeasuredReplay(shown: ShownBoot): MeasuredReplayVerdict {
+  const fault = registerFault(shown);
+  if (fault) return fault;
+  for (const kind of REFERENCE_KINDS) {
+    const event = onlyEvent(kind, shown.eventLog);
+    if ('reason' in event) return event;
+  }
+  return { status: 'accepted' };
+}
+
+function registerFault({ registers, eventLog, operationalKey }: ShownBoot): Refused<MeasuredReplayRefusal> | undefined {
+  const { pcr8, pcr14 } = registers;
+  if (sameBytes(pcr8, zeroRegister) || sameBytes(pcr14, zeroRegister))
+    return refused('registers-zero', 'PCR 8 or 14 is zero: nothing was measured since the TPM was reset');
+  const expected = expectedRegisters(eventLog, operationalKey);
+  if (!sameBytes(expected.pcr14, pcr14))
+    return refused('event-log-differs', `the event log replays to ${hex(expected.pcr14)}; PCR 14 is ${hex(pcr14)}`);
+  if (sameBytes(pcr8, expected.pcr8)) return undefined;
+  if (sameBytes(pcr8, replayRegister([operationalKeyExtension(operationalKey)])))
+    return refused('operational-key-not-capped', 'PCR 8 holds the operational key but no cap, so that another key could follow');
+  return refused('operational-key-differs', `PCR 8 is ${hex(pcr8)}; this operational key and the cap make ${hex(expected.pcr8)}`);
+}
+
+function onlyEvent(kind: MeasuredEvent['kind'], eventLog: readonly MeasuredEvent[]): MeasuredEvent | Refused<MeasuredReplayRefusal> {
+  const [event, second] = eventLog.filter((candidate) => candidate.kind === kind);
+  if (!event) return refused('measurement-missing', `the ${kind} was not measured`);
+  if (second) return refused('measurement-repeated', `the ${kind} was measured more than once since the TPM was reset; once is right`);
+  return event;
+}
+
+function refused<Reason extends MeasuredBootRefusal>(reason: Reason, detail: string): Refused<Reason> {
   return { status: 'refused', reason, detail };
 }

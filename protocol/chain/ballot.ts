@@ -1,9 +1,10 @@
 /** Ballots and proposals: what the voters of one decision say to one another, signed. Specification §13.2. */
 import { Digest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
-import { bytes, list, oneOf, optional, struct, type Infer } from '../schema.ts';
+import { bytes, integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
 import { signedKind } from '../signed.ts';
-import { Round } from './finality-certificate.ts';
+
+export const Round = integer({ min: 0, max: LIMITS.roundsMax });
 
 export const STEPS = ['prevote', 'precommit'] as const;
 

@@ -1,0 +1,51 @@
+/**
+ * Draws that everybody can repeat: proposers of a round, the committee of a checkpoint, the boxes for a capsule.
+ * Specification §13.1, §13.3 and §15.
+ */
+import { domainDigest, hex, uint64 } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
+
+/** What the votes on one checkpoint are about. @param previous block id of checkpoint `number` − 1 */
+export function checkpointInstance(network: Uint8Array, number: number, previous: Uint8Array): Uint8Array {
+  return domainDigest('checkpoint', network, uint64(number), previous);
+}
+
+/** The node that proposes in a round from 1 on. @param voters in the order of their ids, at least one */
+export function proposerOf(instance: Uint8Array, round: number, voters: readonly Uint8Array[]): Uint8Array {
+  const drawn = BigInt(`0x${hex(domainDigest('proposer', instance, uint64(round)))}`);
+  const proposer = voters[Number(drawn % BigInt(Math.max(voters.length, 1)))];
+  if (!proposer) throw new RangeError('a round without voters has no proposer');
+  return proposer;
+}
+
+/**
+ * Who votes on a checkpoint, in the order of their ids: all seats, or the committee that is drawn when there are many.
+ * @param seed the one in the state of checkpoint `number` − 1
+ * @param seats in force there, in the order of their ids
+ */
+export function votersOf(network: Uint8Array, seed: Uint8Array, number: number, seats: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (seats.length <= LIMITS.votersMax) return seats;
+  const draw = domainDigest('committee', network, seed, uint64(number));
+  const drawn = ordered(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.committeeSize);
+  return ordered(drawn, (node) => node);
+}
+
+/** A box that a member offers: the member's node id and the box's name. */
+export interface DrawnBox {
+  readonly node: Uint8Array;
+  readonly box: string;
+}
+
+/** The boxes in the order in which they are asked to run an attempt. @param output VRF output of the block that draws. @param capsule its id */
+export function boxOrder<B extends DrawnBox>(output: Uint8Array, capsule: string, attempt: number, boxes: readonly B[]): B[] {
+  return ordered(boxes, ({ node, box }) =>
+    domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node, encoder.encode(box)),
+  );
+}
+
+const encoder = new TextEncoder();
+
+function ordered<T>(items: readonly T[], keyOf: (item: T) => Uint8Array): T[] {
+  const keyed = items.map((item) => ({ item, key: hex(keyOf(item)) }));
+  return keyed.sort((left, right) => (left.key < right.key ? -1 : 1)).map(({ item }) => item);
+}
