@@ -43,6 +43,8 @@ export const DOMAINS = [
   'merkle-node',
   'merkle-empty',
   'state',
+  'state-entry',
+  'state-branch',
   'epoch-seed',
   'epoch-gather',
   'poet-draw',

@@ -132,6 +132,10 @@ export const LIMITS = {
   checkpointStepMax: 64,
   /** Members, applicants and members that left: bounds the state at 8 KiB each. */
   chainMembersMax: 1_024,
+  /** Blocks that change the seats between two certified checkpoints: bounds the core of the state at 16 lists of seats. */
+  seatChangesMax: 16,
+  /** Seeds since the last certified checkpoint: without checkpoints a seed stays, so there are two more at most (§12.1). */
+  seedsMax: 4,
   /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
   memberKeysMax: 4,
   /** A block fits one packet with its envelope. */
@@ -168,6 +172,9 @@ export const LIMITS = {
   finalityProofBytesMax: 192 * KIB,
   /** The state at a checkpoint, as it goes to a member that starts from there. */
   stateBytesMax: 32 * MIB,
+
+  /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
+  chainLinesMax: 512,
 
   /** Text from a party, for people: reasons, notes of progress. */
   noteCharactersMax: 500,

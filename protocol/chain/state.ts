@@ -7,6 +7,7 @@ import { Member } from '../network.ts';
 import { fixedBytes, integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
 import { Height } from './finality-certificate.ts';
+import type { StateMap } from './state-map.ts';
 import { OfferedBox, Runtime } from './transaction.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -22,25 +23,31 @@ export const CoreState = struct({
   /** In force: those of the checkpoint's state (§11.5). */
   seats: Seats,
   /** What the seats will be at a checkpoint from these heights on; rising, the last entry is how they stand now. */
-  seatsToCome: list(struct({ fromHeight: Height, seats: Seats }), { min: 1, max: 1_024 }),
+  seatsToCome: list(struct({ fromHeight: Height, seats: Seats }), { min: 1, max: LIMITS.seatChangesMax }),
+  /** Seeds from these heights on, rising; the first one is that of the checkpoint, by which a committee is drawn (§13.1). */
+  seeds: list(struct({ fromHeight: Height, seed: Digest }), { min: 1, max: LIMITS.seedsMax }),
 });
 
-/** A member, an applicant, or one that is gone and may not come back with the same chip. */
-export const MemberRecord = struct({
+const standing = {
   node: Digest,
-  member: Member,
   standing: oneOf('applicant', 'member', 'left', 'expelled'),
   /** Epoch from which its draws count: two after the one in which it got its seat; 0 for founders. */
   drawsFromEpoch: Height,
   vouchedBy: list(Digest, { max: LIMITS.chainMembersMax }),
   /** Newest last. */
   keys: list(struct({ key: fixedBytes(32), resetCount: Count, restartCount: Count }), { max: LIMITS.memberKeysMax }),
-  /** The end certificate of its last block on this branch. */
-  lastEnd: optional(struct({ resetCount: Count, restartCount: Count, timeMs: Height })),
+  /** When the wait of its last block on this branch was over: the start certificate's counts, and its Time plus the wait (§12.3). */
+  waitedUntil: optional(struct({ resetCount: Count, restartCount: Count, timeMs: Height })),
   /** Number of the last certificate that has its vote. */
   votedIn: Height,
   boxesSerial: Height,
-});
+};
+
+/** What changes about a member. */
+export const MemberStanding = struct(standing);
+
+/** A member, an applicant, or one that is gone and may not come back with the same chip. */
+export const MemberRecord = struct({ ...standing, member: Member });
 
 export const BoxRecord = struct({ node: Digest, box: OfferedBox });
 
@@ -70,7 +77,7 @@ export type CapsuleRecord = Infer<typeof CapsuleRecord>;
 /** Immutable; keys are hexadecimal node ids, `node/box` and capsule ids. */
 export interface ChainState {
   readonly core: CoreState;
-  readonly members: ReadonlyMap<string, MemberRecord>;
-  readonly boxes: ReadonlyMap<string, BoxRecord>;
-  readonly capsules: ReadonlyMap<string, CapsuleRecord>;
+  readonly members: StateMap<MemberRecord>;
+  readonly boxes: StateMap<BoxRecord>;
+  readonly capsules: StateMap<CapsuleRecord>;
 }

@@ -1,0 +1,25 @@
+/** Where on the chain a rule is applied. Pure. Specification §11. */
+import type { ChainState } from '#protocol/chain/state.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import type { Network } from '#protocol/network.ts';
+
+export interface LedgerContext {
+  readonly network: Network;
+  readonly networkId: Uint8Array;
+  readonly crypto: Crypto;
+}
+
+/** A block's place and the state after it. */
+export interface Position {
+  readonly id: Uint8Array;
+  readonly height: number;
+  /** Chain time, Unix ms (§11.2); 0 for the genesis block. */
+  readonly timeMs: number;
+  readonly state: ChainState;
+}
+
+/** The branch that ends with the parent of the block being judged, the parent included. */
+export interface Branch {
+  /** Id of its block at a height, as far as it is known. */
+  ancestorAt(height: number): Uint8Array | undefined;
+}
