@@ -67,13 +67,13 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   const broker = await openBroker(request, { configuration, network, authority, ports });
   const own = connectOwn(broker, network, configuration.name);
   await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
-  const gossip = joinGossip(own, network, configuration.name, authority, log);
+  const gossip = joinGossip({ own, network: networkLabel(network), device: configuration.name, authority, log }, network.members);
   const records = new StateFile(join(stateFolder, 'attestation.cbor'), DEVICE_LIMITS.attestationRecordBytesMax);
   const attestation = await runAttestation({
     network,
     crypto,
     attester: identity,
-    gossip,
+    gossip: gossip.attestation(),
     records,
     clock: Date.now,
     random: randomBytes,
@@ -116,6 +116,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     ...addressOf(configuration),
     authority: running.authority,
     broker: running.broker,
+    members: () => network.members,
     log,
     onClientPaired: (name) => controller.forgetClient(name),
     onBoxes: (boxes) => controller.setPairedBoxes(boxes),
@@ -162,6 +163,7 @@ function openRooms(
     networkLabel: networkLabel(network),
     node: identity.node,
     device: configuration.name,
+    showChain: () => ({ status: 'refused', reason: 'unknown-block', detail: 'this device shows no chain yet' }),
   });
   const controller = new Controller({
     ...common,
@@ -241,7 +243,7 @@ async function openBroker(
     ...addressOf(configuration),
     onEvent: ({ event, ...fields }: BrokerEvent) => request.log(event, fields),
   };
-  return startDeviceBroker(options, names.trust(peerAuthoritiesOf(network, configuration.name)));
+  return startDeviceBroker(options, names.trust(peerAuthoritiesOf(network.members, configuration.name)));
 }
 
 function addressOf({ address }: DeviceConfiguration): { address?: string } {

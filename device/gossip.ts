@@ -1,62 +1,251 @@
-/** Gossip between devices: own news on the own broker, peers' news from theirs over mutual TLS. Specification §5.1. */
+/**
+ * Gossip between devices: own news on the own broker, peers' news from theirs over mutual TLS. Specification §5.1, §14.1.
+ * Peers come and go with the members of the chain; each may say so much in a while (peer-allowance.ts).
+ */
 import { readFileSync } from 'node:fs';
 import type { Connection } from '#protocol/mqtt-port.ts';
-import { networkLabel, type Member, type Network } from '#protocol/network.ts';
-import { parseTopic, topicFilter, topicOf, type GossipKind } from '#protocol/topics.ts';
+import type { Member } from '#protocol/network.ts';
+import {
+  ATTESTATION_KINDS,
+  parseTopic,
+  topicFilter,
+  topicOf,
+  type AttestationKind,
+  type ChainKind,
+  type GossipKind,
+  type NetworkLabel,
+  type PeerKind,
+} from '#protocol/topics.ts';
 import type { Gossip } from './attestation/ports.ts';
+import { PEER_LIMITS } from './limits.ts';
 import type { Authority } from './mqtt/authority.ts';
-import { pemOf } from './mqtt/certificate.ts';
+import { isAuthorityCertificate, pemOf } from './mqtt/certificate.ts';
 import { connect } from './mqtt/connection.ts';
+import { fullAllowance, isFlooding, judgeArrival, type Allowance } from './peer-allowance.ts';
 import type { Log } from './ports.ts';
 
-type Handler = (peerName: string, kind: GossipKind, payload: Uint8Array) => void;
+type Heard<Kind> = (peerName: string, kind: Kind, payload: Uint8Array) => void;
+type Reached = (peerName: string, reach: 'connected' | 'lost') => void;
 
-export interface GossipNetwork extends Gossip {
+export interface GossipNetwork {
+  /** The port of attestation. A later one takes the place of the earlier, and is told what peers have retained. */
+  attestation(): Gossip;
+  /** Says something about the chain to all peers; retained is what a peer that connects later must know. */
+  broadcast(kind: ChainKind, payload: Uint8Array, retain: boolean): void;
+  /** Says something to one peer alone. */
+  tell(peerName: string, kind: PeerKind, payload: Uint8Array): void;
+  /** What peers say about the chain, to all or (`response`) to this device. */
+  onChain(handler: Heard<ChainKind | 'response'>): void;
+  /** What peers say to this device alone about capsules. */
+  onPeer(handler: Heard<Exclude<PeerKind, 'response'>>): void;
+  onReach(handler: Reached): void;
+  /** Whether the broker of a peer can be reached at the moment. */
+  isReached(peerName: string): boolean;
+  /** Whom to follow from now on: connections to others are closed. Never the device itself. */
+  setPeers(members: readonly Member[]): void;
   close(): Promise<void>;
 }
 
-/** @param own the connection to the device's own broker */
-export function joinGossip(own: Connection, network: Network, device: string, authority: Authority, log: Log): GossipNetwork {
-  const label = networkLabel(network);
-  const handlers: Handler[] = [];
-  // Peers' retained news may come before anybody listens, and would not come again for minutes.
-  const early = new Map<string, Parameters<Handler>>();
-  const hear: Handler = (peer, kind, payload) => {
-    if (handlers.length === 0) early.set(`${peer}/${kind}`, [peer, kind, payload]);
-    for (const handler of handlers) handler(peer, kind, payload);
-  };
-  const peers = network.members.filter((member) => member.name !== device).map((member) => follow(member, label, authority, hear, log));
+export interface GossipRequest {
+  /** The connection to the device's own broker. */
+  readonly own: Connection;
+  readonly network: NetworkLabel;
+  /** The device's name. */
+  readonly device: string;
+  readonly authority: Authority;
+  readonly log: Log;
+}
+
+export function joinGossip(request: GossipRequest, members: readonly Member[]): GossipNetwork {
+  const { own, network, device } = request;
+  const room = new GossipRoom(request);
+  room.setPeers(members);
   return {
-    publish: async (kind, payload, retain) => {
-      await own.publish(topicOf(label, { to: 'gossip', kind }), payload, { retain });
-    },
-    onMessage: (handler) => {
-      handlers.push(handler);
-      for (const message of early.values()) handler(...message);
-      early.clear();
-    },
-    close: async () => {
-      await Promise.all(peers.map((peer) => peer.close()));
-    },
+    attestation: () => ({
+      publish: async (kind, payload, retain) => void (await own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain })),
+      onMessage: (handler) => room.hearAttestation(handler),
+    }),
+    broadcast: (kind, payload, retain) => void own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain }),
+    tell: (peer, kind, payload) => void own.publish(topicOf(network, { to: 'peer', device, peer, kind }), payload),
+    onChain: (handler) => room.hearChain(handler),
+    onPeer: (handler) => room.peerHandlers.push(handler),
+    onReach: (handler) => room.reachHandlers.push(handler),
+    isReached: (peer) => room.isReached(peer),
+    setPeers: (current) => room.setPeers(current),
+    close: () => room.close(),
   };
 }
 
-function follow(member: Member, label: string, authority: Authority, hear: Handler, log: Log): Connection {
-  const connection = connect({
-    url: member.peersUrl,
-    authority: pemOf('CERTIFICATE', member.peersAuthority),
-    server: member.name,
-    certificate: readFileSync(authority.peer.certificateFile),
-    key: readFileSync(authority.peer.keyFile),
-  });
-  connection.onState((state, reason) => {
-    if (state === 'connected' || state === 'lost')
-      log(state === 'connected' ? 'peerReached' : 'peerLost', { peer: member.name, ...(state === 'lost' ? { reason } : {}) });
-  });
-  // A peer that isn't there yet is waited for; the subscription stands when it comes.
-  void connection.subscribe(topicFilter(label, 'gossip', '+'), (message) => {
-    const topic = parseTopic(label, message.topic);
-    if (topic?.to === 'gossip') hear(member.name, topic.kind, message.payload);
-  });
-  return connection;
+/** Kinds of which the last one counts, whoever listens later. */
+const STANDING_KINDS: ReadonlySet<string> = new Set([...ATTESTATION_KINDS, 'head', 'voucher']);
+
+interface FollowedPeer {
+  readonly member: Member;
+  connection: Connection;
+  allowance: Allowance;
+  /** Of the monotonic clock. */
+  loggedAtMs: number;
+  /** What the peer has retained, as it was last heard: whoever listens later would not hear it again for minutes. */
+  readonly standing: Map<GossipKind, Uint8Array>;
+  pause: NodeJS.Timeout | undefined;
+}
+
+class GossipRoom {
+  readonly peerHandlers: Heard<Exclude<PeerKind, 'response'>>[] = [];
+  readonly reachHandlers: Reached[] = [];
+  readonly #request: GossipRequest;
+  readonly #peers = new Map<string, FollowedPeer>();
+  readonly #closing = new Set<Promise<void>>();
+  #attestation: Heard<AttestationKind> | undefined;
+  #chain: Heard<ChainKind | 'response'> | undefined;
+
+  constructor(request: GossipRequest) {
+    this.#request = request;
+  }
+
+  hearAttestation(handler: Heard<AttestationKind>): void {
+    this.#attestation = handler;
+    this.#repeat((peer, kind, payload) => isAttestationKind(kind) && handler(peer, kind, payload));
+  }
+
+  hearChain(handler: Heard<ChainKind | 'response'>): void {
+    this.#chain = handler;
+    this.#repeat((peer, kind, payload) => !isAttestationKind(kind) && handler(peer, kind, payload));
+  }
+
+  isReached(name: string): boolean {
+    return this.#peers.get(name)?.connection.state === 'connected';
+  }
+
+  setPeers(members: readonly Member[]): void {
+    const others = members.filter(({ name, peersAuthority }) => name !== this.#request.device && isAuthorityCertificate(peersAuthority));
+    const wanted = new Map(others.map((member) => [member.name, member]));
+    for (const [name, { member }] of this.#peers) if (!isSame(member, wanted.get(name))) this.#drop(name);
+    for (const [name, member] of wanted) if (!this.#peers.has(name)) this.#add(member);
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#peers.keys()]) this.#drop(name);
+    await Promise.all(this.#closing);
+  }
+
+  #add(member: Member): void {
+    const peer: FollowedPeer = {
+      member,
+      connection: this.#connect(member),
+      allowance: fullAllowance(performance.now()),
+      loggedAtMs: -Infinity,
+      standing: new Map(),
+      pause: undefined,
+    };
+    this.#peers.set(member.name, peer);
+    this.#follow(peer);
+  }
+
+  #drop(name: string): void {
+    const peer = this.#peers.get(name);
+    if (!peer) return;
+    this.#peers.delete(name);
+    clearTimeout(peer.pause);
+    this.#end(peer.connection);
+  }
+
+  #end(connection: Connection): void {
+    const closing = connection.close();
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
+  }
+
+  #connect(member: Member): Connection {
+    const { authority } = this.#request;
+    return connect({
+      url: member.peersUrl,
+      authority: pemOf('CERTIFICATE', member.peersAuthority),
+      server: member.name,
+      certificate: readFileSync(authority.peer.certificateFile),
+      key: readFileSync(authority.peer.keyFile),
+    });
+  }
+
+  /** A peer that isn't there yet is waited for; the subscriptions stand when it comes. */
+  #follow(peer: FollowedPeer): void {
+    const { network, device, log } = this.#request;
+    const { connection } = peer;
+    const { name } = peer.member;
+    const refused = (error: unknown): void => {
+      if (connection.state !== 'closed')
+        log('peerSubscriptionFailed', { peer: name, error: error instanceof Error ? error.message : 'unknown' });
+    };
+    connection
+      .subscribe(topicFilter(network, 'gossip', '+'), ({ topic, payload }) => {
+        const parsed = parseTopic(network, topic);
+        if (parsed?.to === 'gossip') this.#arrived(peer, connection, parsed.kind, payload);
+      })
+      .catch(refused);
+    connection
+      .subscribe(topicFilter(network, name, 'peers', device, '+'), ({ topic, payload }) => {
+        const parsed = parseTopic(network, topic);
+        if (parsed?.to === 'peer') this.#arrived(peer, connection, parsed.kind, payload);
+      })
+      .catch(refused);
+    connection.onState((state, reason) => {
+      if (state !== 'connected' && state !== 'lost') return;
+      log(state === 'connected' ? 'peerReached' : 'peerLost', { peer: name, ...(state === 'lost' ? { reason } : {}) });
+      for (const handler of this.reachHandlers) handler(name, state);
+    });
+  }
+
+  #arrived(peer: FollowedPeer, connection: Connection, kind: GossipKind | PeerKind, payload: Uint8Array): void {
+    if (peer.connection !== connection || this.#peers.get(peer.member.name) !== peer) return;
+    const verdict = judgeArrival(peer.allowance, kind, payload.length, performance.now());
+    peer.allowance = verdict.allowance;
+    if (verdict.status === 'refused') return this.#turnAway(peer, kind, verdict.reason);
+    this.#deliver(peer, kind, payload);
+  }
+
+  #deliver(peer: FollowedPeer, kind: GossipKind | PeerKind, payload: Uint8Array): void {
+    const { name } = peer.member;
+    if (STANDING_KINDS.has(kind)) peer.standing.set(kind as GossipKind, payload);
+    if (isAttestationKind(kind)) this.#attestation?.(name, kind, payload);
+    else if (kind === 'order' || kind === 'news' || kind === 'need' || kind === 'chunk')
+      for (const handler of this.peerHandlers) handler(name, kind, payload);
+    else this.#chain?.(name, kind, payload);
+  }
+
+  #turnAway(peer: FollowedPeer, kind: string, reason: string): void {
+    const { name } = peer.member;
+    const nowMs = performance.now();
+    if (nowMs - peer.loggedAtMs >= PEER_LIMITS.logEveryMs) {
+      peer.loggedAtMs = nowMs;
+      this.#request.log('peerTurnedAway', { peer: name, kind, reason });
+    }
+    if (!isFlooding(peer.allowance) || peer.pause !== undefined) return;
+    this.#request.log('peerLeftAlone', { peer: name, forMs: PEER_LIMITS.pauseMs });
+    this.#end(peer.connection);
+    peer.pause = setTimeout(() => this.#resume(peer), PEER_LIMITS.pauseMs);
+  }
+
+  #resume(peer: FollowedPeer): void {
+    peer.pause = undefined;
+    if (this.#peers.get(peer.member.name) !== peer) return;
+    peer.connection = this.#connect(peer.member);
+    peer.allowance = fullAllowance(performance.now());
+    this.#follow(peer);
+  }
+
+  #repeat(handler: Heard<GossipKind>): void {
+    for (const [name, { standing }] of this.#peers) for (const [kind, payload] of standing) handler(name, kind, payload);
+  }
+}
+
+function isAttestationKind(kind: GossipKind | PeerKind): kind is AttestationKind {
+  return (ATTESTATION_KINDS as readonly string[]).includes(kind);
+}
+
+function isSame(member: Member, other: Member | undefined): boolean {
+  return (
+    other !== undefined &&
+    member.peersUrl === other.peersUrl &&
+    pemOf('CERTIFICATE', member.peersAuthority) === pemOf('CERTIFICATE', other.peersAuthority)
+  );
 }

@@ -50,6 +50,13 @@ export const DEVICE_LIMITS = {
   /** Free space that a device keeps for its store and log: below it nothing new is accepted. */
   freeBytesMin: 256 * 1_048_576,
 
+  /** Rounds ahead of a voter's own of which it keeps ballots (§14.3); of later ones it only knows who is there. */
+  voteRoundsAhead: 64,
+  /** Rounds behind of which it keeps ballots: a decision can still come out of them. */
+  voteRoundsBehind: 16,
+  /** Values that a voter knows at once: 64 heights with some forks. Who forgets one asks for it again. */
+  voteValuesMax: 1_024,
+
   /** A beacon this often keeps every verifier's view under half of the age at which evidence expires. */
   beaconEveryMs: 2 * 60 * SECOND,
   /** Evidence is renewed at the same pace: two renewals may fail before a peer counts it as stale. */
@@ -73,6 +80,41 @@ export const DEVICE_LIMITS = {
   attestationTickMs: 1 * SECOND,
   /** Whoever needs evidence of now waits for a beacon and three signatures of a chip: 2 s each, and as much again. */
   evidenceWaitMs: 15 * SECOND,
+} as const;
+
+/** What a device takes from one peer at its door, before anything is read (§14.3). */
+export const PEER_LIMITS = {
+  /** 128 members that pass on two ballots of 128 voters and some hundred transactions within one interval of a second. */
+  messagesPerSecond: 512,
+  messageBurst: 2_048,
+  /** Answers of 1 MiB a second, and as much again for blocks, transactions and ballots. */
+  bytesPerSecond: 2 * MIB,
+  byteBurst: 8 * MIB,
+  /** A peer that goes on beyond that is left alone for a while: reading what will be dropped costs processor time, too. */
+  droppedMax: 4_096,
+  pauseMs: 30 * SECOND,
+  /** Between two lines of the log about the same peer. */
+  logEveryMs: 60 * SECOND,
+} as const;
+
+/** The chain: what its host and its store allow themselves. */
+export const CHAIN_LIMITS = {
+  /** Reports that are kept in memory for whoever asks; a line each. */
+  reportsKeptMax: 256,
+  /** Lines of the log about refusals of one peer in a minute: a lying peer must not fill the disk. */
+  refusalLinesPerMinute: 6,
+  /** Blocks are kept for so many heights below the last checkpoint (§14.4). */
+  keptHeights: 100_000,
+  /** Of the states of checkpoints, one for so many heights is kept (§14.4). */
+  stateEveryHeights: 256,
+  /** Rows that one pruning removes, so that it never holds up a block: 100 ms on a card. */
+  prunedRowsMax: 2_048,
+  /** Target intervals without a checkpoint before a device says that its network does not finalise. */
+  notFinalisingIntervals: 8,
+  /** Heights that a peer is ahead before a device says that it is behind. */
+  behindHeights: 3,
+  /** Before the TPM is asked again for what it refused: a busy chip needs some hundred milliseconds. */
+  tpmRetryMs: 500,
 } as const;
 
 /** Broker, connections and pairing. */

@@ -1,5 +1,6 @@
 /** What a client and a device say to one another. Specification §7.3-§7.5. In CBOR, or in JSON for whoever asks in JSON. */
 import { CapsuleId, CapsuleState, EndReason, RequestId } from './capsule.ts';
+import { ChainQuestion, ChainView } from './chain/chain-view.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { CapsulePath, WRITTEN_MANIFEST_FIELDS } from './manifest.ts';
@@ -23,6 +24,8 @@ export const Query = variant('query', {
   list: struct({}),
   /** State, result and receipt of one capsule, published again on its topics. */
   capsule: struct({ capsule: CapsuleId }),
+  /** The chain as this device sees it (§14.5). */
+  chain: struct({ question: ChainQuestion }),
 });
 
 /** Why a device does not do what a client asked. */
@@ -38,6 +41,7 @@ export const REFUSALS = [
   'disk-full',
   'unknown-capsule',
   'already-ended',
+  'unknown-block',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -68,6 +72,7 @@ export const Answer = variant('answer', {
   cancelling: struct({ capsule: CapsuleId, state: CapsuleState }),
   capsules: struct({ capsules: list(CapsuleLine, { max: 1_000 }) }),
   capsule: CapsuleLine,
+  chain: struct({ view: ChainView }),
   refused: struct({ reason: oneOf(...REFUSALS), detail: Detail }),
 });
 

@@ -2,7 +2,7 @@
  * MQTT topics: every topic of Capstan is built and parsed here. Specification §5.
  *
  * MQTT doesn't tell a subscriber who published, so the topic must: the level after `clients` or `hpc` is the common
- * name of the certificate, and the broker lets nobody else write there (§5.3).
+ * name of the certificate, and the broker lets nobody else write there (§5.3); after `peers`, of the one that may read.
  */
 import { LIMITS } from './limits.ts';
 import { text } from './schema.ts';
@@ -29,8 +29,17 @@ export const Name = text({
 /** Names that no client and no box may have, because certificates with them mean something else. */
 export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
 
-export const GOSSIP_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
+/** What a device says to all peers: of attestation (§3) and of the chain (§14.1). */
+export const ATTESTATION_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
+export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher'] as const;
+export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS] as const;
+export type AttestationKind = (typeof ATTESTATION_KINDS)[number];
+export type ChainKind = (typeof CHAIN_KINDS)[number];
 export type GossipKind = (typeof GOSSIP_KINDS)[number];
+
+/** What a device says to one peer alone: answers about the chain (§14.2), and capsules (§15). */
+export const PEER_KINDS = ['response', 'order', 'news', 'need', 'chunk'] as const;
+export type PeerKind = (typeof PEER_KINDS)[number];
 
 /** What a client writes, and what the device writes to it (§5.1). */
 export const CLIENT_REQUESTS = ['submit', 'cancel', 'query', 'upload/chunk', 'download/need'] as const;
@@ -49,6 +58,8 @@ export type BoxDown = (typeof BOX_DOWN)[number];
 export type Topic =
   | { readonly to: 'gossip'; readonly kind: GossipKind }
   | { readonly to: 'status'; readonly device: string }
+  | { readonly to: 'chain'; readonly device: string }
+  | { readonly to: 'peer'; readonly device: string; readonly peer: string; readonly kind: PeerKind }
   | { readonly to: 'client'; readonly device: string; readonly client: string; readonly kind: ClientRequest | ClientAnswer }
   | { readonly to: 'capsule'; readonly device: string; readonly client: string; readonly capsule: string; readonly kind: CapsuleNews }
   | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'up'; readonly kind: BoxUp }
@@ -97,6 +108,10 @@ function levelsOf(topic: Topic): string[] {
       return [GOSSIP_LEVEL, topic.kind];
     case 'status':
       return [topic.device, 'status'];
+    case 'chain':
+      return [topic.device, 'chain'];
+    case 'peer':
+      return [topic.device, 'peers', topic.peer, topic.kind];
     case 'client':
       return [topic.device, 'clients', topic.client, topic.kind];
     case 'capsule':
@@ -112,7 +127,8 @@ function parseLevels(levels: string[]): Topic | undefined {
   const [first = '', second = '', third = '', fourth = '', fifth = '', sixth = ''] = levels;
   const clientKind = levels.slice(3).join('/');
   if (first === GOSSIP_LEVEL) return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
-  if (second === 'status') return { to: 'status', device: first };
+  if (second === 'status' || second === 'chain') return { to: second, device: first };
+  if (second === 'peers' && isOneOf(PEER_KINDS, fourth)) return { to: 'peer', device: first, peer: third, kind: fourth };
   if (second === 'pair' && (fourth === 'request' || fourth === 'response'))
     return { to: 'pairing', device: first, invitation: third, kind: fourth };
   if (second === 'clients' && fourth === 'capsules' && isOneOf(CAPSULE_NEWS, sixth)) {
@@ -132,6 +148,7 @@ function areNamed(topic: Topic): boolean {
     ...('device' in topic ? [topic.device] : []),
     ...('client' in topic ? [topic.client] : []),
     ...('box' in topic ? [topic.box] : []),
+    ...('peer' in topic ? [topic.peer] : []),
   ];
   const id = 'capsule' in topic ? topic.capsule : 'invitation' in topic ? topic.invitation : undefined;
   return (

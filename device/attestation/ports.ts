@@ -1,14 +1,14 @@
 /** What attestation needs of the rest of the device: a way to the peers, a place to remember, the TPM. */
-import type { GossipKind } from '#protocol/topics.ts';
+import type { AttestationKind } from '#protocol/topics.ts';
 
 import type { Credential } from '../tpm/credential.ts';
 
 /** Publications on this device's own broker, and those of the peers on theirs. */
 export interface Gossip {
   /** Replaces what was published under `kind` before; with `retain`, a peer that connects later gets it too. */
-  publish(kind: GossipKind, payload: Uint8Array, retain: boolean): Promise<void>;
+  publish(kind: AttestationKind, payload: Uint8Array, retain: boolean): Promise<void>;
   /** `peerName` is the member whose broker the message came from, not what the message says. */
-  onMessage(handler: (peerName: string, kind: GossipKind, payload: Uint8Array) => void): void;
+  onMessage(handler: (peerName: string, kind: AttestationKind, payload: Uint8Array) => void): void;
 }
 
 /** One record that outlives the program; `save` returns when it is on the disk. `StateFile` of device/identity is one. */

@@ -4,7 +4,7 @@ import type { Activation, Answer } from '#protocol/credential.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { MemberKeys } from '#protocol/member-keys.ts';
 import type { Network } from '#protocol/network.ts';
-import type { GossipKind } from '#protocol/topics.ts';
+import type { AttestationKind } from '#protocol/topics.ts';
 
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { AttestationRecord } from './record.ts';
@@ -15,7 +15,7 @@ export type AttestationEvent = { readonly nowMs: number } & (
   /** The device's broker is new, or was restarted: what it should retain is gone. */
   | { readonly type: 'broker-connected' }
   /** `from` is the member on whose broker it was published. */
-  | { readonly type: 'received'; readonly from: string; readonly kind: GossipKind; readonly payload: Uint8Array }
+  | { readonly type: 'received'; readonly from: string; readonly kind: AttestationKind; readonly payload: Uint8Array }
   /** Somebody needs evidence that is made now. */
   | { readonly type: 'evidence-requested' }
   | { readonly type: 'beacon-made'; readonly envelope: Uint8Array; readonly issuedAtMs: number }
@@ -50,7 +50,7 @@ export type Task =
 export type AttestationEffect =
   | { readonly effect: 'persist'; readonly record: AttestationRecord }
   /** Retained. */
-  | { readonly effect: 'publish'; readonly kind: GossipKind; readonly payload: Uint8Array }
+  | { readonly effect: 'publish'; readonly kind: AttestationKind; readonly payload: Uint8Array }
   | { readonly effect: 'ask'; readonly task: Task }
   /** A device stands otherwise than before; also this one, as it would judge itself. */
   | { readonly effect: 'report'; readonly device: string; readonly standing: PeerStanding }

@@ -1,4 +1,5 @@
 /** The chain as the other rooms of a device use it: they act, and look at the state that follows. A port. Specification §11, §15. */
+import type { ChainQuestion, ChainView as ShownChain } from '#protocol/chain/chain-view.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
@@ -37,3 +38,10 @@ export interface Chain {
   /** Called after every change of the head, and after every checkpoint. */
   onChange(handler: () => void): void;
 }
+
+/** The chain as people are shown it (§14.5). */
+export type ShowChain = (
+  question: ChainQuestion,
+) =>
+  | { readonly status: 'shown'; readonly view: ShownChain }
+  | { readonly status: 'refused'; readonly reason: 'unknown-block'; readonly detail: string };

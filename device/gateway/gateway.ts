@@ -1,6 +1,7 @@
 /** What clients may ask of a device, and what they are told of their capsules. Specification §7.3-§7.5. */
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { hasEnded } from '#protocol/capsule.ts';
+import type { ChainQuestion } from '#protocol/chain/chain-view.ts';
 import {
   AcceptanceMessage,
   Answer,
@@ -21,6 +22,7 @@ import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { clientSubtree, isTopicName, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
+import type { ShowChain } from '../consensus/chain-port.ts';
 import { chunkOf, type Controller, type News } from '../hpc/controller.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';
@@ -52,6 +54,7 @@ export interface GatewayParts {
   readonly now: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly showChain: ShowChain;
 }
 
 export class Gateway implements News {
@@ -189,10 +192,17 @@ export class Gateway implements News {
     if (decoded.value.query === 'list') {
       return this.#answer(message, { answer: 'capsules', capsules: this.#parts.store.capsulesOf(message.client).map(lineOf) });
     }
+    if (decoded.value.query === 'chain') return this.#chainAsked(message, decoded.value.question);
     const capsule = this.#own(message.client, decoded.value.capsule);
     if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
     this.#answer(message, { answer: 'capsule', ...lineOf(capsule) });
     this.jobChanged(capsule);
+  }
+
+  #chainAsked(message: ClientMessage, question: ChainQuestion): void {
+    const shown = this.#parts.showChain(question);
+    if (shown.status === 'refused') return this.#refuse(message, shown.reason, shown.detail);
+    this.#answer(message, { answer: 'chain', view: shown.view });
   }
 
   #chunkSaid(message: ClientMessage, controller: Controller): void {

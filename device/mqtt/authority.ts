@@ -8,7 +8,16 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITS } from '#protocol/limits.ts';
 import { MQTT_LIMITS } from '../limits.ts';
-import { issueCertificate, issueRevocationList, pemOf, publicKeyOf, type Issuer, type RevokedSerial } from './certificate.ts';
+import {
+  certifyAuthority,
+  isAuthorityCertificate,
+  issueCertificate,
+  issueRevocationList,
+  pemOf,
+  publicKeyOf,
+  type Issuer,
+  type RevokedSerial,
+} from './certificate.ts';
 import { writeWholeFile } from './whole-file.ts';
 
 export type AuthorityKind = 'device' | 'clients' | 'boxes';
@@ -26,6 +35,12 @@ export interface IssuedCertificate {
 export interface CredentialFiles {
   readonly certificateFile: string;
   readonly keyFile: string;
+}
+
+/** The authority of another device, DER, and the only name whose certificates it may issue. */
+export interface PeerAuthority {
+  readonly name: string;
+  readonly root: Uint8Array;
 }
 
 export interface Authority {
@@ -69,6 +84,21 @@ export function openAuthority(options: AuthorityOptions): Authority {
     server: ownCredential(options.folder, 'server', options.device, issuers.device, hosts),
     peer: ownCredential(options.folder, 'client', options.device, issuers.device),
   };
+}
+
+/**
+ * What a broker must trust so that each peer's authority vouches for that peer alone, PEM: a root whose key is forgotten at
+ * once, and its word for each. Trusted as they are, any member's authority could issue certificates in the name of another.
+ */
+export function peerTrust(peers: readonly PeerAuthority[]): string {
+  const key = generateKey();
+  const notAfter = new Date(Date.now() + MQTT_LIMITS.authorityValidMs);
+  const request = { commonName: 'Capstan peers', publicKey: publicKeyOf(key), serial: newSerial(), notBefore: foundedAt, notAfter };
+  const root = issueCertificate({ ...request, use: 'authorities' }, { ownKey: key });
+  const certified = peers
+    .filter((peer) => isAuthorityCertificate(peer.root))
+    .map((peer) => certifyAuthority(peer.root, peer.name, { certificate: root, key }, newSerial()));
+  return [root, ...certified].map((certificate) => pemOf('CERTIFICATE', certificate)).join('');
 }
 
 /** A board without a clock may think that it is 1970; an authority is valid then as well. */

@@ -41,7 +41,7 @@ interface Place {
 export interface DeviceBrokerPlan extends Place {
   readonly clientAuthorityFile: string;
   readonly boxAuthorityFile: string;
-  /** Certificates of the peers' authorities and of the own one, PEM. */
+  /** `peerTrust` of authority.ts, PEM. */
   readonly peerAuthorities: string;
   /** Revocation lists, PEM. */
   readonly clientRevocations: string;
@@ -152,6 +152,7 @@ function clientRights(network: NetworkLabel, device: string): string[] {
     ...CLIENT_REQUESTS.map((request) => `pattern write ${topicFilter(network, device, 'clients', '%u', request)}`),
     `pattern read ${topicFilter(network, device, 'clients', '%u', '#')}`,
     `pattern read ${topicFilter(network, device, 'status')}`,
+    `pattern read ${topicFilter(network, device, 'chain')}`,
   ];
 }
 
@@ -164,7 +165,12 @@ function boxRights(network: NetworkLabel, device: string): string[] {
 }
 
 function peerRights(network: NetworkLabel, device: string): string[] {
-  return [`pattern read ${topicFilter(network, 'gossip', '#')}`, `pattern read ${topicFilter(network, device, 'status')}`];
+  return [
+    `pattern read ${topicFilter(network, 'gossip', '#')}`,
+    `pattern read ${topicFilter(network, device, 'peers', '%u', '+')}`,
+    `pattern read ${topicFilter(network, device, 'status')}`,
+    `pattern read ${topicFilter(network, device, 'chain')}`,
+  ];
 }
 
 /** `%c` is the client id: who pairs connects with the id of its invitation, so that nobody sees another's answer. */

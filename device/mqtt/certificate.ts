@@ -2,13 +2,13 @@
  * X.509 certificates and revocation lists as a device's authorities issue them: P-256, SHA-256, as narrow as their use.
  * RFC 5280 §4.1, §4.2, §5.1. Owner of the ASN.1 library (`@peculiar/asn1-*`).
  */
-import { createHash, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import * as asn1 from '@peculiar/asn1-x509';
 
-/** What a certificate is for. `authority` may issue others, directly below itself only. */
-export type CertificateUse = 'authority' | 'server' | 'client';
+/** What a certificate is for. `authority` may issue others, directly below itself only; `authorities` may certify authorities. */
+export type CertificateUse = 'authority' | 'authorities' | 'server' | 'client';
 
 export interface Issuer {
   /** The certificate whose subject and key stand in what is issued, DER. */
@@ -48,10 +48,42 @@ export function issueCertificate(request: CertificateRequest, issuer: Issuer | {
     subjectPublicKeyInfo: AsnConvert.parse(buffer(request.publicKey), asn1.SubjectPublicKeyInfo),
     extensions: new asn1.Extensions(extensionsOf(request, authority)),
   });
-  const signature = signDer(AsnConvert.serialize(tbsCertificate), 'ownKey' in issuer ? issuer.ownKey : issuer.key);
-  return new Uint8Array(
-    AsnConvert.serialize(new asn1.Certificate({ tbsCertificate, signatureAlgorithm: ecdsaWithSha256(), signatureValue: signature })),
-  );
+  return signedCertificate(tbsCertificate, 'ownKey' in issuer ? issuer.ownKey : issuer.key);
+}
+
+/**
+ * Certifies the key of a foreign authority for holders of one name only (RFC 5280 §4.2.1.10), DER: whatever else that
+ * authority issues is worth nothing to whoever trusts `issuer` alone.
+ * @param authority its own certificate, DER
+ * @throws Error where `authority` is no certificate
+ */
+export function certifyAuthority(authority: Uint8Array, holder: string, issuer: Issuer, serial: Uint8Array): Uint8Array {
+  const foreign = parseCertificate(authority).tbsCertificate;
+  const own = parseCertificate(issuer.certificate).tbsCertificate;
+  const identifiers = (foreign.extensions ?? []).filter(({ extnID }) => extnID === asn1.id_ce_subjectKeyIdentifier);
+  const permitted = new asn1.GeneralSubtree({ base: new asn1.GeneralName({ directoryName: nameOf(holder) }) });
+  const constraints = new asn1.NameConstraints({ permittedSubtrees: new asn1.GeneralSubtrees([permitted]) });
+  const tbsCertificate = new asn1.TBSCertificate({
+    version: asn1.Version.v3,
+    serialNumber: buffer(serial),
+    signature: ecdsaWithSha256(),
+    issuer: own.subject,
+    validity: own.validity,
+    subject: foreign.subject,
+    subjectPublicKeyInfo: foreign.subjectPublicKeyInfo,
+    extensions: new asn1.Extensions([
+      extension(
+        asn1.id_ce_basicConstraints,
+        AsnConvert.serialize(new asn1.BasicConstraints({ cA: true, pathLenConstraint: 0 })),
+        'critical',
+      ),
+      extension(asn1.id_ce_keyUsage, AsnConvert.serialize(new asn1.KeyUsage(asn1.KeyUsageFlags.keyCertSign)), 'critical'),
+      extension(asn1.id_ce_nameConstraints, AsnConvert.serialize(constraints), 'critical'),
+      ...identifiers,
+      authorityKeyOf(own),
+    ]),
+  });
+  return signedCertificate(tbsCertificate, issuer.key);
 }
 
 /** A revocation list, DER. Its number, which rises from list to list (RFC 5280 §5.2.3), is the time in seconds. */
@@ -82,6 +114,15 @@ export function pemOf(label: 'CERTIFICATE' | 'X509 CRL', der: Uint8Array): strin
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }
 
+/** Whether these bytes are the certificate of an authority: what a member says of itself may be anything. */
+export function isAuthorityCertificate(der: Uint8Array): boolean {
+  try {
+    return new X509Certificate(der).ca && parseCertificate(der).tbsCertificate.subject.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether these bytes are a SubjectPublicKeyInfo with a P-256 key, the only kind that is certified. */
 export function isP256PublicKey(publicKey: Uint8Array): boolean {
   try {
@@ -97,10 +138,17 @@ export function publicKeyOf(key: KeyObject): Buffer {
   return (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'der', type: 'spki' });
 }
 
+function signedCertificate(tbsCertificate: asn1.TBSCertificate, key: KeyObject): Uint8Array {
+  const signatureValue = signDer(AsnConvert.serialize(tbsCertificate), key);
+  return new Uint8Array(
+    AsnConvert.serialize(new asn1.Certificate({ tbsCertificate, signatureAlgorithm: ecdsaWithSha256(), signatureValue })),
+  );
+}
+
 function extensionsOf(request: CertificateRequest, authority: asn1.TBSCertificate | undefined): asn1.Extension[] {
-  const isAuthority = request.use === 'authority';
+  const isAuthority = request.use === 'authority' || request.use === 'authorities';
   const constraints = isAuthority
-    ? new asn1.BasicConstraints({ cA: true, pathLenConstraint: 0 })
+    ? new asn1.BasicConstraints({ cA: true, pathLenConstraint: request.use === 'authority' ? 0 : 1 })
     : new asn1.BasicConstraints({ cA: false });
   const usage = new asn1.KeyUsage(
     isAuthority ? asn1.KeyUsageFlags.keyCertSign | asn1.KeyUsageFlags.cRLSign : asn1.KeyUsageFlags.digitalSignature,

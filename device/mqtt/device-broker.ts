@@ -5,16 +5,16 @@ import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
-import type { Authority } from './authority.ts';
+import { peerTrust, type Authority, type PeerAuthority } from './authority.ts';
 import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
 import { watchBroker } from './broker-watch.ts';
 import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
-import { pemOf, type RevokedSerial } from './certificate.ts';
+import type { RevokedSerial } from './certificate.ts';
 
 /** Whom the broker trusts, which changes while it runs. */
 export interface Trust {
-  /** Roots of the other members' authorities, DER, from the network file. */
-  readonly peerAuthorities: readonly Uint8Array[];
+  /** Of the other members. */
+  readonly peerAuthorities: readonly PeerAuthority[];
   /** Certificates of names that were removed. */
   readonly revokedClients: readonly RevokedSerial[];
   readonly revokedBoxes: readonly RevokedSerial[];
@@ -100,8 +100,7 @@ function trustedFiles(authority: Authority, trust: Trust) {
   return {
     clientAuthorityFile: resolve(authority.rootFile('clients')),
     boxAuthorityFile: resolve(authority.rootFile('boxes')),
-    // With the own authority among them the file is never empty, which Mosquitto would not accept.
-    peerAuthorities: [authority.root('device'), ...trust.peerAuthorities].map((root) => pemOf('CERTIFICATE', root)).join(''),
+    peerAuthorities: peerTrust(trust.peerAuthorities),
     clientRevocations: authority.revocationList('client', trust.revokedClients),
     boxRevocations: authority.revocationList('box', trust.revokedBoxes),
   };

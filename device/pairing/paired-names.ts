@@ -9,6 +9,7 @@ import { HOLDER_KINDS, InvitationId, type HolderKind } from '#protocol/pairing.t
 import { fixedBytes, integer, oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
+import type { PeerAuthority } from '../mqtt/authority.ts';
 import type { RevokedSerial } from '../mqtt/certificate.ts';
 import type { Trust } from '../mqtt/device-broker.ts';
 import { writeWholeFile } from '../mqtt/whole-file.ts';
@@ -81,8 +82,8 @@ export class PairedNames {
       rmSync(this.#removedFile(record), { force: true });
   }
 
-  /** Whom the device's broker shall trust. @param peerAuthorities from the network file, DER */
-  trust(peerAuthorities: readonly Uint8Array[]): Trust {
+  /** Whom the device's broker shall trust. @param peerAuthorities of the other members */
+  trust(peerAuthorities: readonly PeerAuthority[]): Trust {
     const removed = this.#removed();
     const revoked = (kind: HolderKind): RevokedSerial[] =>
       removed

@@ -4,11 +4,11 @@
  */
 import { watch } from 'node:fs';
 import { join } from 'node:path';
-import { networkLabel, encodeNetwork, type Network } from '#protocol/network.ts';
+import { networkLabel, encodeNetwork, type Member, type Network } from '#protocol/network.ts';
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { parseTopic, topicFilter, topicOf } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
-import type { Authority } from '../mqtt/authority.ts';
+import type { Authority, PeerAuthority } from '../mqtt/authority.ts';
 import type { Ports } from '../mqtt/broker-configuration.ts';
 import type { Broker, BrokerEvent } from '../mqtt/broker.ts';
 import { connect } from '../mqtt/connection.ts';
@@ -30,6 +30,8 @@ export interface PairingServiceOptions {
   readonly address?: string;
   readonly authority: Authority;
   readonly broker: DeviceBroker;
+  /** The members as they are now: those of the chain. */
+  readonly members: () => readonly Member[];
   readonly log: Log;
   /** A client was paired under this name, which may have been another's before. */
   readonly onClientPaired: (name: string) => void;
@@ -38,12 +40,14 @@ export interface PairingServiceOptions {
 }
 
 export interface PairingService {
+  /** Has the broker trust anew, because members have come or gone. */
+  trustMembers(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Peers' authorities in a network file: those of all members but the device itself. */
-export function peerAuthoritiesOf(network: Network, device: string): Uint8Array[] {
-  return network.members.filter((member) => member.name !== device).map((member) => member.peersAuthority);
+/** Peers' authorities: those of all members but the device itself. */
+export function peerAuthoritiesOf(members: readonly Member[], device: string): PeerAuthority[] {
+  return members.filter(({ name }) => name !== device).map(({ name, peersAuthority }) => ({ name, root: peersAuthority }));
 }
 
 export async function startPairing(options: PairingServiceOptions): Promise<PairingService> {
@@ -79,6 +83,11 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
   const watchers = [invitations.folder, ...names.folders].map((folder) => watch(folder, () => lookIn(MQTT_LIMITS.pairingSettleMs)));
   await look();
   return {
+    async trustMembers() {
+      await (turn = turn
+        .then(() => registry.trust())
+        .catch((error: unknown) => options.log('pairingFailed', { detail: messageOf(error) })));
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);
@@ -159,16 +168,21 @@ class RegistryFollower {
   }
 
   async follow(): Promise<void> {
-    const { network, device, broker, log, onBoxes } = this.#options;
+    const { log, onBoxes } = this.#options;
     const boxes = this.#names.boxes();
     const [before, now] = [this.#boxes, boxes.map(({ name, signingKey }) => `${name} ${signingKey.toHex()}`).join()];
     this.#boxes = now;
     if (now !== before) onBoxes(boxes);
     if (this.#revokedNow() === this.#revoked) return;
     this.#names.forgetExpired(Date.now());
-    await broker.trust(this.#names.trust(peerAuthoritiesOf(network, device)));
-    this.#revoked = this.#revokedNow();
+    await this.trust();
     log('namesRevoked');
+  }
+
+  async trust(): Promise<void> {
+    const { members, device, broker } = this.#options;
+    await broker.trust(this.#names.trust(peerAuthoritiesOf(members(), device)));
+    this.#revoked = this.#revokedNow();
   }
 
   #revokedNow(): string {

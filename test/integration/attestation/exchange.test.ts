@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import type { GossipKind } from '#protocol/topics.ts';
+import type { AttestationKind } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import type { Gossip, RecordFile } from '../../../device/attestation/ports.ts';
 import { IdentityError } from '../../../device/identity/identity-error.ts';
@@ -15,17 +15,17 @@ before(async () => {
 });
 after(() => bench.stop());
 
-type Handler = (peer: string, kind: GossipKind, payload: Uint8Array) => void;
+type Handler = (peer: string, kind: AttestationKind, payload: Uint8Array) => void;
 
 /** Brokers in memory: what is retained reaches whoever comes later. */
 class Brokers {
   readonly #handlers = new Map<string, Handler>();
-  readonly #retained = new Map<string, Map<GossipKind, Uint8Array>>();
+  readonly #retained = new Map<string, Map<AttestationKind, Uint8Array>>();
 
   gossipOf(name: string): Gossip {
     return {
       publish: async (kind, payload) => {
-        const retained = this.#retained.get(name) ?? new Map<GossipKind, Uint8Array>();
+        const retained = this.#retained.get(name) ?? new Map<AttestationKind, Uint8Array>();
         this.#retained.set(name, retained.set(kind, payload));
         for (const [other, handler] of this.#handlers) if (other !== name) handler(name, kind, payload);
       },

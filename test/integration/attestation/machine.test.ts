@@ -8,7 +8,7 @@ import { Activations, Answers } from '#protocol/credential.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { DeviceEvidence, encodeDeviceEvidence } from '#protocol/evidence.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { GOSSIP_KINDS } from '#protocol/topics.ts';
+import { ATTESTATION_KINDS } from '#protocol/topics.ts';
 import type { AttestationRecord } from '../../../device/attestation/record.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import { crypto, startBench, type Bench } from './bench.ts';
@@ -284,7 +284,7 @@ test('whatever a peer or a stranger sends is a note, never an exception (§2.1)'
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom('bravo', 'charlie', 'nobody', '../..'),
-      fc.constantFrom(...GOSSIP_KINDS),
+      fc.constantFrom(...ATTESTATION_KINDS),
       fc.oneof(
         fc.uint8Array({ maxLength: 200 }),
         fc.constantFrom(...samples),

@@ -6,12 +6,12 @@ import type { PeerStanding } from '../../../device/attestation/standing.ts';
 import type { AttestationEffect, AttestationEvent, AttestationState, Task } from '../../../device/attestation/state.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Network } from '#protocol/network.ts';
-import type { GossipKind } from '#protocol/topics.ts';
+import type { AttestationKind } from '#protocol/topics.ts';
 import { crypto as nodeCrypto, type Bench, type Device } from './bench.ts';
 
 export interface Message {
   readonly from: string;
-  readonly kind: GossipKind;
+  readonly kind: AttestationKind;
   readonly payload: Uint8Array;
 }
 
@@ -80,7 +80,7 @@ export class Node {
   readonly asked: Task['task'][] = [];
   /** Tasks that the TPM refuses. */
   readonly refusing = new Set<Task['task']>();
-  readonly published = new Map<GossipKind, Uint8Array>();
+  readonly published = new Map<AttestationKind, Uint8Array>();
   record: AttestationRecord;
   readonly #world: World;
   readonly #network: Network;

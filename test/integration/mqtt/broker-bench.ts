@@ -56,7 +56,7 @@ export async function startBench(): Promise<BrokerBench> {
     onEvent: (event: BrokerEvent) => void events.push(event),
   };
   const broker = await startDeviceBroker(options, {
-    peerAuthorities: [peerAuthority.root('device')],
+    peerAuthorities: [{ name: 'bravo', root: peerAuthority.root('device') }],
     revokedClients: [],
     revokedBoxes: [],
   });

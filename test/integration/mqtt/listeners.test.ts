@@ -73,7 +73,10 @@ test('a certificate that is taken back is cut off at once and refused from then 
   const states: string[] = [];
   kept.onState((state) => void states.push(state));
   await bench.broker.trust({
-    peerAuthorities: [bench.peerAuthority.root('device')],
+    peerAuthorities: [
+      { name: 'bravo', root: bench.peerAuthority.root('device') },
+      { name: 'charlie', root: Uint8Array.of(0x30) },
+    ],
     revokedClients: [{ serial: alice.serial, revokedAt: new Date() }],
     revokedBoxes: [],
   });

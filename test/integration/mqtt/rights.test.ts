@@ -4,12 +4,13 @@ import { after, before, test } from 'node:test';
 import type { IClientOptions } from 'mqtt';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
-import { BOX_DOWN, BOX_UP, CLIENT_ANSWERS, CLIENT_REQUESTS } from '#protocol/topics.ts';
+import { BOX_DOWN, BOX_UP, CLIENT_ANSWERS, CLIENT_REQUESTS, GOSSIP_KINDS, PEER_KINDS } from '#protocol/topics.ts';
 import {
   attack,
   bytes,
   credential,
   DEVICE,
+  handshake,
   NETWORK,
   peerCredential,
   peerNamed,
@@ -34,12 +35,13 @@ const everywhere = [
   ...['box1', 'box2'].flatMap((name) =>
     [...BOX_UP.map((kind) => `up/${kind}`), ...BOX_DOWN.map((kind) => `down/${kind}`)].map((kind) => `${HERE}/hpc/${name}/${kind}`),
   ),
+  ...['bravo', 'charlie', 'box1'].flatMap((name) => PEER_KINDS.map((kind) => `${HERE}/peers/${name}/${kind}`)),
   `${HERE}/status`,
+  `${HERE}/chain`,
   `${HERE}/sensors/power`,
   `${HERE}/pair/00/request`,
   `${HERE}/pair/00/response`,
-  `${ROOT}/gossip/evidence`,
-  `${ROOT}/gossip/beacon`,
+  ...GOSSIP_KINDS.map((kind) => `${ROOT}/gossip/${kind}`),
 ];
 
 before(async () => {
@@ -48,7 +50,6 @@ before(async () => {
   for (const name of ['alice', 'bob', 'box1']) holders[name] = credential(bench, 'client', name);
   for (const name of ['box1', 'box2', 'alice']) holders[`box ${name}`] = credential(bench, 'box', name);
   holders['bravo'] = peerCredential(bench);
-  holders['peer box1'] = peerNamed(bench, 'box1');
 });
 after(() => bench.stop());
 
@@ -59,29 +60,31 @@ interface Party {
   readonly reads: (topic: string) => boolean;
 }
 
+/** What clients and peers may read alike. */
+const isForAll = (topic: string): boolean => topic === `${HERE}/status` || topic === `${HERE}/chain`;
+
 const clientOf = (name: string): Omit<Party, 'who'> => ({
   listener: 'clients',
   writes: (topic) => CLIENT_REQUESTS.some((kind) => topic === `${HERE}/clients/${name}/${kind}`),
-  reads: (topic) => topic.startsWith(`${HERE}/clients/${name}/`) || topic === `${HERE}/status`,
+  reads: (topic) => topic.startsWith(`${HERE}/clients/${name}/`) || isForAll(topic),
 });
 const boxOf = (name: string): Omit<Party, 'who'> => ({
   listener: 'boxes',
   writes: (topic) => topic.startsWith(`${HERE}/hpc/${name}/up/`),
   reads: (topic) => topic.startsWith(`${HERE}/hpc/${name}/down/`) || topic === `${HERE}/status`,
 });
-const peer: Omit<Party, 'who'> = {
+const peerOf = (name: string): Omit<Party, 'who'> => ({
   listener: 'peers',
   writes: () => false,
-  reads: (topic) => topic.startsWith(`${ROOT}/gossip/`) || topic === `${HERE}/status`,
-};
+  reads: (topic) => topic.startsWith(`${ROOT}/gossip/`) || topic.startsWith(`${HERE}/peers/${name}/`) || isForAll(topic),
+});
 
 const parties: Party[] = [
   { who: 'alice', ...clientOf('alice') },
   { who: 'box1', ...clientOf('box1') },
   { who: 'box box1', ...boxOf('box1') },
   { who: 'box alice', ...boxOf('alice') },
-  { who: 'bravo', ...peer },
-  { who: 'peer box1', ...peer },
+  { who: 'bravo', ...peerOf('bravo') },
 ];
 
 for (const { who, listener, writes, reads } of parties) {
@@ -139,6 +142,12 @@ for (const { who, listener, writes, reads } of parties) {
     assert.deepEqual(late, []);
   });
 }
+
+test('the authority of a peer vouches for that peer alone: its certificate in another name is refused (§5.3)', async () => {
+  assert.equal(await handshake(bench, 'peers', { holder: peerCredential(bench) }), 'accepted');
+  for (const name of ['charlie', 'alpha', 'box1', 'bravo2', 'brav'])
+    assert.notEqual(await handshake(bench, 'peers', { holder: peerNamed(bench, name) }), 'accepted', name);
+});
 
 test('the broker says nothing about itself: there is no $SYS (§5.3)', async () => {
   const client = await attack(bench, 'clients', holderOf('alice'));

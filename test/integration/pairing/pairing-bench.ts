@@ -41,6 +41,7 @@ export async function startPairingBench(): Promise<PairingBench> {
     ...common,
     stateFolder: device,
     network,
+    members: () => network.members,
     host: '127.0.0.1',
     broker,
     log: (event, fields) => void log.push({ event, ...fields }),

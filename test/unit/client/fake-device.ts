@@ -135,6 +135,8 @@ export class FakeDevice {
 
   #queried(query: Query, message: Incoming): void {
     if (query.query === 'list') return this.#answer(message, { answer: 'capsules', capsules: [...this.capsules.values()].map(lineOf) });
+    if (query.query === 'chain')
+      return this.#answer(message, { answer: 'refused', reason: 'unknown-block', detail: 'there is no chain here' });
     const held = this.capsules.get(query.capsule);
     if (!held) return this.#answer(message, { answer: 'refused', reason: 'unknown-capsule', detail: 'you have no such capsule here' });
     this.#answer(message, { answer: 'capsule', ...lineOf(held) });

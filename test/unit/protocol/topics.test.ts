@@ -12,6 +12,7 @@ import {
   CLIENT_REQUESTS,
   clientSubtree,
   GOSSIP_KINDS,
+  PEER_KINDS,
   Name,
   parseTopic,
   topicFilter,
@@ -26,7 +27,8 @@ const capsule = fc.stringMatching(/^[0-9a-f]{32}$/);
 
 const anyTopic: fc.Arbitrary<Topic> = fc.oneof(
   fc.record({ to: fc.constant('gossip' as const), kind: fc.constantFrom(...GOSSIP_KINDS) }),
-  fc.record({ to: fc.constant('status' as const), device: name }),
+  fc.record({ to: fc.constantFrom('status' as const, 'chain' as const), device: name }),
+  fc.record({ to: fc.constant('peer' as const), device: name, peer: name, kind: fc.constantFrom(...PEER_KINDS) }),
   fc.record({
     to: fc.constant('client' as const),
     device: name,

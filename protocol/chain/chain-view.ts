@@ -1,0 +1,112 @@
+/**
+ * The chain as a device shows it to people: its head on `<device>/chain` (retained), and answers to the query `chain`.
+ * Specification §14.5. Unsigned: who needs certainty takes a proof of finality (§13.6).
+ */
+import { Digest } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
+import { integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
+import { Name } from '../topics.ts';
+import { Round } from './ballot.ts';
+import { Height } from './finality-certificate.ts';
+
+const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const Count = integer({ min: 0, max: 0xffff_ffff });
+const Ms = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+/** A block in a line. `leader` is the name of its member; `timeMs` is chain time (§11.2). */
+export const BlockLine = struct({
+  id: Digest,
+  height: Height,
+  leader: Name,
+  timeMs: UnixMs,
+  /** The leader's drawn wait (§12.2); absent for the genesis block. */
+  waitMs: optional(Ms),
+  transactions: Count,
+});
+
+/** The last certified checkpoint that the device knows of. */
+export const CheckpointLine = struct({
+  number: Height,
+  height: Height,
+  block: Digest,
+  /** Round of the certificate, and how many voters of how many it names; absent for checkpoint 0. */
+  round: optional(Round),
+  votes: optional(Count),
+  voters: Count,
+  /** From when the device took the block until it knew the certificate; absent where it came by catching up. */
+  afterMs: optional(Ms),
+});
+
+/** Where a device stands. `not-finalising`: no checkpoint for eight target intervals. `behind`: it catches up. */
+export const CHAIN_CONDITIONS = ['finalising', 'not-finalising', 'behind', 'stopped'] as const;
+
+export const HeadView = struct({
+  device: Name,
+  condition: oneOf(...CHAIN_CONDITIONS),
+  head: BlockLine,
+  checkpoint: CheckpointLine,
+  /** Seats in force, and how many of those members this device reaches, itself included. */
+  seats: Count,
+  reached: Count,
+  targetIntervalMs: Ms,
+  /** When this was said. */
+  atMs: UnixMs,
+});
+
+/** A transaction in a line: `about` says in words what it does, such as "capsule 3f… by alpha". */
+const TransactionLine = struct({ id: Digest, kind: text({ min: 1, max: 32 }), about: text({ max: 160 }) });
+
+export const BlockView = struct({
+  block: BlockLine,
+  parent: Digest,
+  bytes: Count,
+  standing: oneOf('final', 'not-final'),
+  /** Certificates that the block rests on: when the leader's wait began and ended on its TPM's clock, ms since startup. */
+  startedAtTpmMs: Height,
+  endedAtTpmMs: Height,
+  /** The first ones; `block.transactions` counts all. */
+  transactions: list(TransactionLine, { max: LIMITS.chainLinesMax }),
+});
+
+/** A member as this device sees it. */
+export const PeerView = struct({
+  name: Name,
+  node: Digest,
+  standing: oneOf('applicant', 'member', 'left', 'expelled'),
+  reach: oneOf('self', 'connected', 'lost'),
+  /** Number of the last certificate with its vote on this branch; 0 for none. */
+  votedIn: Height,
+  /** Its blocks among the finalised ones of the window, and what its draws would give, in thousandths of a block (§12.5). */
+  blocks: Count,
+  expectedBlocksMilli: optional(Count),
+  /** e-value of its wins in thousandths: beyond 1/α it has won more than chance gives, with error α (§12.5). */
+  winsMilli: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
+  /** How fast its TPM's clock runs against this device's, parts per million; and over how long that was seen. */
+  ratePpm: optional(integer({ min: -1_000_000, max: 1_000_000 })),
+  rateOverMs: optional(Ms),
+});
+
+/** What the query `chain` is answered with. */
+export const ChainView = variant('show', {
+  head: HeadView,
+  block: BlockView,
+  /** By name. `window`: finalised blocks that are counted. */
+  peers: struct({ window: Count, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
+});
+
+/** How a client names a block: by its height, or by the beginning of its id in hexadecimal. */
+export const BlockChoice = variant('by', {
+  height: struct({ height: Height }),
+  id: struct({ prefix: text({ min: 4, max: 64, pattern: /^[0-9a-f]+$/, like: '4 to 64 hexadecimal digits' }) }),
+});
+
+export const ChainQuestion = variant('show', { head: struct({}), peers: struct({}), block: struct({ block: BlockChoice }) });
+
+export type BlockLine = Infer<typeof BlockLine>;
+export type CheckpointLine = Infer<typeof CheckpointLine>;
+export type HeadView = Infer<typeof HeadView>;
+export type BlockView = Infer<typeof BlockView>;
+export type PeerView = Infer<typeof PeerView>;
+export type ChainView = Infer<typeof ChainView>;
+export type BlockChoice = Infer<typeof BlockChoice>;
+export type ChainQuestion = Infer<typeof ChainQuestion>;
