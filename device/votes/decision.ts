@@ -7,7 +7,9 @@ import type { Ballot } from '#protocol/chain/ballot.ts';
 
 /** Who votes. Keys are node ids in hexadecimal. */
 export interface Voters {
+  /** Whole numbers, at least 1. */
   readonly weights: ReadonlyMap<string, number>;
+  /** Their sum, below 2^50. */
   readonly total: number;
 }
 
@@ -24,7 +26,7 @@ export interface DecisionSetup {
   readonly kept?: VoteRecord;
 }
 
-/** A ballot whose signature was checked by the caller; `key` (Ed25519) made it. */
+/** A ballot whose signature and network were checked by the caller; `key` (Ed25519) made it. */
 export interface CastBallot {
   readonly ballot: Ballot;
   readonly envelope: Uint8Array;
@@ -53,8 +55,9 @@ export type VoteEvent = { readonly nowMs: number } & (
 /** What must survive a restart of this voter: stored before anything that follows it is sent. */
 export interface VoteRecord {
   readonly round: number;
-  readonly locked?: { readonly round: number; readonly value: Uint8Array };
-  /** The ballots that this voter has cast, without which it might contradict itself. */
+  /** With the quorum of prevotes that locked: after a restart of everyone nobody else may have it to unlock others. */
+  readonly locked?: { readonly round: number; readonly value: Uint8Array; readonly prevotes: readonly CastBallot[] };
+  /** The ballots that this voter has cast in its round and the one before, without which it might contradict itself. */
   readonly cast: readonly Pick<Ballot, 'round' | 'step' | 'value'>[];
 }
 
@@ -63,7 +66,7 @@ export type VoteEffect =
   | { readonly effect: 'keep'; readonly record: VoteRecord }
   /** To be signed, sent to every voter, and given back as `ballotReceived` at once. */
   | { readonly effect: 'cast'; readonly round: number; readonly step: Ballot['step']; readonly value?: Uint8Array }
-  /** Latest own ballots, once more. */
+  /** Own ballots of this round and the one before, once more. */
   | { readonly effect: 'repeat'; readonly envelopes: readonly Uint8Array[] }
   | {
       readonly effect: 'propose';
@@ -75,5 +78,5 @@ export type VoteEffect =
   | { readonly effect: 'decided'; readonly round: number; readonly value: Uint8Array; readonly precommits: readonly CastBallot[] }
   /** Two ballots of one voter for one round and step with different values. */
   | { readonly effect: 'equivocated'; readonly node: string; readonly first: CastBallot; readonly second: CastBallot }
-  /** More than a third of the weight votes for a value that is not known here. */
+  /** More than a third of the weight votes for a value that is not known here. A decision doesn't wait for it. */
   | { readonly effect: 'want'; readonly value: Uint8Array };

@@ -5,7 +5,7 @@
  * file whose first comment says that it is pure is held to it too.
  */
 export const pureRooms: readonly string[] = [
-  ...['protocol/*', 'device/limits.ts', 'hpc-agent/limits.ts', 'hpc-agent/run.ts'],
+  ...['protocol/*', 'device/limits.ts', 'device/votes/*', 'hpc-agent/limits.ts', 'hpc-agent/run.ts'],
   ...[
     'device/hpc/job.ts',
     'device/hpc/box-registry.ts',
