@@ -193,3 +193,58 @@ export const MQTT_LIMITS = {
   /** Names that a device certifies, living and expelled: bounds its registry and its revocation lists. */
   pairedNamesMax: 4_096,
 } as const;
+
+/** The consensus core: what it holds in memory for others, and how long it waits for them (§14.3). */
+export const CONSENSUS_LIMITS = {
+  /** Ids of finalised blocks in memory; of older ones the store is asked. */
+  spineHeightsMax: 1_024,
+  /** Blocks of one leader and height that are taken unasked: an equivocator makes as many as it likes. */
+  rivalBlocksMax: 4,
+  /** Blocks that are not due yet, of one peer and in all. */
+  heldPerPeerMax: 64,
+  heldMax: 512,
+  /** Blocks whose parent is not known, of one peer (§14.3), and bytes of all of them: 300 blocks of full size. */
+  orphansPerPeerMax: 64,
+  orphanBytesMax: 64 * MIB,
+  /** Digests of what was refused, and of messages that were taken: what comes again is not judged again. */
+  refusedMax: 4_096,
+  seenMax: 16_384,
+  /** Undecided transactions, of one peer (§14.3), own ones, and bytes of all of them. */
+  transactionsPerPeerMax: 256,
+  ownTransactionsMax: 1_024,
+  poolBytesMax: 16 * MIB,
+  /** Transactions judged anew when the head moves: a millisecond each on a board. */
+  rejudgedPerHead: 128,
+  /** Heights after which an own transaction that no state accepts is given up. */
+  ownTransactionHeights: 64,
+  /** Candidates for a block: what may be refused comes on top of what fits. */
+  candidatesMax: 1_024,
+  /** Finality certificates in one block: a chain that finalises late catches up. */
+  certificatesPerBlock: 16,
+  /** Ballots by members whose key, or of instances which, is not known yet; of one member, and in all. */
+  earlyBallotsPerNode: 16,
+  earlyBallotsMax: 1_024,
+  /** Certificates that wait for their block, and checkpoints of which the voters are remembered. */
+  pendingCertificatesMax: 128,
+  rememberedCheckpoints: 64,
+  /** Keys by vouchers that are on no branch yet, of one member. */
+  gossipedKeysMax: 4,
+  /** Peers that are listened to. */
+  peersMax: 1_024,
+  /** Requests under way or waiting. */
+  wantsMax: 64,
+  /** A request that was not answered after this long is sent to another peer (§14.2). */
+  requestMs: 5 * SECOND,
+  /** After every peer was asked in vain. */
+  wantRestMs: 5 * SECOND,
+  /** Answers to one peer (§14.3). */
+  answerBytesPerSecond: 1 * MIB,
+  /** What stands around the blocks of an answer in its packet. */
+  answerEnvelopeBytes: 4 * KIB,
+  /** A question to the TPM that was not answered after this long is asked again: the slowest command takes 2 s. */
+  tpmAnswerMs: 30 * SECOND,
+  /** Rest after a refusal of the TPM. */
+  tpmRestMs: 500,
+  /** VRF proofs kept: some heights ahead. */
+  proofsMax: 64,
+} as const;

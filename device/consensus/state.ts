@@ -1,0 +1,208 @@
+/** What a member knows and waits for: the state of the consensus core. Pure. Specification §11-14. */
+import type { TimeCertificate } from '#protocol/chain/block.ts';
+import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import type { ChainRequest, HeadAnnouncement } from '#protocol/chain/gossip-messages.ts';
+import type { ReadBlock } from '#protocol/chain/block.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import type { Network } from '#protocol/network.ts';
+import type { Sign } from '#protocol/signed.ts';
+import type { DecisionState } from '../votes/machine.ts';
+import type { ChainArchive, Instant, KeptChain, TpmTask } from './events.ts';
+import type { Ledger } from './ledger.ts';
+import type { Outbox } from './outbox.ts';
+import type { Position } from './position.ts';
+import type { TakenBlock, Tree } from './tree.ts';
+
+/** A checkpoint that this member's operator vouches for (§13.7). */
+export interface Anchor {
+  readonly number: number;
+  readonly height: number;
+  readonly block: Uint8Array;
+}
+
+export interface ConsensusSetup {
+  readonly network: Network;
+  /** Node id of this member. */
+  readonly node: Uint8Array;
+  readonly operationalKey: Uint8Array;
+  /** Ed25519 by the operational key. */
+  readonly sign: Sign;
+  readonly crypto: Crypto;
+  readonly ledger: Ledger;
+  readonly archive: ChainArchive;
+  readonly kept: KeptChain;
+  readonly at: Instant;
+  readonly anchor?: Anchor;
+}
+
+export interface ConsensusState {
+  readonly setup: ConsensusSetup;
+  readonly networkId: Uint8Array;
+  /** Node id of this member, hexadecimal. */
+  readonly self: string;
+  readonly toleranceMs: number;
+  at: Instant;
+  outbox: Outbox;
+  readonly tree: Tree;
+  head: TakenBlock;
+  /** Whether the head must be chosen from the whole tree again: a lock or a checkpoint has changed. */
+  headInDoubt: boolean;
+  readonly arrivals: Arrivals;
+  readonly finality: Finality;
+  readonly early: EarlyBallots;
+  readonly pool: Pool;
+  readonly keys: Map<string, KnownKey[]>;
+  readonly tpm: TpmDesk;
+  ownWait: OwnWait | undefined;
+  /** Greatest height of which this member has made a block (§12.6). */
+  ownHeight: number;
+  ownVoucher: Uint8Array | undefined;
+  readonly sync: Sync;
+  /** Members whose equivocation is on its way to the chain. */
+  readonly equivocators: Set<string>;
+  /** Two certificates for one number: this member has stopped (§13.5). */
+  conflict: { readonly first: FinalityCertificate; readonly second: FinalityCertificate } | undefined;
+  announced: string;
+}
+
+/** From where a block came: its own maker, a peer unasked or as an answer, or this member's store. */
+export type BlockSource = 'self' | 'gossip' | 'answer' | 'kept';
+
+export interface Arrival {
+  readonly block: ReadBlock;
+  readonly key: string;
+  readonly from: string;
+  readonly source: BlockSource;
+}
+
+export interface HeldBlock extends Arrival {
+  readonly position: Position;
+  readonly waitMs: number;
+  readonly seenMs: number;
+}
+
+export interface Arrivals {
+  /** Whose parent is taken. */
+  readonly queue: Arrival[];
+  /** Judged, and not due yet (§12.4), or dated ahead of this member's clock (§11.2). */
+  readonly held: Map<string, HeldBlock>;
+  /** Whose parent is not taken; by key, the oldest first. */
+  readonly orphans: Map<string, Arrival>;
+  readonly childrenOf: Map<string, Set<string>>;
+  orphanBytes: number;
+  /** Wanted by a certificate: taken whether due or not. */
+  readonly forced: Set<string>;
+  /** Wanted by votes, as ancestors or as another member's head: taken however many rivals there are. */
+  readonly asked: Set<string>;
+  readonly refused: Set<string>;
+}
+
+export interface Checkpoint {
+  readonly number: number;
+  readonly block: TakenBlock;
+  readonly certificate: FinalityCertificate | undefined;
+}
+
+export interface Finality {
+  last: Checkpoint;
+  instance: Uint8Array;
+  voters: readonly Uint8Array[];
+  decision: DecisionState;
+  candidate: string;
+  /** Values told to the decision. */
+  /** Of the latest checkpoints: who voted, on what (§13.1), and the certificate. */
+  readonly history: Map<
+    number,
+    { readonly previous: Uint8Array; readonly voters: readonly Uint8Array[]; readonly certificate: FinalityCertificate }
+  >;
+  /** Certificates that can't be used yet, by number. */
+  readonly pending: Map<number, FinalityCertificate>;
+  /** This voter has voted on numbers below before it was restarted, and no longer knows what: it only watches there. */
+  readonly votesFrom: number;
+  /** Votes of before a restart. */
+  readonly keptVotes: KeptChain['votes'];
+  stateHeight: number;
+}
+
+/** Signed ballots and proposals that can't be counted yet: by an unknown key, or of another instance. */
+export interface EarlyBallots {
+  /** Envelopes by node, the oldest first. */
+  readonly byNode: Map<string, { readonly from: string; readonly payload: Uint8Array }[]>;
+  count: number;
+  /** Digests of envelopes that were taken. */
+  readonly seen: Set<string>;
+}
+
+export interface PooledTransaction {
+  readonly id: string;
+  readonly encoded: Uint8Array;
+  /** Node id of the peer that said it first; this member's own otherwise. */
+  readonly from: string;
+  readonly sinceHeight: number;
+  judgedHeight: number;
+  saidMs: number | undefined;
+}
+
+export interface Pool {
+  readonly transactions: Map<string, PooledTransaction>;
+  /** Refused by the state at the head: cleared when it moves. */
+  readonly refused: Set<string>;
+  bytes: number;
+}
+
+export interface KnownKey {
+  readonly key: Uint8Array;
+  /** Transaction with the voucher. */
+  readonly transaction: Uint8Array;
+}
+
+/** The TPM answers one question at a time. */
+export interface TpmDesk {
+  asked: { readonly task: TpmTask; readonly atMs: number } | undefined;
+  restUntilMs: number;
+  /** Proofs by alpha, hexadecimal. */
+  readonly proofs: Map<string, Uint8Array>;
+}
+
+export interface OwnWait {
+  readonly parent: TakenBlock;
+  readonly height: number;
+  readonly alpha: Uint8Array;
+  start: { readonly certificate: TimeCertificate; readonly atMs: number } | undefined;
+  waitMs: number | undefined;
+  /** Beyond the wait: what the TPM's clock was short of. */
+  extraMs: number;
+  composed: { readonly headerBytes: Uint8Array; readonly transactions: readonly Uint8Array[] } | undefined;
+}
+
+export type Wanted = ChainRequest['want'];
+
+export interface Want {
+  readonly key: string;
+  readonly wanted: Wanted;
+  /** Who should have it, best first; when they all failed it is given up. */
+  readonly askable: Set<string>;
+  /** Whether others than these may be asked. */
+  readonly anyone: boolean;
+  readonly failed: Set<string>;
+  askedOf: string | undefined;
+  deadlineMs: number;
+}
+
+export interface Peer {
+  readonly name: string;
+  announcement: HeadAnnouncement | undefined;
+  announcedMs: number;
+  /** Heights up to here have come from it, or were claimed in vain: the next range begins above. */
+  cursor: number;
+  /** Its announcement led to nothing: it is not followed until it says another one. */
+  restUntilMs: number;
+  want: string | undefined;
+  answerBytes: number;
+  answeredMs: number;
+}
+
+export interface Sync {
+  readonly peers: Map<string, Peer>;
+  readonly wants: Map<string, Want>;
+}
