@@ -136,6 +136,10 @@ export const LIMITS = {
   seatChangesMax: 16,
   /** Seeds since the last certified checkpoint: without checkpoints a seed stays, so there are two more at most (§12.1). */
   seedsMax: 4,
+  /** The core of a state: 17 lists of 1,024 seats at 34 bytes. */
+  coreBytesMax: 640 * KIB,
+  /** A member's card of 16 KiB, and 1,024 nodes that vouched for it. */
+  memberRecordBytesMax: 64 * KIB,
   /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
   memberKeysMax: 4,
   /** A block fits one packet with its envelope. */
@@ -162,12 +166,20 @@ export const LIMITS = {
   chainBoxesPerMemberMax: 64,
   /** Capsules on the chain that have not ended; ended ones are kept for `chainCapsuleKeepHeights`. */
   chainCapsulesMax: 10_000,
+  /** Capsules on the chain, ended ones included: bounds the state at 450 bytes each. */
+  chainCapsulesKeptMax: 50_000,
+  /** A capsule that nobody has ended is given up then: longer than the farthest deadline and the longest run together. */
+  chainCapsuleOpenMaxMs: 40 * DAY,
+  /** Boxes ranked for capsules by one block (§15): 20 ms of digests; who was left out is drawn by a later block. */
+  boxRanksPerBlockMax: 4_096,
   /** Heights for which an ended capsule is remembered, so that its transactions are known when they come again. */
   chainCapsuleKeepHeights: 256,
   /** A submission is taken for this long after the gateway accepted it; shorter than what is remembered would be safe at any pace. */
   submissionAgeMaxMs: 60 * MINUTE,
   /** Certificates in one of which a member's vote must stand for its boxes to be drawn (§15). */
   voteSilenceMax: 16,
+  /** Changes of seats since the genesis in one proof of finality, each with a certificate: more need a network file of later. */
+  seatChangesShownMax: 64,
   /** A proof of finality as it goes to a client. */
   finalityProofBytesMax: 192 * KIB,
   /** The state at a checkpoint, as it goes to a member that starts from there. */

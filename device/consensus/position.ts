@@ -23,3 +23,13 @@ export interface Branch {
   /** Id of its block at a height, as far as it is known. */
   ancestorAt(height: number): Uint8Array | undefined;
 }
+
+/** The block in which a transaction would stand. */
+export interface Place {
+  readonly context: LedgerContext;
+  readonly height: number;
+  /** Chain time of the block, Unix ms. */
+  readonly timeMs: number;
+  /** Below the block. */
+  readonly branch: Branch;
+}

@@ -1,3 +1,84 @@
 /** Why a transaction can't stand in a block. Pure. Specification §11.3. */
+import type { CertificateRefusal } from '#protocol/chain/finality-certificate.ts';
+import type { ChainState } from '#protocol/chain/state.ts';
+import type { VoucherRefusal } from '#protocol/chain/voucher.ts';
+import type { MemberCardRefusal } from '#protocol/enrolment.ts';
 
-export type TransactionRefusal = 'malformed';
+export type TransactionRefusal =
+  | 'malformed'
+  /** Of the author: unknown, an applicant, or gone. */
+  | 'not-a-member'
+  | 'no-seat'
+  | 'key-unknown'
+  | 'key-superseded'
+  | 'signature-wrong'
+  | 'member-keys-unusable'
+  | `voucher-${VoucherRefusal}`
+  | 'boot-not-later'
+  | 'checkpoint-out-of-order'
+  | 'checkpoint-out-of-reach'
+  | 'checkpoint-not-on-branch'
+  | `certificate-${CertificateRefusal}`
+  | 'no-contradiction'
+  | 'contradiction-unproven'
+  | 'already-expelled'
+  | `card-${MemberCardRefusal}`
+  | 'node-known'
+  | 'name-taken'
+  | 'members-full'
+  | 'applicant-unknown'
+  | 'already-vouched'
+  | 'last-seat'
+  | 'seat-changes-full'
+  | 'serial-not-later'
+  | 'boxes-out-of-order'
+  | 'capsule-known'
+  | 'capsule-unknown'
+  | 'capsule-ended'
+  | 'capsules-full'
+  | 'submission-too-old'
+  | 'submission-too-early'
+  | 'deadline-passed'
+  | 'not-the-gateway'
+  | 'not-the-executor'
+  | 'other-attempt'
+  | 'awaits-draw'
+  | 'not-an-end';
+
+export interface Refusal {
+  readonly status: 'refused';
+  readonly reason: TransactionRefusal;
+  readonly detail: string;
+}
+
+/** What became of a transaction. */
+export type Outcome = { readonly status: 'applied'; readonly state: ChainState } | Refusal;
+
+export function applied(state: ChainState): Outcome {
+  return { status: 'applied', state };
+}
+
+export function refused(reason: TransactionRefusal, detail: string): Refusal {
+  return { status: 'refused', reason, detail };
+}
+
+/**
+ * Whether the same transaction may become good above the block at which it was refused, so that a pool keeps it. On another branch
+ * anything may: this is for a branch that only grows.
+ */
+export function mayBecomeGood(reason: TransactionRefusal): boolean {
+  return later.has(reason);
+}
+
+const later: ReadonlySet<TransactionRefusal> = new Set<TransactionRefusal>([
+  ...([
+    'not-a-member',
+    'no-seat',
+    'key-unknown',
+    'checkpoint-out-of-order',
+    'checkpoint-not-on-branch',
+    'certificate-key-unknown',
+  ] as const),
+  ...(['members-full', 'applicant-unknown', 'last-seat', 'seat-changes-full', 'capsule-unknown', 'capsules-full'] as const),
+  ...(['submission-too-early', 'other-attempt', 'awaits-draw'] as const),
+]);

@@ -20,7 +20,7 @@ interface Fork<V> {
 
 export type Tree<V> = Leaf<V> | Fork<V>;
 
-/** Keys are ASCII, and none is the beginning of another. */
+/** Keys are ASCII without zero bytes. */
 export class StateMap<V> implements ReadonlyMap<string, V> {
   readonly tree: Tree<V> | undefined;
   readonly size: number;
@@ -80,18 +80,14 @@ export class StateMap<V> implements ReadonlyMap<string, V> {
   }
 }
 
-/** The siblings from the root down to where `key` is, or would be. */
-export function pathTo<V>(
-  map: StateMap<V>,
-  key: string,
-): { readonly bit: number; readonly sibling: Tree<V>; readonly side: 'left' | 'right' }[] {
-  const path: { bit: number; sibling: Tree<V>; side: 'left' | 'right' }[] = [];
+/** The forks from the root down to where `key` is, or would be, each with the side on which it is not. */
+export function pathTo<V>(map: StateMap<V>, key: string): { readonly bit: number; readonly sibling: Tree<V> }[] {
+  const path: { bit: number; sibling: Tree<V> }[] = [];
   let tree = map.tree;
   while (tree !== undefined && 'bit' in tree) {
     const { bit, left, right }: Fork<V> = tree;
-    const isRight = isSet(key, bit);
-    path.push(isRight ? { bit, sibling: left, side: 'left' } : { bit, sibling: right, side: 'right' });
-    tree = isRight ? right : left;
+    path.push({ bit, sibling: isSet(key, bit) ? left : right });
+    tree = isSet(key, bit) ? right : left;
   }
   return path;
 }
@@ -138,8 +134,8 @@ function* leaves<V>(tree: Tree<V> | undefined): Generator<Leaf<V>, undefined> {
   return undefined;
 }
 
-/** Beyond its end a key is zeros. */
-function isSet(key: string, bit: number): boolean {
+/** Whether a key goes to the right at a fork. Beyond its end a key is zeros. */
+export function isSet(key: string, bit: number): boolean {
   const at = bit >> 3;
   return at < key.length && ((key.charCodeAt(at) >> (7 - (bit & 7))) & 1) === 1;
 }

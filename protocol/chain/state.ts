@@ -1,6 +1,6 @@
 /** The replicated state, as every member must come to it. Specification §11.4. Its rules are in `device/consensus/`. */
 import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
-import { Digest } from '../digest.ts';
+import { Digest, hex } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { TRUST_LEVELS } from '../manifest.ts';
 import { Member } from '../network.ts';
@@ -68,6 +68,11 @@ export const CapsuleRecord = struct({
   awaitsDraw: oneOf('yes', 'no'),
   end: optional(struct({ state: CapsuleState, reason: optional(EndReason), receipt: optional(Digest), height: Height })),
 });
+
+/** Where a box stands in a state. */
+export function boxKey({ node, box }: BoxRecord): string {
+  return `${hex(node)}/${box.name}`;
+}
 
 export type CoreState = Infer<typeof CoreState>;
 export type MemberRecord = Infer<typeof MemberRecord>;

@@ -70,7 +70,7 @@ export const Transaction = variant('kind', {
   }),
   /** Encoded `MemberCard`, made with the genesis salt of this network. */
   application: struct({ card: bytes({ min: 1, max: LIMITS.signedBytesMax }) }),
-  /** `signature`: Ed25519 by the operational key `key` of `by` over the domain `action`, network id and body. */
+  /** `signature`: Ed25519 by the operational key `key` of `by` over network, author and body (`signed-action.ts`). */
   signed: struct({ by: Digest, key: fixedBytes(32), body: bytes({ min: 1, max: LIMITS.signedBytesMax }), signature: fixedBytes(64) }),
 });
 export type Transaction = Infer<typeof Transaction>;

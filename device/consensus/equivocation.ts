@@ -1,0 +1,92 @@
+/** Proofs that a member contradicted itself: two blocks of one height, or two votes of one step. Pure. Specification §12.6, §13.5. */
+import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
+import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
+import type { TransactionOf } from '#protocol/chain/transaction.ts';
+import { endQualifier, judgeTimeCertificate } from '#protocol/chain/wait-certificate.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { openSigned, peekSigned } from '#protocol/signed.ts';
+import { identityOf, recordOf } from './member-identity.ts';
+import type { LedgerContext, Place } from './position.ts';
+import { withoutMember } from './seats.ts';
+import { refused, type Outcome, type Refusal } from './transaction-refusal.ts';
+
+/** Whoever contradicted itself is expelled, whether it still is a member or has left. */
+export function applyEquivocation(
+  state: ChainState,
+  { of, first, second }: TransactionOf<'equivocation'>,
+  { context, height }: Place,
+): Outcome {
+  const shown = of === 'block' ? blocksOf(first, second, context) : ballotsOf(first, second, context);
+  if (shown.status === 'refused') return shown;
+  const record = recordOf(state, shown.node);
+  if (record?.standing === 'expelled') return refused('already-expelled', `${record.member.name} is expelled already`);
+  if (record?.standing !== 'member' && record?.standing !== 'left') return refused('not-a-member', `${hex(shown.node)} was never a member`);
+  const unproven = shown.unproven(record);
+  return unproven ?? withoutMember(state, record, 'expelled', height);
+}
+
+/** A contradiction on its face; `unproven` looks at the signatures. */
+type Shown =
+  { readonly status: 'shown'; readonly node: Uint8Array; readonly unproven: (record: MemberRecord) => Refusal | undefined } | Refusal;
+
+function blocksOf(first: Uint8Array, second: Uint8Array, context: LedgerContext): Shown {
+  const [left, right] = [readBlock(first), readBlock(second)];
+  if (left.status === 'malformed') return refused('malformed', left.detail);
+  if (right.status === 'malformed') return refused('malformed', right.detail);
+  const blocks = [left.value, right.value] as const;
+  if (!areRivals(...blocks, context.networkId))
+    return refused(
+      'no-contradiction',
+      'two different blocks of one member and height of this network, without transactions, are a proof; these are not',
+    );
+  return { status: 'shown', node: left.value.header.node, unproven: (record) => unprovenBlock(blocks, record, context) };
+}
+
+function areRivals(left: ReadBlock, right: ReadBlock, network: Uint8Array): boolean {
+  const isOfNetwork = sameBytes(left.header.network, network) && sameBytes(right.header.network, network);
+  const isOfOne = left.header.height === right.header.height && sameBytes(left.header.node, right.header.node);
+  const isBare = left.transactions.length === 0 && right.transactions.length === 0;
+  return isOfNetwork && isOfOne && isBare && !sameBytes(left.id, right.id);
+}
+
+/** The end certificate is the chip's word for the whole header. */
+function unprovenBlock(blocks: readonly ReadBlock[], { member }: MemberRecord, { crypto }: LedgerContext): Refusal | undefined {
+  const identity = identityOf(crypto, member);
+  if (!identity) return refused('member-keys-unusable', `the keys of ${member.name} have not the templates`);
+  for (const { end, headerBytes } of blocks) {
+    const verdict = judgeTimeCertificate(crypto, identity.attestationKey, end, endQualifier(headerBytes));
+    if (verdict.status === 'refused') return refused('contradiction-unproven', `end certificate: ${verdict.detail}`);
+  }
+  return undefined;
+}
+
+function ballotsOf(first: Uint8Array, second: Uint8Array, context: LedgerContext): Shown {
+  const [left, right] = [peekSigned(BallotMessage, first), peekSigned(BallotMessage, second)];
+  if (left.status === 'malformed') return refused('malformed', left.detail);
+  if (right.status === 'malformed') return refused('malformed', right.detail);
+  if (!areContrary(left.value, right.value, context.networkId))
+    return refused(
+      'no-contradiction',
+      'two ballots of one voter, instance, round and step for different values are a proof; these are not',
+    );
+  return { status: 'shown', node: left.value.node, unproven: (record) => unprovenBallot([first, second], record, context) };
+}
+
+function areContrary(left: Ballot, right: Ballot, network: Uint8Array): boolean {
+  const isOfNetwork = sameBytes(left.network, network) && sameBytes(right.network, network);
+  const isOfOne = sameBytes(left.node, right.node) && sameBytes(left.instance, right.instance);
+  const isOfStep = left.round === right.round && left.step === right.step;
+  return isOfNetwork && isOfOne && isOfStep && hex(left.value ?? none) !== hex(right.value ?? none);
+}
+
+const none = new Uint8Array();
+
+function unprovenBallot(envelopes: readonly Uint8Array[], { keys, member }: MemberRecord, { crypto }: LedgerContext): Refusal | undefined {
+  const isSigned = (envelope: Uint8Array) =>
+    keys.some(({ key }) => openSigned(BallotMessage, envelope, { algorithm: 'ed25519', publicKey: key }, crypto).status === 'authentic');
+  return envelopes.every(isSigned)
+    ? undefined
+    : refused('contradiction-unproven', `a ballot is not signed by a known key of ${member.name}`);
+}

@@ -1,0 +1,45 @@
+/** The state before the first block: the founders, and nothing else. Pure. Specification §11.1, §11.5, §12.1. */
+import { emptyGathering, genesisSeed } from '#protocol/chain/epoch-seed.ts';
+import { StateMap } from '#protocol/chain/state-map.ts';
+import { stateRoot } from '#protocol/chain/state-root.ts';
+import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
+import { domainDigest, hex } from '#protocol/digest.ts';
+import { nodeIdOf, type Member } from '#protocol/network.ts';
+import type { LedgerContext, Position } from './position.ts';
+
+export function genesisPosition({ network, networkId }: LedgerContext): Position {
+  const founders = network.members.map(recordOf).sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+  const seats = founders.map(({ node }) => node);
+  const seed = genesisSeed(
+    networkId,
+    founders.map(({ member }) => member.vrfKey),
+  );
+  const members = StateMap.of(founders.map((record) => [hex(record.node), record] as const));
+  const stateAt = (block: Uint8Array): ChainState => ({
+    core: {
+      epoch: { number: 0, seed, gathered: emptyGathering, gathering: emptyGathering },
+      checkpoint: { number: 0, height: 0, block },
+      seats,
+      seatsToCome: [{ fromHeight: 0, seats }],
+      seeds: [{ fromHeight: 0, seed }],
+    },
+    members,
+    boxes: StateMap.of(),
+    capsules: StateMap.of(),
+  });
+  const id = domainDigest('genesis-block', networkId, stateRoot(stateAt(new Uint8Array(32))));
+  return { id, height: 0, timeMs: 0, state: stateAt(id) };
+}
+
+function recordOf(member: Member): MemberRecord {
+  return {
+    node: nodeIdOf(member.endorsementKey),
+    member,
+    standing: 'member',
+    drawsFromEpoch: 0,
+    vouchedBy: [],
+    keys: [],
+    votedIn: 0,
+    boxesSerial: 0,
+  };
+}

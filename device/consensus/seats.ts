@@ -1,0 +1,97 @@
+/** Seats: what blocks change about them, and when it counts. Pure. Specification §11.5. */
+import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { firstDrawingEpoch } from './epochs.ts';
+import { recordOf, withRecord } from './member-identity.ts';
+import { applied, refused, type Outcome } from './transaction-refusal.ts';
+
+/** Node ids in their order: the seats as they stand with all that blocks have changed. */
+export function seatsToCome(state: ChainState): readonly Uint8Array[] {
+  return state.core.seatsToCome.at(-1)?.seats ?? state.core.seats;
+}
+
+export function hasSeat(state: ChainState, node: Uint8Array): boolean {
+  return includes(state.core.seats, node);
+}
+
+/** The member is gone, with its boxes; its seat is in force until a checkpoint says otherwise. */
+export function withoutMember(state: ChainState, record: MemberRecord, standing: 'left' | 'expelled', height: number): Outcome {
+  const name = hex(record.node);
+  const seats = seatsToCome(state);
+  const rest = seats.filter((seat) => hex(seat) !== name);
+  if (rest.length === 0) return refused('last-seat', `${record.member.name} has the last seat; a network has at least one`);
+  const changed = rest.length === seats.length ? state : withSeats(state, rest, height);
+  if (!changed) return tooManyChanges();
+  return applied(withRecord({ ...changed, boxes: withoutBoxesOf(changed, name) }, { ...record, standing }));
+}
+
+/** Applicants for whom more than two thirds of the seats have vouched become members, as far as seats can change. */
+export function withAdmitted(state: ChainState, height: number): ChainState {
+  let admitted = state;
+  for (const record of state.members.values()) {
+    if (record.standing !== 'applicant' || record.vouchedBy.length < quorumOf(state.core.seats.length)) continue;
+    const vouching = record.vouchedBy.filter((node) => hasSeat(state, node) && recordOf(state, node)?.standing === 'member');
+    if (vouching.length < quorumOf(state.core.seats.length)) continue;
+    const changed = withSeats(admitted, inOrder([...seatsToCome(admitted), record.node]), height);
+    if (changed) admitted = withRecord(changed, { ...record, standing: 'member' });
+  }
+  return admitted;
+}
+
+/**
+ * The seats of a checkpoint come into force.
+ * @param checkpointHeight of the block that is the checkpoint. @param height of the block that certifies it
+ */
+export function withSeatsInForce(state: ChainState, checkpointHeight: number, height: number, epochHeights: number): ChainState {
+  const { core } = state;
+  const coming = core.seatsToCome.slice(
+    Math.max(
+      core.seatsToCome.findLastIndex(({ fromHeight }) => fromHeight <= checkpointHeight),
+      0,
+    ),
+  );
+  const seats = coming[0]?.seats ?? core.seats;
+  if (seats === core.seats) return state;
+  const known = new Set(core.seats.map(hex));
+  const seated: ChainState = { ...state, core: { ...core, seats, seatsToCome: coming } };
+  return seats
+    .filter((node) => !known.has(hex(node)))
+    .reduce((changed, node) => {
+      const record = recordOf(changed, node);
+      return record ? withRecord(changed, { ...record, drawsFromEpoch: firstDrawingEpoch(height, epochHeights) }) : changed;
+    }, seated);
+}
+
+/** Undefined where too many blocks have changed the seats since the last certified checkpoint. */
+function withSeats(state: ChainState, seats: readonly Uint8Array[], height: number): ChainState | undefined {
+  const { core } = state;
+  const earlier = core.seatsToCome.filter(({ fromHeight }) => fromHeight < height);
+  if (earlier.length >= LIMITS.seatChangesMax) return undefined;
+  return { ...state, core: { ...core, seatsToCome: [...earlier, { fromHeight: height, seats: [...seats] }] } };
+}
+
+function tooManyChanges(): Outcome {
+  return refused(
+    'seat-changes-full',
+    `${LIMITS.seatChangesMax} blocks have changed the seats since the last certified checkpoint; it has to be certified first`,
+  );
+}
+
+function withoutBoxesOf(state: ChainState, name: string): ChainState['boxes'] {
+  let { boxes } = state;
+  for (const key of state.boxes.keys()) {
+    if (key.startsWith(`${name}/`)) boxes = boxes.without(key);
+  }
+  return boxes;
+}
+
+function includes(seats: readonly Uint8Array[], node: Uint8Array): boolean {
+  const name = hex(node);
+  return seats.some((seat) => hex(seat) === name);
+}
+
+function inOrder(nodes: readonly Uint8Array[]): Uint8Array[] {
+  return [...nodes].sort((left, right) => (hex(left) < hex(right) ? -1 : 1));
+}
