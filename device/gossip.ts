@@ -62,7 +62,9 @@ export function joinGossip(request: GossipRequest, members: readonly Member[]): 
   room.setPeers(members);
   return {
     attestation: () => ({
-      publish: async (kind, payload, retain) => void (await own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain })),
+      publish: async (kind, payload, retain) => {
+        await own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain });
+      },
       onMessage: (handler) => room.hearAttestation(handler),
     }),
     broadcast: (kind, payload, retain) => void own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain }),

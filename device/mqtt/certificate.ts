@@ -60,7 +60,7 @@ export function issueCertificate(request: CertificateRequest, issuer: Issuer | {
 export function certifyAuthority(authority: Uint8Array, holder: string, issuer: Issuer, serial: Uint8Array): Uint8Array {
   const foreign = parseCertificate(authority).tbsCertificate;
   const own = parseCertificate(issuer.certificate).tbsCertificate;
-  const identifiers = (foreign.extensions ?? []).filter(({ extnID }) => extnID === asn1.id_ce_subjectKeyIdentifier);
+  const identifier = foreign.extensions?.find(({ extnID }) => extnID === asn1.id_ce_subjectKeyIdentifier);
   const permitted = new asn1.GeneralSubtree({ base: new asn1.GeneralName({ directoryName: nameOf(holder) }) });
   const constraints = new asn1.NameConstraints({ permittedSubtrees: new asn1.GeneralSubtrees([permitted]) });
   const tbsCertificate = new asn1.TBSCertificate({
@@ -79,7 +79,7 @@ export function certifyAuthority(authority: Uint8Array, holder: string, issuer: 
       ),
       extension(asn1.id_ce_keyUsage, AsnConvert.serialize(new asn1.KeyUsage(asn1.KeyUsageFlags.keyCertSign)), 'critical'),
       extension(asn1.id_ce_nameConstraints, AsnConvert.serialize(constraints), 'critical'),
-      ...identifiers,
+      ...(identifier ? [identifier] : []),
       authorityKeyOf(own),
     ]),
   });

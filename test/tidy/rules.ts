@@ -12,6 +12,7 @@ export const pureRooms: readonly string[] = [
     'device/hpc/box-voice.ts',
     'device/hpc/receipt-issuer.ts',
     'device/gateway/submission.ts',
+    'device/peer-allowance.ts',
   ],
 ];
 
@@ -43,7 +44,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   mqtt: ['device/mqtt/connection.ts', 'hpc-agent/mqtt.ts'], // two programs that may not hold each other's code
   yaml: ['scripts/capsule/yaml.ts'],
   esbuild: ['scripts/bundle.ts'],
-  'node:sqlite': ['device/store/store.ts'],
+  'node:sqlite': ['device/store/database.ts'],
 };
 
 /** The files that may name an outside program: whoever starts it. Set-up, which installs them, and tests are free. */
