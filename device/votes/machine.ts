@@ -70,7 +70,7 @@ function resume(state: DecisionState, outcome: Outcome): void {
   state.resumed = true;
   if (state.self === undefined) return;
   outcome.cast.push(...state.cast);
-  if (state.round > 0) awaitProposal(state, outcome);
+  if (state.round > 0 && !ownBallot(state, state.round, 'prevote')) awaitProposal(state, outcome);
 }
 
 function takeEvent(state: DecisionState, event: VoteEvent, outcome: Outcome): void {
