@@ -3,36 +3,40 @@
  * fast. Pure. Specification §12.4.
  */
 import type { Instant } from './events.ts';
-import type { Position } from './position.ts';
 import type { Tree } from './tree.ts';
 
 /** How long before or after its due moment a block still counts as punctual, once on a branch. */
-export function toleranceMs(targetIntervalMs: number): number {
+export function toleranceOf(targetIntervalMs: number): number {
   return Math.floor(targetIntervalMs / 20);
 }
 
-/** What a block's children count from: whoever builds ahead of time gains one tolerance on a branch, not one on each block. */
-export function anchorOf(earliestMs: number, seenMs: number, tolerance: number): number {
-  return Math.max(earliestMs, seenMs - tolerance);
-}
-
-/** For a member that was away: a checkpoint's chain time, on the monotonic clock. */
-export function anchorByChainTime({ timeMs }: Pick<Position, 'timeMs'>, at: Instant): number {
+/** A moment of chain time, on the monotonic clock of a member. */
+export function datedMs(timeMs: number, at: Instant): number {
   return at.monotonicMs - (at.unixMs - timeMs);
 }
 
-/** Whether the machine slept: its monotonic clock stood, so that every block of that time would look early. */
-export function wasAsleep(last: Instant, at: Instant, skewMaxMs: number): boolean {
-  return at.unixMs - last.unixMs - (at.monotonicMs - last.monotonicMs) > skewMaxMs;
+/**
+ * What a block's children count from. The moment at which a block was seen takes back what was lost between waits, so that nobody can
+ * save it up; a block that comes late, since this member or others were away, counts from its date instead.
+ */
+export function anchorOf(
+  { earliestMs, seenMs, timeMs }: { readonly earliestMs: number; readonly seenMs: number; readonly timeMs: number },
+  at: Instant,
+  toleranceMs: number,
+): number {
+  return Math.max(earliestMs, Math.min(seenMs, datedMs(timeMs, at)) - toleranceMs);
 }
 
-/** Counts anew from the last checkpoint, as after a restart. */
-export function anchorAnew(tree: Tree, at: Instant): void {
-  const { root } = tree;
-  const base = anchorByChainTime(root.position, at);
+/** How long the machine slept since `last`: its monotonic clock stood, and all that was made meanwhile would look early. */
+export function sleptMs(last: Instant, at: Instant, skewMaxMs: number): number {
+  const aheadMs = at.unixMs - last.unixMs - (at.monotonicMs - last.monotonicMs);
+  return aheadMs > skewMaxMs ? aheadMs : 0;
+}
+
+/** After a sleep everything was due earlier on this clock. */
+export function anchorEarlier(tree: Tree, ms: number): void {
   for (const taken of tree.blocks.values()) {
-    const from = taken === root ? base : (tree.blocks.get(taken.parent)?.anchorMs ?? base);
-    taken.earliestMs = taken === root ? base : from + taken.waitMs;
-    taken.anchorMs = Math.min(taken.anchorMs, taken.earliestMs);
+    taken.earliestMs -= ms;
+    taken.anchorMs -= ms;
   }
 }

@@ -1,20 +1,57 @@
-/** The consensus core. Pure. Specification §11-14. */
+/**
+ * The consensus core: told what happens, it says what is to be done. Pure. Specification §11-14.
+ *
+ * A step takes its event, settles what follows from it (blocks taken, checkpoints final, the head moved), sees to what this member owes
+ * (its own wait, its questions), and ends with the effects in their order: the disk, then the world.
+ */
 import { encodeStrict } from '#protocol/codec.ts';
-import { Action, actionInput, encodeTransaction } from '#protocol/chain/transaction.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { Action, actionInput, encodeTransaction } from '#protocol/chain/transaction.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { wakeAtMs as votesUntilMs } from '../votes/machine.ts';
+import { accuseOfBlocks } from './accusation.ts';
+import { requestArrived } from './answers.ts';
+import { ballotArrived, takeEarly } from './ballots.ts';
+import { certificatesOf, nextFinal } from './certificates.ts';
+import { anchorEarlier, sleptMs } from './due.ts';
 import type { ConsensusEffect, ConsensusEvent } from './events.ts';
+import { finalise } from './finalising.ts';
+import { followForkChoice } from './head.ts';
+import { voucherArrived } from './keys.ts';
+import { broadcast, emptyOutbox, flush } from './outbox.ts';
+import { addOwnTransaction, sayOwnTransactions, saysAgainMs, transactionArrived } from './pool.ts';
 import type { Position } from './position.ts';
+import { restore } from './restore.ts';
 import type { ConsensusSetup, ConsensusState } from './state.ts';
+import { announce, announcementArrived, followPeers, followUntilMs, responseArrived } from './sync.ts';
+import { blockArrived, heldUntilMs, takeArrivals } from './taking.ts';
+import { askTpm, tpmAnswered, tpmFailed, tpmUntilMs } from './tpm-desk.ts';
+import { rivalsOf, type TakenBlock } from './tree.ts';
+import { tellBlock, tellCandidate, tellVotes } from './votes.ts';
+import { drawProved, endCertified, followOwnWait, ownWaitUntilMs, startCertified } from './waiting.ts';
+import { peerOf, requestsUntilMs, sendRequests } from './wants.ts';
 
 export type { Anchor, ConsensusSetup, ConsensusState } from './state.ts';
 
+/** What was kept is taken up; the effects say to others what this member may not have been able to say. */
 export function startConsensus(setup: ConsensusSetup): { readonly state: ConsensusState; readonly effects: ConsensusEffect[] } {
-  throw new Error(`not here yet for ${setup.network.genesis.name}`);
+  const state = restore(setup);
+  for (const taken of state.tree.blocks.values()) tellBlock(state, taken);
+  settle(state);
+  sayOwnBlock(state);
+  return { state, effects: conclude(state) };
 }
 
 /** Changes `state` by an event. The same state and event give the same effects, to be performed in their order. */
 export function step(state: ConsensusState, event: ConsensusEvent): ConsensusEffect[] {
-  throw new Error(`not here yet for ${state.self} ${event.type}`);
+  state.outbox = emptyOutbox();
+  if (state.conflict) return [];
+  anchorEarlier(state.tree, sleptMs(state.at, event.at, LIMITS.clockSkewMaxMs));
+  state.at = event.at;
+  take(state, event);
+  settle(state);
+  return conclude(state);
 }
 
 export function headOf(state: ConsensusState): Position {
@@ -35,4 +72,138 @@ export function makeAction({ networkId, setup }: ConsensusState, action: Action)
   const body = encodeStrict(Action, action);
   const { node, operationalKey, sign } = setup;
   return encodeTransaction({ kind: 'signed', by: node, key: operationalKey, body, signature: sign(actionInput(networkId, body)) });
+}
+
+function take(state: ConsensusState, event: ConsensusEvent): void {
+  switch (event.type) {
+    case 'ticked':
+      return;
+    case 'received':
+      received(state, event);
+      return;
+    case 'peerReached':
+      peerOf(state, event.peer);
+      return;
+    case 'transactionMade':
+      addOwnTransaction(state, event.transaction);
+      return;
+    case 'drawProved':
+      tpmAnswered(state, (task) => task.task === 'prove-draw' && sameBytes(task.alpha, event.alpha));
+      drawProved(state, event.alpha, event.proof);
+      return;
+    case 'startCertified':
+      if (tpmAnswered(state, (task) => task.task === 'certify-start' && sameBytes(task.parent, event.parent)))
+        startCertified(state, event.parent, event.certificate);
+      return;
+    case 'endCertified':
+      if (tpmAnswered(state, (task) => task.task === 'certify-end' && sameBytes(task.header, event.header))) ended(state, event);
+      return;
+    case 'voucherMade':
+      if (tpmAnswered(state, (task) => task.task === 'make-voucher')) vouched(state, event.voucher);
+      return;
+    case 'tpmFailed':
+      tpmFailed(state, event.task);
+      return;
+  }
+}
+
+function received(state: ConsensusState, { from, kind, payload }: ConsensusEvent & { type: 'received' }): void {
+  if (!peerOf(state, from)) return;
+  switch (kind) {
+    case 'block':
+      blockArrived(state, payload, from, 'gossip');
+      return;
+    case 'transaction':
+      transactionArrived(state, payload, from);
+      return;
+    case 'ballot':
+      ballotArrived(state, payload, from);
+      return;
+    case 'head':
+      announcementArrived(state, payload, from);
+      return;
+    case 'request':
+      requestArrived(state, payload, from);
+      return;
+    case 'response':
+      responseArrived(state, payload, from);
+      return;
+    case 'voucher':
+      keyShown(state, payload, from);
+      return;
+  }
+}
+
+function keyShown(state: ConsensusState, payload: Uint8Array, from: string): void {
+  const node = voucherArrived(state, payload, from);
+  if (node !== undefined) takeEarly(state, { node });
+}
+
+function ended(state: ConsensusState, { header, certificate }: ConsensusEvent & { type: 'endCertified' }): void {
+  const block = endCertified(state, header, certificate);
+  if (block) blockArrived(state, block.encoded, state.self, 'self');
+}
+
+function vouched(state: ConsensusState, voucher: Uint8Array): void {
+  state.ownVoucher = voucher;
+  broadcast(state.outbox, 'voucher', voucher, true);
+  keyShown(state, voucher, state.self);
+}
+
+/** Everything that follows by itself, until nothing does. */
+function settle(state: ConsensusState): void {
+  while (!state.conflict) {
+    const taken = takeArrivals(state);
+    for (const block of taken) blockTaken(state, block);
+    const forced = state.arrivals.forced.size;
+    const final = nextFinal(state);
+    if (final) finalise(state, final.certificate, final.block);
+    const moved = followForkChoice(state, taken);
+    tellCandidate(state);
+    if ((votesUntilMs(state.finality.decision) ?? Infinity) <= state.at.monotonicMs)
+      tellVotes(state, { type: 'ticked', nowMs: state.at.monotonicMs });
+    if (taken.length === 0 && !final && !moved && state.arrivals.forced.size === forced && !isDecidedHere(state)) return;
+  }
+}
+
+/** Whether a decision waits for nothing but the next pass. */
+function isDecidedHere({ finality, tree }: ConsensusState): boolean {
+  return finality.decided !== undefined && tree.blocks.has(finality.decided.value.toHex());
+}
+
+function blockTaken(state: ConsensusState, taken: TakenBlock): void {
+  tellBlock(state, taken);
+  certificatesOf(state, taken);
+  if (taken.block && rivalsOf(state.tree, taken.block).length > 1) accuseOfBlocks(state, taken);
+}
+
+/** What this member owes and lacks, and then the effects. */
+function conclude(state: ConsensusState): ConsensusEffect[] {
+  if (state.conflict) return flush({ ...emptyOutbox(), records: state.outbox.records, reports: state.outbox.reports }, undefined);
+  followOwnWait(state);
+  askTpm(state);
+  announce(state);
+  sayOwnTransactions(state);
+  followPeers(state);
+  sendRequests(state);
+  return flush(state.outbox, wakeAtMs(state));
+}
+
+/** Nothing is due before; never at once, since what is due at this moment is done. */
+function wakeAtMs(state: ConsensusState): number | undefined {
+  const due = [
+    ...[heldUntilMs(state), ownWaitUntilMs(state), tpmUntilMs(state), requestsUntilMs(state), followUntilMs(state), saysAgainMs(state)],
+    votesUntilMs(state.finality.decision),
+  ].filter((atMs) => atMs !== undefined);
+  return due.length === 0 ? undefined : Math.max(Math.min(...due), state.at.monotonicMs + 1);
+}
+
+/** A block that was stored and perhaps never heard of. */
+function sayOwnBlock({ tree, outbox, self }: ConsensusState): void {
+  const own = [...tree.blocks.values()].filter(({ block }) => block?.header.node.toHex() === self);
+  const latest = own.reduce<TakenBlock | undefined>(
+    (best, next) => (best && best.position.height > next.position.height ? best : next),
+    undefined,
+  );
+  if (latest?.block) broadcast(outbox, 'block', latest.block.encoded);
 }

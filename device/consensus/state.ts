@@ -1,11 +1,11 @@
 /** What a member knows and waits for: the state of the consensus core. Pure. Specification §11-14. */
-import type { TimeCertificate } from '#protocol/chain/block.ts';
+import type { Header, ReadBlock, TimeCertificate } from '#protocol/chain/block.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { ChainRequest, HeadAnnouncement } from '#protocol/chain/gossip-messages.ts';
-import type { ReadBlock } from '#protocol/chain/block.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Network } from '#protocol/network.ts';
 import type { Sign } from '#protocol/signed.ts';
+import type { VoteEffect } from '../votes/decision.ts';
 import type { DecisionState } from '../votes/machine.ts';
 import type { ChainArchive, Instant, KeptChain, TpmTask } from './events.ts';
 import type { Ledger } from './ledger.ts';
@@ -45,8 +45,10 @@ export interface ConsensusState {
   outbox: Outbox;
   readonly tree: Tree;
   head: TakenBlock;
-  /** Whether the head must be chosen from the whole tree again: a lock or a checkpoint has changed. */
+  /** Whether the head must be chosen from the whole tree again: a checkpoint has changed, or the lock. */
   headInDoubt: boolean;
+  /** Value of the lock by which the head was chosen, hexadecimal; '' for none. */
+  lock: string;
   readonly arrivals: Arrivals;
   readonly finality: Finality;
   readonly early: EarlyBallots;
@@ -106,31 +108,51 @@ export interface Checkpoint {
 export interface Finality {
   last: Checkpoint;
   instance: Uint8Array;
+  /** In the order of their ids. */
   voters: readonly Uint8Array[];
   decision: DecisionState;
+  /** The decision has come to this; its certificate follows when the block is taken. */
+  decided: (VoteEffect & { readonly effect: 'decided' }) | undefined;
+  /** The candidate that the decision knows of, hexadecimal. */
   candidate: string;
-  /** Values told to the decision. */
   /** Of the latest checkpoints: who voted, on what (§13.1), and the certificate. */
-  readonly history: Map<
-    number,
-    { readonly previous: Uint8Array; readonly voters: readonly Uint8Array[]; readonly certificate: FinalityCertificate }
-  >;
-  /** Certificates that can't be used yet, by number. */
-  readonly pending: Map<number, FinalityCertificate>;
+  readonly history: Map<number, PastCheckpoint>;
+  /** Certificates that wait for the ones before them, or for their block; by number. */
+  readonly pending: Map<number, PendingCertificate>;
   /** This voter has voted on numbers below before it was restarted, and no longer knows what: it only watches there. */
   readonly votesFrom: number;
-  /** Votes of before a restart. */
-  readonly keptVotes: KeptChain['votes'];
+  /** Votes of before a restart, until their instance comes. */
+  keptVotes: KeptChain['votes'];
+  /** Height of the last state that was stored (§14.4). */
   stateHeight: number;
+}
+
+export interface PastCheckpoint {
+  readonly voters: readonly Uint8Array[];
+  readonly certificate: FinalityCertificate;
+}
+
+export interface PendingCertificate {
+  readonly certificate: FinalityCertificate;
+  readonly from: string;
+  /** Judged, by this member or by the ledger in a taken block. */
+  readonly judged: boolean;
 }
 
 /** Signed ballots and proposals that can't be counted yet: by an unknown key, or of another instance. */
 export interface EarlyBallots {
-  /** Envelopes by node, the oldest first. */
-  readonly byNode: Map<string, { readonly from: string; readonly payload: Uint8Array }[]>;
+  /** By the node that signed, or by the peer that said it where the key is not known; the oldest first. */
+  readonly waiting: Map<string, EarlyBallot[]>;
   count: number;
-  /** Digests of envelopes that were taken. */
+  /** Digests of envelopes that were looked at. */
   readonly seen: Set<string>;
+  /** Of the current instance: values of the ballots of a node, round and step, and of proposals, that were taken. */
+  readonly slots: Map<string, readonly string[]>;
+}
+
+export interface EarlyBallot {
+  readonly from: string;
+  readonly payload: Uint8Array;
 }
 
 export interface PooledTransaction {
@@ -139,7 +161,6 @@ export interface PooledTransaction {
   /** Node id of the peer that said it first; this member's own otherwise. */
   readonly from: string;
   readonly sinceHeight: number;
-  judgedHeight: number;
   saidMs: number | undefined;
 }
 
@@ -172,7 +193,7 @@ export interface OwnWait {
   waitMs: number | undefined;
   /** Beyond the wait: what the TPM's clock was short of. */
   extraMs: number;
-  composed: { readonly headerBytes: Uint8Array; readonly transactions: readonly Uint8Array[] } | undefined;
+  composed: { readonly header: Header; readonly headerBytes: Uint8Array; readonly transactions: readonly Uint8Array[] } | undefined;
 }
 
 export type Wanted = ChainRequest['want'];
@@ -205,4 +226,6 @@ export interface Peer {
 export interface Sync {
   readonly peers: Map<string, Peer>;
   readonly wants: Map<string, Want>;
+  /** Wants that were given up, and until when. */
+  readonly resting: Map<string, number>;
 }

@@ -1,0 +1,116 @@
+/** Ballots and proposals of others: whose they are, whether they are new, and what to do with them. Pure. Specification §13.2, §14.3. */
+import { BallotMessage, ProposalMessage, type Ballot, type Proposal } from '#protocol/chain/ballot.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { blobDigest, hex } from '#protocol/digest.ts';
+import { openSigned, peekSigned, type SignedKind } from '#protocol/signed.ts';
+import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../limits.ts';
+import type { CastBallot } from '../votes/decision.ts';
+import { proposerOf } from '../votes/proposer.ts';
+import { remember } from './bounded.ts';
+import { isKeyOf, keysOf } from './keys.ts';
+import { broadcast } from './outbox.ts';
+import { refuseMessage } from './refusal.ts';
+import type { ConsensusState } from './state.ts';
+import { tellVotes } from './votes.ts';
+
+export function ballotArrived(state: ConsensusState, payload: Uint8Array, from: string): void {
+  const digest = hex(blobDigest(payload));
+  if (state.early.seen.has(digest)) return;
+  remember(state.early.seen, digest, CONSENSUS_LIMITS.seenMax);
+  takeSigned(state, payload, from);
+}
+
+/** Those that waited for a key of this node, or for this instance. */
+export function takeEarly(state: ConsensusState, who: 'everyone' | { readonly node: string }): void {
+  const { waiting } = state.early;
+  const ready = [...waiting].filter(([source]) => who === 'everyone' || source.startsWith('unknown ') || source === who.node);
+  for (const [source, ballots] of ready) {
+    waiting.delete(source);
+    state.early.count -= ballots.length;
+    for (const { payload, from } of ballots) takeSigned(state, payload, from);
+  }
+}
+
+function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): void {
+  const ballot = peekSigned(BallotMessage, payload);
+  if (ballot.status === 'decoded') {
+    const key = keyFor(state, BallotMessage, ballot.value, { payload, from });
+    if (key) takeBallot(state, { ballot: ballot.value, envelope: payload, key }, from);
+    return;
+  }
+  const proposal = peekSigned(ProposalMessage, payload);
+  if (proposal.status === 'malformed') {
+    refuseMessage(state, { from, kind: 'ballot' }, ballot.reason === 'not-as-declared' ? proposal : ballot);
+    return;
+  }
+  if (isProposalNew(state, proposal.value)) {
+    const key = keyFor(state, ProposalMessage, proposal.value, { payload, from });
+    if (key) takeProposal(state, proposal.value, payload);
+  }
+}
+
+/** The key that signed it; what can't be counted yet waits. */
+function keyFor<T extends Ballot | Proposal>(
+  state: ConsensusState,
+  kind: SignedKind<T>,
+  said: T,
+  message: { readonly payload: Uint8Array; readonly from: string },
+): Uint8Array | undefined {
+  if (!sameBytes(said.network, state.networkId) || hex(said.node) === state.self) return undefined;
+  const publicKey = keysOf(state, said.node).find((key) => {
+    const opened = openSigned(kind, message.payload, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
+    return opened.status === 'authentic';
+  });
+  if (publicKey && sameBytes(said.instance, state.finality.instance)) return publicKey;
+  putAside(state, publicKey ? hex(said.node) : `unknown ${message.from}`, message);
+  return undefined;
+}
+
+/** A node fills only its own share with what it signed, and a peer only its own with what nobody can check. */
+function putAside({ early }: ConsensusState, source: string, message: { readonly payload: Uint8Array; readonly from: string }): void {
+  const waiting = [...(early.waiting.get(source) ?? []), message];
+  early.count += 1;
+  while (waiting.length > CONSENSUS_LIMITS.earlyBallotsPerNode || early.count > CONSENSUS_LIMITS.earlyBallotsMax) {
+    if (waiting.shift() === undefined) break;
+    early.count -= 1;
+  }
+  early.waiting.set(source, waiting);
+}
+
+/** Counted and passed on: one, and a contradictory second, which is evidence. */
+function takeBallot(state: ConsensusState, cast: CastBallot, from: string): void {
+  const { round, step, node } = cast.ballot;
+  const { finality, early, at } = state;
+  if (!finality.decision.setup.voters.weights.has(hex(node)) || round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) return;
+  const slot = `${hex(node)} ${round} ${step}`;
+  const value = cast.ballot.value ? hex(cast.ballot.value) : 'none';
+  const said = early.slots.get(slot) ?? [];
+  if (said.length >= 2 || said.includes(value)) return;
+  early.slots.set(slot, [...said, value]);
+  if (from !== state.self) broadcast(state.outbox, 'ballot', cast.envelope);
+  tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
+}
+
+/** By the proposer of its round, and the first one: whoever is not drawn makes nobody check signatures. */
+function isProposalNew({ finality, early }: ConsensusState, { instance, round, node }: Proposal): boolean {
+  const { decision, voters } = finality;
+  if (!sameBytes(instance, finality.instance) || voters.length === 0) return false;
+  if (round < 1 || round < decision.round || round > decision.round + DEVICE_LIMITS.voteRoundsAhead) return false;
+  return !early.slots.has(`proposal ${round}`) && proposerOf(instance, decision.setup.voters, round) === hex(node);
+}
+
+function takeProposal(state: ConsensusState, proposal: Proposal, envelope: Uint8Array): void {
+  const { round, value, validRound, node } = proposal;
+  state.early.slots.set(`proposal ${round}`, [hex(value)]);
+  broadcast(state.outbox, 'ballot', envelope);
+  const prevotes = proposal.prevotes.flatMap((prevote) => castOf(state, prevote) ?? []);
+  const backed = validRound !== undefined && { validRound };
+  tellVotes(state, { type: 'proposalReceived', from: hex(node), round, value, ...backed, prevotes, nowMs: state.at.monotonicMs });
+}
+
+function castOf(state: ConsensusState, shown: { readonly key: Uint8Array; readonly envelope: Uint8Array }): CastBallot | undefined {
+  const { key, envelope } = shown;
+  const opened = openSigned(BallotMessage, envelope, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
+  if (opened.status === 'refused' || !sameBytes(opened.value.network, state.networkId)) return undefined;
+  return isKeyOf(state, opened.value.node, key) ? { ballot: opened.value, envelope, key } : undefined;
+}

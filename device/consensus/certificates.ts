@@ -1,0 +1,143 @@
+/** Certificates of finality, own and others': judged, kept until their block is here, and then final. Pure. Specification §13.4-13.5. */
+import { judgeCertificate, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { decodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeStrict, sameBytes } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { Envelope } from '#protocol/signed.ts';
+import type { VoteEffect } from '../votes/decision.ts';
+import { CONSENSUS_LIMITS } from '../limits.ts';
+import { isKeyOf } from './keys.ts';
+import { persist, report } from './outbox.ts';
+import { refuseMessage } from './refusal.ts';
+import type { ConsensusState, PastCheckpoint, PendingCertificate } from './state.ts';
+import { waitingFrom } from './orphans.ts';
+import { askForBlock } from './wants.ts';
+import type { TakenBlock } from './tree.ts';
+
+/** @param from the peer that said it; its votes are judged when the checkpoint before it is known */
+export function certificateArrived(state: ConsensusState, certificate: FinalityCertificate, from: string): void {
+  noteCertificate(state, { certificate, from, judged: false });
+}
+
+/** Those that a taken block carries: the ledger has judged them on their branch. */
+export function certificatesOf(state: ConsensusState, { block, position }: TakenBlock): void {
+  if (!block || position.state.core.checkpoint.number === 0) return;
+  for (const encoded of block.transactions) {
+    const decoded = decodeTransaction(encoded);
+    if (decoded.status === 'decoded' && decoded.value.kind === 'finality')
+      noteCertificate(state, { certificate: decoded.value.certificate, from: state.self, judged: true });
+  }
+}
+
+/** The certificate by which the next checkpoint is final, with its block, as soon as both are here. */
+export function nextFinal(state: ConsensusState): { certificate: FinalityCertificate; block: TakenBlock } | undefined {
+  const { finality, tree } = state;
+  const certificate = ownCertificate(state) ?? judgedCertificate(state);
+  if (!certificate) return undefined;
+  const block = tree.blocks.get(hex(certificate.block));
+  if (!block) {
+    fetchFinal(state, certificate);
+    return undefined;
+  }
+  if (block.position.height === certificate.height && block !== tree.root) return { certificate, block };
+  finality.pending.delete(certificate.number);
+  return undefined;
+}
+
+/** Own votes are as good as anybody's; the certificate waits for its block, whose height it names. */
+function ownCertificate(state: ConsensusState): FinalityCertificate | undefined {
+  const { decided, last } = state.finality;
+  if (!decided) return undefined;
+  const block = state.tree.blocks.get(hex(decided.value));
+  if (!block) {
+    fetchFinal(state, { block: decided.value });
+    return undefined;
+  }
+  const { id, height } = block.position;
+  return { number: last.number + 1, previous: last.block.position.id, block: id, height, round: decided.round, votes: votesOf(decided) };
+}
+
+function votesOf({ precommits }: VoteEffect & { effect: 'decided' }): FinalityCertificate['votes'] {
+  const votes = precommits.flatMap(({ ballot, key, envelope }) => {
+    const opened = decodeStrict(Envelope, envelope, envelope.length);
+    return opened.status === 'decoded' ? [{ node: ballot.node, key, signature: opened.value.signature }] : [];
+  });
+  return votes.sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+}
+
+function judgedCertificate(state: ConsensusState): FinalityCertificate | undefined {
+  const { pending, last, voters } = state.finality;
+  const number = last.number + 1;
+  const next = pending.get(number);
+  if (!next) return undefined;
+  const verdict = next.judged ? ({ status: 'accepted' } as const) : judge(state, next.certificate, voters, last.block.position.id);
+  if (verdict.status === 'accepted') {
+    pending.set(number, { ...next, judged: true });
+    return next.certificate;
+  }
+  pending.delete(number);
+  refuseMessage(state, { from: next.from, kind: 'response' }, verdict);
+  const peer = state.sync.peers.get(next.from);
+  if (peer) peer.restUntilMs = state.at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
+  return undefined;
+}
+
+function noteCertificate(state: ConsensusState, news: PendingCertificate): void {
+  const { number, block } = news.certificate;
+  const { pending, last, history } = state.finality;
+  if (number <= last.number) {
+    const past = history.get(number);
+    if (past && !sameBytes(past.certificate.block, block)) considerConflict(state, past, news);
+    return;
+  }
+  const known = pending.get(number);
+  if (!known || (news.judged && !known.judged)) pending.set(number, news);
+  else if (known.judged && number === last.number + 1 && !sameBytes(known.certificate.block, block)) {
+    considerConflict(state, { certificate: known.certificate, voters: state.finality.voters }, news);
+  }
+  if (pending.size > CONSENSUS_LIMITS.pendingCertificatesMax) pending.delete([...pending.keys()].reduce((a, b) => Math.max(a, b)));
+}
+
+/** Two certificates for one number: more than a third have voted twice. Nothing can be trusted then; the proof is kept. */
+function considerConflict(state: ConsensusState, past: PastCheckpoint, { certificate, judged, from }: PendingCertificate): void {
+  const verdict = judged ? ({ status: 'accepted' } as const) : judge(state, certificate, past.voters, past.certificate.previous);
+  if (verdict.status === 'refused') {
+    refuseMessage(state, { from, kind: 'response' }, verdict);
+    return;
+  }
+  stop(state, past.certificate, certificate);
+}
+
+/** This member stops, and keeps both. */
+export function stop(state: ConsensusState, first: FinalityCertificate, second: FinalityCertificate): void {
+  if (state.conflict) return;
+  state.conflict = { first, second };
+  persist(state.outbox, { record: 'certificate', certificate: first });
+  persist(state.outbox, { record: 'certificate', certificate: second });
+  report(state.outbox, { report: 'conflictingCertificates', first, second });
+}
+
+type Verdict = { readonly status: 'accepted' } | { readonly status: 'refused'; readonly reason: string; readonly detail: string };
+
+function judge(state: ConsensusState, certificate: FinalityCertificate, voters: readonly Uint8Array[], previous: Uint8Array): Verdict {
+  if (!sameBytes(certificate.previous, previous)) {
+    const detail = `certificate ${certificate.number} follows ${hex(certificate.previous)}; the checkpoint before it is ${hex(previous)}`;
+    return { status: 'refused', reason: 'other-previous', detail };
+  }
+  return judgeCertificate(state.setup.crypto, certificate, {
+    network: state.networkId,
+    voters,
+    isKeyOf: (node, key) => isKeyOf(state, node, key),
+  });
+}
+
+/** Its block, and what is below it, is taken whether due or not (§12.4), and asked for where it is not here. */
+function fetchFinal(state: ConsensusState, final: { readonly block: Uint8Array; readonly height?: number }): void {
+  const { arrivals, sync } = state;
+  const waiting = waitingFrom(state, hex(final.block));
+  for (const key of waiting) arrivals.forced.add(key);
+  if (waiting.length > 0) return;
+  arrivals.refused.delete(hex(final.block));
+  const anyPeer = sync.peers.keys().next().value;
+  if (anyPeer !== undefined) askForBlock(state, { id: final.block, ...(final.height !== undefined && { height: final.height }) }, anyPeer);
+}

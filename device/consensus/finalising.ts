@@ -1,0 +1,50 @@
+/** A checkpoint becomes final: what lost is forgotten, and the next decision begins. Pure. Specification §13.1, §14.4. */
+import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../limits.ts';
+import { takeEarly } from './ballots.ts';
+import { keepLatest } from './bounded.ts';
+import { moveHead } from './head.ts';
+import { dropFinalisedKeys } from './keys.ts';
+import { dropFinalisedOrphans } from './orphans.ts';
+import { persist, report } from './outbox.ts';
+import type { ConsensusState } from './state.ts';
+import { encodeState } from '#protocol/chain/state-encoding.ts';
+import { descendsFrom, finaliseTo, type TakenBlock } from './tree.ts';
+import { beginDecision, tellBlock } from './votes.ts';
+
+/** @param block taken, above the last checkpoint */
+export function finalise(state: ConsensusState, certificate: FinalityCertificate, block: TakenBlock): void {
+  persist(state.outbox, { record: 'certificate', certificate });
+  report(state.outbox, { report: 'checkpointFinalised', certificate, afterMs: state.at.monotonicMs - block.seenMs });
+  if (!descendsFrom(state.tree, state.head, block)) moveHead(state, block);
+  moveCheckpoint(state, certificate, block);
+  keepState(state);
+  for (const taken of state.tree.blocks.values()) tellBlock(state, taken);
+  takeEarly(state, 'everyone');
+}
+
+/** What is known about finality after this certificate, without telling anybody. */
+export function moveCheckpoint(state: ConsensusState, certificate: FinalityCertificate, block: TakenBlock): void {
+  const { finality, tree, setup, networkId, early } = state;
+  finality.history.set(certificate.number, { certificate, voters: finality.voters });
+  keepLatest(finality.history, CONSENSUS_LIMITS.rememberedCheckpoints);
+  for (const number of finality.pending.keys()) if (number <= certificate.number) finality.pending.delete(number);
+  finality.last = { number: certificate.number, block, certificate };
+  finaliseTo(tree, block);
+  Object.assign(finality, beginDecision(setup, networkId, finality.last, finality));
+  finality.decided = undefined;
+  finality.candidate = '';
+  early.slots.clear();
+  dropFinalisedOrphans(state);
+  dropFinalisedKeys(state);
+  state.headInDoubt = true;
+}
+
+/** From time to time the state, so that a restart does not begin at the genesis; and what is below the retention may go. */
+function keepState({ finality, outbox }: ConsensusState): void {
+  const { height, id, state } = finality.last.block.position;
+  if (height - finality.stateHeight < CHAIN_LIMITS.stateEveryHeights) return;
+  finality.stateHeight = height;
+  persist(outbox, { record: 'state', height, block: id, state: encodeState(state) });
+  persist(outbox, { record: 'prune', belowHeight: Math.max(0, height - CHAIN_LIMITS.keptHeights) });
+}

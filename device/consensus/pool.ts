@@ -1,0 +1,129 @@
+/** Transactions that are in no block of the head's branch yet. Pure. Specification §11.3, §14.3. */
+import { decodeTransaction, transactionId } from '#protocol/chain/transaction.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { CONSENSUS_LIMITS } from '../limits.ts';
+import { remember } from './bounded.ts';
+import { broadcast } from './outbox.ts';
+import { refuseMessage } from './refusal.ts';
+import type { ConsensusState, PooledTransaction } from './state.ts';
+import { branchOf, type TakenBlock } from './tree.ts';
+
+/** Passed on once by whoever takes it. */
+export function transactionArrived(state: ConsensusState, encoded: Uint8Array, from: string): void {
+  const id = idOf(state, encoded, from);
+  if (id === undefined) return;
+  const verdict = judge(state, encoded);
+  if (verdict.status === 'refused') {
+    remember(state.pool.refused, id, CONSENSUS_LIMITS.refusedMax);
+    refuseMessage(state, { from, kind: 'transaction' }, verdict);
+    return;
+  }
+  add(state, { id, encoded, from });
+  broadcast(state.outbox, 'transaction', encoded);
+}
+
+/** Of this member: kept until it is in a block, though the state may not take it yet, and said again and again. */
+export function addOwnTransaction(state: ConsensusState, encoded: Uint8Array): void {
+  const id = idOf(state, encoded, state.self);
+  if (id !== undefined) add(state, { id, encoded, from: state.self });
+}
+
+/** Candidates of a block, the oldest first. */
+export function poolCandidates({ pool }: ConsensusState): Uint8Array[] {
+  return [...pool.transactions.values()].slice(0, CONSENSUS_LIMITS.candidatesMax).map(({ encoded }) => encoded);
+}
+
+/** The head has moved: what its new blocks hold leaves, what only the left ones held comes back, and some are judged anew. */
+export function followHead(state: ConsensusState, left: readonly TakenBlock[], entered: readonly TakenBlock[]): void {
+  const { pool } = state;
+  pool.refused.clear();
+  for (const { block } of left) {
+    for (const encoded of block?.transactions ?? []) comeBack(state, encoded, hex(block?.header.node ?? state.setup.node));
+  }
+  for (const encoded of entered.flatMap(({ block }) => block?.transactions ?? [])) drop(state, hex(transactionId(encoded)));
+  for (const pooled of [...pool.transactions.values()].slice(0, CONSENSUS_LIMITS.rejudgedPerHead)) rejudge(state, pooled);
+}
+
+/** Own transactions once more, one target interval after the last time. */
+export function sayOwnTransactions(state: ConsensusState): void {
+  for (const pooled of ownOf(state)) {
+    if (pooled.saidMs !== undefined && state.at.monotonicMs < pooled.saidMs + repeatMs(state)) continue;
+    if (judge(state, pooled.encoded).status === 'refused') continue;
+    pooled.saidMs = state.at.monotonicMs;
+    broadcast(state.outbox, 'transaction', pooled.encoded);
+  }
+}
+
+/** On the monotonic clock. */
+export function saysAgainMs(state: ConsensusState): number | undefined {
+  const said = ownOf(state).flatMap(({ saidMs }) => (saidMs === undefined ? [] : [saidMs + repeatMs(state)]));
+  return said.length === 0 ? undefined : said.reduce((first, next) => Math.min(first, next));
+}
+
+function ownOf({ pool, self }: ConsensusState): PooledTransaction[] {
+  return [...pool.transactions.values()].filter(({ from }) => from === self);
+}
+
+function repeatMs({ setup }: ConsensusState): number {
+  return setup.network.genesis.consensus.targetIntervalMs * 2;
+}
+
+/** @returns undefined where it is known, refused at this head, or too large */
+function idOf(state: ConsensusState, encoded: Uint8Array, from: string): string | undefined {
+  if (encoded.length > LIMITS.transactionBytesMax) {
+    const detail = `the transaction has ${encoded.length} bytes; at most ${LIMITS.transactionBytesMax} are accepted`;
+    refuseMessage(state, { from, kind: 'transaction' }, { reason: 'too-large', detail });
+    return undefined;
+  }
+  const id = hex(transactionId(encoded));
+  return state.pool.transactions.has(id) || state.pool.refused.has(id) ? undefined : id;
+}
+
+function judge({ setup, head, tree, at }: ConsensusState, encoded: Uint8Array): ReturnType<typeof setup.ledger.judgeTransaction> {
+  return setup.ledger.judgeTransaction(encoded, head.position, branchOf(tree, head), Math.max(at.unixMs, head.position.timeMs));
+}
+
+/** Of one peer, of this member, and of all, the oldest go. */
+function add(state: ConsensusState, { id, encoded, from }: { id: string; encoded: Uint8Array; from: string }): void {
+  const { pool, head, self } = state;
+  const { height } = head.position;
+  pool.transactions.set(id, { id, encoded, from, sinceHeight: height, saidMs: undefined });
+  pool.bytes += encoded.length;
+  const ofSame = [...pool.transactions.values()].filter((pooled) => pooled.from === from);
+  const max = from === self ? CONSENSUS_LIMITS.ownTransactionsMax : CONSENSUS_LIMITS.transactionsPerPeerMax;
+  for (const surplus of ofSame.slice(0, Math.max(0, ofSame.length - max))) drop(state, surplus.id);
+  for (const oldest of pool.transactions.keys()) {
+    if (pool.bytes <= CONSENSUS_LIMITS.poolBytesMax) return;
+    drop(state, oldest);
+  }
+}
+
+function comeBack(state: ConsensusState, encoded: Uint8Array, leader: string): void {
+  const id = hex(transactionId(encoded));
+  if (state.pool.transactions.has(id)) return;
+  const decoded = decodeTransaction(encoded);
+  const isOwn = decoded.status === 'decoded' && decoded.value.kind === 'signed' && hex(decoded.value.by) === state.self;
+  add(state, { id, encoded, from: isOwn ? state.self : leader });
+}
+
+function drop({ pool }: ConsensusState, id: string): void {
+  const pooled = pool.transactions.get(id);
+  if (!pooled) return;
+  pool.transactions.delete(id);
+  pool.bytes -= pooled.encoded.length;
+}
+
+/** Judged once a head, the ones that waited longest first. An own one has some time, since what it rests on may come. */
+function rejudge(state: ConsensusState, pooled: PooledTransaction): void {
+  const verdict = judge(state, pooled.encoded);
+  const isOwn = pooled.from === state.self;
+  const isPatient = isOwn && state.head.position.height - pooled.sinceHeight < CONSENSUS_LIMITS.ownTransactionHeights;
+  drop(state, pooled.id);
+  if (verdict.status === 'accepted' || isPatient) {
+    state.pool.transactions.set(pooled.id, pooled);
+    state.pool.bytes += pooled.encoded.length;
+  } else if (isOwn) {
+    refuseMessage(state, { from: state.self, kind: 'transaction' }, verdict);
+  }
+}

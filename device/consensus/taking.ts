@@ -1,0 +1,146 @@
+/** How a block that arrives becomes a taken one: read, judged on its parent, held until it is due. Pure. Specification §11.2, §12.4. */
+import { sameBytes } from '#protocol/codec.ts';
+import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { CONSENSUS_LIMITS } from '../limits.ts';
+import { remember } from './bounded.ts';
+import { anchorOf } from './due.ts';
+import { addOrphan, adoptOrphans, dropBranch } from './orphans.ts';
+import { broadcast, persist, report } from './outbox.ts';
+import { refuseMessage } from './refusal.ts';
+import type { Arrival, BlockSource, ConsensusState, HeldBlock } from './state.ts';
+import { askForBlock } from './wants.ts';
+import { branchOf, growTree, rivalsOf, type TakenBlock } from './tree.ts';
+
+/** @returns the block, if its bytes are one */
+export function blockArrived(state: ConsensusState, payload: Uint8Array, from: string, source: BlockSource): ReadBlock | undefined {
+  const read = readBlock(payload);
+  if (read.status === 'malformed') {
+    refuseMessage(state, { from, kind: source === 'answer' ? 'response' : 'block' }, read);
+    return undefined;
+  }
+  const block = read.value;
+  const key = hex(block.id);
+  if (!isKnown(state, key) && block.header.height > state.tree.root.position.height) place(state, { block, key, from, source });
+  return block;
+}
+
+/** Taken, held, waiting for its parent, or refused before. */
+export function isKnown({ tree, arrivals }: ConsensusState, key: string): boolean {
+  return tree.blocks.has(key) || arrivals.held.has(key) || arrivals.orphans.has(key) || arrivals.refused.has(key);
+}
+
+/** Takes whatever can be taken at this moment. @returns the taken blocks, parents first */
+export function takeArrivals(state: ConsensusState): TakenBlock[] {
+  const taken: TakenBlock[] = [];
+  for (;;) {
+    const arrival = state.arrivals.queue.shift();
+    const held = arrival ? consider(state, arrival) : nextDue(state);
+    if (held) taken.push(take(state, held));
+    else if (!arrival) return taken;
+  }
+}
+
+/** When the next held block may be taken, on the monotonic clock. */
+export function heldUntilMs(state: ConsensusState): number | undefined {
+  const due = [...state.arrivals.held.values()].flatMap((held) => dueMs(state, held) ?? []);
+  return due.length === 0 ? undefined : due.reduce((first, next) => Math.min(first, next));
+}
+
+function place(state: ConsensusState, arrival: Arrival): void {
+  const { header } = arrival.block;
+  if (state.tree.blocks.has(hex(header.parent))) {
+    state.arrivals.queue.push(arrival);
+    return;
+  }
+  const missing = addOrphan(state, arrival);
+  if (missing && arrival.source !== 'kept') askForBlock(state, missing, arrival.from);
+}
+
+/** @returns the block if it is good and can be taken at once */
+function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefined {
+  const { tree, arrivals } = state;
+  const parent = tree.blocks.get(hex(arrival.block.header.parent));
+  if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key) || isOneTooMany(state, arrival)) return undefined;
+  if (contradictsAnchor(state, arrival)) {
+    refuseBlock(state, arrival, 'other-checkpoint', 'it is not the block of this height that this member starts from (§13.7)');
+    return undefined;
+  }
+  const verdict = state.setup.ledger.judgeBlock(arrival.block, parent.position, branchOf(tree, parent));
+  if (verdict.status === 'refused') {
+    refuseBlock(state, arrival, verdict.reason, verdict.detail);
+    return undefined;
+  }
+  const { position, waitMs } = verdict;
+  const judged: HeldBlock = { ...arrival, position, waitMs, seenMs: state.at.monotonicMs };
+  if ((dueMs(state, judged) ?? Infinity) <= state.at.monotonicMs) return judged;
+  hold(state, judged);
+  return undefined;
+}
+
+/** Who answers with bad blocks is not asked again for a while. */
+function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Arrival, reason: string, detail: string): void {
+  const { key, from, block, source } = arrival;
+  remember(arrivals.refused, key, CONSENSUS_LIMITS.refusedMax);
+  const peer = source === 'answer' ? sync.peers.get(from) : undefined;
+  if (peer) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
+  dropBranch(arrivals, key);
+  report(outbox, { report: 'blockRefused', from, height: block.header.height, reason, detail });
+}
+
+/** An equivocator makes as many blocks of a height as it likes; more than a few are taken only when somebody rests on them. */
+function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
+  if (source === 'kept' || source === 'self' || arrivals.forced.has(key) || arrivals.asked.has(key)) return false;
+  return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
+}
+
+function contradictsAnchor({ setup }: ConsensusState, { block }: Arrival): boolean {
+  return setup.anchor?.height === block.header.height && !sameBytes(setup.anchor.block, block.id);
+}
+
+/** When a judged block may be taken; undefined when its parent is gone. A certificate overrides the hold. */
+function dueMs({ tree, at, arrivals }: ConsensusState, { key, block, waitMs, source }: HeldBlock): number | undefined {
+  const parent = tree.blocks.get(hex(block.header.parent));
+  if (!parent) return undefined;
+  if (source === 'kept' || source === 'self' || arrivals.forced.has(key)) return at.monotonicMs;
+  const datedMs = at.monotonicMs + block.header.timeMs - LIMITS.clockSkewMaxMs - at.unixMs;
+  return Math.max(parent.anchorMs + waitMs, datedMs);
+}
+
+/** Of a peer that sends too many, and of all, the one that is due last goes. */
+function hold(state: ConsensusState, judged: HeldBlock): void {
+  const { held } = state.arrivals;
+  held.set(judged.key, judged);
+  const ofPeer = [...held.values()].filter(({ from }) => from === judged.from);
+  const crowd = ofPeer.length > CONSENSUS_LIMITS.heldPerPeerMax ? ofPeer : [...held.values()];
+  if (crowd !== ofPeer && crowd.length <= CONSENSUS_LIMITS.heldMax) return;
+  const due = (one: HeldBlock): number => dueMs(state, one) ?? Infinity;
+  held.delete(crowd.reduce((last, next) => (due(next) > due(last) ? next : last)).key);
+}
+
+function nextDue(state: ConsensusState): HeldBlock | undefined {
+  for (const held of state.arrivals.held.values()) {
+    const due = dueMs(state, held);
+    if (due !== undefined && due > state.at.monotonicMs) continue;
+    state.arrivals.held.delete(held.key);
+    if (due !== undefined) return held;
+  }
+  return undefined;
+}
+
+function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
+  const { tree, arrivals, outbox, at } = state;
+  const { block, key, position, waitMs, seenMs, source } = judged;
+  const parent = hex(block.header.parent);
+  const earliestMs = (tree.blocks.get(parent)?.anchorMs ?? seenMs) + waitMs;
+  const anchorMs = anchorOf({ earliestMs, seenMs, timeMs: position.timeMs }, at, state.toleranceMs);
+  const taken: TakenBlock = { key, parent, position, block, waitMs, seenMs, earliestMs, anchorMs };
+  growTree(tree, taken);
+  arrivals.forced.delete(key);
+  arrivals.asked.delete(key);
+  arrivals.queue.push(...adoptOrphans(arrivals, key));
+  if (source !== 'kept') persist(outbox, { record: 'block', block, own: source === 'self' });
+  if (source === 'self' || source === 'gossip') broadcast(outbox, 'block', block.encoded);
+  return taken;
+}
