@@ -45,7 +45,7 @@ export interface Wait extends WaitSubject {
   /** The exact bytes whose fields network, parent, node, height and start are. */
   readonly headerBytes: Uint8Array;
   readonly waitMs: number;
-  /** End of the member's last block on this branch; none before its first. */
+  /** When the wait of the member's last block on this branch was over, or its end; none before its first. */
   readonly lastEnd?: ChipTime | undefined;
 }
 
@@ -133,7 +133,7 @@ function judgeOrder(last: ChipTime, start: ChipTime): Refused<WaitRefusal> | und
   if (start.restartCount < last.restartCount)
     return refused('restart-count-fell', `restart count ${start.restartCount} after ${last.restartCount} under one reset count`);
   if (start.restartCount > last.restartCount || start.timeMs >= last.timeMs) return undefined;
-  return refused('overlaps-last-block', `the wait began at ${start.timeMs} ms, before this member's last one ended at ${last.timeMs} ms`);
+  return refused('overlaps-last-block', `the wait began at ${start.timeMs} ms, before this member's last one was over at ${last.timeMs} ms`);
 }
 
 /** Order of P-256 (FIPS 186-5, SP 800-186 section 3.2.1.3). */

@@ -7,7 +7,12 @@ import type { TimeCertificate } from '#protocol/chain/block.ts';
 import { blobDigest } from '#protocol/digest.ts';
 import { expectedRegisters, type MeasuredEvent } from '#protocol/measured-boot.ts';
 import { Attest, type AttestBody } from '#protocol/tpm/attest.ts';
+import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { attestationKeyOf } from '#protocol/member-keys.ts';
+import { nodeIdOf, type Member } from '#protocol/network.ts';
 import type { AttestationKey } from '#protocol/tpm/attestation-key.ts';
+import { PublicArea } from '#protocol/tpm/public-area.ts';
+import { attestationKeyTemplate, endorsementKeyTemplate } from '#protocol/tpm/templates.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
 import { Signature } from '#protocol/tpm/signature.ts';
 import { softwareSigner } from '../protocol/workshop.ts';
@@ -28,7 +33,9 @@ export interface TimeFields {
 }
 
 export interface SoftwareChip {
+  readonly name: string;
   readonly node: Uint8Array;
+  readonly member: Member;
   readonly key: AttestationKey;
   readonly operationalKey: Uint8Array;
   readonly sign: (input: Uint8Array) => Uint8Array;
@@ -58,15 +65,17 @@ export const measuredEvents: readonly MeasuredEvent[] = (['firmware', 'addon', '
 export function softwareChip(name: string): SoftwareChip {
   const seed = (purpose: string) => blobDigest(new TextEncoder().encode(`${purpose} of ${name}`));
   const secret = seed('attestation key');
-  const qualifiedName = Uint8Array.of(0x00, 0x0b, ...seed('qualified name'));
-  const keyName = Uint8Array.of(0x00, 0x0b, ...seed('name'));
-  const point = p256.getPublicKey(secret, false);
-  const key: AttestationKey = { name: keyName, qualifiedName, point, curve: 'P-256', hash: 'sha256' };
+  const member = memberWith(name, p256.getPublicKey(secret, false));
+  const node = nodeIdOf(member.endorsementKey);
+  const key = attestationKeyOf(member, nobleCrypto);
+  if (!key) throw new Error('the attestation key has not the template');
+  const { qualifiedName } = key;
   const operational = softwareSigner(seed('operational key'));
-  const node = seed('endorsement key');
   const signAttestation = (attestation: Uint8Array) => lowS(p256.sign(attestation, secret, { lowS: false }));
   return {
+    name,
     node,
+    member,
     key,
     operationalKey: operational.publicKey,
     sign: operational.sign,
@@ -89,6 +98,25 @@ export function softwareChip(name: string): SoftwareChip {
       const quoteSignature = Signature.encode({ scheme: 'ecdsa', hash: 'sha256', r: signature.slice(0, 32), s: signature.slice(32) });
       return { node, operationalKey, quote, quoteSignature, pcrs, eventLog };
     },
+  };
+}
+
+/** A card with the templates of keys; nobody certified them, and the VRF key is none. */
+function memberWith(name: string, point: Uint8Array): Member {
+  const blocks = Array.from({ length: 8 }, (_, index) => blobDigest(new TextEncoder().encode(`modulus ${index} of ${name}`)));
+  const modulus = Uint8Array.from(blocks.flatMap((block) => [...block]));
+  modulus.set([modulus[0]! | 0x80], 0);
+  modulus.set([modulus[255]! | 1], 255);
+  const unique = { x: point.slice(1, 33), y: point.slice(33) };
+  return {
+    name,
+    peersUrl: `mqtts://${name}:8884`,
+    peersAuthority: Uint8Array.of(0x30),
+    endorsementCertificate: Uint8Array.of(0x30),
+    endorsementIntermediates: [],
+    endorsementKey: PublicArea.encode({ ...endorsementKeyTemplate, unique: modulus }),
+    attestationKey: PublicArea.encode({ ...attestationKeyTemplate, unique }),
+    vrfKey: Uint8Array.of(1),
   };
 }
 
