@@ -9,6 +9,8 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { decodeTransaction } from '#protocol/chain/transaction.ts';
+import { encodeVoucher } from '#protocol/chain/voucher.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -33,6 +35,13 @@ export interface ChainStore extends ChainArchive {
   memory(): 'whole' | 'lost';
   /** What was lost no longer matters (§14.4). */
   forgetLoss(): void;
+  /** The certificate of the lowest checkpoint at or above this height. */
+  certificateFrom(height: number): FinalityCertificate | undefined;
+  /** An encoded `Voucher` for this operational key, from a finalised block. */
+  voucherFor(key: Uint8Array): Uint8Array | undefined;
+  /** What shows a change of seats (finality-archive.ts), by the number of its checkpoint, kept for ever. */
+  keepChange(number: number, change: Uint8Array): void;
+  changesUpTo(number: number): Uint8Array[];
   /** Ids of blocks that begin with these hexadecimal digits, two at most. */
   idsWith(prefix: string): Uint8Array[];
   close(): void;
@@ -67,6 +76,8 @@ CREATE TABLE IF NOT EXISTS final (height INTEGER PRIMARY KEY, id BLOB NOT NULL) 
 CREATE TABLE IF NOT EXISTS certificate (number INTEGER PRIMARY KEY, height INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS certificate_height ON certificate (height);
 CREATE TABLE IF NOT EXISTS state (height INTEGER PRIMARY KEY, block BLOB NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS voucher (key BLOB PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seat_change (number INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS own (name TEXT PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 `;
 
@@ -149,6 +160,30 @@ class SqliteChainStore implements ChainStore {
     });
   }
 
+  certificateFrom(height: number): FinalityCertificate | undefined {
+    return this.#read(() => {
+      const row = this.#database
+        .prepare('SELECT number, height, content, digest FROM certificate WHERE height >= ? ORDER BY height LIMIT 1')
+        .get(height);
+      return row && this.#certificateIn(row as unknown as CertificateRow);
+    });
+  }
+
+  voucherFor(key: Uint8Array): Uint8Array | undefined {
+    const row = this.#read(() => this.#database.prepare('SELECT content FROM voucher WHERE key = ?').get(key));
+    return (row as { content: Uint8Array } | undefined)?.content;
+  }
+
+  keepChange(number: number, change: Uint8Array): void {
+    const add = this.#database.prepare('INSERT OR REPLACE INTO seat_change (number, content) VALUES (?, ?)');
+    this.#whole(() => this.#database.transaction(() => add.run(number, change), 'eventual'));
+  }
+
+  changesUpTo(number: number): Uint8Array[] {
+    const rows = this.#read(() => this.#database.prepare('SELECT content FROM seat_change WHERE number <= ? ORDER BY number').all(number));
+    return ((rows ?? []) as unknown as { content: Uint8Array }[]).map(({ content }) => content);
+  }
+
   idsWith(prefix: string): Uint8Array[] {
     const low = Uint8Array.fromHex(prefix.padEnd(64, '0'));
     const high = Uint8Array.fromHex(prefix.padEnd(64, 'f'));
@@ -213,7 +248,19 @@ class SqliteChainStore implements ChainStore {
       const block = this.#blockRow(id)?.block;
       if (block?.header.height !== at) return;
       add.run(at, id);
+      this.#keepVouchers(block);
       id = block.header.parent;
+    }
+  }
+
+  /** Proofs of finality show them for as long as somebody asks for one (§13.6). */
+  #keepVouchers({ transactions }: ReadBlock): void {
+    for (const transaction of transactions.map(decodeTransaction)) {
+      if (transaction.status === 'malformed' || transaction.value.kind !== 'voucher') continue;
+      const { voucher } = transaction.value;
+      this.#database
+        .prepare('INSERT OR REPLACE INTO voucher (key, content) VALUES (?, ?)')
+        .run(voucher.operationalKey, encodeVoucher(voucher));
     }
   }
 

@@ -1,0 +1,46 @@
+/**
+ * When a member that may have forgotten votes of its own may speak again. Pure. Specification §14.4.
+ *
+ * It can have voted on number c only if it knew checkpoint c − 1. A certificate that was ever complete was preceded by one that
+ * any more than two thirds of the members know, so the highest number among the announcements of so many, plus two, is beyond
+ * everything on which it can have voted. A liar among them can only make it wait: what it announces has to be shown.
+ */
+
+export interface Abstention {
+  /** Members, by node id, that have said where they stand since the start. */
+  readonly heard: ReadonlySet<string>;
+  /** When enough had been heard, on the monotonic clock. */
+  readonly heardMs: number | undefined;
+  /** From this checkpoint on nothing of what was lost matters. */
+  readonly until: number | undefined;
+}
+
+export const newAbstention: Abstention = { heard: new Set(), heardMs: undefined, until: undefined };
+
+export interface AbstentionView {
+  /** The member's last certified checkpoint. */
+  readonly number: number;
+  /** Seats in force, hexadecimal, and this member's own. */
+  readonly seats: ReadonlySet<string>;
+  readonly self: string;
+  readonly nowMs: number;
+  /** How long after that a member takes to catch up with what was announced. */
+  readonly settleMs: number;
+}
+
+export function hearFrom(abstention: Abstention, peer: string): Abstention {
+  return abstention.heard.has(peer) ? abstention : { ...abstention, heard: new Set([...abstention.heard, peer]) };
+}
+
+export function stepAbstention(
+  abstention: Abstention,
+  view: AbstentionView,
+): { readonly abstention: Abstention; readonly isOver: boolean } {
+  const { number, seats, self, nowMs, settleMs } = view;
+  if (abstention.until !== undefined) return { abstention, isOver: number >= abstention.until };
+  const heard = [...abstention.heard].filter((peer) => peer !== self && seats.has(peer)).length;
+  if (3 * heard <= 2 * seats.size - 3 * Number(seats.has(self))) return { abstention, isOver: false };
+  const heardMs = abstention.heardMs ?? nowMs;
+  const until = nowMs - heardMs >= settleMs ? number + 2 : undefined;
+  return { abstention: { ...abstention, heardMs, until }, isOver: false };
+}

@@ -1,0 +1,106 @@
+/**
+ * Proofs of finality, made from what the device keeps: where a transaction stands, and what shows it to whoever has only the
+ * network file. Specification §13.6.
+ */
+import { readBlock, TimeCertificate, type ReadBlock } from '#protocol/chain/block.ts';
+import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { encodeFinalityProof, type FinalityProof } from '#protocol/chain/finality-proof.ts';
+import type { ChainState } from '#protocol/chain/state.ts';
+import { proveState, StateProof } from '#protocol/chain/state-root.ts';
+import { decodeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
+import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Network } from '#protocol/network.ts';
+import { bytes, struct } from '#protocol/schema.ts';
+import type { ChainStore } from '../store/chain-store.ts';
+
+/** A checkpoint after which other seats vote, as it is kept. */
+const KeptChange = struct({
+  certificate: FinalityCertificate,
+  header: bytes({ min: 1, max: LIMITS.headerBytesMax }),
+  end: TimeCertificate,
+  state: StateProof,
+});
+
+export class FinalityArchive {
+  readonly #store: ChainStore;
+  readonly #founders: ReadonlySet<string>;
+  #seats: string;
+
+  constructor(store: ChainStore, network: Network, finalised: ChainState) {
+    this.#store = store;
+    this.#founders = new Set(network.genesis.members.map(hex));
+    this.#seats = seatsOf(finalised).map(hex).join();
+  }
+
+  /** To be told of each checkpoint with the state of its block: a change of seats is kept with what shows it. */
+  checkpointed(certificate: FinalityCertificate, state: ChainState): void {
+    const seats = seatsOf(state);
+    const words = seats.map(hex).join();
+    if (words === this.#seats) return;
+    this.#seats = words;
+    const block = this.#read(this.#store.block(certificate.block));
+    if (!block) return;
+    const joined = seats.filter((node) => !this.#founders.has(hex(node)));
+    const change = { certificate, header: block.headerBytes, end: block.end, state: proveState(state, joined) };
+    this.#store.keepChange(certificate.number, encodeStrict(KeptChange, change));
+  }
+
+  /** The block of the finalised chain at a height. */
+  blockAt(height: number): ReadBlock | undefined {
+    return this.#read(this.#store.blockAt(height));
+  }
+
+  /** An encoded `FinalityProof` of a transaction of a finalised block; undefined where something that it takes is not kept. */
+  prove(height: number, index: number): { readonly checkpoint: number; readonly proof: Uint8Array } | undefined {
+    const certificate = this.#store.certificateFrom(height);
+    const blocks = certificate && this.#blocksBetween(height, certificate.height);
+    if (!certificate || !blocks) return undefined;
+    const changes = this.#changesBefore(certificate.number);
+    const vouchers = this.#vouchersOf([...changes.map((change) => change.certificate), certificate]);
+    if (!vouchers) return undefined;
+    return { checkpoint: certificate.number, proof: encodeFinalityProof({ index, blocks, certificate, vouchers, changes }) };
+  }
+
+  #blocksBetween(low: number, high: number): ReadBlock[] | undefined {
+    const blocks: ReadBlock[] = [];
+    for (let height = low; height <= high; height += 1) {
+      const block = this.blockAt(height);
+      if (!block) return undefined;
+      blocks.push(block);
+    }
+    return blocks;
+  }
+
+  #changesBefore(number: number): FinalityProof['changes'] {
+    return this.#store.changesUpTo(number - 1).flatMap((content) => {
+      const kept = decodeStrict(KeptChange, content, content.length);
+      if (kept.status === 'malformed') return [];
+      const { certificate, header, end, state } = kept.value;
+      return [{ certificate, block: { header, end }, state }];
+    });
+  }
+
+  #vouchersOf(certificates: readonly FinalityCertificate[]): Voucher[] | undefined {
+    const keys = new Map(certificates.flatMap(({ votes }) => votes.map(({ key }) => [hex(key), key] as const)));
+    const vouchers: Voucher[] = [];
+    for (const key of keys.values()) {
+      const content = this.#store.voucherFor(key);
+      const voucher = content && decodeVoucher(content);
+      if (voucher?.status !== 'decoded') return undefined;
+      vouchers.push(voucher.value);
+    }
+    return vouchers;
+  }
+
+  #read(encoded: Uint8Array | undefined): ReadBlock | undefined {
+    const read = encoded && readBlock(encoded);
+    return read?.status === 'decoded' ? read.value : undefined;
+  }
+}
+
+/** Who votes on the checkpoint after the one of this state. */
+function seatsOf({ core }: ChainState): readonly Uint8Array[] {
+  return core.seatsToCome.at(-1)?.seats ?? core.seats;
+}

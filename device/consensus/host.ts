@@ -1,0 +1,423 @@
+/**
+ * Performs what consensus decides (machine.ts): the disk first, then what others hear; the TPM is asked beside it and answers
+ * with an event. Specification §11-14.
+ */
+import { BallotMessage, ProposalMessage } from '#protocol/chain/ballot.ts';
+import { decodeTransaction, encodeTransaction, type Action, type Transaction } from '#protocol/chain/transaction.ts';
+import type { ReadBlock, TimeCertificate } from '#protocol/chain/block.ts';
+import { decodeAction } from '#protocol/chain/signed-action.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import { hex } from '#protocol/digest.ts';
+import { networkId, nodeIdOf, type Member, type Network } from '#protocol/network.ts';
+import { peekSigned } from '#protocol/signed.ts';
+import type { ChainKind, PeerKind } from '#protocol/topics.ts';
+import { needsRestart } from '../identity/identity-error.ts';
+import { CHAIN_LIMITS } from '../limits.ts';
+import type { Log } from '../ports.ts';
+import type { ChainStore } from '../store/chain-store.ts';
+import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
+import { ChainLog, type ChainLine } from './chain-log.ts';
+import type { Chain, ChainView, Inclusion } from './chain-port.ts';
+import type { ConsensusEffect, ConsensusEvent, ConsensusReport, Instant, TpmTask } from './events.ts';
+import { FinalityArchive } from './finality-archive.ts';
+import { createLedger } from './ledger.ts';
+import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from './machine.ts';
+import { MemberAudit } from './member-audit.ts';
+import { ancestorOf } from './tree.ts';
+
+/** What the device's chip and operational key do for consensus: `Identity` of device/identity. May take seconds and may fail. */
+export interface ConsensusChip {
+  readonly node: Uint8Array;
+  readonly operationalKey: Uint8Array;
+  /** Ed25519 by the operational key. */
+  sign(input: Uint8Array): Uint8Array;
+  certifyTime(qualifier: Uint8Array): Promise<TimeCertificate>;
+  makeVoucher(network: Uint8Array): Promise<Uint8Array>;
+  proveVrf(alpha: Uint8Array): Promise<Uint8Array>;
+}
+
+/** The way to the other members, by name: `GossipNetwork`. */
+export interface ChainGossip {
+  broadcast(kind: ChainKind, payload: Uint8Array, retain: boolean): void;
+  tell(peerName: string, kind: PeerKind, payload: Uint8Array): void;
+  onChain(handler: (peerName: string, kind: ChainKind | 'response', payload: Uint8Array) => void): void;
+  onReach(handler: (peerName: string, reach: 'connected' | 'lost') => void): void;
+  isReached(peerName: string): boolean;
+}
+
+export interface ConsensusRequest {
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly chip: ConsensusChip;
+  readonly store: ChainStore;
+  readonly gossip: ChainGossip;
+  readonly log: Log;
+  /** A checkpoint that the operator vouches for (§13.7). */
+  readonly anchor?: Anchor;
+  /** Members and applicants of the finalised state, whenever they are others than before. */
+  readonly onMembers: (members: readonly Member[]) => void;
+  /** The program should end: the TPM or the disk is gone. Called at most once; nothing more is said. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** An event without its moment. */
+type News = ConsensusEvent extends infer Event ? (Event extends ConsensusEvent ? Omit<Event, 'at'> : never) : never;
+
+/** A member that forgot votes gives the others this long to show it where they stand. */
+const settleIntervals = 5;
+const settleMinMs = 10_000;
+
+export class Consensus implements Chain {
+  readonly node: Uint8Array;
+  readonly audit = new MemberAudit();
+  readonly #request: ConsensusRequest;
+  readonly #networkId: Uint8Array;
+  readonly #chainLog: ChainLog;
+  readonly #changed: (() => void)[] = [];
+  readonly #waiting: News[] = [];
+  readonly #asked = new Set<Promise<void>>();
+  readonly #seen = new Map<string, Instant>();
+  /** Node ids by name, of whoever may be heard. */
+  #nodes = new Map<string, string>();
+  #names = new Map<string, string>();
+  #members = '';
+  #state: ConsensusState;
+  #archive: FinalityArchive;
+  #abstention: Abstention | undefined;
+  #audited = 0;
+  #finalisedMs = performance.now();
+  #lastFinality: { readonly afterMs: number | undefined; readonly round: number; readonly votes: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isBusy = false;
+  #stopped = false;
+
+  constructor(request: ConsensusRequest) {
+    this.#request = request;
+    this.node = request.chip.node;
+    this.#networkId = networkId(request.network);
+    this.#chainLog = new ChainLog(request.log, Date.now, (node) => this.nameOf(node));
+    this.#knowMembers(request.network.members);
+    if (request.store.memory() === 'lost') this.#abstain();
+    const { state, effects } = this.#begin();
+    this.#state = state;
+    this.#archive = new FinalityArchive(request.store, request.network, this.finalised().state);
+    this.#audited = this.finalised().height;
+    this.#followMembers();
+    request.gossip.onReach((name, reach) => reach === 'connected' && this.#reached(name));
+    this.#perform(effects);
+    request.gossip.onChain((name, kind, payload) => this.#heard(name, kind, payload));
+    for (const name of this.#nodes.keys()) if (request.gossip.isReached(name)) this.#reached(name);
+  }
+
+  act(action: Action): void {
+    this.#dispatch({ type: 'transactionMade', transaction: makeAction(this.#state, action) });
+  }
+
+  /** Has a transaction gossiped that needs no signature of this member, such as the application of a newcomer. */
+  submit(transaction: Transaction): void {
+    this.#dispatch({ type: 'transactionMade', transaction: encodeTransaction(transaction) });
+  }
+
+  head(): ChainView {
+    return headOf(this.#state);
+  }
+
+  finalised(): ReturnType<Chain['finalised']> {
+    const { position, number, certificate } = finalisedOf(this.#state);
+    return { ...position, number, ...(certificate && { certificate }) };
+  }
+
+  receiptInclusion(capsule: string, receipt: Uint8Array): Inclusion {
+    const finalised = this.finalised();
+    const settled = finalised.state.capsules.get(capsule)?.end;
+    if (settled?.receipt && sameBytes(settled.receipt, receipt)) return this.#finalInclusion(settled.height, capsule, receipt);
+    const end = this.head().state.capsules.get(capsule)?.end;
+    if (!end?.receipt || !sameBytes(end.receipt, receipt)) return { status: 'unknown' };
+    const block = this.blockOnHead(end.height);
+    return block ? { status: 'not-final', height: end.height, block: block.id } : { status: 'unknown' };
+  }
+
+  onChange(handler: () => void): void {
+    this.#changed.push(handler);
+  }
+
+  /** The latest reports, oldest first. */
+  lines(): readonly ChainLine[] {
+    return this.#chainLog.lines();
+  }
+
+  /** The core as it is, to be read only. */
+  get state(): ConsensusState {
+    return this.#state;
+  }
+
+  /** When the last checkpoint became known here, on the monotonic clock, and how; the start where none was. */
+  get lastFinality(): { readonly atMs: number; readonly afterMs?: number; readonly round?: number; readonly votes?: number } {
+    const { afterMs, ...rest } = this.#lastFinality ?? { afterMs: undefined };
+    return { atMs: this.#finalisedMs, ...(afterMs === undefined ? {} : { afterMs }), ...rest };
+  }
+
+  nameOf(node: string): string {
+    return this.#names.get(node) ?? node.slice(0, 8);
+  }
+
+  /** A block of the branch that ends with the head. */
+  blockOnHead(height: number): ReadBlock | undefined {
+    if (height <= this.finalised().height) return this.#archive.blockAt(height);
+    return ancestorOf(this.#state.tree, this.#state.head, height)?.block;
+  }
+
+  /** Returns when what was begun is done. */
+  async stop(): Promise<void> {
+    this.#halt();
+    await Promise.all(this.#asked);
+  }
+
+  #begin(): ReturnType<typeof startConsensus> {
+    const { network, crypto, chip, store, anchor } = this.#request;
+    const ledger = createLedger({ network, networkId: this.#networkId, crypto });
+    const { node, operationalKey } = chip;
+    const sign = (input: Uint8Array): Uint8Array => chip.sign(input);
+    const kept = store.load();
+    return startConsensus({
+      ...{ network, crypto, node, operationalKey, sign, ledger, kept, at: now() },
+      archive: store,
+      ...(anchor && { anchor }),
+    });
+  }
+
+  #heard(name: string, kind: ChainKind | 'response', payload: Uint8Array): void {
+    const from = this.#nodes.get(name);
+    if (from === undefined) return;
+    if (this.#abstention && kind === 'head') this.#abstention = hearFrom(this.#abstention, from);
+    this.#dispatch({ type: 'received', from, kind, payload });
+  }
+
+  #reached(name: string): void {
+    const peer = this.#nodes.get(name);
+    if (peer !== undefined) this.#dispatch({ type: 'peerReached', peer });
+  }
+
+  /** One event after the other: what a handler of a change does is another event. */
+  #dispatch(news: News): void {
+    if (this.#stopped) return;
+    this.#waiting.push(news);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      for (let next = this.#waiting.shift(); next && !this.#isEnded(); next = this.#waiting.shift()) this.#take(next);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #isEnded(): boolean {
+    return this.#stopped;
+  }
+
+  #take(news: News): void {
+    this.#perform(step(this.#state, { ...news, at: now() } as ConsensusEvent));
+    if (this.#abstention) this.#maybeSpeakAgain();
+  }
+
+  /** In their order; nothing of a step is said when its records could not be stored. */
+  #perform(effects: readonly ConsensusEffect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+    if (effects.some((effect) => effect.effect === 'report' && changes(effect.report))) this.#tellChange();
+  }
+
+  #performOne(effect: ConsensusEffect): void {
+    const { store, gossip } = this.#request;
+    switch (effect.effect) {
+      case 'persist':
+        return store.persist(this.#abstention ? effect.records.filter(({ record }) => record !== 'votes') : effect.records);
+      case 'broadcast':
+        return this.#mayBeSaid(effect) ? gossip.broadcast(effect.kind, effect.payload, effect.retain) : undefined;
+      case 'send':
+        return this.#names.has(effect.to) ? gossip.tell(this.nameOf(effect.to), effect.kind, effect.payload) : undefined;
+      case 'ask':
+        return this.#ask(effect.task);
+      case 'report':
+        return this.#reported(effect.report);
+      case 'wakeAt':
+        return this.#wakeAt(effect.monotonicMs);
+    }
+  }
+
+  #wakeAt(monotonicMs: number): void {
+    clearTimeout(this.#timer);
+    const waitMs = Math.min(Math.max(0, Math.ceil(monotonicMs - performance.now())), longestTimerMs);
+    this.#timer = setTimeout(() => this.#dispatch({ type: 'ticked' }), waitMs);
+  }
+
+  /** Not waited for: a chip takes half a second. */
+  #ask(task: TpmTask): void {
+    const asked = this.#answerTo(task).then(
+      (news) => this.#dispatch(news),
+      (error: unknown) => this.#failTask(task, error),
+    );
+    this.#asked.add(asked);
+    void asked.finally(() => this.#asked.delete(asked));
+  }
+
+  async #answerTo(task: TpmTask): Promise<News> {
+    const { chip } = this.#request;
+    switch (task.task) {
+      case 'prove-draw':
+        return { type: 'drawProved', alpha: task.alpha, proof: await chip.proveVrf(task.alpha) };
+      case 'certify-start':
+        if (this.#abstention) throw new Abstaining();
+        return { type: 'startCertified', parent: task.parent, certificate: await chip.certifyTime(task.qualifier) };
+      case 'certify-end':
+        return { type: 'endCertified', header: task.header, certificate: await chip.certifyTime(task.qualifier) };
+      case 'make-voucher':
+        return { type: 'voucherMade', voucher: await chip.makeVoucher(this.#networkId) };
+    }
+  }
+
+  #failTask(task: TpmTask, error: unknown): void {
+    if (needsRestart(error)) return this.#fail(error);
+    if (!(error instanceof Abstaining)) this.#request.log('tpmTaskFailed', { task: task.task, error: messageOf(error) });
+    setTimeout(() => this.#dispatch({ type: 'tpmFailed', task }), CHAIN_LIMITS.tpmRetryMs).unref();
+  }
+
+  #reported(report: ConsensusReport): void {
+    if (report.report === 'headMoved') this.#noteSeen(report.block);
+    if (report.report === 'checkpointFinalised') this.#checkpointed(report);
+    this.#chainLog.take(report);
+  }
+
+  #checkpointed({ certificate, afterMs }: Extract<ConsensusReport, { report: 'checkpointFinalised' }>): void {
+    this.#finalisedMs = performance.now();
+    this.#lastFinality = { afterMs, round: certificate.round, votes: certificate.votes.length };
+    const { state, number, height } = this.finalised();
+    if (number === certificate.number) this.#archive.checkpointed(certificate, state);
+    this.#auditUpTo(height);
+    this.#followMembers();
+  }
+
+  #noteSeen(block: ReadBlock): void {
+    this.#seen.set(hex(block.id), now());
+    for (const oldest of this.#seen.keys()) if (this.#seen.size > seenMax) this.#seen.delete(oldest);
+  }
+
+  #auditUpTo(height: number): void {
+    const { state } = this.finalised();
+    for (let at = Math.max(this.#audited + 1, height - seenMax); at <= height; at += 1) {
+      const block = this.#archive.blockAt(at);
+      if (block) this.audit.finalised(block, state, this.#seen.get(hex(block.id)));
+    }
+    this.#audited = height;
+  }
+
+  /** Members and applicants are heard and trusted as soon as they are final. */
+  #followMembers(): void {
+    const records = [...this.finalised().state.members.values()];
+    const followed = records.filter(({ standing }) => standing === 'member' || standing === 'applicant').map(({ member }) => member);
+    const words = followed.map(({ name, endorsementKey, peersUrl }) => `${name} ${hex(nodeIdOf(endorsementKey))} ${peersUrl}`).join();
+    if (words === this.#members) return;
+    const isFirst = this.#members === '';
+    this.#members = words;
+    this.#knowMembers(followed);
+    if (!isFirst || !sameMembers(followed, this.#request.network.members)) this.#request.onMembers(followed);
+  }
+
+  #knowMembers(members: readonly Member[]): void {
+    const known = members.map(({ name, endorsementKey }) => [name, hex(nodeIdOf(endorsementKey))] as const);
+    this.#nodes = new Map(known);
+    for (const [name, node] of known) this.#names.set(node, name);
+  }
+
+  #finalInclusion(height: number, capsule: string, receipt: Uint8Array): Inclusion {
+    const block = this.#archive.blockAt(height);
+    if (!block) return { status: 'unknown' };
+    const index = block.transactions.findIndex((transaction) => isReceiptOf(transaction, capsule, receipt));
+    const proven = index < 0 ? undefined : this.#archive.prove(height, index);
+    if (!proven) return { status: 'not-final', height, block: block.id };
+    return { status: 'final', height, block: block.id, ...proven };
+  }
+
+  #abstain(): void {
+    this.#abstention = newAbstention;
+    this.#request.log('votesMayBeLost', { consequence: 'this member neither votes nor leads until two more checkpoints are certified' });
+  }
+
+  #maybeSpeakAgain(): void {
+    const { state, number } = this.finalised();
+    const { targetIntervalMs } = this.#request.network.genesis.consensus;
+    const seats = new Set(state.core.seats.map(hex));
+    const settleMs = Math.max(settleMinMs, settleIntervals * targetIntervalMs);
+    const view = { number, seats, self: hex(this.node), nowMs: performance.now(), settleMs };
+    const { abstention, isOver } = stepAbstention(this.#abstention ?? newAbstention, view);
+    this.#abstention = isOver ? undefined : abstention;
+    if (!isOver) return;
+    this.#request.store.forgetLoss();
+    this.#request.log('votesResumed', { checkpoint: number });
+    const { state: begun, effects } = this.#begin();
+    this.#state = begun;
+    this.#perform(effects);
+    for (const name of this.#nodes.keys()) if (this.#request.gossip.isReached(name)) this.#reached(name);
+  }
+
+  #mayBeSaid({ kind, payload }: Extract<ConsensusEffect, { effect: 'broadcast' }>): boolean {
+    if (!this.#abstention || kind !== 'ballot') return true;
+    const ballot = peekSigned(BallotMessage, payload);
+    const said = ballot.status === 'decoded' ? ballot : peekSigned(ProposalMessage, payload);
+    return said.status === 'decoded' && !sameBytes(said.value.node, this.node);
+  }
+
+  #tellChange(): void {
+    for (const handler of this.#changed) handler();
+  }
+
+  #halt(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#halt();
+    this.#request.onFailure(error);
+  }
+}
+
+/** Node's timers take 31 bits. */
+const longestTimerMs = 2_147_483_647;
+/** Blocks whose arrival is remembered for the audit of rates. */
+const seenMax = 1_024;
+
+/** The reason for which a chip is not asked. */
+class Abstaining extends Error {}
+
+function now(): Instant {
+  return { monotonicMs: performance.now(), unixMs: Date.now() };
+}
+
+function changes({ report }: ConsensusReport): boolean {
+  return report === 'headMoved' || report === 'checkpointFinalised' || report === 'conflictingCertificates';
+}
+
+function isReceiptOf(encoded: Uint8Array, capsule: string, receipt: Uint8Array): boolean {
+  const transaction = decodeTransaction(encoded);
+  if (transaction.status === 'malformed' || transaction.value.kind !== 'signed') return false;
+  const action = decodeAction(transaction.value.body);
+  if (action.status === 'malformed' || action.value.action !== 'receipt') return false;
+  return action.value.capsule === capsule && sameBytes(action.value.receipt, receipt);
+}
+
+function sameMembers(some: readonly Member[], others: readonly Member[]): boolean {
+  const wordsOf = (members: readonly Member[]): string =>
+    members
+      .map(({ name, peersUrl }) => `${name} ${peersUrl}`)
+      .sort()
+      .join();
+  return wordsOf(some) === wordsOf(others);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
