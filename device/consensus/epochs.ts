@@ -2,7 +2,7 @@
 import { emptyGathering, epochOf, gather, nextSeed } from '#protocol/chain/epoch-seed.ts';
 import type { ChainState, CoreState } from '#protocol/chain/state.ts';
 
-/** Epochs between the one in which a member gets its seat and the first in which its draws count, that one included (§11.5). */
+/** The first epoch whose seed is made wholly of outputs that came after the seat (§11.5). */
 const epochsUntilDraws = 3;
 
 /** The state with the epoch of this height begun, if it has not. */
@@ -28,11 +28,11 @@ export function firstDrawingEpoch(height: number, epochHeights: number): number 
   return epochOf(height, epochHeights) + epochsUntilDraws;
 }
 
-/** A seed that stays was known before: an epoch under it brings nobody nearer to draws. */
+/** A seed that stays was known when a newcomer's key was made: whose draws would begin with it waits for the next. */
 function postponed(state: ChainState, number: number): ChainState {
   let { members } = state;
   for (const [key, record] of state.members) {
-    if (record.drawsFromEpoch >= number) members = members.with(key, { ...record, drawsFromEpoch: record.drawsFromEpoch + 1 });
+    if (record.drawsFromEpoch === number) members = members.with(key, { ...record, drawsFromEpoch: number + 1 });
   }
   return { ...state, members };
 }

@@ -31,7 +31,7 @@ export const CoreState = struct({
 const standing = {
   node: Digest,
   standing: oneOf('applicant', 'member', 'left', 'expelled'),
-  /** Epoch from which its draws count: two after the one in which it got its seat; 0 for founders. */
+  /** Epoch from which its draws count (§11.5); 0 for founders. */
   drawsFromEpoch: Height,
   vouchedBy: list(Digest, { max: LIMITS.chainMembersMax }),
   /** Newest last. */
