@@ -12,11 +12,12 @@ import { topicOf } from '#protocol/topics.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { runAttestation, type Attestation } from './attestation/host.ts';
+import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
 import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
+import type { Chain } from './consensus/chain-port.ts';
+import { genesisPosition } from './consensus/genesis.ts';
 import { createNodeCrypto } from './crypto-node.ts';
-import { Gateway } from './gateway/gateway.ts';
 import { joinGossip, type GossipNetwork } from './gossip.ts';
-import { Controller } from './hpc/controller.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
@@ -29,6 +30,7 @@ import type { Ports } from './mqtt/broker-configuration.ts';
 import { claimPorts } from './mqtt/ports.ts';
 import { PairedNames } from './pairing/paired-names.ts';
 import { peerAuthoritiesOf, startPairing, type PairingService } from './pairing/pairing-service.ts';
+import { joinPeers, type PeerLines } from './peers.ts';
 import type { Log, Publisher } from './ports.ts';
 import { Presence } from './presence.ts';
 import { publisherOn, serve } from './serving.ts';
@@ -105,8 +107,9 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const store = openStore(join(stateFolder, 'device.sqlite'));
   const blobs = new BlobStore(join(stateFolder, 'blobs'));
   const publisher = publisherOn(own, networkLabel(network), log);
-  const { gateway, controller } = openRooms(running, { store, blobs, publisher, log });
-  await serve(own, { network: networkLabel(network), device: configuration.name }, gateway, controller, log);
+  const peers = joinPeers(running.gossip, configuration.name);
+  const rooms = openRooms(running, { store, blobs, publisher, peers, log });
+  await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
   const pairing = await startPairing({
     stateFolder,
     network,
@@ -118,14 +121,14 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     broker: running.broker,
     members: () => network.members,
     log,
-    onClientPaired: (name) => controller.forgetClient(name),
-    onBoxes: (boxes) => controller.setPairedBoxes(boxes),
+    onClientPaired: (name) => rooms.orders.forgetClient(name),
+    onBoxes: (boxes) => rooms.controller.setPairedBoxes(boxes),
   });
-  controller.resume();
+  rooms.resume();
   const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
   const keepUp = (): void => {
-    presence.show(running.attestation.evidence(), controller.boxNames());
-    controller.timePassed();
+    presence.show(running.attestation.evidence(), rooms.controller.boxNames());
+    rooms.timePassed();
   };
   own.onState((state) => {
     if (state !== 'connected') return;
@@ -141,37 +144,43 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     DEVICE_LIMITS.sweepIntervalMs,
   );
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
-  return { name: configuration.name, stop: () => stopDevice(running, { store, timers: [timer, tpmTimer, keeping], presence, pairing }) };
+  return {
+    name: configuration.name,
+    stop: () => stopDevice(running, { store, peers, timers: [timer, tpmTimer, keeping], presence, pairing }),
+  };
 }
 
-/** The gateway tells clients what becomes of jobs, the controller is told what clients ask. */
 function openRooms(
   running: Running,
-  parts: { store: Store; blobs: BlobStore; publisher: Publisher; log: Log },
-): { gateway: Gateway; controller: Controller } {
+  parts: { store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; log: Log },
+): CapsuleRooms {
   const { configuration, network, crypto, identity } = running;
-  const common = {
+  return openCapsuleRooms({
     ...parts,
+    network,
+    crypto,
+    device: configuration.name,
+    node: identity.node,
+    chain: chainAtRest(identity.node, network, crypto),
+    showChain: () => ({ status: 'refused', reason: 'unknown-block', detail: 'this device shows no chain yet' }),
+    issuer: () => issuerOf(running),
     sign: (input: Uint8Array) => identity.sign(input),
     now: Date.now,
     random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
+  });
+}
+
+/** The chain before its first block, where nothing moves. */
+function chainAtRest(node: Uint8Array, network: Network, crypto: Crypto): Chain {
+  const genesis = genesisPosition({ network, networkId: networkId(network), crypto });
+  return {
+    node,
+    act: () => undefined,
+    head: () => genesis,
+    finalised: () => ({ ...genesis, number: 0 }),
+    receiptInclusion: () => ({ status: 'unknown' }),
+    onChange: () => undefined,
   };
-  const id = networkId(network);
-  const gateway = new Gateway({
-    ...common,
-    network: id,
-    networkLabel: networkLabel(network),
-    node: identity.node,
-    device: configuration.name,
-    showChain: () => ({ status: 'refused', reason: 'unknown-block', detail: 'this device shows no chain yet' }),
-  });
-  const controller = new Controller({
-    ...common,
-    listener: { network: id, device: configuration.name, crypto },
-    issuer: () => issuerOf(running),
-    news: gateway,
-  });
-  return { gateway, controller };
 }
 
 /** The device as a receipt names it, when its evidence counts now and a little longer. */
@@ -192,9 +201,10 @@ function issuerOf({ attestation, identity, configuration, network }: Running): I
 
 async function stopDevice(
   running: Running,
-  parts: { store: Store; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService },
+  parts: { store: Store; peers: PeerLines; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService },
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
+  parts.peers.close();
   await parts.pairing.stop();
   parts.presence.leave();
   await running.attestation.stop();

@@ -43,6 +43,20 @@ export const DEVICE_LIMITS = {
   blobsCollectedAtOnceMax: 8,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
+  /** An executor that has said nothing to the gateway for this long has lost its run (§15.5); it speaks every 3 s. */
+  executorSilenceMaxMs: 45 * SECOND,
+  /** A run that has not begun this long after its box was drawn is given to another: that box has too much to do. */
+  startWaitMaxMs: 3_600 * SECOND,
+  /** Beyond its wall time a run may take this long: laying out input, storing outputs, sending them over a slow line. */
+  runSpareMs: 3_600 * SECOND,
+  /** After its draw a failed attempt waits this long for another box to be drawn: boxes come back within minutes. */
+  retryWaitMaxMs: 2 * 3_600 * SECOND,
+  /** A gateway has this long to take receipt and outputs before the receipt goes to the chain without its word. */
+  deliveryWaitMaxMs: 600 * SECOND,
+  /** A run whose assignment is not in the head goes on this long: two blocks of one height take turns for seconds. */
+  withdrawalWaitMs: 15 * SECOND,
+  /** How often the offered boxes may be said anew on the chain. */
+  offersEveryMs: 5 * SECOND,
   /** Ended capsules, receipts and outputs are kept this long. */
   retentionMs: 7 * 24 * 3_600 * SECOND,
   /** How often what is older is forgotten. */

@@ -22,9 +22,11 @@ export function fullAllowance(atMs: number): Allowance {
 
 export function judgeArrival(before: Allowance, kind: GossipKind | PeerKind, bytes: number, atMs: number): AllowanceVerdict {
   const left = regained(before, atMs);
-  const reason = bytes > SIZES[kind] ? 'too-large' : left.messages < 1 ? 'too-many' : left.bytes < bytes ? 'too-much' : undefined;
+  // Pieces of blobs come at the pace of whoever asks for them (§8), which is this device; their number is bounded all the same.
+  const costBytes = kind === 'chunk' ? 0 : bytes;
+  const reason = bytes > SIZES[kind] ? 'too-large' : left.messages < 1 ? 'too-many' : left.bytes < costBytes ? 'too-much' : undefined;
   if (reason !== undefined) return { status: 'refused', reason, allowance: { ...left, dropped: left.dropped + 1 } };
-  return { status: 'accepted', allowance: { ...left, messages: left.messages - 1, bytes: left.bytes - bytes } };
+  return { status: 'accepted', allowance: { ...left, messages: left.messages - 1, bytes: left.bytes - costBytes } };
 }
 
 /** Whether reading on from this peer is a waste. */

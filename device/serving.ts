@@ -1,8 +1,7 @@
 /** The device at its own broker: publications out, messages of clients and boxes in. Specification §5. */
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { CLIENT_REQUESTS, parseTopic, topicFilter, topicOf, type ClientRequest, type NetworkLabel, type Topic } from '#protocol/topics.ts';
-import type { Gateway } from './gateway/gateway.ts';
-import type { Controller } from './hpc/controller.ts';
+import type { CapsuleRooms } from './capsule-rooms.ts';
 import type { Log, Publisher } from './ports.ts';
 
 /** Publishes on the device's broker; what the broker doesn't take is said again by the duties of whoever depends on it. */
@@ -20,8 +19,7 @@ export function publisherOn(connection: Connection, network: NetworkLabel, log: 
 export async function serve(
   connection: Connection,
   place: { network: NetworkLabel; device: string },
-  gateway: Gateway,
-  controller: Controller,
+  { gateway, orders, controller }: CapsuleRooms,
   log: Log,
 ): Promise<void> {
   const { network, device } = place;
@@ -45,7 +43,7 @@ export async function serve(
       ...(responseTopic === undefined ? {} : { responseTopic }),
       ...(correlationData === undefined ? {} : { correlationData }),
     };
-    gateway.clientSaid(message, controller).catch((error: unknown) => {
+    gateway.clientSaid(message, orders).catch((error: unknown) => {
       log('requestFailed', { client, kind, error: error instanceof Error ? error.message : 'unknown' });
     });
   }

@@ -81,7 +81,9 @@ export const StateNews = struct({
   state: CapsuleState,
   reason: optional(EndReason),
   detail: optional(Detail),
+  /** The box that the chain has drawn, and the device that it belongs to. */
   box: optional(Name),
+  device: optional(Name),
   attempt: optional(integer({ min: 1, max: LIMITS.attemptsMax })),
   atMs: UnixMs,
 });

@@ -11,7 +11,7 @@ import { domainDigest, hex } from './digest.ts';
 import { judgeDeviceEvidence } from './evidence.ts';
 import { LIMITS } from './limits.ts';
 import { capsuleDigest, decodeManifest, type Manifest } from './manifest.ts';
-import { networkId, type Network } from './network.ts';
+import { memberOf, networkId, type Network } from './network.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from './receipt.ts';
 import { objectionToReport } from './report-judgement.ts';
 import { softwareChanges } from './software-state.ts';
@@ -23,6 +23,7 @@ export type ReceiptRefusal =
   | 'device-untrusted'
   | 'bad-signature'
   | 'tpm-kind-misstated'
+  | 'gateway-mismatch'
   | 'manifest-malformed'
   | 'capsule-mismatch'
   | 'box-evidence-refused'
@@ -87,6 +88,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   steps.push({ rule: 'strict form', detail: `${encoded.length} bytes of deterministic CBOR` });
   checkNetwork(receipt, context, steps);
   checkDevice(encoded, receipt, context, steps);
+  checkGateway(receipt, context);
   const manifest = checkManifest(receipt, steps);
   const measured = checkBoxEvidence(receipt, context, steps);
   const report = checkReport(receipt, context, steps);
@@ -124,16 +126,27 @@ function checkDevice(encoded: Uint8Array, receipt: Receipt, { network, crypto }:
     throw new Refused('tpm-kind-misstated', `the receipt says ${receipt.tpm}; the endorsement certificate says ${tpm}`);
 }
 
+/** A member that joined later is not in the network file; then the capsule's id is what binds the name. */
+function checkGateway({ gateway }: Receipt, { network }: VerifierContext): void {
+  const names = network.members.filter(({ name }) => name === gateway.device);
+  const member = memberOf(network, gateway.node);
+  if (member ? member.name === gateway.device : names.length === 0) return;
+  throw new Refused(
+    'gateway-mismatch',
+    `the receipt names ${gateway.device} as gateway with node ${hex(gateway.node).slice(0, 16)}, which is ${member ? member.name : 'another device'}`,
+  );
+}
+
 function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
   const manifest = decodeManifest(receipt.manifest);
   if (manifest.status === 'malformed') throw new Refused('manifest-malformed', manifest.detail);
-  const { network, device, client, request } = receipt;
-  const id = capsuleIdOf({ network, device, client, request, capsule: capsuleDigest(receipt.manifest) });
+  const { network, gateway, client, request } = receipt;
+  const id = capsuleIdOf({ network, device: gateway.device, client, request, capsule: capsuleDigest(receipt.manifest) });
   if (id !== receipt.capsule)
-    throw new Refused('capsule-mismatch', `manifest, client and request make capsule ${id}, not ${receipt.capsule}`);
+    throw new Refused('capsule-mismatch', `manifest, gateway, client and request make capsule ${id}, not ${receipt.capsule}`);
   steps.push({
     rule: 'manifest',
-    detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${manifest.value.files.length} files, by client ${client}`,
+    detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${manifest.value.files.length} files, by client ${client} through gateway ${gateway.device}`,
   });
   return manifest.value;
 }

@@ -17,7 +17,7 @@ const Measurement = struct({
   evidence: bytes({ min: 1, max: LIMITS.boxEvidenceBytesMax }),
 });
 
-/** Signed by the device's operational key. The messages it rests on stand in it as they travelled. */
+/** Signed by the executor's operational key. The messages it rests on stand in it as they travelled. */
 export const Receipt = struct({
   version: oneOf(1),
   network: Digest,
@@ -25,6 +25,8 @@ export const Receipt = struct({
   device: Name,
   /** Whether the device's TPM is a real one. A software TPM proves nothing about the machine that runs it. */
   tpm: oneOf('software-tpm', 'hardware-tpm'),
+  /** The device that the client gave the capsule to; often another one than the executor (§15). */
+  gateway: struct({ node: Digest, device: Name }),
   client: Name,
   request: RequestId,
   capsule: CapsuleId,

@@ -44,7 +44,7 @@ export type PeerKind = (typeof PEER_KINDS)[number];
 /** What a client writes, and what the device writes to it (§5.1). */
 export const CLIENT_REQUESTS = ['submit', 'cancel', 'query', 'upload/chunk', 'download/need'] as const;
 export const CLIENT_ANSWERS = ['answer', 'upload/need', 'download/chunk'] as const;
-export const CAPSULE_NEWS = ['state', 'progress', 'log', 'result', 'receipt'] as const;
+export const CAPSULE_NEWS = ['state', 'progress', 'log', 'result', 'receipt', 'finality'] as const;
 export type ClientRequest = (typeof CLIENT_REQUESTS)[number];
 export type ClientAnswer = (typeof CLIENT_ANSWERS)[number];
 export type CapsuleNews = (typeof CAPSULE_NEWS)[number];

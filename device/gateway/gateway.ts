@@ -23,11 +23,13 @@ import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { clientSubtree, isTopicName, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
 import type { ShowChain } from '../consensus/chain-port.ts';
-import { chunkOf, type Controller, type News } from '../hpc/controller.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { chunkOf } from '../store/served-chunk.ts';
 import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
+import type { ClientNews, Orders } from './orders.ts';
 import { takeRequest, type RequestRates } from './request-rate.ts';
 import { resultOf } from './result.ts';
 import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';
@@ -57,7 +59,7 @@ export interface GatewayParts {
   readonly showChain: ShowChain;
 }
 
-export class Gateway implements News {
+export class Gateway implements ClientNews {
   readonly #parts: GatewayParts;
   #queryRates: RequestRates = new Map();
 
@@ -65,32 +67,37 @@ export class Gateway implements News {
     this.#parts = parts;
   }
 
-  async clientSaid(message: ClientMessage, controller: Controller): Promise<void> {
-    if (message.kind === 'upload/chunk') return this.#chunkSaid(message, controller);
+  async clientSaid(message: ClientMessage, orders: Orders): Promise<void> {
+    if (message.kind === 'upload/chunk') return this.#chunkSaid(message, orders);
     if (message.kind === 'download/need') return this.#needSaid(message);
     if (!this.#mayBeAnswered(message)) return;
     switch (message.kind) {
       case 'submit':
-        return this.#submitSaid(message, controller);
+        return this.#submitSaid(message, orders);
       case 'cancel':
-        return this.#cancelSaid(message, controller);
+        return this.#cancelSaid(message, orders);
       case 'query':
-        return this.#mayQuery(message.client) ? this.#querySaid(message) : undefined;
+        return this.#mayQuery(message.client) ? this.#querySaid(message, orders) : undefined;
     }
   }
 
-  jobChanged(capsule: StoredCapsule): void {
-    const { job } = capsule;
+  orderChanged(capsule: StoredCapsule): void {
+    const { order } = capsule;
+    const end = hasEnded(order.state) ? order.end : undefined;
     this.#tell(capsule, 'state', StateNews, {
-      capsule: job.capsule,
-      state: job.state,
-      ...(job.end && hasEnded(job.state) && job.end.reason ? { reason: job.end.reason } : {}),
-      ...(job.end && hasEnded(job.state) && job.end.detail ? { detail: job.end.detail } : {}),
-      ...(job.box === undefined ? {} : { box: job.box }),
-      ...(job.attempt === 0 ? {} : { attempt: job.attempt }),
+      capsule: order.capsule,
+      state: order.state,
+      ...(end?.reason === undefined ? {} : { reason: end.reason }),
+      ...(end?.detail === undefined ? {} : { detail: end.detail }),
+      ...(order.executor ? { box: order.executor.box, device: order.executor.device } : {}),
+      ...(order.attempt === 0 ? {} : { attempt: order.attempt }),
       atMs: this.#parts.now(),
     });
-    if (hasEnded(job.state)) void this.#tellEnd(capsule);
+    if (hasEnded(order.state)) void this.#tellEnd(capsule);
+  }
+
+  finalityChanged(capsule: StoredCapsule, finality: FinalityNews): void {
+    this.#tell(capsule, 'finality', FinalityNews, finality);
   }
 
   progressed(capsule: StoredCapsule, { permille, note }: RunProgress): void {
@@ -112,7 +119,7 @@ export class Gateway implements News {
     return false;
   }
 
-  async #submitSaid(message: ClientMessage, controller: Controller): Promise<void> {
+  async #submitSaid(message: ClientMessage, orders: Orders): Promise<void> {
     const { client, payload } = message;
     const { network, device, now, random, store } = this.#parts;
     const submission = { client, notation: notationOf(message), payload, freshRequest: random(16) };
@@ -120,10 +127,10 @@ export class Gateway implements News {
     if (read.status === 'refused') return this.#refuse(message, read.reason, read.detail);
     const known = store.capsuleOfRequest(client, read.request);
     if (known) return this.#answerAccepted(message, known);
-    const refusal = judgeManifest(read.manifest, await this.#view(client, controller));
+    const refusal = judgeManifest(read.manifest, await this.#view(client, orders));
     if (refusal) return this.#refuse(message, refusal.reason, refusal.detail);
     try {
-      this.#answerAccepted(message, await this.#accept(message, read, controller));
+      this.#answerAccepted(message, await this.#accept(message, read, orders));
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       this.#refuse(
@@ -134,10 +141,10 @@ export class Gateway implements News {
     }
   }
 
-  async #view(client: string, controller: Controller): Promise<GatewayView> {
-    const open = controller.openCapsules();
+  async #view(client: string, orders: Orders): Promise<GatewayView> {
+    const open = orders.openCapsules();
     return {
-      runtimesByBox: controller.runtimesByBox(),
+      runtimesByBox: orders.runtimesByBox(),
       openCapsules: open.length,
       openCapsulesOfClient: open.filter((capsule) => capsule.client === client).length,
       freeBytes: await this.#parts.blobs.freeBytes(),
@@ -145,7 +152,7 @@ export class Gateway implements News {
     };
   }
 
-  async #accept(message: ClientMessage, read: ReadSubmission, controller: Controller): Promise<StoredCapsule> {
+  async #accept(message: ClientMessage, read: ReadSubmission, orders: Orders): Promise<StoredCapsule> {
     const { capsule, request, manifest, encodedManifest, content } = read;
     for (const [blob, bytes] of content) {
       this.#parts.blobs.put(blob, bytes);
@@ -156,7 +163,9 @@ export class Gateway implements News {
     const notation = notationOf(message);
     const accepted = { capsule, client: message.client, name: manifest.name, notation, request, manifest: encodedManifest, acceptedAtMs };
     this.#parts.log('capsuleAccepted', { capsule, client: message.client, lacking: lacking.length });
-    return this.#parts.store.capsuleOfRequest(message.client, request) ?? controller.accept(accepted, lacking, manifest.policy.deadlineMs);
+    const { policy, limits } = manifest;
+    const bounds = { wallMs: limits.wallMs, ...(policy.deadlineMs === undefined ? {} : { deadlineMs: policy.deadlineMs }) };
+    return this.#parts.store.capsuleOfRequest(message.client, request) ?? orders.accept(accepted, lacking, bounds);
   }
 
   /** What the client has not given itself counts as lacking, even when another client's blob of that digest is here. */
@@ -166,15 +175,15 @@ export class Gateway implements News {
     return digests.filter((digest, index) => sizes[index] === undefined || !this.#parts.store.holds(client, digest));
   }
 
-  #cancelSaid(message: ClientMessage, controller: Controller): void {
+  #cancelSaid(message: ClientMessage, orders: Orders): void {
     const decoded = decodeRequest(CancelRequest, message);
     if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
     const capsule = this.#own(message.client, decoded.value.capsule);
     if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
-    if (hasEnded(capsule.job.state))
-      return this.#refuse(message, 'already-ended', `capsule ${capsule.capsule} has ended: ${capsule.job.state}`);
-    controller.cancel(capsule.capsule);
-    const { state } = this.#own(message.client, capsule.capsule)?.job ?? capsule.job;
+    if (hasEnded(capsule.order.state))
+      return this.#refuse(message, 'already-ended', `capsule ${capsule.capsule} has ended: ${capsule.order.state}`);
+    orders.cancel(capsule.capsule);
+    const { state } = this.#own(message.client, capsule.capsule)?.order ?? capsule.order;
     this.#answer(message, { answer: 'cancelling', capsule: capsule.capsule, state });
   }
 
@@ -186,7 +195,7 @@ export class Gateway implements News {
     return allowed;
   }
 
-  #querySaid(message: ClientMessage): void {
+  #querySaid(message: ClientMessage, orders: Orders): void {
     const decoded = decodeRequest(Query, message);
     if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
     if (decoded.value.query === 'list') {
@@ -196,7 +205,9 @@ export class Gateway implements News {
     const capsule = this.#own(message.client, decoded.value.capsule);
     if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
     this.#answer(message, { answer: 'capsule', ...lineOf(capsule) });
-    this.jobChanged(capsule);
+    this.orderChanged(capsule);
+    const finality = orders.finalityOf(capsule);
+    if (finality) this.finalityChanged(capsule, finality);
   }
 
   #chainAsked(message: ClientMessage, question: ChainQuestion): void {
@@ -205,9 +216,9 @@ export class Gateway implements News {
     this.#answer(message, { answer: 'chain', view: shown.view });
   }
 
-  #chunkSaid(message: ClientMessage, controller: Controller): void {
+  #chunkSaid(message: ClientMessage, orders: Orders): void {
     const decoded = decodeBulk(BlobChunk, message.payload, LIMITS.packetBytesMax);
-    if (decoded.status === 'decoded') controller.chunkFromClient(message.client, decoded.value);
+    if (decoded.status === 'decoded') orders.chunkFromClient(message.client, decoded.value);
     else this.#parts.log('clientMessageIgnored', { client: message.client, kind: message.kind, detail: decoded.detail });
   }
 
@@ -230,8 +241,8 @@ export class Gateway implements News {
   }
 
   async #tellEnd(capsule: StoredCapsule): Promise<void> {
-    const receipt = this.#parts.store.receipt(capsule.capsule);
-    this.#tell(capsule, 'result', ResultNews, await resultOf(capsule, receipt !== undefined, this.#parts.blobs));
+    const receipt = capsule.order.receipt === 'none' ? undefined : this.#parts.store.receipt(capsule.capsule);
+    this.#tell(capsule, 'result', ResultNews, await resultOf(capsule, receipt, this.#parts.blobs));
     if (receipt) this.#publishNews(capsule, 'receipt', receipt, 'application/cbor');
   }
 
@@ -240,10 +251,10 @@ export class Gateway implements News {
     this.#publishNews(capsule, kind, payload, contentTypeOf(capsule.notation));
   }
 
-  /** State, result and receipt stay readable for whoever subscribes later; progress and log are for those who watch. */
+  /** State, result, receipt and its finality stay readable for whoever subscribes later; progress and log are for those who watch. */
   #publishNews(capsule: StoredCapsule, kind: CapsuleNews, payload: Uint8Array | string, contentType: string): void {
     const topic = { to: 'capsule', device: this.#parts.device, client: capsule.client, capsule: capsule.capsule, kind } as const;
-    const retain = kind === 'state' || kind === 'result' || kind === 'receipt';
+    const retain = kind !== 'progress' && kind !== 'log';
     this.#parts.publisher.publish(topic, payload, {
       contentType,
       retain,
@@ -252,14 +263,14 @@ export class Gateway implements News {
   }
 
   /** Signed anew at each answer: the key that signed an earlier one may be gone with a reset of the TPM. */
-  #answerAccepted(message: ClientMessage, { capsule, client, request, manifest, acceptedAtMs, job }: StoredCapsule): void {
+  #answerAccepted(message: ClientMessage, { capsule, client, request, manifest, acceptedAtMs, order }: StoredCapsule): void {
     const { network, node, device, sign } = this.#parts;
     const acceptance = signMessage(
       AcceptanceMessage,
       { network, node, device, client, request, capsule, digest: capsuleDigest(manifest), acceptedAtMs },
       sign,
     );
-    this.#answer(message, { answer: 'accepted', capsule, state: job.state, acceptance });
+    this.#answer(message, { answer: 'accepted', capsule, state: order.state, acceptance });
   }
 
   #refuse(message: ClientMessage, reason: Refusal, detail: string): void {
@@ -302,12 +313,12 @@ function contentTypeOf(notation: ClientNotation): string {
   return notation === 'json' ? 'application/json' : 'application/cbor';
 }
 
-function lineOf({ capsule, name, job, acceptedAtMs, endedAtMs }: StoredCapsule): CapsuleLine {
+function lineOf({ capsule, name, order, acceptedAtMs, endedAtMs }: StoredCapsule): CapsuleLine {
   return {
     capsule,
     name,
-    state: job.state,
-    ...(hasEnded(job.state) && job.end?.reason ? { reason: job.end.reason } : {}),
+    state: order.state,
+    ...(hasEnded(order.state) && order.end?.reason ? { reason: order.end.reason } : {}),
     submittedAtMs: acceptedAtMs,
     ...(endedAtMs === undefined ? {} : { endedAtMs }),
   };

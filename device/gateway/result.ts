@@ -4,6 +4,7 @@ import { ResultNews } from '#protocol/client-messages.ts';
 import { encodeJson } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { ReceiptMessage } from '#protocol/receipt.ts';
 import { peekSigned } from '#protocol/signed.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -11,17 +12,17 @@ import type { StoredCapsule } from '../store/store.ts';
 
 /**
  * For a client that speaks JSON, short outputs of plain text stand in the result itself.
- * @param hasReceipt only then are the outputs known to be the run's own: the box has delivered them
+ * @param receipt only with one are the outputs known to be the run's own, and here
  */
-export async function resultOf(capsule: StoredCapsule, hasReceipt: boolean, blobs: BlobStore): Promise<ResultNews> {
-  const { job } = capsule;
-  const report = hasReceipt ? reportOf(capsule) : undefined;
+export async function resultOf(capsule: StoredCapsule, receipt: Uint8Array | undefined, blobs: BlobStore): Promise<ResultNews> {
+  const { order } = capsule;
+  const report = receipt && reportIn(receipt);
   const exitStatus = report?.outcome.outcome === 'exited' ? report.outcome.status : undefined;
-  const detail = job.end?.detail ?? (report?.outcome.outcome === 'failed' ? report.outcome.detail : undefined);
+  const detail = order.end?.detail ?? (report?.outcome.outcome === 'failed' ? report.outcome.detail : undefined);
   const result: ResultNews = {
-    capsule: job.capsule,
-    state: job.state,
-    ...(job.end?.reason ? { reason: job.end.reason } : {}),
+    capsule: order.capsule,
+    state: order.state,
+    ...(order.end?.reason ? { reason: order.end.reason } : {}),
     ...(detail ? { detail } : {}),
     ...(exitStatus === undefined ? {} : { exitStatus }),
     outputs: report?.outputs ?? [],
@@ -30,9 +31,10 @@ export async function resultOf(capsule: StoredCapsule, hasReceipt: boolean, blob
   return capsule.notation === 'json' ? withTexts(result, blobs) : result;
 }
 
-function reportOf({ job }: StoredCapsule): Report | undefined {
-  const peeked = job.report ? peekSigned(ReportMessage, job.report) : undefined;
-  return peeked?.status === 'decoded' ? peeked.value : undefined;
+function reportIn(encoded: Uint8Array): Report | undefined {
+  const receipt = peekSigned(ReceiptMessage, encoded);
+  const report = receipt.status === 'decoded' ? peekSigned(ReportMessage, receipt.value.report) : undefined;
+  return report?.status === 'decoded' ? report.value : undefined;
 }
 
 /** Text is added, output by output, while the whole fits into one packet. */

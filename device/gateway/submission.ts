@@ -11,7 +11,7 @@ import type { ClientNotation } from '../store/store.ts';
 
 /** What the judgement needs to know of the device at this moment. */
 export interface GatewayView {
-  /** Runtimes of the boxes that have shown themselves, by box. */
+  /** Runtimes of the boxes that the members offer on the chain, by box. */
   readonly runtimesByBox: ReadonlyMap<string, readonly string[]>;
   readonly openCapsules: number;
   readonly openCapsulesOfClient: number;
@@ -99,7 +99,7 @@ function refusalOfPolicy({ policy }: Manifest, view: GatewayView): RefusedSubmis
   if (policy.replicas !== 1) {
     return refused(
       'unsupported-policy',
-      `${policy.replicas} replicas need devices that agree on order, which this version lacks; ask for 1`,
+      `${policy.replicas} replicas need boxes whose results are compared, which this version lacks; ask for 1`,
     );
   }
   if (policy.deadlineMs !== undefined && policy.deadlineMs <= view.atMs) return refused('deadline-passed', 'the deadline lies in the past');
@@ -107,10 +107,10 @@ function refusalOfPolicy({ policy }: Manifest, view: GatewayView): RefusedSubmis
 }
 
 function refusalOfRuntime({ runtime }: Manifest, view: GatewayView): RefusedSubmission | undefined {
-  if (view.runtimesByBox.size === 0) return refused('no-box', 'no box of this device has shown itself yet; pair one, and start its agent');
+  if (view.runtimesByBox.size === 0) return refused('no-box', 'no member offers a box on the chain yet; pair one, and start its agent');
   const known = [...new Set([...view.runtimesByBox.values()].flat())].sort();
   if (known.includes(runtime)) return undefined;
-  return refused('unknown-runtime', `no box of this device has the runtime "${runtime}"; there are ${known.join(', ')}`);
+  return refused('unknown-runtime', `no box of the network has the runtime "${runtime}"; there are ${known.join(', ')}`);
 }
 
 function refusalOfRoom(manifest: Manifest, view: GatewayView): RefusedSubmission | undefined {

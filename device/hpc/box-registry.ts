@@ -48,21 +48,3 @@ export function withHeard(registry: BoxRegistry, name: string, atMs: number, hel
 export function isPresent(box: KnownBox, atMs: number): boolean {
   return box.hello !== undefined && box.heardAtMs !== undefined && atMs - box.heardAtMs <= DEVICE_LIMITS.boxSilenceMaxMs;
 }
-
-/** Runtimes of all boxes that have ever said what they are, by box: a box that is away for a moment comes back. */
-export function runtimesByBox(registry: BoxRegistry): Map<string, string[]> {
-  const known = [...registry.values()].filter((box) => box.hello !== undefined);
-  return new Map(known.map((box) => [box.name, box.hello?.software.runtimes.map((runtime) => runtime.name) ?? []]));
-}
-
-/** The box for the next run: present, with the runtime, with room; the least loaded, then by name. */
-export function drawBox(registry: BoxRegistry, runtime: string, load: ReadonlyMap<string, number>, atMs: number): string | undefined {
-  const loadOf = (name: string): number => load.get(name) ?? 0;
-  const present = [...registry.values()].filter((box) => isPresent(box, atMs));
-  const fitting = present
-    .filter(
-      ({ name, hello }) => hello?.software.runtimes.some((found) => found.name === runtime) && loadOf(name) < DEVICE_LIMITS.runsPerBoxMax,
-    )
-    .map(({ name }) => name);
-  return fitting.sort((left, right) => loadOf(left) - loadOf(right) || (left < right ? -1 : 1))[0];
-}

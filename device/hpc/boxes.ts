@@ -2,18 +2,11 @@
 import { Hello } from '#protocol/box-messages.ts';
 import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Store } from '../store/store.ts';
-import {
-  drawBox,
-  isPresent,
-  runtimesByBox,
-  withHeard,
-  withPairings,
-  type BoxRegistry,
-  type KnownBox,
-  type PairedBox,
-} from './box-registry.ts';
+import { isPresent, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
+import { offersOf } from './offers.ts';
 
 export class Boxes {
   readonly #store: Store;
@@ -37,10 +30,6 @@ export class Boxes {
     return [...this.#registry.keys()];
   }
 
-  runtimes(): ReadonlyMap<string, readonly string[]> {
-    return runtimesByBox(this.#registry);
-  }
-
   find(name: string): KnownBox | undefined {
     return this.#registry.get(name);
   }
@@ -50,9 +39,9 @@ export class Boxes {
     return this.#now() - (this.#registry.get(name)?.heardAtMs ?? this.#sinceMs);
   }
 
-  /** @param load runs at each box @returns undefined while no box fits */
-  draw(runtime: string, load: ReadonlyMap<string, number>): string | undefined {
-    return drawBox(this.#registry, runtime, load, this.#now());
+  /** As the chain shall have them. @param onChain what it has */
+  offers(onChain: readonly OfferedBox[]): OfferedBox[] {
+    return offersOf(this.#registry, onChain, this.#sinceMs, this.#now());
   }
 
   heard(name: string): void {

@@ -1,14 +1,15 @@
 /**
- * A job: one capsule on its way through a device's boxes, as a pure machine. Specification §7.2, §6.4.
+ * A job: one run that the chain has given to a box of this device, as a pure machine. Specification §6.4, §15.3.
  *
  * `stepJob` says what a job becomes when something has happened; `dutiesOf` says what the device owes others while a job
  * stands where it stands. The host stores the job first and then does its duties, and does them again after a silence, a
  * lost connection or a restart: every duty is idempotent, so nothing else is needed to lose nothing.
  */
 import { endOf, type Report } from '#protocol/box-messages.ts';
-import { CapsuleId, CapsuleState, EndReason, hasEnded } from '#protocol/capsule.ts';
+import { CapsuleId, CapsuleState, EndReason, hasEnded, RequestId } from '#protocol/capsule.ts';
+import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { bytes, fixedBytes, flag, integer, list, optional, struct, text, type Infer } from '#protocol/schema.ts';
+import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 
@@ -18,35 +19,53 @@ const BlobName = text({ min: 64, max: 64 });
 /** A challenge to the box and, once it came, the signed answer. */
 const Measuring = struct({ nonce: fixedBytes(32), issuedAtMs: UnixMs, evidence: optional(bytes({ max: LIMITS.boxEvidenceBytesMax })) });
 
-const End = struct({ state: CapsuleState, reason: optional(EndReason), detail: optional(text({ max: LIMITS.noteCharactersMax })) });
+export const End = struct({ state: CapsuleState, reason: optional(EndReason), detail: optional(text({ max: LIMITS.noteCharactersMax })) });
 
-/** A job as it is kept in the store. */
-export const Job = struct({
+/** What the chain says of a run. */
+const Assigned = {
   capsule: CapsuleId,
-  client: Name,
-  state: CapsuleState,
-  attempt: integer({ min: 0, max: LIMITS.attemptsMax }),
+  attempt: integer({ min: 1, max: LIMITS.attemptsMax }),
+  box: Name,
+  gateway: struct({ node: Digest, device: Name }),
+  /** Digest of the capsule, and the blob digest of its manifest. */
+  digest: Digest,
+  manifest: Digest,
   acceptedAtMs: UnixMs,
   deadlineMs: optional(UnixMs),
+};
+const Assignment = struct(Assigned);
+
+/** A job as it is kept in the store, beside the manifest and the receipt. */
+export const Job = struct({
+  ...Assigned,
+  state: CapsuleState,
+  /** Who asks, as the gateway has said. */
+  order: optional(struct({ client: Name, request: RequestId })),
   /** Digests (hexadecimal) that the device still lacks: of the capsule's files, later of the run's outputs. */
   lacking: list(BlobName, { max: LIMITS.capsuleFilesMax + LIMITS.outputFilesMax }),
-  box: optional(Name),
   before: optional(Measuring),
   after: optional(Measuring),
   /** The box's signed report as it travelled. */
   report: optional(bytes({ max: LIMITS.reportBytesMax })),
   end: optional(End),
+  endedAtMs: optional(UnixMs),
   cancelling: flag,
+  /** Whether the gateway has the receipt and the outputs; `overdue`: it has had its time. */
+  delivery: oneOf('owed', 'overdue', 'acknowledged'),
+  /** What the chain says of the run; `final`: a checkpoint holds the receipt. */
+  standing: oneOf('assigned', 'withdrawn', 'final'),
 });
 
+export type Assignment = Readonly<Infer<typeof Assignment>>;
 export type Job = Readonly<Infer<typeof Job>>;
 export type Measuring = Readonly<Infer<typeof Measuring>>;
 export type End = Readonly<Infer<typeof End>>;
 
 export type JobEvent =
+  | { readonly type: 'orderGiven'; readonly client: string; readonly request: Uint8Array; readonly lacking: string[] }
   | { readonly type: 'blobStored'; readonly digest: string }
   | { readonly type: 'blobRefused'; readonly reason: 'blob-missing' | 'blob-wrong' | 'disk-full'; readonly detail: string }
-  | { readonly type: 'boxDrawn'; readonly box: string; readonly nonce: Uint8Array; readonly atMs: number }
+  | { readonly type: 'measuringBegun'; readonly nonce: Uint8Array; readonly atMs: number }
   | { readonly type: 'evidenceAccepted'; readonly nonce: Uint8Array; readonly evidence: Uint8Array }
   | { readonly type: 'evidenceRefused'; readonly detail: string }
   | { readonly type: 'runStarted' }
@@ -60,19 +79,32 @@ export type JobEvent =
       readonly nonce: Uint8Array;
       readonly atMs: number;
     }
-  | { readonly type: 'receiptStored' }
+  | { readonly type: 'receiptStored'; readonly atMs: number }
   | { readonly type: 'cancelAsked' }
+  /** By the gateway. */
+  | { readonly type: 'acknowledged' }
+  /** The chain has the run no more: it was cancelled, given to another box, or undone with its block. */
+  | { readonly type: 'withdrawn' }
+  /** What was withdrawn stands on the chain again; the box has been told to forget it. */
+  | { readonly type: 'assignedAgain' }
+  /** A checkpoint holds the receipt. */
+  | { readonly type: 'receiptFinal' }
   | { readonly type: 'timePassed'; readonly atMs: number; readonly nonce: Uint8Array };
 
 /** What the device owes while a job stands as it does. */
 export type Duty =
+  /** Its state, to the gateway: by this it knows that the executor lives. */
+  | { readonly duty: 'tellState' }
   | { readonly duty: 'collectInput'; readonly digests: readonly string[] }
-  | { readonly duty: 'drawBox' }
-  | { readonly duty: 'challenge'; readonly box: string; readonly measuring: Measuring }
-  | { readonly duty: 'assign'; readonly box: string }
-  | { readonly duty: 'cancelRun'; readonly box: string }
-  | { readonly duty: 'collectOutput'; readonly box: string; readonly digests: readonly string[] }
-  | { readonly duty: 'issueReceipt' };
+  | { readonly duty: 'beginMeasuring' }
+  | { readonly duty: 'challenge'; readonly measuring: Measuring }
+  | { readonly duty: 'assign' }
+  | { readonly duty: 'cancelRun' }
+  | { readonly duty: 'collectOutput'; readonly digests: readonly string[] }
+  | { readonly duty: 'issueReceipt' }
+  | { readonly duty: 'deliverReceipt' }
+  /** The receipt's digest on the chain. */
+  | { readonly duty: 'settle' };
 
 /** A challenge that has waited this long is asked again with a new nonce, so that its answer is always fresh. */
 const CHALLENGE_AGE_MAX_MS = 60_000;
@@ -80,56 +112,45 @@ const CHALLENGE_AGE_MAX_MS = 60_000;
 /** Ends of a run that say something about the box rather than the capsule: another attempt may do better. */
 const BOX_FAILURES: readonly EndReason[] = ['agent-restarted', 'sandbox-unavailable', 'disk-full', 'blob-wrong', 'blob-missing'];
 
-export function newJob(job: { capsule: string; client: string; acceptedAtMs: number; deadlineMs?: number; lacking: string[] }): Job {
-  return settleInput({ ...job, state: 'submitted', attempt: 0, cancelling: false });
+export function newJob(assignment: Assignment): Job {
+  return { ...assignment, state: 'assigned', lacking: [], cancelling: false, delivery: 'owed', standing: 'assigned' };
 }
 
 /** The job after `event`. An event that means nothing in this state changes nothing: the same object comes back. */
 export function stepJob(job: Job, event: JobEvent): Job {
-  if (hasEnded(job.state)) return job;
-  switch (event.type) {
-    case 'blobStored':
-      return blobStored(job, event.digest);
-    case 'blobRefused':
-      return blobRefused(job, event);
-    case 'boxDrawn':
-      return job.state === 'ordered' ? assigned(job, event) : job;
-    case 'evidenceAccepted':
-      return evidenceAccepted(job, event);
-    case 'evidenceRefused':
-      return isWithBox(job) ? ended(job, { state: 'failed', reason: 'box-evidence-refused', detail: event.detail }) : job;
-    case 'runStarted':
-      return job.state === 'measured' ? { ...job, state: 'running' } : job;
-    case 'runForgotten':
-    case 'boxSilent':
-      return isWithBox(job) ? nextAttempt(job, { state: 'failed', reason: 'box-lost', detail: `box ${job.box ?? ''} lost the run` }) : job;
-    case 'reportAccepted':
-      return reportAccepted(job, event);
-    case 'receiptStored':
-      return job.state === 'reported' && job.end ? { ...job, state: job.end.state, lacking: [] } : job;
-    case 'cancelAsked':
-      return cancelAsked(job);
-    case 'timePassed':
-      return timePassed(job, event);
-  }
+  return hasEnded(job.state) ? stepEnded(job, event) : stepOpen(job, event);
 }
 
 export function dutiesOf(job: Job): readonly Duty[] {
+  if (isClosed(job)) return [];
   switch (job.state) {
-    case 'submitted':
-      return [{ duty: 'collectInput', digests: job.lacking }];
-    case 'ordered':
-      return [{ duty: 'drawBox' }];
     case 'assigned':
-      return job.box && job.before ? [{ duty: 'challenge', box: job.box, measuring: job.before }] : [];
+      return [{ duty: 'tellState' }, ...openingDuties(job)];
     case 'measured':
     case 'running':
-      return job.box ? [{ duty: job.cancelling ? 'cancelRun' : 'assign', box: job.box }] : [];
+      return [{ duty: 'tellState' }, { duty: job.cancelling ? 'cancelRun' : 'assign' }];
     case 'reported':
-      return closingDuties(job);
+      return [{ duty: 'tellState' }, ...closingDuties(job)];
     default:
-      return [];
+      return endDuties(job);
   }
+}
+
+/** An end that rests on a report goes with a receipt; the others are only said. */
+export function hasReceipt(job: Job): boolean {
+  return hasEnded(job.state) && job.report !== undefined;
+}
+
+/** Nothing is owed to anybody any more. */
+export function isClosed(job: Job): boolean {
+  if (!hasEnded(job.state)) return false;
+  return job.standing === 'withdrawn' || (job.standing === 'final' && job.delivery === 'acknowledged');
+}
+
+function openingDuties(job: Job): Duty[] {
+  if (!job.order) return [];
+  if (job.lacking.length > 0) return [{ duty: 'collectInput', digests: job.lacking }];
+  return [job.before ? { duty: 'challenge', measuring: job.before } : { duty: 'beginMeasuring' }];
 }
 
 /** The report and both measurements and all outputs are here. */
@@ -140,32 +161,91 @@ function isComplete(job: Job): boolean {
 function closingDuties(job: Job): Duty[] {
   if (isComplete(job)) return [{ duty: 'issueReceipt' }];
   const duties: Duty[] = [];
-  if (!job.box) return duties;
-  if (job.lacking.length > 0) duties.push({ duty: 'collectOutput', box: job.box, digests: job.lacking });
-  if (job.after && !job.after.evidence) duties.push({ duty: 'challenge', box: job.box, measuring: job.after });
+  if (job.lacking.length > 0) duties.push({ duty: 'collectOutput', digests: job.lacking });
+  if (job.after && !job.after.evidence) duties.push({ duty: 'challenge', measuring: job.after });
   return duties;
 }
 
-function isWithBox(job: Job): boolean {
-  return job.state === 'assigned' || job.state === 'measured' || job.state === 'running' || job.state === 'reported';
+function endDuties(job: Job): Duty[] {
+  if (!hasReceipt(job)) return [{ duty: 'tellState' }];
+  const duties: Duty[] = [];
+  if (job.delivery !== 'acknowledged') duties.push({ duty: 'deliverReceipt' });
+  if (job.delivery !== 'owed' && job.standing !== 'final') duties.push({ duty: 'settle' });
+  return duties;
 }
 
-function settleInput(job: Job): Job {
-  return job.state === 'submitted' && job.lacking.length === 0 ? { ...job, state: 'ordered' } : job;
+function stepOpen(job: Job, event: JobEvent): Job {
+  switch (event.type) {
+    case 'orderGiven':
+      return orderGiven(job, event);
+    case 'blobStored':
+      return job.lacking.includes(event.digest) ? { ...job, lacking: job.lacking.filter((lacked) => lacked !== event.digest) } : job;
+    case 'blobRefused':
+      return job.lacking.length > 0 ? failed(job, event.reason, event.detail) : job;
+    case 'measuringBegun':
+      return measuringBegun(job, event);
+    case 'evidenceAccepted':
+      return evidenceAccepted(job, event);
+    case 'evidenceRefused':
+      return failed(job, 'box-evidence-refused', event.detail);
+    case 'runStarted':
+      return job.state === 'measured' ? { ...job, state: 'running' } : job;
+    case 'runForgotten':
+    case 'boxSilent':
+      return failed(job, 'box-lost', `box ${job.box} lost the run`);
+    case 'reportAccepted':
+      return reportAccepted(job, event);
+    case 'receiptStored':
+      return job.state === 'reported' && job.end ? { ...job, state: job.end.state, endedAtMs: event.atMs, lacking: [] } : job;
+    case 'cancelAsked':
+      return cancelAsked(job);
+    case 'withdrawn':
+      return { ...ended(job, { state: 'cancelled' }), standing: 'withdrawn' };
+    case 'timePassed':
+      return timePassed(job, event);
+    case 'acknowledged':
+    case 'assignedAgain':
+    case 'receiptFinal':
+      return job;
+  }
 }
 
-function blobStored(job: Job, digest: string): Job {
-  if (!job.lacking.includes(digest)) return job;
-  return settleInput({ ...job, lacking: job.lacking.filter((lacked) => lacked !== digest) });
+/** Of an end only the delivery is left. */
+function stepEnded(job: Job, event: JobEvent): Job {
+  switch (event.type) {
+    case 'acknowledged':
+      return hasReceipt(job) && job.delivery !== 'acknowledged' ? { ...job, delivery: 'acknowledged' } : job;
+    case 'withdrawn':
+      return job.standing === 'assigned' ? { ...job, standing: 'withdrawn' } : job;
+    case 'receiptFinal':
+      return job.standing === 'final' ? job : { ...job, standing: 'final' };
+    case 'assignedAgain':
+      return job.standing === 'withdrawn' ? { ...(hasReceipt(job) ? job : forgotten(job)), standing: 'assigned' } : job;
+    case 'timePassed':
+      return gatewayIsGone(job, event.atMs) ? { ...job, delivery: 'overdue' } : job;
+    default:
+      return job;
+  }
 }
 
-function blobRefused(job: Job, refusal: { reason: EndReason; detail: string }): Job {
-  if (job.state === 'submitted') return ended(job, { state: 'failed', reason: refusal.reason, detail: refusal.detail });
-  return job.state === 'reported' ? nextAttempt(job, { state: 'failed', reason: refusal.reason, detail: refusal.detail }) : job;
+function forgotten(job: Job): Job {
+  const detail = 'the chain took the run back for a while, and the box has forgotten it';
+  return { ...job, state: 'failed', end: { state: 'failed', reason: 'box-lost', detail } };
 }
 
-function assigned(job: Job, drawn: { box: string; nonce: Uint8Array; atMs: number }): Job {
-  return { ...job, state: 'assigned', attempt: job.attempt + 1, box: drawn.box, before: { nonce: drawn.nonce, issuedAtMs: drawn.atMs } };
+/** Then the receipt goes to the chain all the same: the network shall not wait for a gateway that never comes back. */
+function gatewayIsGone(job: Job, atMs: number): boolean {
+  if (!hasReceipt(job) || job.delivery !== 'owed' || job.endedAtMs === undefined) return false;
+  return atMs - job.endedAtMs > DEVICE_LIMITS.deliveryWaitMaxMs;
+}
+
+function orderGiven(job: Job, { client, request, lacking }: { client: string; request: Uint8Array; lacking: string[] }): Job {
+  return job.state === 'assigned' && !job.order ? { ...job, order: { client, request }, lacking } : job;
+}
+
+function measuringBegun(job: Job, { nonce, atMs }: { nonce: Uint8Array; atMs: number }): Job {
+  const ready = job.state === 'assigned' && job.order && job.lacking.length === 0 && !job.before;
+  return ready ? { ...job, before: { nonce, issuedAtMs: atMs } } : job;
 }
 
 function evidenceAccepted(job: Job, answer: { nonce: Uint8Array; evidence: Uint8Array }): Job {
@@ -181,11 +261,12 @@ function isAnswerTo(measuring: Measuring | undefined, nonce: Uint8Array): measur
   return measuring !== undefined && measuring.evidence === undefined && measuring.nonce.every((byte, index) => byte === nonce[index]);
 }
 
+/** Where another attempt may do better, there is no receipt: it would end the capsule. */
 function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; lacking: string[]; nonce: Uint8Array; atMs: number }): Job {
   if (job.state !== 'measured' && job.state !== 'running') return job;
   const end = endOf(event.report.outcome);
-  const retry = end.reason !== undefined && BOX_FAILURES.includes(end.reason) && !job.cancelling;
-  if (retry && job.attempt < LIMITS.attemptsMax) return again(job);
+  const mayRetry = job.attempt < LIMITS.attemptsMax && !job.cancelling;
+  if (mayRetry && end.reason !== undefined && BOX_FAILURES.includes(end.reason)) return ended(job, end);
   return {
     ...job,
     state: 'reported',
@@ -197,17 +278,13 @@ function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; la
 }
 
 function cancelAsked(job: Job): Job {
-  const cancelled: End = { state: 'cancelled', reason: 'cancelled-by-client' };
-  if (job.state === 'submitted' || job.state === 'ordered' || job.state === 'assigned') return ended(job, cancelled);
+  if (job.state === 'assigned') return ended(job, { state: 'cancelled', reason: 'cancelled-by-client' });
   return job.state === 'reported' || job.cancelling ? job : { ...job, cancelling: true };
 }
 
 function timePassed(job: Job, now: { atMs: number; nonce: Uint8Array }): Job {
-  const notStarted = job.state === 'submitted' || job.state === 'ordered' || job.state === 'assigned' || job.state === 'measured';
+  const notStarted = job.state === 'assigned' || job.state === 'measured';
   if (notStarted && job.deadlineMs !== undefined && now.atMs > job.deadlineMs) return ended(job, { state: 'expired', reason: 'deadline' });
-  if (job.state === 'submitted' && now.atMs - job.acceptedAtMs > DEVICE_LIMITS.inputWaitMaxMs) {
-    return ended(job, { state: 'failed', reason: 'blob-missing', detail: 'the client did not deliver the files of its capsule' });
-  }
   if (job.state === 'assigned' && isStale(job.before, now.atMs)) return { ...job, before: { nonce: now.nonce, issuedAtMs: now.atMs } };
   if (job.state === 'reported' && isStale(job.after, now.atMs)) return { ...job, after: { nonce: now.nonce, issuedAtMs: now.atMs } };
   return job;
@@ -217,15 +294,8 @@ function isStale(measuring: Measuring | undefined, atMs: number): boolean {
   return measuring !== undefined && measuring.evidence === undefined && atMs - measuring.issuedAtMs > CHALLENGE_AGE_MAX_MS;
 }
 
-function nextAttempt(job: Job, lastEnd: End): Job {
-  if (job.cancelling) return ended(job, { state: 'cancelled', reason: 'cancelled-by-client' });
-  return job.attempt >= LIMITS.attemptsMax ? ended(job, lastEnd) : again(job);
-}
-
-/** Back in the queue; what the last box said no longer counts. */
-function again(job: Job): Job {
-  const { box: _box, before: _before, after: _after, report: _report, end: _end, ...kept } = job;
-  return { ...kept, state: 'ordered', lacking: [] };
+function failed(job: Job, reason: EndReason, detail: string): Job {
+  return ended(job, job.cancelling ? { state: 'cancelled', reason: 'cancelled-by-client' } : { state: 'failed', reason, detail });
 }
 
 /** An end without a receipt: what a box may have reported counts for nothing. */

@@ -1,11 +1,10 @@
 /** The receipt of a run whose report, measurements and outputs are all here. Pure. Specification §9.1. */
-import { decodeManifest } from '#protocol/manifest.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from '#protocol/receipt.ts';
 import { signMessage } from '#protocol/signed.ts';
 import type { OperationalSigner } from '../ports.ts';
-import type { StoredCapsule } from '../store/store.ts';
+import type { StoredJob } from '../store/job-store.ts';
 import type { PairedBox } from './box-registry.ts';
-import type { Job, Measuring } from './job.ts';
+import type { Measuring } from './job.ts';
 
 /** The device at this moment: who signs, and the evidence that says why the signature counts. */
 export interface Issuer {
@@ -17,26 +16,25 @@ export interface Issuer {
   readonly sign: OperationalSigner;
 }
 
-/** @param job complete: `dutiesOf(job)` says `issueReceipt` */
-export function issueReceipt(capsule: StoredCapsule, job: Job, box: PairedBox, issuer: Issuer, endedAtMs: number): Uint8Array {
+/** @param stored complete: `dutiesOf(stored.job)` says `issueReceipt` */
+export function issueReceipt({ job, manifest }: StoredJob, box: PairedBox, issuer: Issuer, endedAtMs: number): Uint8Array {
   const { network, node, device, tpm, evidence, sign } = issuer;
-  const { before, after, report, end } = job;
-  const manifest = decodeManifest(capsule.manifest);
-  if (!before || !after || !report || !end || manifest.status === 'malformed')
-    throw new Error(`capsule ${job.capsule} is not ready for its receipt`);
+  const { order, before, after, report, end } = job;
+  if (!order || !before || !after || !report || !end || !manifest) throw new Error(`capsule ${job.capsule} is not ready for its receipt`);
   const receipt: Receipt = {
     version: 1,
     network,
     node,
     device,
     tpm,
-    client: capsule.client,
-    request: capsule.request,
-    capsule: capsule.capsule,
-    manifest: capsule.manifest,
+    gateway: job.gateway,
+    client: order.client,
+    request: order.request,
+    capsule: job.capsule,
+    manifest,
     attempt: job.attempt,
     box: { name: box.name, key: box.signingKey, trust: 'self-reported' },
-    acceptedAtMs: capsule.acceptedAtMs,
+    acceptedAtMs: job.acceptedAtMs,
     endedAtMs,
     state: end.state,
     ...(end.reason ? { reason: end.reason } : {}),

@@ -1,4 +1,4 @@
-/** Fetches blobs from a client or a box into the store, piece by piece, by the machine of `protocol/blob-fetch.ts`. Specification §8. */
+/** Fetches blobs from a client, a box or a peer into the store, piece by piece, by the machine of `protocol/blob-fetch.ts`. Specification §8. */
 import { startFetch, stepFetch, type BlobFetch, type FetchEffect, type FetchEvent, type FetchFailure } from '#protocol/blob-fetch.ts';
 import type { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { hex } from '#protocol/digest.ts';
@@ -6,8 +6,8 @@ import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 import type { BlobStore } from './blob-store.ts';
 
-/** Who is asked: the name of a client or a box, told apart. */
-export type BlobSource = `client.${string}` | `box.${string}`;
+/** Who is asked: the name of a client, a box, or a peer by what it is to the capsule, told apart. */
+export type BlobSource = `client.${string}` | `box.${string}` | `gateway.${string}` | `executor.${string}`;
 
 export type CollectFailure = FetchFailure | 'disk-full';
 

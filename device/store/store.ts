@@ -1,12 +1,12 @@
 /**
- * What a device must not lose: capsules, their jobs and their receipts. Specification §7.6. Owner of node:sqlite.
- *
- * SQLite in WAL mode with full synchronisation: a transaction that has returned survives a power cut.
+ * What a device must not lose: the capsules that clients have ordered here with their receipts, and the jobs of its own
+ * boxes. Specification §7.6.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
-import { Job } from '../hpc/job.ts';
+import { isSettled, Order } from '../gateway/order.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
+import { Database } from './database.ts';
+import { JOB_SCHEMA, SqliteJobs, type JobStore } from './job-store.ts';
 
 /** How a client asked, and so is answered. */
 export type ClientNotation = 'cbor' | 'json';
@@ -23,20 +23,27 @@ export interface AcceptedCapsule {
 }
 
 export interface StoredCapsule extends AcceptedCapsule {
-  readonly job: Job;
+  readonly order: Order;
   readonly endedAtMs?: number;
 }
 
+/** What becomes of an order beside its record; each is kept in the same transaction. */
+export interface OrderChange {
+  readonly endedAtMs?: number | undefined;
+  /** The executor's; replaces an earlier one, which the chain has undone. */
+  readonly receipt?: Uint8Array;
+  /** Encoded `FinalityNews` that says `final`. */
+  readonly finality?: Uint8Array;
+  /** Hexadecimal digests, from now on the client's to fetch. */
+  readonly outputs?: readonly string[];
+}
+
 export interface Store {
-  /** Adds a capsule and its job in one transaction. */
-  addCapsule(accepted: AcceptedCapsule, job: Job): void;
-  /** Stores what a job became; `endedAtMs` when that is its end. */
-  saveJob(job: Job, endedAtMs?: number): void;
-  /**
-   * Stores a run's only receipt together with the end of its job, and from then on its outputs (hexadecimal digests) are
-   * the client's to fetch. Throws when the run has a receipt already.
-   */
-  saveReceipt(job: Job, receipt: Uint8Array, outputs: readonly string[], endedAtMs: number): void;
+  /** Of this device's own boxes. */
+  readonly jobs: JobStore;
+  /** Adds a capsule and its order in one transaction. */
+  addCapsule(accepted: AcceptedCapsule, order: Order): void;
+  saveOrder(order: Order, change?: OrderChange): void;
   /** Whether a run of this client, with a receipt, has left this blob. */
   hasOutput(client: string, digest: string): boolean;
   /** Forgets the oldest ended capsules of a client beyond `keptMax`. */
@@ -47,10 +54,11 @@ export interface Store {
   /** The capsule that a client's request has become. */
   capsuleOfRequest(client: string, request: Uint8Array): StoredCapsule | undefined;
   receipt(id: string): Uint8Array | undefined;
+  finality(id: string): Uint8Array | undefined;
   /** The newest capsules of a client, newest first. */
   capsulesOf(client: string): StoredCapsule[];
-  /** All capsules whose job has not ended, oldest first. */
-  unended(): StoredCapsule[];
+  /** All capsules whose order can still change, oldest first. */
+  unsettled(): StoredCapsule[];
   /** Notes that a client has given this blob (hexadecimal digest) itself, and so may use it without giving it again. */
   addHolding(client: string, digest: string): void;
   holds(client: string, digest: string): boolean;
@@ -67,23 +75,19 @@ export interface Store {
 }
 
 export function openStore(file: string): Store {
-  const database = new DatabaseSync(file);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000;');
-  database.exec(SCHEMA);
-  return new SqliteStore(database);
+  return new SqliteStore(new Database(file, SCHEMA + JOB_SCHEMA));
 }
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS capsule (
   id TEXT PRIMARY KEY, client TEXT NOT NULL, name TEXT NOT NULL, notation TEXT NOT NULL, request BLOB NOT NULL,
-  manifest BLOB NOT NULL, accepted_ms INTEGER NOT NULL, job BLOB NOT NULL, ended_ms INTEGER
+  manifest BLOB NOT NULL, accepted_ms INTEGER NOT NULL, record BLOB NOT NULL, ended_ms INTEGER, settled INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS capsule_request ON capsule (client, request);
 CREATE INDEX IF NOT EXISTS capsule_client ON capsule (client, accepted_ms);
-CREATE INDEX IF NOT EXISTS capsule_open ON capsule (accepted_ms) WHERE ended_ms IS NULL;
+CREATE INDEX IF NOT EXISTS capsule_open ON capsule (accepted_ms) WHERE settled = 0;
 CREATE TABLE IF NOT EXISTS receipt (
-  capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE, attempt INTEGER NOT NULL, content BLOB NOT NULL,
-  PRIMARY KEY (capsule, attempt)
+  capsule TEXT PRIMARY KEY REFERENCES capsule (id) ON DELETE CASCADE, content BLOB NOT NULL, finality BLOB
 ) STRICT;
 CREATE TABLE IF NOT EXISTS output (
   client TEXT NOT NULL, digest TEXT NOT NULL, capsule TEXT NOT NULL REFERENCES capsule (id) ON DELETE CASCADE,
@@ -102,52 +106,58 @@ interface CapsuleRow {
   request: Uint8Array;
   manifest: Uint8Array;
   accepted_ms: number;
-  job: Uint8Array;
+  record: Uint8Array;
   ended_ms: number | null;
 }
 
 class SqliteStore implements Store {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly jobs: JobStore;
+  readonly #database: Database;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
+    this.jobs = new SqliteJobs(database);
     this.#database = database;
   }
 
-  addCapsule(accepted: AcceptedCapsule, job: Job): void {
+  addCapsule(accepted: AcceptedCapsule, order: Order): void {
     const { capsule, client, name, notation, request, manifest, acceptedAtMs } = accepted;
-    this.#prepare(
-      'INSERT INTO capsule (id, client, name, notation, request, manifest, accepted_ms, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    ).run(capsule, client, name, notation, request, manifest, acceptedAtMs, encodeStrict(Job, job));
+    this.#database
+      .prepare('INSERT INTO capsule (id, client, name, notation, request, manifest, accepted_ms, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(capsule, client, name, notation, request, manifest, acceptedAtMs, encodeStrict(Order, order));
   }
 
-  saveJob(job: Job, endedAtMs?: number): void {
-    this.#prepare('UPDATE capsule SET job = ?, ended_ms = ? WHERE id = ?').run(encodeStrict(Job, job), endedAtMs ?? null, job.capsule);
-  }
-
-  saveReceipt(job: Job, receipt: Uint8Array, outputs: readonly string[], endedAtMs: number): void {
-    this.#transaction(() => {
-      this.#prepare('INSERT INTO receipt (capsule, attempt, content) VALUES (?, ?, ?)').run(job.capsule, job.attempt, receipt);
-      const add = this.#prepare('INSERT OR IGNORE INTO output (client, digest, capsule) VALUES (?, ?, ?)');
-      for (const digest of outputs) add.run(job.client, digest, job.capsule);
-      this.saveJob(job, endedAtMs);
+  saveOrder(order: Order, { endedAtMs, receipt, finality, outputs = [] }: OrderChange = {}): void {
+    const { capsule, client } = order;
+    this.#database.transaction(() => {
+      this.#database
+        .prepare('UPDATE capsule SET record = ?, ended_ms = ?, settled = ? WHERE id = ?')
+        .run(...[encodeStrict(Order, order), endedAtMs ?? null, isSettled(order) ? 1 : 0, capsule]);
+      if (receipt)
+        this.#database
+          .prepare('INSERT OR REPLACE INTO receipt (capsule, content) SELECT id, ? FROM capsule WHERE id = ?')
+          .run(receipt, capsule);
+      if (finality) this.#database.prepare('UPDATE receipt SET finality = ? WHERE capsule = ?').run(finality, capsule);
+      const add = this.#database.prepare('INSERT OR IGNORE INTO output (client, digest, capsule) VALUES (?, ?, ?)');
+      for (const digest of outputs) add.run(client, digest, capsule);
     });
   }
 
   hasOutput(client: string, digest: string): boolean {
-    return this.#prepare('SELECT 1 FROM output WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
+    return this.#database.prepare('SELECT 1 FROM output WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
   }
 
   trimClient(client: string, keptMax: number): void {
-    this.#prepare(
-      'DELETE FROM capsule WHERE ended_ms IS NOT NULL AND id IN (SELECT id FROM capsule WHERE client = ? ORDER BY accepted_ms DESC LIMIT -1 OFFSET ?)',
-    ).run(client, keptMax);
+    this.#database
+      .prepare(
+        'DELETE FROM capsule WHERE ended_ms IS NOT NULL AND id IN (SELECT id FROM capsule WHERE client = ? ORDER BY accepted_ms DESC LIMIT -1 OFFSET ?)',
+      )
+      .run(client, keptMax);
   }
 
   forgetClient(client: string): void {
-    this.#transaction(() => {
-      this.#prepare('DELETE FROM capsule WHERE client = ?').run(client);
-      this.#prepare('DELETE FROM holding WHERE client = ?').run(client);
+    this.#database.transaction(() => {
+      this.#database.prepare('DELETE FROM capsule WHERE client = ?').run(client);
+      this.#database.prepare('DELETE FROM holding WHERE client = ?').run(client);
     });
   }
 
@@ -160,52 +170,56 @@ class SqliteStore implements Store {
   }
 
   receipt(id: string): Uint8Array | undefined {
-    const row = this.#prepare('SELECT content FROM receipt WHERE capsule = ? ORDER BY attempt DESC LIMIT 1').get(id) as
-      { content: Uint8Array } | undefined;
+    const row = this.#database.prepare('SELECT content FROM receipt WHERE capsule = ?').get(id) as { content: Uint8Array } | undefined;
     return row?.content;
+  }
+
+  finality(id: string): Uint8Array | undefined {
+    const row = this.#database.prepare('SELECT finality FROM receipt WHERE capsule = ?').get(id) as
+      { finality: Uint8Array | null } | undefined;
+    return row?.finality ?? undefined;
   }
 
   capsulesOf(client: string): StoredCapsule[] {
     return this.#rows('SELECT * FROM capsule WHERE client = ? ORDER BY accepted_ms DESC LIMIT ?', client, DEVICE_LIMITS.capsulesListedMax);
   }
 
-  unended(): StoredCapsule[] {
-    return this.#rows('SELECT * FROM capsule WHERE ended_ms IS NULL ORDER BY accepted_ms');
+  unsettled(): StoredCapsule[] {
+    return this.#rows('SELECT * FROM capsule WHERE settled = 0 ORDER BY accepted_ms');
   }
 
   addHolding(client: string, digest: string): void {
-    this.#prepare('INSERT OR IGNORE INTO holding (client, digest) VALUES (?, ?)').run(client, digest);
+    this.#database.prepare('INSERT OR IGNORE INTO holding (client, digest) VALUES (?, ?)').run(client, digest);
   }
 
   holds(client: string, digest: string): boolean {
-    return this.#prepare('SELECT 1 FROM holding WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
+    return this.#database.prepare('SELECT 1 FROM holding WHERE client = ? AND digest = ?').get(client, digest) !== undefined;
   }
 
   *all(): IterableIterator<StoredCapsule> {
-    for (const row of this.#prepare('SELECT * FROM capsule ORDER BY accepted_ms').iterate())
+    for (const row of this.#database.prepare('SELECT * FROM capsule ORDER BY accepted_ms').iterate())
       yield storedCapsule(row as unknown as CapsuleRow);
   }
 
   keepHoldings(isHere: (digest: string) => boolean): void {
-    const digests = this.#prepare('SELECT DISTINCT digest FROM holding').all() as unknown as { digest: string }[];
-    const remove = this.#prepare('DELETE FROM holding WHERE digest = ?');
+    const digests = this.#database.prepare('SELECT DISTINCT digest FROM holding').all() as unknown as { digest: string }[];
+    const remove = this.#database.prepare('DELETE FROM holding WHERE digest = ?');
     for (const { digest } of digests.filter((held) => !isHere(held.digest))) remove.run(digest);
   }
 
   setMemory(name: string, value: Uint8Array): void {
-    this.#prepare('INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value').run(
-      name,
-      value,
-    );
+    this.#database
+      .prepare('INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
+      .run(name, value);
   }
 
   memory(name: string): Uint8Array | undefined {
-    const row = this.#prepare('SELECT value FROM memory WHERE name = ?').get(name) as { value: Uint8Array } | undefined;
+    const row = this.#database.prepare('SELECT value FROM memory WHERE name = ?').get(name) as { value: Uint8Array } | undefined;
     return row?.value;
   }
 
   forgetEndedBefore(atMs: number): string[] {
-    const rows = this.#prepare('DELETE FROM capsule WHERE ended_ms < ? RETURNING id').all(atMs) as unknown as { id: string }[];
+    const rows = this.#database.prepare('DELETE FROM capsule WHERE ended_ms < ? RETURNING id').all(atMs) as unknown as { id: string }[];
     return rows.map((row) => row.id);
   }
 
@@ -214,32 +228,13 @@ class SqliteStore implements Store {
   }
 
   #rows(sql: string, ...parameters: (string | number | Uint8Array)[]): StoredCapsule[] {
-    return (this.#prepare(sql).all(...parameters) as unknown as CapsuleRow[]).map(storedCapsule);
-  }
-
-  #prepare(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const prepared = this.#database.prepare(sql);
-    this.#statements.set(sql, prepared);
-    return prepared;
-  }
-
-  #transaction(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    return (this.#database.prepare(sql).all(...parameters) as unknown as CapsuleRow[]).map(storedCapsule);
   }
 }
 
 function storedCapsule(row: CapsuleRow): StoredCapsule {
-  const job = decodeStrict(Job, row.job, row.job.length);
-  if (job.status === 'malformed') throw new Error(`the stored job of capsule ${row.id} is damaged: ${job.detail}`);
+  const order = decodeStrict(Order, row.record, row.record.length);
+  if (order.status === 'malformed') throw new Error(`the stored order of capsule ${row.id} is damaged: ${order.detail}`);
   return {
     capsule: row.id,
     client: row.client,
@@ -248,7 +243,7 @@ function storedCapsule(row: CapsuleRow): StoredCapsule {
     request: row.request,
     manifest: row.manifest,
     acceptedAtMs: row.accepted_ms,
-    job: job.value,
+    order: order.value,
     ...(row.ended_ms === null ? {} : { endedAtMs: row.ended_ms }),
   };
 }

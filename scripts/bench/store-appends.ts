@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Job } from '../../device/hpc/job.ts';
+import { newOrder, type Order } from '../../device/gateway/order.ts';
 import { openStore, type AcceptedCapsule, type Store } from '../../device/store/store.ts';
 import type { Benchmark, Row } from './benchmark.ts';
 import { inTurns } from './rounds.ts';
@@ -22,7 +22,7 @@ export const storeAppends: Benchmark = {
       const raw = (): number => perSecond(count, () => appendRaw(file));
       const added = await inTurns(rounds, () => perSecond(count, () => add(store)), raw);
       const saved = await inTurns(rounds, () => savesPerSecond(store, count), raw);
-      return [rowOf('durable appends (new capsules)', added), rowOf('durable appends (job states)', saved)];
+      return [rowOf('durable appends (new capsules)', added), rowOf('durable appends (order states)', saved)];
     } finally {
       store.close();
       closeSync(file);
@@ -46,29 +46,21 @@ function rowOf(metric: string, { ours, floor }: { ours: readonly number[]; floor
 }
 
 function add(store: Store): void {
-  const { accepted, job } = newCapsule();
-  store.addCapsule(accepted, job);
+  const { accepted, order } = newCapsule();
+  store.addCapsule(accepted, order);
 }
 
 function savesPerSecond(store: Store, count: number): number {
-  const { accepted, job } = newCapsule();
-  store.addCapsule(accepted, job);
-  return perSecond(count, (index) => store.saveJob(index % 2 === 0 ? job : { ...job, state: 'ordered', lacking: [] }));
+  const { accepted, order } = newCapsule();
+  store.addCapsule(accepted, order);
+  return perSecond(count, (index) => store.saveOrder(index % 2 === 0 ? order : { ...order, state: 'ordered', lacking: [] }));
 }
 
-/** With request, acceptance, manifest and job a row of about 512 bytes. */
-function newCapsule(): { accepted: AcceptedCapsule; job: Job } {
+/** With request, acceptance, manifest and order a row of about 512 bytes. */
+function newCapsule(): { accepted: AcceptedCapsule; order: Order } {
   const capsule = randomBytes(16).toHex();
   const acceptedAtMs = Date.now();
-  const job: Job = {
-    capsule,
-    client: 'you',
-    state: 'submitted',
-    attempt: 0,
-    acceptedAtMs,
-    lacking: [randomBytes(32).toHex()],
-    cancelling: false,
-  };
+  const order = newOrder({ capsule, client: 'you', acceptedAtMs, wallMs: 60_000, lacking: [randomBytes(32).toHex()] });
   const accepted: AcceptedCapsule = {
     capsule,
     client: 'you',
@@ -78,7 +70,7 @@ function newCapsule(): { accepted: AcceptedCapsule; job: Job } {
     manifest: randomBytes(256),
     acceptedAtMs,
   };
-  return { accepted, job };
+  return { accepted, order };
 }
 
 function appendRaw(file: number): void {

@@ -11,6 +11,7 @@ import { capsuleIdOf, hasEnded, type CapsuleState } from '#protocol/capsule.ts';
 import { Answer, CancelRequest, Query, Submission, type Acceptance, type CapsuleLine, type ResultNews } from '#protocol/client-messages.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import type { FinalityNews } from '#protocol/finality-news.ts';
 import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#protocol/manifest.ts';
 import type { ConnectionState, Incoming, PublishOutcome } from '#protocol/mqtt-port.ts';
 import type { Network } from '#protocol/network.ts';
@@ -181,6 +182,21 @@ export class Client {
       'no-receipt',
       `device ${this.device} has given no receipt for capsule ${capsule} within ${Math.round(waitMs / 1_000)} s`,
     );
+  }
+
+  /**
+   * How sure the chain is of the receipt, as the device says: waits for `final`, with its proof, as long as it is worth it.
+   * @returns the last word, not yet judged; `undefined` when the device has nothing to say about it
+   */
+  async finality(capsule: string, waitMs: number = CLIENT_LIMITS.finalityWaitMs): Promise<FinalityNews | undefined> {
+    const until = Date.now() + waitMs;
+    let last: FinalityNews | undefined;
+    for (let leftMs = waitMs; leftMs > 0 && last?.finality !== 'final'; leftMs = until - Date.now()) {
+      const heard = this.#watches.finality(capsule, Math.min(leftMs, CLIENT_LIMITS.repeatMs));
+      await this.status(capsule);
+      last = (await heard) ?? last;
+    }
+    return last;
   }
 
   /** Fetches a file of the result; goes on where an earlier attempt stopped, and checks the digest. */

@@ -13,6 +13,8 @@ export const CLIENT_LIMITS = {
   watchQueryMs: 10 * SECOND,
   /** After the result the receipt follows at once; two more queries of slack. */
   receiptWaitMs: 30 * SECOND,
+  /** A checkpoint follows within two blocks where two thirds of the members vote; on a network of chips that is a minute, which nobody has to wait for. */
+  finalityWaitMs: 15 * SECOND,
   /** A retained status comes with the subscription or not at all. */
   statusWaitMs: 3 * SECOND,
   /** A device shows the evidence of a new operational key within seconds; a chip that signs slowly, or two resets, take more. */

@@ -1,6 +1,7 @@
 /** Who watches which capsule: news from the topics of a capsule (specification §5.1) to their readers, without repetitions. */
 import { hasEnded, type CapsuleState } from '#protocol/capsule.ts';
 import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import type { Schema } from '#protocol/schema.ts';
@@ -37,6 +38,7 @@ export interface WatchPorts {
 export class Watches {
   readonly #watches = new Set<Watch>();
   readonly #receipts = new Map<string, Set<(receipt: Uint8Array) => void>>();
+  readonly #finalities = new Map<string, Set<(finality: FinalityNews) => void>>();
   readonly #times: ClientTimes;
   readonly #ports: WatchPorts;
 
@@ -68,20 +70,26 @@ export class Watches {
   /** The receipt as it is next published, or `undefined` when `waitMs` have passed. */
   async nextReceipt(capsule: string, waitMs: number): Promise<Uint8Array | undefined> {
     const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
-    const waiting = this.#receipts.get(capsule) ?? new Set();
-    this.#receipts.set(capsule, waiting.add(resolve));
-    this.#ports.subscribe(capsule);
-    const limit = setTimeout(() => resolve(undefined), waitMs);
-    const receipt = await promise;
-    clearTimeout(limit);
-    waiting.delete(resolve);
-    if (waiting.size === 0) this.#receipts.delete(capsule);
-    return receipt;
+    await this.#listen(this.#receipts, capsule, { hear: resolve, promise, resolve, waitMs });
+    return promise;
+  }
+
+  /** What is said about the finality of the receipt: `final` as soon as it comes, else the last word when `waitMs` have passed. */
+  async finality(capsule: string, waitMs: number): Promise<FinalityNews | undefined> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let last: FinalityNews | undefined;
+    const hear = (news: FinalityNews): void => {
+      last = news;
+      if (news.finality === 'final') resolve(undefined);
+    };
+    await this.#listen(this.#finalities, capsule, { hear, promise, resolve, waitMs });
+    return last;
   }
 
   /** A message on one of the topics of a capsule. */
   received(capsule: string, kind: CapsuleNews, message: Incoming): void {
     if (kind === 'receipt') return this.#receiptReceived(capsule, message);
+    if (kind === 'finality') return this.#finalityReceived(capsule, message);
     const watches = [...this.#watches].filter((watch) => watch.capsule === capsule);
     if (watches.length === 0 && kind !== 'state') return;
     const news = this.#read(kind, message);
@@ -136,6 +144,33 @@ export class Watches {
     this.#watches.delete(watch);
   }
 
+  /** Has `hear` called with what comes, until `promise` is settled or `waitMs` have passed, which settles it. */
+  async #listen<T>(
+    listeners: Map<string, Set<(value: T) => void>>,
+    capsule: string,
+    {
+      hear,
+      promise,
+      resolve,
+      waitMs,
+    }: { hear: (value: T) => void; promise: Promise<unknown>; resolve: (none: undefined) => void; waitMs: number },
+  ): Promise<void> {
+    const waiting = listeners.get(capsule) ?? new Set();
+    listeners.set(capsule, waiting.add(hear));
+    this.#ports.subscribe(capsule);
+    const limit = setTimeout(() => resolve(undefined), waitMs);
+    await promise;
+    clearTimeout(limit);
+    waiting.delete(hear);
+    if (waiting.size === 0) listeners.delete(capsule);
+  }
+
+  #finalityReceived(capsule: string, message: Incoming): void {
+    const waiting = this.#finalities.get(capsule);
+    const finality = waiting && this.#ports.read(FinalityNews, message);
+    if (finality?.capsule === capsule) for (const resolve of waiting ?? []) resolve(finality);
+  }
+
   #receiptReceived(capsule: string, message: Incoming): void {
     const waiting = this.#receipts.get(capsule);
     if (!waiting) return;
@@ -144,7 +179,7 @@ export class Watches {
     else if (peeked.value.capsule === capsule) for (const resolve of waiting) resolve(message.payload);
   }
 
-  #read(kind: Exclude<CapsuleNews, 'receipt'>, message: Incoming): Exclude<News, { news: 'missed' }> | undefined {
+  #read(kind: Exclude<CapsuleNews, 'receipt' | 'finality'>, message: Incoming): Exclude<News, { news: 'missed' }> | undefined {
     switch (kind) {
       case 'state':
         return tagged('state', this.#ports.read(StateNews, message));

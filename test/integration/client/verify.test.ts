@@ -98,6 +98,7 @@ async function honestReceipt(): Promise<Uint8Array> {
     ReceiptMessage,
     {
       ...{ version: 1, ...parties, node: alpha.identity.node, tpm: 'software-tpm', request, capsule, manifest, attempt: 1 },
+      gateway: { node: alpha.identity.node, device: parties.device },
       ...{ box: { name: 'alpha-box', key, trust: 'self-reported' }, acceptedAtMs: atMs, endedAtMs: atMs, state: 'agreed' },
       ...{ measuredBefore: measured(6), measuredAfter: measured(7), report, deviceEvidence },
     },

@@ -284,6 +284,7 @@ function formalReceipt({ id, manifest, state }: HeldCapsule): Uint8Array {
       node,
       device: parties.device,
       tpm: 'software-tpm',
+      gateway: { node, device: parties.device },
       client: parties.client,
       request: new Uint8Array(16),
     },

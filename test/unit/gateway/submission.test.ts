@@ -103,8 +103,8 @@ for (const [rule, manifest, words] of [
 }
 
 for (const [reason, manifest, view, words] of [
-  ['unknown-runtime', { runtime: 'cobol' }, {}, /no box of this device has the runtime "cobol"; there are python, shell/],
-  ['no-box', {}, { runtimesByBox: new Map() }, /no box of this device has shown itself/],
+  ['unknown-runtime', { runtime: 'cobol' }, {}, /no box of the network has the runtime "cobol"; there are python, shell/],
+  ['no-box', {}, { runtimesByBox: new Map() }, /no member offers a box on the chain yet/],
   ['deadline-passed', { policy: { ...MANIFEST.policy, deadlineMs: PLACE.atMs - 1 } }, {}, /past/],
   ['unsupported-policy', { policy: { ...MANIFEST.policy, replicas: 3, agreement: 2 } }, {}, /ask for 1/],
   ['queue-full', {}, { openCapsulesOfClient: DEVICE_LIMITS.openCapsulesPerClientMax }, /at most 200/],

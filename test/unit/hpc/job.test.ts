@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Outcome, Report } from '#protocol/box-messages.ts';
 import { hasEnded } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { dutiesOf, newJob, stepJob, type Job, type JobEvent } from '../../../device/hpc/job.ts';
+import { dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Job, type JobEvent } from '../../../device/hpc/job.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 
 const CAPSULE = 'a'.repeat(32);
@@ -13,16 +13,12 @@ const INPUT = '1'.repeat(64);
 const OUTPUT = '2'.repeat(64);
 const START_MS = 1_000_000;
 
-test('a capsule whose files are all here is ordered at once (§7.2)', () => {
-  assert.equal(job({ lacking: [] }).state, 'ordered');
-  assert.equal(job({ lacking: [INPUT] }).state, 'submitted');
-});
-
-test('a capsule goes from submission to agreement in the order of §7.2', () => {
-  const states = ['submitted', 'ordered', 'assigned', 'measured', 'running', 'reported', 'reported', 'reported', 'agreed'];
+test('a run goes from its assignment to agreement in the order of §7.2', () => {
+  const states = ['assigned', 'assigned', 'assigned', 'assigned', 'measured', 'running', 'reported', 'reported', 'reported', 'agreed'];
   const events: JobEvent[] = [
+    given([INPUT]),
     stored(INPUT),
-    drawn(1),
+    begun(1),
     evidence(1),
     { type: 'runStarted' },
     reported(exited(0), [OUTPUT], 2),
@@ -30,7 +26,7 @@ test('a capsule goes from submission to agreement in the order of §7.2', () => 
     evidence(2),
     receipt,
   ];
-  const seen = [job({ lacking: [INPUT] })];
+  const seen = [job()];
   for (const event of events) seen.push(stepJob(seen.at(-1) as Job, event));
   assert.deepEqual(
     seen.map((each) => each.state),
@@ -39,101 +35,134 @@ test('a capsule goes from submission to agreement in the order of §7.2', () => 
   assert.deepEqual(seen.at(-1)?.end, { state: 'agreed' });
 });
 
+test('the box is challenged when the order and all files are here, and not before (§15.3)', () => {
+  assert.deepEqual(duties(job()), ['tellState']);
+  assert.deepEqual(duties(run(job(), given([INPUT]))), ['tellState', 'collectInput']);
+  assert.deepEqual(duties(run(job(), given([INPUT]), stored(INPUT))), ['tellState', 'beginMeasuring']);
+  assert.deepEqual(duties(run(job(), given([]), begun(1))), ['tellState', 'challenge']);
+  assert.equal(stepJob(job(), begun(1)).before, undefined);
+});
+
+test('an order that was given stays: a second one changes nothing (§15.3)', () => {
+  const ordered = run(job(), given([INPUT]));
+  assert.equal(stepJob(ordered, { ...given([]), client: 'eve' }), ordered);
+});
+
 test('a receipt is issued only when report, both measurements and all outputs are here (§9.1)', () => {
-  const waiting = run(job({ lacking: [] }), drawn(1), evidence(1), reported(exited(0), [OUTPUT], 2));
-  assert.deepEqual(
-    dutiesOf(waiting).map((duty) => duty.duty),
-    ['collectOutput', 'challenge'],
-  );
-  assert.deepEqual(
-    dutiesOf(stepJob(waiting, stored(OUTPUT))).map((duty) => duty.duty),
-    ['challenge'],
-  );
-  assert.deepEqual(
-    dutiesOf(run(waiting, stored(OUTPUT), evidence(2))).map((duty) => duty.duty),
-    ['issueReceipt'],
-  );
+  const waiting = run(measured(), reported(exited(0), [OUTPUT], 2));
+  assert.deepEqual(duties(waiting), ['tellState', 'collectOutput', 'challenge']);
+  assert.deepEqual(duties(stepJob(waiting, stored(OUTPUT))), ['tellState', 'challenge']);
+  assert.deepEqual(duties(run(waiting, stored(OUTPUT), evidence(2))), ['tellState', 'issueReceipt']);
+});
+
+test('the receipt goes to the gateway first, then its digest to the chain (§15.4)', () => {
+  const ended = run(measured(), reported(exited(0), [], 2), evidence(2), receipt);
+  assert.deepEqual(duties(ended), ['deliverReceipt']);
+  const delivered = stepJob(ended, { type: 'acknowledged' });
+  assert.deepEqual(duties(delivered), ['settle']);
+  const final = stepJob(delivered, { type: 'receiptFinal' });
+  assert.deepEqual([duties(final), isClosed(final)], [[], true]);
+});
+
+test('a gateway that never takes the receipt does not keep it from the chain (§15.4)', () => {
+  const ended = run(measured(), reported(exited(0), [], 2), evidence(2), receipt);
+  const soon = stepJob(ended, passed(DEVICE_LIMITS.deliveryWaitMaxMs));
+  const late = stepJob(ended, passed(DEVICE_LIMITS.deliveryWaitMaxMs + 1));
+  assert.equal(soon, ended);
+  assert.deepEqual(duties(late), ['deliverReceipt', 'settle']);
 });
 
 test('evidence that answers another challenge changes nothing (§6.3)', () => {
-  const asked = run(job({ lacking: [] }), drawn(1));
+  const asked = run(job(), given([]), begun(1));
   assert.equal(stepJob(asked, evidence(7)), asked);
 });
 
 test('a challenge that waited too long is asked again with a new nonce (§6.3)', () => {
-  const asked = run(job({ lacking: [] }), drawn(1));
-  const soon = stepJob(asked, { type: 'timePassed', atMs: START_MS + 30_000, nonce: nonce(9) });
-  const late = stepJob(asked, { type: 'timePassed', atMs: START_MS + 61_000, nonce: nonce(9) });
-  assert.equal(soon, asked);
-  assert.deepEqual(late.before, { nonce: nonce(9), issuedAtMs: START_MS + 61_000 });
+  const asked = run(job(), given([]), begun(1));
+  assert.equal(stepJob(asked, passed(30_000)), asked);
+  assert.deepEqual(stepJob(asked, passed(61_000)).before, { nonce: nonce(9), issuedAtMs: START_MS + 61_000 });
 });
 
-test('a run that its box has lost is tried again, at most three times (§6.4)', () => {
-  let current = job({ lacking: [] });
-  for (let attempt = 1; attempt <= LIMITS.attemptsMax; attempt += 1) {
-    current = run(current, drawn(attempt), evidence(attempt));
-    assert.equal(current.attempt, attempt);
-    current = stepJob(current, { type: 'runForgotten' });
-  }
-  assert.deepEqual([current.state, current.end?.reason], ['failed', 'box-lost']);
+test('a run that its box has lost ends without a receipt, and its gateway is told (§15.5)', () => {
+  const lost = stepJob(measured(), { type: 'runForgotten' });
+  assert.deepEqual([lost.state, lost.end?.reason, hasReceipt(lost), duties(lost)], ['failed', 'box-lost', false, ['tellState']]);
 });
 
-test("an end that is the box's fault is tried again, one that is the capsule's fault is not (§6.4)", () => {
-  const measured = run(job({ lacking: [] }), drawn(1), evidence(1));
-  const restarted = stepJob(measured, reported({ outcome: 'failed', reason: 'agent-restarted', detail: '' }, [], 2));
-  const failed = stepJob(measured, reported(exited(3), [], 2));
-  assert.deepEqual([restarted.state, restarted.attempt, restarted.box], ['ordered', 1, undefined]);
+test("an end that is the box's fault has a receipt only at the last attempt, one that is the capsule's fault always (§15.5)", () => {
+  const restarted = reported({ outcome: 'failed', reason: 'agent-restarted', detail: '' }, [], 2);
+  const early = stepJob(measured(), restarted);
+  assert.deepEqual([early.state, early.end?.reason, hasReceipt(early)], ['failed', 'agent-restarted', false]);
+  assert.equal(stepJob(measured(LIMITS.attemptsMax), restarted).state, 'reported');
+  const failed = stepJob(measured(), reported(exited(3), [], 2));
   assert.deepEqual([failed.state, failed.end], ['reported', { state: 'failed', reason: 'exit-status' }]);
 });
 
-test('a capsule that has not started by its deadline expires; one that runs goes on (§7.1)', () => {
-  const late: JobEvent = { type: 'timePassed', atMs: START_MS + 10_001, nonce: nonce(9) };
-  const waiting = job({ lacking: [], deadlineMs: START_MS + 10_000 });
-  assert.deepEqual(stepJob(waiting, late).end, { state: 'expired', reason: 'deadline' });
-  assert.equal(run(waiting, drawn(1), evidence(1), late).state, 'expired');
-  assert.equal(run(waiting, drawn(1), evidence(1), { type: 'runStarted' }, late).state, 'running');
+test('a job that ends without a receipt keeps nothing that its box has reported (§9.1)', () => {
+  const waiting = run(measured(), reported(exited(0), [OUTPUT], 2));
+  for (const event of [
+    { type: 'evidenceRefused', detail: 'other software' },
+    { type: 'blobRefused', reason: 'blob-missing', detail: 'it never came' },
+    { type: 'boxSilent' },
+  ] as const) {
+    const ended = stepJob(waiting, event);
+    assert.deepEqual([ended.state, ended.report], ['failed', undefined]);
+  }
 });
 
-test('files that a client never delivers fail the capsule after an hour (§8)', () => {
-  const waiting = job({ lacking: [INPUT] });
-  const late: JobEvent = { type: 'timePassed', atMs: START_MS + DEVICE_LIMITS.inputWaitMaxMs + 1, nonce: nonce(9) };
-  assert.equal(stepJob(waiting, late).end?.reason, 'blob-missing');
+test('a run that has not started by its deadline expires; one that runs goes on (§7.1)', () => {
+  const waiting = { ...measured(), deadlineMs: START_MS + 10_000 };
+  assert.deepEqual(stepJob(waiting, passed(10_001)).end, { state: 'expired', reason: 'deadline' });
+  assert.equal(run(waiting, { type: 'runStarted' }, passed(10_001)).state, 'running');
 });
 
 test('cancelling ends what has not begun at once, and lets the box report what has (§7.5)', () => {
-  assert.equal(run(job({ lacking: [] }), { type: 'cancelAsked' }).state, 'cancelled');
-  const running = run(job({ lacking: [] }), drawn(1), evidence(1), { type: 'cancelAsked' });
-  assert.deepEqual(
-    dutiesOf(running).map((duty) => duty.duty),
-    ['cancelRun'],
-  );
+  assert.equal(run(job(), { type: 'cancelAsked' }).state, 'cancelled');
+  const running = run(measured(), { type: 'cancelAsked' });
+  assert.deepEqual(duties(running), ['tellState', 'cancelRun']);
   const killed = run(running, reported({ outcome: 'killed', reason: 'cancelled-by-client' }, [], 2), evidence(2), receipt);
-  assert.equal(killed.state, 'cancelled');
+  assert.deepEqual([killed.state, hasReceipt(killed)], ['cancelled', true]);
 });
 
-test('no order of events breaks the rules of a job: attempts bounded, ends final, receipts complete (§7.2)', () => {
+test('a run that the chain takes back stops, and owes nothing to anybody (§15.3)', () => {
+  for (const each of [job(), measured(), run(measured(), reported(exited(0), [], 2))]) {
+    const gone = stepJob(each, { type: 'withdrawn' });
+    assert.deepEqual([gone.state, duties(gone), isClosed(gone)], ['cancelled', [], true]);
+  }
+});
+
+test('a run that stands on the chain again is said to be lost, for its box has forgotten it (§15.3)', () => {
+  const again = run(measured(), { type: 'withdrawn' }, { type: 'assignedAgain' });
+  assert.deepEqual([again.state, again.end?.reason, duties(again)], ['failed', 'box-lost', ['tellState']]);
+});
+
+test('no order of events breaks the rules of a job: ends final, receipts complete and never undone (§7.2)', () => {
   const anyEvent = fc.oneof(
     fc.constantFrom<JobEvent>(
+      given([INPUT]),
       stored(INPUT),
       stored(OUTPUT),
       { type: 'runStarted' },
       { type: 'runForgotten' },
       { type: 'boxSilent' },
       { type: 'cancelAsked' },
+      { type: 'acknowledged' },
+      { type: 'withdrawn' },
+      { type: 'assignedAgain' },
+      { type: 'receiptFinal' },
     ),
-    fc.integer({ min: 1, max: 4 }).map((seed) => drawn(seed)),
+    fc.integer({ min: 1, max: 4 }).map((seed) => begun(seed)),
     fc.integer({ min: 1, max: 4 }).map((seed) => evidence(seed)),
     fc.constantFrom<JobEvent>(
       reported(exited(0), [OUTPUT], 3),
       reported(exited(1), [], 4),
       reported({ outcome: 'killed', reason: 'memory' }, [], 3),
     ),
-    fc.integer({ min: 0, max: 200_000 }).map((ms): JobEvent => ({ type: 'timePassed', atMs: START_MS + ms, nonce: nonce(5) })),
+    fc.integer({ min: 0, max: 2_000_000 }).map((ms) => passed(ms, 5)),
     fc.constantFrom<JobEvent>({ type: 'blobRefused', reason: 'blob-wrong', detail: 'x' }, { type: 'evidenceRefused', detail: 'x' }),
   );
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 60 }), fc.boolean(), (events, hasDeadline) => {
-      let current = job({ lacking: [INPUT], ...(hasDeadline ? { deadlineMs: START_MS + 50_000 } : {}) });
+      let current: Job = { ...job(), ...(hasDeadline ? { deadlineMs: START_MS + 50_000 } : {}) };
       for (const event of events) current = checkedStep(current, event);
     }),
     { numRuns: 3_000 },
@@ -142,22 +171,39 @@ test('no order of events breaks the rules of a job: attempts bounded, ends final
 
 function checkedStep(before: Job, event: JobEvent): Job {
   const after = stepJob(before, event);
-  if (hasEnded(before.state)) assert.equal(after, before, 'an end is final');
-  if (hasEnded(after.state)) assert.deepEqual(dutiesOf(after), [], 'an ended job owes nothing');
+  if (hasReceipt(before)) assert.deepEqual([after.state, after.report], [before.state, before.report], 'a receipt stays true');
+  if (hasEnded(before.state)) assert.ok(hasEnded(after.state), 'an end is final');
+  if (isClosed(after)) assert.deepEqual(dutiesOf(after), [], 'a closed job owes nothing');
   else assert.notEqual(dutiesOf(after).length, 0, 'an open job always waits for something that somebody does');
-  assert.ok(after.attempt <= LIMITS.attemptsMax);
-  if (dutiesOf(after).some((duty) => duty.duty !== 'issueReceipt')) return after;
-  if (hasEnded(after.state)) return after;
+  if (!duties(after).includes('issueReceipt')) return after;
   assert.ok(after.report && after.before?.evidence && after.after?.evidence && after.lacking.length === 0, 'a receipt rests on everything');
   return checkedStep(after, receipt);
 }
 
-function job(given: { lacking: string[]; deadlineMs?: number }): Job {
-  return newJob({ capsule: CAPSULE, client: 'ada', acceptedAtMs: START_MS, ...given });
+function job(attempt = 1): Job {
+  const digest = new Uint8Array(32);
+  const gateway = { node: digest, device: 'bravo' };
+  return newJob({ capsule: CAPSULE, attempt, box: 'box-1', gateway, digest, manifest: digest, acceptedAtMs: START_MS });
+}
+
+function measured(attempt = 1): Job {
+  return run(job(attempt), given([]), begun(1), evidence(1));
+}
+
+function duties(each: Job): string[] {
+  return dutiesOf(each).map(({ duty }) => duty);
 }
 
 function run(start: Job, ...events: JobEvent[]): Job {
   return events.reduce(stepJob, start);
+}
+
+function given(lacking: string[]): JobEvent & { type: 'orderGiven' } {
+  return { type: 'orderGiven', client: 'ada', request: new Uint8Array(16), lacking };
+}
+
+function passed(ms: number, seed = 9): JobEvent {
+  return { type: 'timePassed', atMs: START_MS + ms, nonce: nonce(seed) };
 }
 
 function nonce(seed: number): Uint8Array {
@@ -168,8 +214,8 @@ function stored(digest: string): JobEvent {
   return { type: 'blobStored', digest };
 }
 
-function drawn(seed: number): JobEvent {
-  return { type: 'boxDrawn', box: 'box-1', nonce: nonce(seed), atMs: START_MS };
+function begun(seed: number): JobEvent {
+  return { type: 'measuringBegun', nonce: nonce(seed), atMs: START_MS };
 }
 
 function evidence(seed: number): JobEvent {
@@ -184,4 +230,4 @@ function exited(status: number): Outcome {
   return { outcome: 'exited', status };
 }
 
-const receipt: JobEvent = { type: 'receiptStored' };
+const receipt: JobEvent = { type: 'receiptStored', atMs: START_MS };

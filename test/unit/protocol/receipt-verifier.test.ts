@@ -111,6 +111,9 @@ const misstated: readonly (readonly [what: string, changes: Partial<Receipt>, re
   ['node', { node: bravo.node }, 'device-untrusted'],
   ['device', { device: 'bravo' }, 'device-untrusted'],
   ['kind of TPM', { tpm: 'hardware-tpm' }, 'tpm-kind-misstated'],
+  ['gateway', { gateway: { node: alpha.node, device: 'alpha' } }, 'capsule-mismatch'],
+  ['node of the gateway', { gateway: { node: alpha.node, device: 'bravo' } }, 'gateway-mismatch'],
+  ['gateway, under the name of a member', { gateway: { node: blobDigest(text('else')), device: 'bravo' } }, 'gateway-mismatch'],
   ['client', { client: 'me' }, 'capsule-mismatch'],
   ['request', { request: new Uint8Array(16) }, 'capsule-mismatch'],
   ['capsule id', { capsule: 'f'.repeat(32) }, 'capsule-mismatch'],
@@ -180,7 +183,7 @@ describe('whoever lacks the operational key can change nothing (§9.2)', () => {
 
   test('a member can not take over a run of another, with its own evidence and signature', () => {
     const taken = { device: 'bravo', node: bravo.node, deviceEvidence: bravo.evidence };
-    assert.equal(outcomeOf(receiptWith({ receipt: taken, signDevice: bravo.sign })), 'capsule-mismatch');
+    assert.equal(outcomeOf(receiptWith({ receipt: taken, signDevice: bravo.sign })), 'box-evidence-refused');
   });
 
   test('a signature for another purpose is none', () => {

@@ -79,7 +79,7 @@ export interface Forgery {
   readonly signDevice?: Sign;
 }
 
-/** A receipt of alpha in which nothing is wrong but what `forgery` names. */
+/** A receipt of alpha, for gateway bravo, in which nothing is wrong but what `forgery` names. */
 export function receiptWith(forgery: Forgery = {}): Uint8Array {
   return signMessage(ReceiptMessage, receiptValue(forgery), forgery.signDevice ?? alpha.sign);
 }
@@ -87,7 +87,7 @@ export function receiptWith(forgery: Forgery = {}): Uint8Array {
 export function receiptValue(forgery: Forgery = {}): Receipt {
   const written = forgery.manifest ?? encodeManifest(manifest);
   const request = blobDigest(text('request')).slice(0, 16);
-  const capsule = capsuleIdOf({ network: networkIdentity, device: 'alpha', client: 'you', request, capsule: capsuleDigest(written) });
+  const capsule = capsuleIdOf({ network: networkIdentity, device: 'bravo', client: 'you', request, capsule: capsuleDigest(written) });
   const run = runIdOf(capsule, 1);
   return {
     version: 1,
@@ -95,6 +95,7 @@ export function receiptValue(forgery: Forgery = {}): Receipt {
     node: alpha.node,
     device: 'alpha',
     tpm: 'software-tpm',
+    gateway: { node: bravo.node, device: 'bravo' },
     client: 'you',
     request,
     capsule,

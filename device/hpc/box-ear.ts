@@ -1,0 +1,158 @@
+/** What boxes say: read, judged, and turned into events of the jobs that they are at work on. Specification §6. */
+import { BoxEvidenceMessage, Hello, ReportMessage, RunLog, RunProgress, RunState } from '#protocol/box-messages.ts';
+import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
+import { decodeBulk } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { harmless, type Schema } from '#protocol/schema.ts';
+import { peekSigned, type SignedKind } from '#protocol/signed.ts';
+import type { BoxUp } from '#protocol/topics.ts';
+import type { Clock, Log, Random } from '../ports.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import { chunkOf } from '../store/served-chunk.ts';
+import type { StoredJob } from '../store/job-store.ts';
+import type { BoxLink } from './box-link.ts';
+import type { KnownBox } from './box-registry.ts';
+import type { Boxes } from './boxes.ts';
+import { judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
+import type { JobEvent } from './job.ts';
+
+export interface EarParts {
+  readonly boxes: Boxes;
+  readonly link: BoxLink;
+  readonly blobs: BlobStore;
+  readonly listener: Listener;
+  readonly now: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The job of a run that is this box's and has not ended. */
+  readonly jobOf: (box: string, run: string) => StoredJob | undefined;
+  readonly apply: (run: string, event: JobEvent) => void;
+  readonly progressed: (stored: StoredJob, progress: RunProgress) => void;
+  readonly logged: (stored: StoredJob, log: RunLog) => void;
+  readonly chunkReceived: (box: string, chunk: BlobChunk) => void;
+  /** Whether a blob belongs to the input of a run of this box. */
+  readonly mayHaveInput: (box: string, digest: string) => boolean;
+  readonly doDuties: () => void;
+}
+
+export class BoxEar {
+  readonly #parts: EarParts;
+
+  constructor(parts: EarParts) {
+    this.#parts = parts;
+  }
+
+  /** A message of the box `name`, which the broker has made sure of. */
+  boxSaid(name: string, kind: BoxUp, payload: Uint8Array): void {
+    const { boxes, log } = this.#parts;
+    const box = boxes.find(name);
+    if (!box) return log('unknownBoxIgnored', { box: name });
+    boxes.heard(name);
+    switch (kind) {
+      case 'hello':
+        return this.#read(name, Hello, payload, (hello) => this.#helloSaid(box, hello));
+      case 'state':
+        return this.#read(name, RunState, payload, (state) => this.#stateSaid(name, state));
+      case 'evidence':
+        return this.#evidenceSaid(box, payload);
+      case 'report':
+        return this.#reportSaid(box, payload);
+      case 'progress':
+        return this.#read(name, RunProgress, payload, (progress) =>
+          this.#forJob(name, progress.run, (stored) => this.#parts.progressed(stored, progress)),
+        );
+      case 'log':
+        return this.#read(name, RunLog, payload, (words) => this.#forJob(name, words.run, (stored) => this.#parts.logged(stored, words)));
+      case 'need':
+        return this.#read(name, BlobNeed, payload, (need) => void this.#serveBlob(name, need));
+      case 'chunk':
+        return this.#read(name, BlobChunk, payload, (chunk) => this.#parts.chunkReceived(name, chunk));
+    }
+  }
+
+  /** A run that no open job waits for: what it did counts no more, and the box may forget it. */
+  dropRun(box: string, run: string): void {
+    if (this.#parts.jobOf(box, run)) return;
+    this.#parts.link.cancel(box, run, 'cancelled-by-client');
+    this.#parts.link.acknowledge(box, run);
+  }
+
+  /** @param before the box as it was known until now */
+  #helloSaid(before: KnownBox, hello: Hello): void {
+    this.#parts.boxes.introduced(before, hello);
+    for (const run of hello.runs) this.dropRun(before.name, run);
+    this.#parts.doDuties();
+  }
+
+  #stateSaid(name: string, { run, state }: RunState): void {
+    this.dropRun(name, run);
+    this.#forJob(name, run, () => {
+      if (state === 'running') this.#parts.apply(run, { type: 'runStarted' });
+      if (state === 'unknown') this.#parts.apply(run, { type: 'runForgotten' });
+    });
+  }
+
+  #evidenceSaid(box: KnownBox, payload: Uint8Array): void {
+    const run = this.#runIn(BoxEvidenceMessage, payload);
+    if (run === undefined) return this.#ignored(box.name, 'evidence', 'malformed');
+    this.#forJob(box.name, run, ({ job }) => {
+      const measuring = job.state === 'assigned' ? job.before : job.after;
+      if (!measuring || measuring.evidence) return;
+      const earlier = job.state === 'assigned' ? undefined : job.before?.evidence;
+      const asked = { run, measuring, atMs: this.#parts.now(), ...(earlier ? { earlier } : {}) };
+      const verdict = judgeBoxEvidence(payload, asked, box, this.#parts.listener);
+      if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
+      if (verdict.status === 'refused') return this.#refused(run, verdict.detail);
+      this.#parts.apply(run, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload });
+    });
+  }
+
+  #reportSaid(box: KnownBox, payload: Uint8Array): void {
+    const run = this.#runIn(ReportMessage, payload);
+    if (run === undefined) return this.#ignored(box.name, 'report', 'malformed');
+    this.dropRun(box.name, run);
+    this.#forJob(box.name, run, ({ job, manifest }) => {
+      if (job.state === 'reported' || !manifest) return;
+      const verdict = judgeReport(payload, { run, manifest, evidence: job.before?.evidence }, box, this.#parts.listener);
+      if (verdict.status === 'refused') return this.#ignored(box.name, 'report', verdict.detail);
+      if (verdict.status === 'contradictory') return this.#refused(run, verdict.detail);
+      const { report } = verdict;
+      const lacking = [...new Set([...report.outputs, report.stdout, report.stderr].map((blob) => hex(blob.digest)))];
+      const measuring = { nonce: this.#parts.random(32), atMs: this.#parts.now() };
+      this.#parts.apply(run, { type: 'reportAccepted', bytes: payload, report, lacking, ...measuring });
+    });
+  }
+
+  #refused(run: string, detail: string): void {
+    this.#parts.apply(run, { type: 'evidenceRefused', detail: harmless(detail, LIMITS.noteCharactersMax) });
+  }
+
+  /** The run that an envelope claims to be about. */
+  #runIn(kind: SignedKind<{ run: string }>, payload: Uint8Array): string | undefined {
+    const peeked = peekSigned(kind, payload);
+    return peeked.status === 'decoded' ? peeked.value.run : undefined;
+  }
+
+  /** A box may have the blobs of the capsules that it was given. */
+  async #serveBlob(box: string, need: BlobNeed): Promise<void> {
+    const digest = hex(need.digest);
+    const total = this.#parts.mayHaveInput(box, digest) ? await this.#parts.blobs.size(digest) : undefined;
+    this.#parts.link.chunk(box, await chunkOf(this.#parts.blobs, need, total));
+  }
+
+  #forJob(box: string, run: string, act: (stored: StoredJob) => void): void {
+    const stored = this.#parts.jobOf(box, run);
+    if (stored) act(stored);
+  }
+
+  #read<T>(box: string, schema: Schema<T>, payload: Uint8Array, act: (value: T) => void): void {
+    const decoded = decodeBulk(schema, payload, LIMITS.packetBytesMax);
+    if (decoded.status === 'decoded') act(decoded.value);
+    else this.#ignored(box, 'message', decoded.detail);
+  }
+
+  #ignored(box: string, what: string, detail: string): void {
+    this.#parts.log('boxMessageIgnored', { box, what, detail });
+  }
+}

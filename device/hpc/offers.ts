@@ -1,0 +1,54 @@
+/** The boxes that a member offers to the network, as the chain shall have them. Pure. Specification §11.3, §15.2. */
+import type { ChainState } from '#protocol/chain/state.ts';
+import type { OfferedBox } from '#protocol/chain/transaction.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
+import { isPresent, type BoxRegistry, type KnownBox } from './box-registry.ts';
+
+/** What the chain has of the boxes of `node`, in the order of their names. */
+export function offersOnChain(node: Uint8Array, state: ChainState): OfferedBox[] {
+  const records = [...state.boxes.values()].filter((record) => sameBytes(record.node, node));
+  return records.map(({ box }) => box).sort(byName);
+}
+
+/**
+ * The boxes that are paired and present. Just after a start a box that has not spoken yet stays as the chain has it: its
+ * next word is due within 15 s.
+ * @param sinceMs start of this program
+ */
+export function offersOf(registry: BoxRegistry, onChain: readonly OfferedBox[], sinceMs: number, atMs: number): OfferedBox[] {
+  const starting = atMs - sinceMs <= DEVICE_LIMITS.boxSilenceMaxMs;
+  const offered = [...registry.values()].flatMap((box) => {
+    if (isPresent(box, atMs)) return [offerOf(box)];
+    const known = starting && box.heardAtMs === undefined ? onChain.find((offer) => isSameBox(offer, box)) : undefined;
+    return known ? [known] : [];
+  });
+  return offered.sort(byName).slice(0, LIMITS.chainBoxesPerMemberMax);
+}
+
+export function areSameOffers(left: readonly OfferedBox[], right: readonly OfferedBox[]): boolean {
+  return left.map(wordsOf).join(' ') === right.map(wordsOf).join(' ');
+}
+
+/** Runtimes that no manifest can name are left out; the others in their order, each once. */
+function offerOf({ name, signingKey, hello }: KnownBox): OfferedBox {
+  const names = (hello?.software.runtimes ?? []).map((runtime) => runtime.name);
+  const runtimes = [...new Set(names)].filter(
+    (runtime) => runtime.length <= LIMITS.nameCharactersMax && /^[a-z][a-z0-9+-]*$/.test(runtime),
+  );
+  return { name, key: signingKey, trust: 'self-reported', runtimes: runtimes.sort() };
+}
+
+function isSameBox(offer: OfferedBox, box: KnownBox): boolean {
+  return offer.name === box.name && sameBytes(offer.key, box.signingKey);
+}
+
+function wordsOf({ name, key, trust, runtimes }: OfferedBox): string {
+  return [name, hex(key), trust, ...runtimes].join(',');
+}
+
+function byName(left: { name: string }, right: { name: string }): number {
+  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
+}
