@@ -14,10 +14,7 @@ import type { ConsensusState } from './state.ts';
 import { tellVotes } from './votes.ts';
 
 export function ballotArrived(state: ConsensusState, payload: Uint8Array, from: string): void {
-  const digest = hex(blobDigest(payload));
-  if (state.early.seen.has(digest)) return;
-  remember(state.early.seen, digest, CONSENSUS_LIMITS.seenMax);
-  takeSigned(state, payload, from);
+  if (!state.early.seen.has(hex(blobDigest(payload)))) takeSigned(state, payload, from);
 }
 
 /** Those that waited for a key of this node, or for this instance. */
@@ -35,11 +32,12 @@ function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): v
   const ballot = peekSigned(BallotMessage, payload);
   if (ballot.status === 'decoded') {
     const key = keyFor(state, BallotMessage, ballot.value, { payload, from });
-    if (key) takeBallot(state, { ballot: ballot.value, envelope: payload, key }, from);
+    if (key) takeBallot(state, { ballot: ballot.value, envelope: payload, key });
     return;
   }
   const proposal = peekSigned(ProposalMessage, payload);
   if (proposal.status === 'malformed') {
+    dismiss(state, payload);
     refuseMessage(state, { from, kind: 'ballot' }, ballot.reason === 'not-as-declared' ? proposal : ballot);
     return;
   }
@@ -56,7 +54,10 @@ function keyFor<T extends Ballot | Proposal>(
   said: T,
   message: { readonly payload: Uint8Array; readonly from: string },
 ): Uint8Array | undefined {
-  if (!sameBytes(said.network, state.networkId) || hex(said.node) === state.self) return undefined;
+  if (!sameBytes(said.network, state.networkId) || hex(said.node) === state.self || state.finality.past.has(hex(said.instance))) {
+    dismiss(state, message.payload);
+    return undefined;
+  }
   const publicKey = keysOf(state, said.node).find((key) => {
     const opened = openSigned(kind, message.payload, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
     return opened.status === 'authentic';
@@ -66,9 +67,16 @@ function keyFor<T extends Ballot | Proposal>(
   return undefined;
 }
 
+/** What is counted, or never will be, is not looked at again. */
+function dismiss({ early }: ConsensusState, payload: Uint8Array): void {
+  remember(early.seen, hex(blobDigest(payload)), CONSENSUS_LIMITS.seenMax);
+}
+
 /** A node fills only its own share with what it signed, and a peer only its own with what nobody can check. */
 function putAside({ early }: ConsensusState, source: string, message: { readonly payload: Uint8Array; readonly from: string }): void {
-  const waiting = [...(early.waiting.get(source) ?? []), message];
+  const before = early.waiting.get(source) ?? [];
+  if (before.some(({ payload }) => sameBytes(payload, message.payload))) return;
+  const waiting = [...before, message];
   early.count += 1;
   while (waiting.length > CONSENSUS_LIMITS.earlyBallotsPerNode || early.count > CONSENSUS_LIMITS.earlyBallotsMax) {
     if (waiting.shift() === undefined) break;
@@ -78,16 +86,18 @@ function putAside({ early }: ConsensusState, source: string, message: { readonly
 }
 
 /** Counted and passed on: one, and a contradictory second, which is evidence. */
-function takeBallot(state: ConsensusState, cast: CastBallot, from: string): void {
+function takeBallot(state: ConsensusState, cast: CastBallot): void {
   const { round, step, node } = cast.ballot;
   const { finality, early, at } = state;
-  if (!finality.decision.setup.voters.weights.has(hex(node)) || round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) return;
+  if (round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) return;
   const slot = `${hex(node)} ${round} ${step}`;
   const value = cast.ballot.value ? hex(cast.ballot.value) : 'none';
   const said = early.slots.get(slot) ?? [];
+  dismiss(state, cast.envelope);
+  if (!finality.decision.setup.voters.weights.has(hex(node))) return;
   if (said.length >= 2 || said.includes(value)) return;
   early.slots.set(slot, [...said, value]);
-  if (from !== state.self) broadcast(state.outbox, 'ballot', cast.envelope);
+  broadcast(state.outbox, 'ballot', cast.envelope);
   tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
 }
 

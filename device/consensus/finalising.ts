@@ -1,8 +1,9 @@
 /** A checkpoint becomes final: what lost is forgotten, and the next decision begins. Pure. Specification §13.1, §14.4. */
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../limits.ts';
 import { takeEarly } from './ballots.ts';
-import { keepLatest } from './bounded.ts';
+import { keepLatest, remember } from './bounded.ts';
 import { moveHead } from './head.ts';
 import { dropFinalisedKeys } from './keys.ts';
 import { dropFinalisedOrphans } from './orphans.ts';
@@ -28,6 +29,7 @@ export function moveCheckpoint(state: ConsensusState, certificate: FinalityCerti
   const { finality, tree, setup, networkId, early } = state;
   finality.history.set(certificate.number, { certificate, voters: finality.voters });
   keepLatest(finality.history, CONSENSUS_LIMITS.rememberedCheckpoints);
+  remember(finality.past, hex(finality.instance), CONSENSUS_LIMITS.rememberedCheckpoints);
   for (const number of finality.pending.keys()) if (number <= certificate.number) finality.pending.delete(number);
   finality.last = { number: certificate.number, block, certificate };
   finaliseTo(tree, block);

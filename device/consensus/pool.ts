@@ -99,11 +99,12 @@ function add(state: ConsensusState, { id, encoded, from }: { id: string; encoded
   }
 }
 
+/** Certificates are not among them: whoever leads holds those that its branch lacks. */
 function comeBack(state: ConsensusState, encoded: Uint8Array, leader: string): void {
   const id = hex(transactionId(encoded));
-  if (state.pool.transactions.has(id)) return;
   const decoded = decodeTransaction(encoded);
-  const isOwn = decoded.status === 'decoded' && decoded.value.kind === 'signed' && hex(decoded.value.by) === state.self;
+  if (state.pool.transactions.has(id) || decoded.status === 'malformed' || decoded.value.kind === 'finality') return;
+  const isOwn = decoded.value.kind === 'signed' && hex(decoded.value.by) === state.self;
   add(state, { id, encoded, from: isOwn ? state.self : leader });
 }
 

@@ -42,7 +42,7 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
   const memory = { votesFrom: votesFrom(setup), keptVotes: usefulVotes(setup, networkId) };
   const finality = {
     ...{ last, ...beginDecision(setup, networkId, last, memory), decided: undefined, candidate: '' },
-    ...{ history: new Map(), pending: new Map(), ...memory, stateHeight: last.block.position.height },
+    ...{ history: new Map(), pending: new Map(), past: new Set<string>(), ...memory, stateHeight: last.block.position.height },
   };
   return {
     ...{ setup, networkId, self: hex(node), toleranceMs: toleranceOf(network.genesis.consensus.targetIntervalMs), at },
@@ -61,7 +61,7 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
 
 function noArrivals(): Arrivals {
   const waiting = { queue: [], held: new Map(), orphans: new Map(), childrenOf: new Map(), orphanBytes: 0 };
-  return { ...waiting, forced: new Set(), asked: new Set(), refused: new Set() };
+  return { ...waiting, forced: new Set(), asked: new Set(), refused: new Set(), seen: new Set() };
 }
 
 function genesisCheckpoint(setup: ConsensusSetup): Checkpoint {

@@ -96,7 +96,10 @@ export interface Arrivals {
   readonly forced: Set<string>;
   /** Wanted by votes, as ancestors or as another member's head: taken however many rivals there are. */
   readonly asked: Set<string>;
+  /** Ids of blocks that are not good. */
   readonly refused: Set<string>;
+  /** Digests of the bytes of blocks that were taken: most come several times. */
+  readonly seen: Set<string>;
 }
 
 export interface Checkpoint {
@@ -119,6 +122,8 @@ export interface Finality {
   readonly history: Map<number, PastCheckpoint>;
   /** Certificates that wait for the ones before them, or for their block; by number. */
   readonly pending: Map<number, PendingCertificate>;
+  /** Instances that are decided, hexadecimal. */
+  readonly past: Set<string>;
   /** This voter has voted on numbers below before it was restarted, and no longer knows what: it only watches there. */
   readonly votesFrom: number;
   /** Votes of before a restart, until their instance comes. */
@@ -144,7 +149,7 @@ export interface EarlyBallots {
   /** By the node that signed, or by the peer that said it where the key is not known; the oldest first. */
   readonly waiting: Map<string, EarlyBallot[]>;
   count: number;
-  /** Digests of envelopes that were looked at. */
+  /** Digests of envelopes that were counted, or will never be. */
   readonly seen: Set<string>;
   /** Of the current instance: values of the ballots of a node, round and step, and of proposals, that were taken. */
   readonly slots: Map<string, readonly string[]>;
@@ -212,6 +217,8 @@ export interface Want {
 
 export interface Peer {
   readonly name: string;
+  /** Of peers that may have something, the one that spoke last is asked first. */
+  heardMs: number;
   announcement: HeadAnnouncement | undefined;
   announcedMs: number;
   /** Heights up to here have come from it, or were claimed in vain: the next range begins above. */

@@ -1,7 +1,7 @@
 /** How a block that arrives becomes a taken one: read, judged on its parent, held until it is due. Pure. Specification §11.2, §12.4. */
 import { sameBytes } from '#protocol/codec.ts';
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
-import { hex } from '#protocol/digest.ts';
+import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { remember } from './bounded.ts';
@@ -13,8 +13,10 @@ import type { Arrival, BlockSource, ConsensusState, HeldBlock } from './state.ts
 import { askForBlock } from './wants.ts';
 import { branchOf, growTree, rivalsOf, type TakenBlock } from './tree.ts';
 
-/** @returns the block, if its bytes are one */
+/** @returns the block, if its bytes are one that was not taken before */
 export function blockArrived(state: ConsensusState, payload: Uint8Array, from: string, source: BlockSource): ReadBlock | undefined {
+  const digest = hex(blobDigest(payload));
+  if (source === 'gossip' && state.arrivals.seen.has(digest)) return undefined;
   const read = readBlock(payload);
   if (read.status === 'malformed') {
     refuseMessage(state, { from, kind: source === 'answer' ? 'response' : 'block' }, read);
@@ -137,6 +139,7 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   const anchorMs = anchorOf({ earliestMs, seenMs, timeMs: position.timeMs }, at, state.toleranceMs);
   const taken: TakenBlock = { key, parent, position, block, waitMs, seenMs, earliestMs, anchorMs };
   growTree(tree, taken);
+  remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);
   arrivals.forced.delete(key);
   arrivals.asked.delete(key);
   arrivals.queue.push(...adoptOrphans(arrivals, key));

@@ -14,11 +14,16 @@ import type { ConsensusState, Peer, Want, Wanted } from './state.ts';
 /** The peer as this member knows it; undefined where there are too many to know another. */
 export function peerOf({ sync, at, self }: ConsensusState, name: string): Peer | undefined {
   const known = sync.peers.get(name);
-  if (known || name === self || sync.peers.size >= CONSENSUS_LIMITS.peersMax) return known;
+  if (known) known.heardMs = at.monotonicMs;
+  if (known || name === self || !isNodeId(name) || sync.peers.size >= CONSENSUS_LIMITS.peersMax) return known;
   const quiet = { announcement: undefined, announcedMs: at.monotonicMs, cursor: 0, restUntilMs: 0, want: undefined };
-  const peer: Peer = { name, ...quiet, answerBytes: 0, answeredMs: at.monotonicMs };
+  const peer: Peer = { name, heardMs: at.monotonicMs, ...quiet, answerBytes: 0, answeredMs: at.monotonicMs };
   sync.peers.set(name, peer);
   return peer;
+}
+
+function isNodeId(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
 }
 
 /** A block by its id, with what is between it and the last checkpoint, of whoever spoke of it first. */
@@ -97,12 +102,12 @@ function giveUp(state: ConsensusState, want: Want): void {
   keepLatest(state.sync.resting, CONSENSUS_LIMITS.wantsMax);
 }
 
-/** First those who spoke of it, then whoever is not busy. */
+/** First those who spoke of it, then whoever spoke last and is not busy. */
 function peerFor({ sync }: ConsensusState, want: Want): Peer | 'busy' | undefined {
-  const others = want.anyone ? [...sync.peers.keys()] : [];
-  const left = [...new Set([...want.askable, ...others])].filter((name) => !want.failed.has(name) && sync.peers.has(name));
-  if (left.length === 0) return undefined;
-  return left.map((name) => sync.peers.get(name)).find((peer) => peer?.want === undefined) ?? 'busy';
+  const first = [...want.askable].flatMap((name) => sync.peers.get(name) ?? []);
+  const others = want.anyone ? [...sync.peers.values()].sort((left, right) => right.heardMs - left.heardMs) : [];
+  const left = [...first, ...others].filter(({ name }) => !want.failed.has(name));
+  return left.length === 0 ? undefined : (left.find((peer) => peer.want === undefined) ?? 'busy');
 }
 
 function request({ outbox, at }: ConsensusState, want: Want, peer: Peer): void {
