@@ -5,7 +5,7 @@
  * The chain alone says which box has it; the executor's word moves it between `assigned` and `reported`, and only a receipt
  * that was checked, or the chain, the clock and the client, end it.
  */
-import { CAPSULE_STATES, CapsuleId, CapsuleState, EndReason, hasEnded } from '#protocol/capsule.ts';
+import { CAPSULE_STATES, CapsuleId, CapsuleState, hasEnded, type EndReason } from '#protocol/capsule.ts';
 import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer } from '#protocol/schema.ts';

@@ -4,10 +4,11 @@
  *
  * It decides nothing about an order (`order.ts` does). An order is stored before anything that depends on it is said.
  */
-import { ReportMessage, runIdOf, type Report, type RunLog, type RunProgress } from '#protocol/box-messages.ts';
+import { runIdOf, type RunLog, type RunProgress } from '#protocol/box-messages.ts';
 import { BlobNeed, type BlobChunk } from '#protocol/blob-transfer.ts';
 import { hasEnded } from '#protocol/capsule.ts';
-import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
+import type { ChainState } from '#protocol/chain/state.ts';
+import type { Action } from '#protocol/chain/transaction.ts';
 import { decodeBulk, encodeBulk, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { blobDigest, domainDigest, hex } from '#protocol/digest.ts';
@@ -16,15 +17,15 @@ import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import type { Network } from '#protocol/network.ts';
 import { RunNews, RunOrder, type RunNewsOf } from '#protocol/peer-messages.ts';
-import { ReceiptMessage } from '#protocol/receipt.ts';
 import { harmless } from '#protocol/schema.ts';
-import { peekSigned } from '#protocol/signed.ts';
 import type { Chain } from '../consensus/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, Peers, Publisher } from '../ports.ts';
 import { BlobCollector, type BlobSource, type CollectFailure } from '../store/blob-collector.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { inputSizes, outputSizesInReceipt } from '../store/run-blobs.ts';
 import type { AcceptedCapsule, OrderChange, Store, StoredCapsule } from '../store/store.ts';
+import { drawIn, isMember, isNoMore, offeredRuntimes } from './order-on-chain.ts';
 import { judgeOrderReceipt } from './order-receipt.ts';
 import { isOut, isSettled, newOrder, orderDuties, stepOrder, type Executor, type Order, type OrderDuty, type OrderEvent } from './order.ts';
 
@@ -109,9 +110,7 @@ export class Orders {
 
   /** Runtimes that the network has, by the box that offers them. */
   runtimesByBox(): ReadonlyMap<string, readonly string[]> {
-    const { state } = this.#parts.chain.head();
-    const offered = [...state.boxes].filter(([, { node }]) => isMember(node, state));
-    return new Map(offered.map(([name, { box }]) => [name, box.runtimes]));
+    return offeredRuntimes(this.#parts.chain.head().state);
   }
 
   chunkFromClient(client: string, chunk: BlobChunk): void {
@@ -124,7 +123,7 @@ export class Orders {
 
   /** An executor may have the files of the capsules that the chain has given to it (§8). */
   mayHave(executor: string, digest: string): boolean {
-    return this.openCapsules().some((capsule) => capsule.order.executor?.device === executor && inputsOf(capsule).has(digest));
+    return this.openCapsules().some((capsule) => capsule.order.executor?.device === executor && inputSizes(capsule.manifest).has(digest));
   }
 
   /** What an executor says about a run of this gateway's. */
@@ -217,7 +216,7 @@ export class Orders {
     }
     const { state, reason } = verdict.receipt;
     const event = { type: 'receiptAccepted', state, ...(reason === undefined ? {} : { reason }) } as const;
-    this.#apply(order.capsule, { ...event, lacking: [...outputsIn(verdict.report).keys()] }, { receipt: encoded });
+    this.#apply(order.capsule, { ...event, lacking: [...outputSizesInReceipt(encoded).keys()] }, { receipt: encoded });
   }
 
   #acknowledgeIfKept({ capsule, order }: StoredCapsule, encoded: Uint8Array): void {
@@ -271,7 +270,7 @@ export class Orders {
     const ends = hasEnded(order.state) && !hasEnded(capsule.order.state);
     const endedAtMs = ends ? this.#parts.now() : hasEnded(order.state) ? capsule.endedAtMs : undefined;
     const receipt = kept.receipt ?? (ends ? this.#parts.store.receipt(id) : undefined);
-    const outputs = ends && order.receipt !== 'none' && receipt ? [...outputsInReceipt(receipt).keys()] : [];
+    const outputs = ends && order.receipt !== 'none' && receipt ? [...outputSizesInReceipt(receipt).keys()] : [];
     this.#parts.store.saveOrder(order, { ...kept, endedAtMs, outputs });
     const { endedAtMs: _before, ...rest } = capsule;
     this.#changed(capsule, { ...rest, order, ...(endedAtMs === undefined ? {} : { endedAtMs }) });
@@ -319,19 +318,19 @@ export class Orders {
     const run = runOf(order);
     switch (duty.duty) {
       case 'collectInput':
-        return this.#collect(`client.${client}`, duty.digests, inputsOf(capsule));
+        return this.#collect(`client.${client}`, duty.digests, inputSizes(capsule.manifest));
       case 'submit':
         return this.#submit(capsule);
       case 'retry':
         return chain.act({ action: 'retry', capsule: id, attempt: duty.attempt });
       case 'withdraw':
-        return chain.act({ action: 'cancellation', capsule: id });
+        return chain.act(withdrawalOf(order));
       case 'giveOrder':
         return this.#tellExecutor(duty.executor, { order: 'run', run, client, request, manifest });
       case 'cancelRun':
         return this.#tellExecutor(duty.executor, { order: 'cancel', run });
       case 'collectOutput':
-        return this.#collect(`executor.${duty.executor.device}`, duty.digests, outputsInReceipt(this.#parts.store.receipt(id)));
+        return this.#collect(`executor.${duty.executor.device}`, duty.digests, outputSizesInReceipt(this.#parts.store.receipt(id)));
     }
   }
 
@@ -403,37 +402,9 @@ function dutyWords(order: Order): string {
   return [order.state, order.attempt, order.executor?.box ?? '', ...orderDuties(order).map(({ duty }) => duty)].join(' ');
 }
 
-function isMember(node: Uint8Array, state: ChainState): boolean {
-  return state.members.get(hex(node))?.standing === 'member';
-}
-
-/** An end without a receipt that the chain knows of, or of which it can never hear. */
-function isNoMore(order: Order, record: CapsuleRecord | undefined, atMs: number): boolean {
-  if (!hasEnded(order.state) || order.receipt !== 'none') return false;
-  return record ? record.end !== undefined : atMs - order.acceptedAtMs > LIMITS.submissionAgeMaxMs;
-}
-
-/** The last attempt of a capsule, with the key that the chain has of its box now. */
-function drawIn(record: CapsuleRecord, state: ChainState): { readonly attempt: number; readonly executor: Executor } | undefined {
-  const last = record.attempts.at(-1);
-  const device = last && state.members.get(hex(last.node))?.member.name;
-  if (!last || device === undefined) return undefined;
-  const key = state.boxes.get(`${hex(last.node)}/${last.box}`)?.box.key;
-  return { attempt: record.attempts.length, executor: { node: last.node, device, box: last.box, ...(key ? { key } : {}) } };
-}
-
-function inputsOf({ manifest }: StoredCapsule): Map<string, number> {
-  const decoded = decodeManifest(manifest);
-  return new Map(decoded.status === 'decoded' ? decoded.value.files.map((file) => [hex(file.digest), file.bytes]) : []);
-}
-
-/** Sizes in bytes of everything that a run left, by hexadecimal digest. */
-function outputsIn({ outputs, stdout, stderr }: Report): Map<string, number> {
-  return new Map([...outputs, stdout, stderr].map((blob) => [hex(blob.digest), blob.bytes]));
-}
-
-function outputsInReceipt(encoded: Uint8Array | undefined): Map<string, number> {
-  const receipt = encoded && peekSigned(ReceiptMessage, encoded);
-  const report = receipt?.status === 'decoded' ? peekSigned(ReportMessage, receipt.value.report) : undefined;
-  return report?.status === 'decoded' ? outputsIn(report.value) : new Map();
+/** To give up the last attempt ends a capsule as failed. */
+function withdrawalOf({ capsule, attempt, end }: Order): Action {
+  return end?.state === 'failed' && attempt === LIMITS.attemptsMax
+    ? { action: 'retry', capsule, attempt }
+    : { action: 'cancellation', capsule };
 }

@@ -4,7 +4,7 @@
  *
  * It decides nothing about a job (`job.ts` does). A job is stored before anything that depends on it is said.
  */
-import { ReportMessage, runIdOf } from '#protocol/box-messages.ts';
+import { runIdOf } from '#protocol/box-messages.ts';
 import { BlobNeed, type BlobChunk } from '#protocol/blob-transfer.ts';
 import { capsuleIdOf, hasEnded } from '#protocol/capsule.ts';
 import { decodeBulk, encodeBulk, sameBytes } from '#protocol/codec.ts';
@@ -13,7 +13,6 @@ import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { harmless } from '#protocol/schema.ts';
-import { peekSigned } from '#protocol/signed.ts';
 import type { BoxUp } from '#protocol/topics.ts';
 import type { Chain } from '../consensus/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
@@ -21,6 +20,7 @@ import type { Clock, Log, OperationalSigner, Peers, Publisher, Random } from '..
 import { BlobCollector, type BlobSource, type CollectFailure } from '../store/blob-collector.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { StoredJob } from '../store/job-store.ts';
+import { inputSizes, outputSizes } from '../store/run-blobs.ts';
 import type { Store } from '../store/store.ts';
 import { assignmentsOf, standingOf } from './assignments.ts';
 import { BoxEar } from './box-ear.ts';
@@ -79,7 +79,8 @@ export class Controller {
       progressed: (stored, progress) => this.#tellNews(stored.job, { news: 'progress', ...progress }),
       logged: (stored, log) => this.#tellNews(stored.job, { news: 'log', ...log }),
       chunkReceived: (box, chunk) => this.#collector.chunkReceived(`box.${box}`, chunk),
-      mayHaveInput: (box, digest) => [...this.#open.values()].some((stored) => stored.job.box === box && inputsOf(stored).has(digest)),
+      mayHaveInput: (box, digest) =>
+        [...this.#open.values()].some((stored) => stored.job.box === box && inputSizes(stored.manifest).has(digest)),
       doDuties: () => this.doDuties(),
     });
   }
@@ -143,7 +144,9 @@ export class Controller {
 
   /** A gateway may have what its runs have left (§8). */
   mayHave(gateway: string, digest: string): boolean {
-    return [...this.#open.values()].some(({ job }) => job.gateway.device === gateway && hasReceipt(job) && outputsOf(job).has(digest));
+    return [...this.#open.values()].some(
+      ({ job }) => job.gateway.device === gateway && hasReceipt(job) && outputSizes(job.report).has(digest),
+    );
   }
 
   /** To be called every `DEVICE_LIMITS.dutyIntervalMs`. */
@@ -250,7 +253,7 @@ export class Controller {
       case 'tellState':
         return this.#tellState(job);
       case 'collectInput':
-        return this.#collect(gatewaySource(job), duty.digests, inputsOf(stored));
+        return this.#collect(gatewaySource(job), duty.digests, inputSizes(stored.manifest));
       case 'beginMeasuring':
         if (this.#runsAt(box) >= DEVICE_LIMITS.runsPerBoxMax) return;
         return this.#apply(run, { type: 'measuringBegun', nonce: this.#parts.random(32), atMs: this.#parts.now() });
@@ -261,7 +264,7 @@ export class Controller {
       case 'cancelRun':
         return this.#link.cancel(box, run, 'cancelled-by-client');
       case 'collectOutput':
-        return this.#collect(`box.${box}`, duty.digests, outputsOf(job));
+        return this.#collect(`box.${box}`, duty.digests, outputSizes(job.report));
       case 'issueReceipt':
         return this.#issueReceipt(stored);
       case 'deliverReceipt':
@@ -348,17 +351,4 @@ function gatewaySource({ gateway }: Job): `gateway.${string}` {
 /** Which duties a job has: while they stay the same, the regular repetition is enough. */
 function dutyWords(job: Job): string {
   return [job.state, ...dutiesOf(job).map((duty) => duty.duty)].join(' ');
-}
-
-function inputsOf({ manifest }: StoredJob): Map<string, number> {
-  const decoded = manifest && decodeManifest(manifest);
-  return new Map(decoded?.status === 'decoded' ? decoded.value.files.map((file) => [hex(file.digest), file.bytes]) : []);
-}
-
-/** Sizes in bytes of everything that a run left, by hexadecimal digest. */
-function outputsOf(job: Job): Map<string, number> {
-  const report = job.report ? peekSigned(ReportMessage, job.report) : undefined;
-  if (report?.status !== 'decoded') return new Map();
-  const { outputs, stdout, stderr } = report.value;
-  return new Map([...outputs, stdout, stderr].map((blob) => [hex(blob.digest), blob.bytes]));
 }

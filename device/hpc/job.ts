@@ -9,7 +9,7 @@ import { endOf, type Report } from '#protocol/box-messages.ts';
 import { CapsuleId, CapsuleState, EndReason, hasEnded, RequestId } from '#protocol/capsule.ts';
 import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer } from '#protocol/schema.ts';
+import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer, type Struct } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 
@@ -22,7 +22,7 @@ const Measuring = struct({ nonce: fixedBytes(32), issuedAtMs: UnixMs, evidence: 
 export const End = struct({ state: CapsuleState, reason: optional(EndReason), detail: optional(text({ max: LIMITS.noteCharactersMax })) });
 
 /** What the chain says of a run. */
-const Assigned = {
+const ASSIGNED = {
   capsule: CapsuleId,
   attempt: integer({ min: 1, max: LIMITS.attemptsMax }),
   box: Name,
@@ -33,11 +33,10 @@ const Assigned = {
   acceptedAtMs: UnixMs,
   deadlineMs: optional(UnixMs),
 };
-const Assignment = struct(Assigned);
 
 /** A job as it is kept in the store, beside the manifest and the receipt. */
 export const Job = struct({
-  ...Assigned,
+  ...ASSIGNED,
   state: CapsuleState,
   /** Who asks, as the gateway has said. */
   order: optional(struct({ client: Name, request: RequestId })),
@@ -56,7 +55,7 @@ export const Job = struct({
   standing: oneOf('assigned', 'withdrawn', 'final'),
 });
 
-export type Assignment = Readonly<Infer<typeof Assignment>>;
+export type Assignment = Readonly<Struct<typeof ASSIGNED>>;
 export type Job = Readonly<Infer<typeof Job>>;
 export type Measuring = Readonly<Infer<typeof Measuring>>;
 export type End = Readonly<Infer<typeof End>>;

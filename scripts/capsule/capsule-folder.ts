@@ -21,6 +21,9 @@ const CapsuleRecord = struct({
 });
 export type CapsuleRecord = Infer<typeof CapsuleRecord>;
 
+/** Beside the receipt: what the device has said of its finality, as a `FinalityNews`. */
+export const FINALITY_FILE = 'finality.cbor';
+
 const recordBytesMax = 4_096;
 const recordsMax = 100_000; // read as names only; more have to be moved away by hand
 

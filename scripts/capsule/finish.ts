@@ -9,7 +9,7 @@ import { endingText, isSuccess } from './ending.ts';
 import { defaultState } from './options.ts';
 import { saveResult, type SavedResult } from './saved-result.ts';
 import type { Session } from './session.ts';
-import { verificationSentence, summaryTable } from './verification-lines.ts';
+import { finalityText, summaryTable, verificationSentence } from './verification-lines.ts';
 import { holds, verifyReceipt, type Verification } from './verification.ts';
 import type { View } from './view.ts';
 
@@ -43,6 +43,7 @@ function showSaved(result: ResultNews, saved: SavedResult, verification: Verific
     outputs: saved.outputs,
     ...(saved.receipt === undefined ? {} : { receipt: saved.receipt }),
     verification: verdict === undefined ? 'not-checked' : verdict.status,
+    finality: saved.finality?.finality ?? 'not-final',
     ...(verdict?.status === 'refused' ? { refusal: verdict.reason } : {}),
   });
   if (verdict?.status === 'verified') view.explain(summaryTable(verdict));
@@ -68,5 +69,6 @@ function checkedLine({ capsule }: ResultNews, { receipt }: SavedResult, verifica
     verification.verdict.status === 'verified' && verification.verdict.receipt.tpm === 'software-tpm'
       ? ' The device has a SOFTWARE TPM: good for development only.'
       : '';
-  return `Checked: ${verificationSentence(verification)}.${software}\nCheck it yourself, offline: ${check}`;
+  const finality = verification.finality && holds(verification) ? `\nOn the chain: ${finalityText(verification.finality)}.` : '';
+  return `Checked: ${verificationSentence(verification)}.${software}${finality}\nCheck it yourself, offline: ${check}`;
 }

@@ -43,8 +43,12 @@ function styleOf(state: CapsuleState): Style {
   return state === 'failed' || state === 'disputed' || state === 'expired' ? 'bad' : 'strong';
 }
 
-function about({ box, attempt, detail }: News & { news: 'state' }): string {
-  return [box && `on ${box}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)]
+function about({ box, device, attempt, detail }: News & { news: 'state' }): string {
+  return [
+    box && `on ${box}${device === undefined ? '' : ` of device ${device}`}`,
+    attempt !== undefined && attempt > 1 && `attempt ${attempt}`,
+    detail && harmless(detail),
+  ]
     .filter(Boolean)
     .join(', ');
 }

@@ -1,19 +1,23 @@
-/** A result on the disk: outputs, log and receipt below one folder, each fetched by digest and checked (specification §8). */
+/** A result on the disk: outputs, log, receipt and its finality below one folder, each fetched by digest and checked (specification §8). */
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { ResultNews } from '#protocol/client-messages.ts';
+import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Client } from '../client/client.ts';
 import { ClientFailure } from '../client/failure.ts';
-import { placeBelow, writeWhole } from './capsule-folder.ts';
+import { FINALITY_FILE, placeBelow, writeWhole } from './capsule-folder.ts';
 import { CommandFailure } from './failure.ts';
 
 export interface SavedResult {
   readonly folder: string;
   /** Absent where the capsule has none: it never ran. */
   readonly receipt: string | undefined;
+  /** What the device says of the receipt's finality, not judged. */
+  readonly finality: FinalityNews | undefined;
   readonly outputs: readonly { readonly path: string; readonly bytes: number; readonly file: string }[];
 }
 
@@ -38,9 +42,12 @@ export async function saveResult(
   await fetchAll(client, wanted, folder, onProgress);
   const receipt = await fetchReceipt(client, result);
   if (receipt) await writeWhole(join(folder, 'receipt.cbor'), receipt);
+  const finality = receipt && (await client.finality(result.capsule));
+  if (finality) await writeWhole(join(folder, FINALITY_FILE), encodeStrict(FinalityNews, finality));
   return {
     folder,
     receipt: receipt && join(folder, 'receipt.cbor'),
+    finality,
     outputs: result.outputs.map(({ path, bytes }) => ({ path, bytes, file: join(folder, 'outputs', path) })),
   };
 }

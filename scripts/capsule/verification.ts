@@ -3,12 +3,16 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 import type { Report } from '#protocol/box-messages.ts';
-import { sameBytes } from '#protocol/codec.ts';
+import { decodeStrict, sameBytes } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeNetwork, type Network } from '#protocol/network.ts';
+import type { Receipt } from '#protocol/receipt.ts';
+import { judgeReceiptFinality, type ReceiptFinalityVerdict } from '#protocol/receipt-finality.ts';
 import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
 import { digestOf } from '../client/downloads.ts';
+import { FINALITY_FILE } from './capsule-folder.ts';
 import { CommandFailure, systemCode } from './failure.ts';
 
 /** `unlisted`: the receipt says nothing about the file. */
@@ -18,21 +22,34 @@ export interface FileCheck {
   readonly status: 'same' | 'changed' | 'absent' | 'unlisted';
 }
 
+/** `not-final`: no proof is at hand; where the device has said in which block the receipt stands, that is all there is. */
+export type FinalityCheck =
+  ReceiptFinalityVerdict | { readonly status: 'not-final'; readonly said?: { readonly height: number; readonly block: Uint8Array } };
+
 export interface Verification {
   readonly verdict: ReceiptVerdict;
+  /** Absent where the receipt does not hold. */
+  readonly finality: FinalityCheck | undefined;
   /** Absent where no outputs are at hand, or the receipt does not hold. */
   readonly files: readonly FileCheck[] | undefined;
 }
 
-export function holds({ verdict, files = [] }: Verification): boolean {
-  return verdict.status === 'verified' && files.every(({ status }) => status === 'same' || status === 'unlisted');
+/** A receipt holds by itself; a proof of finality that is there must hold too. */
+export function holds({ verdict, finality, files = [] }: Verification): boolean {
+  if (verdict.status !== 'verified' || finality?.status === 'refused') return false;
+  return files.every(({ status }) => status === 'same' || status === 'unlisted');
+}
+
+export function isFinal({ finality }: Verification): boolean {
+  return finality?.status === 'accepted';
 }
 
 /** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
 export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
   const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
   const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto, nowMs: Date.now() });
-  if (verdict.status === 'refused') return { verdict, files: undefined };
+  if (verdict.status === 'refused') return { verdict, finality: undefined, files: undefined };
+  const finality = await checkFinality(encoded, verdict.receipt, dirname(receiptFile), network);
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then(
     (found) => found.isDirectory(),
@@ -41,7 +58,18 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
   if (!present && outputs !== undefined)
     throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
   const comparable = present || verdict.report.outputs.length === 0;
-  return { verdict, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
+  return { verdict, finality, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
+}
+
+/** What lies beside the receipt is as foreign as the receipt. */
+async function checkFinality(encoded: Uint8Array, receipt: Receipt, folder: string, network: Network): Promise<FinalityCheck> {
+  const file = join(folder, FINALITY_FILE);
+  if (!(await isThere(file))) return { status: 'not-final' };
+  const news = decodeStrict(FinalityNews, await readBounded(file, LIMITS.packetBytesMax, 'word on finality'), LIMITS.packetBytesMax);
+  if (news.status === 'malformed') return { status: 'refused', reason: 'malformed', detail: news.detail };
+  const { value } = news;
+  if (value.finality === 'final') return judgeReceiptFinality(encoded, receipt, value.proof, { network, crypto: nobleCrypto });
+  return { status: 'not-final', said: { height: value.height, block: value.block } };
 }
 
 /** @throws CommandFailure */
@@ -93,6 +121,13 @@ async function checkFile(file: string, path: string, digest: Uint8Array, bytes: 
 function nothingThere(error: unknown): string[] {
   if (systemCode(error) === 'ENOENT') return [];
   throw error;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => nothingThere(error).length > 0,
+  );
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

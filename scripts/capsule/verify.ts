@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import { encodeJson } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
 import { commandOf } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
 import { capsuleFolder } from './capsule-folder.ts';
@@ -12,7 +13,7 @@ import { CommandFailure } from './failure.ts';
 import { defaultState, jsonOption, stateOption } from './options.ts';
 import { networkFile } from './session.ts';
 import { showVerification, verificationSentence } from './verification-lines.ts';
-import { holds, readNetworkFile, verifyReceipt, type Verification } from './verification.ts';
+import { holds, isFinal, readNetworkFile, verifyReceipt, type FinalityCheck, type Verification } from './verification.ts';
 import { printJson } from './view.ts';
 
 export const verify = commandOf(
@@ -22,12 +23,13 @@ export const verify = commandOf(
     operands: ['RECEIPT|ID'],
     options: {
       network: { value: 'FILE', help: 'network file to check against (default: network.cbor in the state folder)' },
+      final: { help: 'demand the proof that a checkpoint of the chain holds the receipt' },
       outputs: { value: 'DIR', help: 'folder with the outputs (default: outputs, beside the receipt)' },
       state: stateOption,
       json: jsonOption,
     },
     notes:
-      'Take the network file from someone you trust, never from whoever gave you the receipt.\nExit status: 0 the receipt holds and no output differs from it; 1 it does not; 2 the command is wrong.',
+      'Take the network file from someone you trust, never from whoever gave you the receipt.\nBeside the receipt lies what its device has said of its finality; a proof there is checked too.\nExit status: 0 the receipt holds and no output differs from it (with --final: and it is final); 1 it does not; 2 the command is wrong.',
   },
   async ({ operands: [given = ''], options }) => {
     const state = options.state ?? defaultState;
@@ -36,7 +38,9 @@ export const verify = commandOf(
     const verification = await verifyReceipt(receipt, network, options.outputs);
     if (options.json) printJson(forPrograms(verification));
     else show(verification);
-    return holds(verification) ? 0 : 1;
+    const isEnough = holds(verification) && (!options.final || isFinal(verification));
+    if (holds(verification) && !isEnough && !options.json) process.stdout.write('It is not shown to be final, which --final demands.\n');
+    return isEnough ? 0 : 1;
   },
 );
 
@@ -57,10 +61,40 @@ function show(verification: Verification): void {
 }
 
 function forPrograms(verification: Verification): object {
-  const { verdict, files } = verification;
+  const { verdict, finality, files } = verification;
   const receipt =
     verdict.status === 'verified'
       ? { receipt: JSON.parse(encodeJson(ReceiptMessage.body, verdict.receipt)) as unknown }
       : { reason: verdict.reason, detail: verdict.detail };
-  return { holds: holds(verification), status: verdict.status, steps: verdict.steps, files, ...receipt };
+  return {
+    holds: holds(verification),
+    status: verdict.status,
+    steps: verdict.steps,
+    finality: finality && finalityForPrograms(finality),
+    files,
+    ...receipt,
+  };
+}
+
+function finalityForPrograms(finality: FinalityCheck): object {
+  switch (finality.status) {
+    case 'accepted': {
+      const { transactionId, height, block, timeMs, checkpoint, voters, votes } = finality;
+      const [number, above] = [checkpoint.number, { height: checkpoint.height, block: hex(checkpoint.block) }];
+      const signed = { voters, votes: votes.map(({ name, node }) => ({ name, node: hex(node) })) };
+      return {
+        status: 'final',
+        transaction: hex(transactionId),
+        height,
+        block: hex(block),
+        timeMs,
+        checkpoint: { number, ...above },
+        ...signed,
+      };
+    }
+    case 'refused':
+      return finality;
+    case 'not-final':
+      return { status: 'not-final', ...(finality.said ? { height: finality.said.height, block: hex(finality.said.block) } : {}) };
+  }
 }

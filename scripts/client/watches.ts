@@ -204,7 +204,11 @@ function tell(watch: Watch, news: Exclude<News, { news: 'missed' }>): void {
 /** A query has the state published again with the time of the query, so the time tells only what is older. */
 function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & StateNews): boolean {
   const last = watch.state;
-  if (last && (state.atMs < last.atMs || (state.state === last.state && state.attempt === last.attempt && state.box === last.box)))
+  if (
+    last &&
+    (state.atMs < last.atMs ||
+      (state.state === last.state && state.attempt === last.attempt && state.box === last.box && state.device === last.device))
+  )
     return false;
   watch.state = state;
   return true;

@@ -1,0 +1,31 @@
+/** Where an order stands on the chain: which box has it, and whether anything is to be done any more. Pure. Specification §15. */
+import { hasEnded } from '#protocol/capsule.ts';
+import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Executor, Order } from './order.ts';
+
+/** Runtimes that the network has, by the box that offers them. */
+export function offeredRuntimes(state: ChainState): Map<string, readonly string[]> {
+  const offered = [...state.boxes].filter(([, { node }]) => isMember(node, state));
+  return new Map(offered.map(([name, { box }]) => [name, box.runtimes]));
+}
+
+export function isMember(node: Uint8Array, state: ChainState): boolean {
+  return state.members.get(hex(node))?.standing === 'member';
+}
+
+/** An end without a receipt that the chain knows of, or of which it can never hear. */
+export function isNoMore(order: Order, record: CapsuleRecord | undefined, atMs: number): boolean {
+  if (!hasEnded(order.state) || order.receipt !== 'none') return false;
+  return record ? record.end !== undefined : atMs - order.acceptedAtMs > LIMITS.submissionAgeMaxMs;
+}
+
+/** The last attempt of a capsule, with the key that the chain has of its box now. */
+export function drawIn(record: CapsuleRecord, state: ChainState): { readonly attempt: number; readonly executor: Executor } | undefined {
+  const last = record.attempts.at(-1);
+  const device = last && state.members.get(hex(last.node))?.member.name;
+  if (!last || device === undefined) return undefined;
+  const key = state.boxes.get(`${hex(last.node)}/${last.box}`)?.box.key;
+  return { attempt: record.attempts.length, executor: { node: last.node, device, box: last.box, ...(key ? { key } : {}) } };
+}
