@@ -94,6 +94,7 @@ function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Ar
 /** An equivocator makes as many blocks of a height as it likes; more than a few are taken only when somebody rests on them. */
 function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
   if (source === 'kept' || source === 'self' || arrivals.forced.has(key) || arrivals.asked.has(key)) return false;
+  if (arrivals.childrenOf.has(key)) return false;
   return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
 }
 

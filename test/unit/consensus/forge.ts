@@ -63,14 +63,15 @@ export function byWait(world: World, parent: Made): string[] {
 }
 
 export function forge(world: World, parent: Made, name: string, wishes: Wishes = {}): Made & { readonly block: ReadBlock } {
-  const { node, getTime } = memberOf(world, name);
+  const member = memberOf(world, name);
+  const { node } = member;
   const { proof, output } = drawOf(world, parent, name);
   const network = networkId(world.network);
   const height = parent.position.height + 1;
   const waitMs = world.ledger.waitMs(parent.position, output);
   const startMs = 1_000_000_000 + height * 10_000_000;
   const boot = { resetCount: 1, restartCount: 0 };
-  const start = getTime(startQualifier({ network, parent: parent.position.id, node, height }), { timeMs: startMs, ...boot });
+  const start = member.getTime(startQualifier({ network, parent: parent.position.id, node, height }), { timeMs: startMs, ...boot });
   const timeMs = wishes.timeMs ?? (parent.below ? parent.position.timeMs : world.at().unixMs - 60_000) + waitMs;
   const composed = world.ledger.compose(parent.position, { node, output, start, timeMs }, wishes.candidates ?? [], branchOf(parent));
   const header = {
@@ -78,7 +79,7 @@ export function forge(world: World, parent: Made, name: string, wishes: Wishes =
     ...{ draw: proof, start, transactions: composed.root, state: composed.stateRoot },
   };
   const headerBytes = encodeHeader(header);
-  const end = getTime(endQualifier(headerBytes), { timeMs: startMs + waitMs - (wishes.shortMs ?? 0), ...boot });
+  const end = member.getTime(endQualifier(headerBytes), { timeMs: startMs + waitMs - (wishes.shortMs ?? 0), ...boot });
   const { transactions } = composed;
   const encoded = encodeBlock({ header: headerBytes, end, transactions });
   const id = blockId(headerBytes, end);
@@ -137,8 +138,8 @@ export function certificateOf(
     const envelope = ballotOf(world, name, about, { round: 0, step: 'precommit', value: final.id });
     const opened = decodeStrict(Envelope, envelope, envelope.length);
     if (opened.status === 'malformed') throw new Error(opened.detail);
-    const { node, operationalKey } = memberOf(world, name);
-    return { node, key: operationalKey('boot').publicKey, signature: opened.value.signature };
+    const member = memberOf(world, name);
+    return { node: member.node, key: member.operationalKey('boot').publicKey, signature: opened.value.signature };
   });
   votes.sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
   return { ...about, block: final.id, height: final.height, round: 0, votes };
@@ -174,9 +175,9 @@ export function kindsOf(effects: readonly ConsensusEffect[]): string[] {
 }
 
 function drawOf(world: World, parent: Made, name: string): { readonly proof: Uint8Array; readonly output: Uint8Array } {
-  const { node, prove } = memberOf(world, name);
-  const draw = world.ledger.draw(parent.position, node);
+  const member = memberOf(world, name);
+  const draw = world.ledger.draw(parent.position, member.node);
   if (draw.status === 'no-seat') throw new Error(draw.detail);
-  const proof = prove(draw.alpha);
+  const proof = member.prove(draw.alpha);
   return { proof, output: vrfOutput(stubCrypto, proof) };
 }

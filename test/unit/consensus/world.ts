@@ -81,7 +81,7 @@ export class World {
     if (!member) throw new Error(`no member ${name}`);
     const disk: Disk = { blocks: new Map(), certificates: new Map(), states: new Map(), votes: undefined, ownHeight: 0, persists: 0 };
     const quiet = { isUp: false, wakeAtMs: undefined, reports: [], effects: [], boot: 1 };
-    const actor = { member, name, disk, ...quiet } as unknown as Actor;
+    const actor = { member, name, disk, ...quiet } as unknown as Actor; // its state comes with its boot
     this.actors.push(actor);
     this.boot(actor, changes);
     return actor;
@@ -115,7 +115,7 @@ export class World {
   }
 
   tell(actor: Actor, news: News): ConsensusEffect[] {
-    const effects = step(actor.state, { ...news, at: this.at() } as ConsensusEvent);
+    const effects = step(actor.state, { ...news, at: this.at() });
     this.perform(actor, effects);
     return effects;
   }
