@@ -33,7 +33,7 @@ export const LIMITS = {
   /** A blob travels through MQTT up to this size; more belongs on a store of its own. */
   blobBytesMax: 1024 * MIB,
 
-  /** Lists and maps inside one another: ours are 5 deep; reading them is recursive. */
+  /** Lists and maps inside one another: ours are 8 deep (proofs of finality); reading them is recursive. */
   cborDepthMax: 16,
   /** Single values, lists and maps of one message: ours have at most 13,000 (1,000 capsules of a client); more take too long. */
   cborItemsMax: 32_768,
@@ -170,8 +170,8 @@ export const LIMITS = {
   chainCapsulesKeptMax: 50_000,
   /** A capsule that nobody has ended is given up then: longer than the farthest deadline and the longest run together. */
   chainCapsuleOpenMaxMs: 40 * DAY,
-  /** Boxes ranked for capsules by one block (§15): 20 ms of digests; who was left out is drawn by a later block. */
-  boxRanksPerBlockMax: 4_096,
+  /** Boxes ranked for capsules by one block (§15): 40 ms of digests; who was left out is drawn by a later block. */
+  boxRanksPerBlockMax: 2_048,
   /** Heights for which an ended capsule is remembered, so that its transactions are known when they come again. */
   chainCapsuleKeepHeights: 256,
   /** A submission is taken for this long after the gateway accepted it; shorter than what is remembered would be safe at any pace. */

@@ -133,7 +133,10 @@ function judgeOrder(last: ChipTime, start: ChipTime): Refused<WaitRefusal> | und
   if (start.restartCount < last.restartCount)
     return refused('restart-count-fell', `restart count ${start.restartCount} after ${last.restartCount} under one reset count`);
   if (start.restartCount > last.restartCount || start.timeMs >= last.timeMs) return undefined;
-  return refused('overlaps-last-block', `the wait began at ${start.timeMs} ms, before this member's last one was over at ${last.timeMs} ms`);
+  return refused(
+    'overlaps-last-block',
+    `the wait began at ${start.timeMs} ms, before this member's last one was over at ${last.timeMs} ms`,
+  );
 }
 
 /** Order of P-256 (FIPS 186-5, SP 800-186 section 3.2.1.3). */

@@ -7,16 +7,7 @@ import assert from 'node:assert/strict';
 import { BeaconMessage, judgeBeacon } from '#protocol/beacon.ts';
 import * as boxes from '#protocol/box-messages.ts';
 import { AcceptanceMessage } from '#protocol/client-messages.ts';
-import {
-  decodeBulk,
-  decodeJson,
-  decodeStrict,
-  encodeBulk,
-  encodeForeign,
-  encodeJson,
-  encodeStrict,
-  type Decoded,
-} from '#protocol/codec.ts';
+import { decodeStrict, encodeForeign, encodeJson, type Decoded } from '#protocol/codec.ts';
 import { CredentialMessage, judgeCredential } from '#protocol/credential.ts';
 import { judgeMemberCard } from '#protocol/enrolment.ts';
 import { DeviceEvidence, judgeDeviceEvidence } from '#protocol/evidence.ts';
@@ -27,48 +18,16 @@ import { decodeNetwork, encodeNetwork, networkLabel } from '#protocol/network.ts
 import * as pairingRules from '#protocol/pairing.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
-import type { Schema } from '#protocol/schema.ts';
-import { openSigned, signMessage, type SignedKind } from '#protocol/signed.ts';
+import { signMessage, type SignedKind } from '#protocol/signed.ts';
 import { parseTopic, topicOf, type Topic } from '#protocol/topics.ts';
 import { decodeCertificate } from '#protocol/tpm/certificate.ts';
 import * as workshop from '../unit/protocol/workshop.ts';
-import { pairing, samples, type Sample } from './protocol-samples.ts';
+import { accepted, hostileJson, inCbor, inJson, oneForm, refusing, signed } from './doors.ts';
+import { pairing, samples } from './protocol-samples.ts';
 import type { FuzzTarget } from './tpm-parsers.ts';
 
 const { alpha, box, crypto, manifest, network, startMs: atMs } = workshop;
 const { invitation, grant } = pairing;
-
-/** What every reader meets, whatever it expects: RFC 8949 at its edges, and JSON at its own. */
-const hostileCbor = [
-  'a0',
-  '80',
-  'f6',
-  'f97e00',
-  'a1616101',
-  'bf616101ff',
-  'a2616101616102',
-  'a1695f5f70726f746f5f5fa0',
-  'd9d9f7a0',
-  'c249010000000000000000',
-  '9f9f9fffffff',
-  '1bffffffffffffffff',
-  '9bffffffffffffffff',
-  '63eda080',
-  'a163efbbbf00',
-].map((hex) => Uint8Array.fromHex(hex));
-const hostileJson = [
-  '{}',
-  '[]',
-  'null',
-  '{"__proto__":{"capsule":1}}',
-  '{"constructor":1,"constructor":2}',
-  '1e999',
-  '-0',
-  '"\\ud800"',
-  '\ufeff{}',
-  '[[[[[[]]]]]]',
-  '{"capsule":9007199254740993}',
-].map(workshop.text);
 
 const { measuredBefore, report } = workshop.receiptValue();
 const evidenceSeeds = [alpha.evidence, workshop.bravo.evidence];
@@ -109,46 +68,6 @@ export const protocolParsers: FuzzTarget[] = [
   refusing('judgePairingAnswer', answers, (bytes) => pairingRules.judgePairingAnswer(bytes, request, invitation.token), 'granted'),
 ];
 
-/** Strict and bulk: the same bytes through both doors. */
-function inCbor({ name, schema, bytesMax, values }: Sample): FuzzTarget {
-  const seeds = [...values.flatMap((value) => [encodeStrict(schema, value), encodeBulk(schema, value)]), ...hostileCbor];
-  const run = (bytes: Uint8Array) => {
-    const strict = accepted(decodeStrict(schema, bytes, bytesMax));
-    if (strict) assert.equal(encodeStrict(schema, strict.value).toHex(), bytes.toHex(), `${name} has two strict forms`);
-    const bulk = accepted(decodeBulk(schema, bytes, bytesMax));
-    if (strict) assert.deepEqual(bulk, strict, `${name} is read differently in bulk form`);
-    if (bulk) travels(schema, bulk.value, name);
-  };
-  return { name, seeds, run };
-}
-
-function inJson({ name, schema, bytesMax, values }: Sample): FuzzTarget {
-  const seeds = [...values.map((value) => workshop.text(encodeJson(schema, value))), ...hostileJson];
-  const run = (bytes: Uint8Array) => {
-    const read = accepted(decodeJson(schema, bytes, bytesMax));
-    if (read) travels(schema, read.value, name);
-  };
-  return { name: `${name} in JSON`, seeds, run };
-}
-
-/** What was read is within bounds, for it can be written in every notation and comes out again as it was. */
-function travels<T>(schema: Schema<T>, value: T, name: string): void {
-  const strict = encodeForeign(schema, value);
-  assert.ok(strict.status === 'decoded', `${name} was read, and is out of bounds`);
-  assert.deepEqual(decodeStrict(schema, strict.value, strict.value.length), { status: 'decoded', value }, `${name} changes in strict form`);
-  const bulk = encodeBulk(schema, value);
-  assert.deepEqual(decodeBulk(schema, bulk, bulk.length), { status: 'decoded', value }, `${name} changes in bulk form`);
-  const json = workshop.text(encodeJson(schema, value));
-  assert.deepEqual(decodeJson(schema, json, json.length), { status: 'decoded', value }, `${name} changes in JSON`);
-}
-
-function oneForm<T>(decode: (bytes: Uint8Array) => Decoded<T>, encode: (value: T) => Uint8Array): FuzzTarget['run'] {
-  return (bytes) => {
-    const decoded = accepted(decode(bytes));
-    if (decoded) assert.equal(encode(decoded.value).toHex(), bytes.toHex());
-  };
-}
-
 /** Whatever a person wrote becomes a manifest within bounds, or one that is refused in words. */
 function readsWritten(bytes: Uint8Array): void {
   const written = accepted(readWrittenManifest(bytes));
@@ -171,51 +90,9 @@ function readsInvitation(bytes: Uint8Array): void {
   if (read) assert.deepEqual(pairingRules.parseInvitation(pairingRules.formatInvitation(read.value)), read);
 }
 
-/** A key that signed none of it: opening must get as far as the signature, and no further. */
-function signed<T>(name: string, kind: SignedKind<T>, ...seeds: readonly Uint8Array[]): FuzzTarget {
-  const noble = { algorithm: 'ed25519', publicKey: workshop.stranger.publicKey } as const;
-  const run = (bytes: Uint8Array) => {
-    const opened = openSigned(kind, bytes, noble, crypto);
-    assert.ok(opened.status === 'refused', `${name} by nobody is accepted`);
-    requireSentence(opened.detail);
-  };
-  return { name, seeds: [...seeds], run };
-}
-
-/** Only the seeds may be accepted. (The second signature that ECDSA allows for one is nothing that chance finds.) */
-function refusing(
-  name: string,
-  seeds: readonly Uint8Array[],
-  judge: (bytes: Uint8Array) => { status: string; detail?: string },
-  good = name.startsWith('judgeReceipt') ? 'verified' : 'accepted',
-): FuzzTarget {
-  const known = new Set(seeds.map((seed) => seed.toHex()));
-  const run = (bytes: Uint8Array) => {
-    const verdict = judge(bytes);
-    if (verdict.detail !== undefined) requireSentence(verdict.detail);
-    if (verdict.status === good) assert.ok(known.has(bytes.toHex()), `${name} accepts what nobody made`);
-  };
-  return { name, seeds: [...seeds], run };
-}
-
 function judgesGrid(): (bytes: Uint8Array) => { status: string; detail?: string } {
   const grid = workshop.networkFrom(workshop.gridNetworkFile);
   return (bytes) => judgeReceipt(bytes, { network: grid, crypto });
-}
-
-function accepted<T>(decoded: Decoded<T>): { readonly status: 'decoded'; readonly value: T } | undefined {
-  if (decoded.status === 'decoded') return decoded;
-  requireSentence(decoded.detail);
-  return undefined;
-}
-
-/** A detail is shown to people, logged, and sent on as a note: one line, of a length to be read. */
-function requireSentence(detail: string): void {
-  assert.ok(detail.length > 0 && detail.length <= 1_000, `a detail of ${detail.length} characters`);
-  assert.ok(
-    detail.isWellFormed() && !/[\p{Cc}\p{Bidi_Control}]/u.test(detail),
-    `a detail with control characters: ${JSON.stringify(detail)}`,
-  );
 }
 
 function topics(): Topic[] {

@@ -28,13 +28,7 @@ import type { Schema } from '#protocol/schema.ts';
 import { Envelope, peekSigned, type SignedKind } from '#protocol/signed.ts';
 import { DeviceStatus } from '#protocol/status.ts';
 import * as workshop from '../unit/protocol/workshop.ts';
-
-export interface Sample<T = unknown> {
-  readonly name: string;
-  readonly schema: Schema<T>;
-  readonly bytesMax: number;
-  readonly values: readonly T[];
-}
+import { sample, type Sample } from './doors.ts';
 
 const { alpha, bravo, manifest, networkIdentity: network, software, startMs: atMs } = workshop;
 const receipt = workshop.receiptValue();
@@ -184,10 +178,6 @@ export const samples: readonly Sample[] = [
   }),
   sample('Receipt', Receipt, ReceiptMessage.bytesMax, receipt),
 ];
-
-function sample<T>(name: string, schema: Schema<T>, bytesMax: number, ...values: readonly T[]): Sample {
-  return { name, schema, bytesMax, values };
-}
 
 function bodyOf<T>(kind: SignedKind<T>, envelope: Uint8Array): T {
   const peeked = peekSigned(kind, envelope);

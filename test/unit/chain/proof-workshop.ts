@@ -122,7 +122,7 @@ export function changeTo(
   };
 }
 
-function stateWith(seats: Uint8Array[]): ChainState {
+export function stateWith(seats: Uint8Array[]): ChainState {
   const seed = digest(8);
   const before = founders.map(({ node }) => node);
   return {
