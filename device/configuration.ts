@@ -1,7 +1,9 @@
 /** What the operator of a device says to it: `configuration.json` in its state folder, read once. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Height } from '#protocol/chain/finality-certificate.ts';
 import { decodeJson, encodeJson } from '#protocol/codec.ts';
+import { Digest } from '#protocol/digest.ts';
 import { integer, list, optional, struct, text, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { writeWholeFile } from './mqtt/whole-file.ts';
@@ -20,6 +22,8 @@ export const DeviceConfiguration = struct({
   hosts: list(text({ min: 1, max: 255 }), { min: 1, max: 8 }),
   /** Ports of the broker; 0 means any free port, the same at every start. */
   ports: optional(struct({ clients: Port, boxes: Port, peers: Port, pairing: Port })),
+  /** A checkpoint of the chain that the operator vouches for: for a device that joins late, or was away for long (§13.7). */
+  checkpoint: optional(struct({ number: Height, height: Height, block: Digest })),
 });
 export type DeviceConfiguration = Infer<typeof DeviceConfiguration>;
 

@@ -3,25 +3,23 @@
  * and can be killed at any moment; whoever supervises it starts it again.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeBulk } from '#protocol/codec.ts';
-import { networkId, networkLabel, decodeNetwork, memberOf, type Network } from '#protocol/network.ts';
+import { encodeBulk, sameBytes } from '#protocol/codec.ts';
+import { networkId, networkLabel, nodeIdOf, type Member, type Network } from '#protocol/network.ts';
 import { DeviceStatus } from '#protocol/status.ts';
 import { topicOf } from '#protocol/topics.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
-import { runAttestation, type Attestation } from './attestation/host.ts';
 import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
+import { openChainRoom, type ChainRoom } from './chain-room.ts';
 import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
-import type { Chain } from './consensus/chain-port.ts';
-import { genesisPosition } from './consensus/genesis.ts';
 import { createNodeCrypto } from './crypto-node.ts';
 import { joinGossip, type GossipNetwork } from './gossip.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
 import { DEVICE_LIMITS } from './limits.ts';
+import { LiveAttestation } from './live-attestation.ts';
 import { openAuthority, type Authority } from './mqtt/authority.ts';
 import { connect } from './mqtt/connection.ts';
 import type { BrokerEvent } from './mqtt/broker.ts';
@@ -33,6 +31,7 @@ import { peerAuthoritiesOf, startPairing, type PairingService } from './pairing/
 import { joinPeers, type PeerLines } from './peers.ts';
 import type { Log, Publisher } from './ports.ts';
 import { Presence } from './presence.ts';
+import { readNetwork, requireSeat } from './seat.ts';
 import { publisherOn, serve } from './serving.ts';
 import { measureSoftware } from './software.ts';
 import { BlobStore } from './store/blob-store.ts';
@@ -63,7 +62,7 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
     measurements: await measureSoftware(configuration.board),
     crypto,
   });
-  requireSeat(network, identity, configuration);
+  const seat = requireSeat(network, identity, configuration, stateFolder);
   const authority = openDeviceAuthority(stateFolder, configuration);
   const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
   const broker = await openBroker(request, { configuration, network, authority, ports });
@@ -71,8 +70,8 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
   const gossip = joinGossip({ own, network: networkLabel(network), device: configuration.name, authority, log }, network.members);
   const records = new StateFile(join(stateFolder, 'attestation.cbor'), DEVICE_LIMITS.attestationRecordBytesMax);
-  const attestation = await runAttestation({
-    network,
+  const attestation = await LiveAttestation.start({
+    network: withMember(network, seat),
     crypto,
     attester: identity,
     gossip: gossip.attestation(),
@@ -84,7 +83,8 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
       log('standing', { device, verdict: standing.verdict, ...('reason' in standing ? { reason: standing.reason } : {}) }),
     onFailure: request.onFailure,
   });
-  const running = { configuration, network, crypto, identity, authority, ports, broker, own, gossip, attestation };
+  const members = { now: network.members };
+  const running = { configuration, network, crypto, identity, authority, ports, broker, own, gossip, attestation, members };
   return startWork(request, running);
 }
 
@@ -98,7 +98,9 @@ interface Running {
   readonly broker: DeviceBroker;
   readonly own: Connection;
   readonly gossip: GossipNetwork;
-  readonly attestation: Attestation;
+  readonly attestation: LiveAttestation;
+  /** Members and applicants as the chain has them. */
+  readonly members: { now: readonly Member[] };
 }
 
 async function startWork(request: DeviceRequest, running: Running): Promise<Device> {
@@ -108,7 +110,18 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const blobs = new BlobStore(join(stateFolder, 'blobs'));
   const publisher = publisherOn(own, networkLabel(network), log);
   const peers = joinPeers(running.gossip, configuration.name);
-  const rooms = openRooms(running, { store, blobs, publisher, peers, log });
+  const late: { pairing?: PairingService } = {};
+  const room = openChainRoom({
+    ...{ stateFolder, network, device: configuration.name, crypto: running.crypto, chip: identity, gossip: running.gossip, publisher, log },
+    ...(configuration.checkpoint && { anchor: configuration.checkpoint }),
+    trustedActivated: () => running.attestation.trustedActivated(),
+    onMembers: (members) => {
+      followMembers(running, members, log);
+      void late.pairing?.trustMembers();
+    },
+    onFailure: request.onFailure,
+  });
+  const rooms = openRooms(running, { store, blobs, publisher, peers, room, log });
   await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
   const pairing = await startPairing({
     stateFolder,
@@ -119,21 +132,25 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     ...addressOf(configuration),
     authority: running.authority,
     broker: running.broker,
-    members: () => network.members,
+    members: () => running.members.now,
     log,
     onClientPaired: (name) => rooms.orders.forgetClient(name),
     onBoxes: (boxes) => rooms.controller.setPairedBoxes(boxes),
   });
+  late.pairing = pairing;
+  if (running.members.now !== network.members) await pairing.trustMembers();
   rooms.resume();
   const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
   const keepUp = (): void => {
     presence.show(running.attestation.evidence(), rooms.controller.boxNames());
     rooms.timePassed();
+    room.timePassed();
   };
   own.onState((state) => {
     if (state !== 'connected') return;
     presence.forget();
     running.attestation.republish();
+    room.republish();
     keepUp();
   });
   const timer = setInterval(keepUp, DEVICE_LIMITS.dutyIntervalMs);
@@ -146,13 +163,13 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
   return {
     name: configuration.name,
-    stop: () => stopDevice(running, { store, peers, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () => stopDevice(running, { store, peers, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }
 
 function openRooms(
   running: Running,
-  parts: { store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; log: Log },
+  parts: { store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; room: ChainRoom; log: Log },
 ): CapsuleRooms {
   const { configuration, network, crypto, identity } = running;
   return openCapsuleRooms({
@@ -161,8 +178,8 @@ function openRooms(
     crypto,
     device: configuration.name,
     node: identity.node,
-    chain: chainAtRest(identity.node, network, crypto),
-    showChain: () => ({ status: 'refused', reason: 'unknown-block', detail: 'this device shows no chain yet' }),
+    chain: parts.room.chain,
+    showChain: parts.room.show,
     issuer: () => issuerOf(running),
     sign: (input: Uint8Array) => identity.sign(input),
     now: Date.now,
@@ -170,17 +187,17 @@ function openRooms(
   });
 }
 
-/** The chain before its first block, where nothing moves. */
-function chainAtRest(node: Uint8Array, network: Network, crypto: Crypto): Chain {
-  const genesis = genesisPosition({ network, networkId: networkId(network), crypto });
-  return {
-    node,
-    act: () => undefined,
-    head: () => genesis,
-    finalised: () => ({ ...genesis, number: 0 }),
-    receiptInclusion: () => ({ status: 'unknown' }),
-    onChange: () => undefined,
-  };
+/** Who comes is heard and attested, who goes is not any more; without a seat of its own a device judges nobody. */
+function followMembers({ gossip, attestation, network, identity, members }: Running, now: readonly Member[], log: Log): void {
+  members.now = now;
+  log('membersChanged', { members: now.map(({ name }) => name).join() });
+  gossip.setPeers(now);
+  const isAmong = now.some(({ endorsementKey }) => sameBytes(nodeIdOf(endorsementKey), identity.node));
+  if (isAmong) void attestation.changeNetwork({ ...network, members: [...now] });
+}
+
+function withMember(network: Network, member: Member): Network {
+  return network.members.includes(member) ? network : { ...network, members: [...network.members, member] };
 }
 
 /** The device as a receipt names it, when its evidence counts now and a little longer. */
@@ -201,36 +218,26 @@ function issuerOf({ attestation, identity, configuration, network }: Running): I
 
 async function stopDevice(
   running: Running,
-  parts: { store: Store; peers: PeerLines; timers: readonly NodeJS.Timeout[]; presence: Presence; pairing: PairingService },
+  parts: {
+    store: Store;
+    peers: PeerLines;
+    room: ChainRoom;
+    timers: readonly NodeJS.Timeout[];
+    presence: Presence;
+    pairing: PairingService;
+  },
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
   parts.peers.close();
   await parts.pairing.stop();
   parts.presence.leave();
+  await parts.room.stop();
   await running.attestation.stop();
   await running.gossip.close();
   await running.own.close();
   await running.broker.stop();
   await running.identity.close();
   parts.store.close();
-}
-
-function readNetwork(stateFolder: string): Network {
-  const file = join(stateFolder, 'network.cbor');
-  if (!existsSync(file)) throw new Error(`${file} is missing: a device needs the network file of the network that it belongs to`);
-  const decoded = decodeNetwork(readFileSync(file));
-  if (decoded.status === 'malformed') throw new Error(`${file} is no network file: ${decoded.detail}`);
-  return decoded.value;
-}
-
-function requireSeat(network: Network, identity: Identity, configuration: DeviceConfiguration): void {
-  const member = memberOf(network, identity.node);
-  if (!member)
-    throw new Error(
-      `the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)})`,
-    );
-  if (member.name !== configuration.name)
-    throw new Error(`the network knows this device as "${member.name}"; its configuration says "${configuration.name}"`);
 }
 
 /** The authorities of a device; also needed before there is a network, for its card. */

@@ -127,6 +127,8 @@ export const CHAIN_LIMITS = {
   notFinalisingIntervals: 8,
   /** Heights that a peer is ahead before a device says that it is behind. */
   behindHeights: 3,
+  /** The head on `<device>/chain` is said at most this often: nobody reads faster. */
+  headSaidEveryMs: 100,
   /** Before the TPM is asked again for what it refused: a busy chip needs some hundred milliseconds. */
   tpmRetryMs: 500,
 } as const;

@@ -74,6 +74,12 @@ export class Attestation {
     return new Map([...this.#state.peers.values()].flatMap(({ name, standing }) => (standing ? [[name, standing] as const] : [])));
   }
 
+  /** Node ids of peers whose attestation key this device has activated, and whose evidence it trusts. */
+  trustedActivated(): Uint8Array[] {
+    const peers = [...this.#state.peers.values()];
+    return peers.filter(({ credentialForIt, standing }) => credentialForIt && standing?.verdict === 'trusted').map(({ node }) => node);
+  }
+
   /** How this device stands in its own judgement; undefined before its first evidence. */
   ownStanding(): PeerStanding | undefined {
     return this.#state.ownStanding;

@@ -175,13 +175,18 @@ function beaconDuty(state: AttestationState, nowMs: number): AttestationEffect[]
 
 function ownEvidenceDuty(state: AttestationState, nowMs: number): AttestationEffect[] {
   const beacon = newestBeacon(state, nowMs);
-  const credentials = [...state.peers.values()]
+  const peers = [...state.peers.values()];
+  const credentials = [...peers.filter((peer) => isFounder(state, peer)), ...peers.filter((peer) => !isFounder(state, peer))]
     .flatMap(({ credentialByIt }) => (credentialByIt ? [credentialByIt] : []))
     .slice(0, LIMITS.credentialsMax);
   if (!beacon || credentials.length < state.network.genesis.credentialsMin || !isEvidenceDue(state, beacon, nowMs)) return [];
   const asked = ask(state, { task: 'make-evidence', beacon, credentials }, nowMs);
   if (asked.length > 0) state.evidenceRequested = false;
   return asked;
+}
+
+function isFounder({ network }: AttestationState, { node }: Peer): boolean {
+  return network.genesis.members.some((founder) => sameBytes(founder, node));
 }
 
 function isEvidenceDue(state: AttestationState, newest: PeerBeacon, nowMs: number): boolean {
@@ -191,11 +196,17 @@ function isEvidenceDue(state: AttestationState, newest: PeerBeacon, nowMs: numbe
   return isNewer && nowMs - evidence.beacon.issuedAtMs >= DEVICE_LIMITS.evidenceEveryMs;
 }
 
-/** Of peers that nothing is held against, and young enough that verifiers will take it. */
+/**
+ * Of peers that nothing is held against, and young enough that verifiers will take it. A founder's is preferred, because who
+ * checks a receipt may know no other members than those of the network file.
+ */
 function newestBeacon(state: AttestationState, nowMs: number): PeerBeacon | undefined {
-  return [...state.peers.values()]
+  const usable = [...state.peers.values()]
     .filter(({ history }) => !history.quarantine && !history.refused)
-    .flatMap(({ beacon }) => (beacon && nowMs - beacon.issuedAtMs <= LIMITS.beaconAgeMaxMs ? [beacon] : []))
+    .filter(({ beacon }) => beacon && nowMs - beacon.issuedAtMs <= LIMITS.beaconAgeMaxMs);
+  const founders = usable.filter((peer) => isFounder(state, peer));
+  return (founders.length > 0 ? founders : usable)
+    .flatMap(({ beacon }) => beacon ?? [])
     .reduce<PeerBeacon | undefined>((newest, beacon) => (newest && newest.issuedAtMs >= beacon.issuedAtMs ? newest : beacon), undefined);
 }
 

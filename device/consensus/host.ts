@@ -78,6 +78,7 @@ export class Consensus implements Chain {
   readonly #waiting: News[] = [];
   readonly #asked = new Set<Promise<void>>();
   readonly #seen = new Map<string, Instant>();
+  readonly #retained = new Map<ChainKind, Uint8Array>();
   /** Node ids by name, of whoever may be heard. */
   #nodes = new Map<string, string>();
   #names = new Map<string, string>();
@@ -168,6 +169,11 @@ export class Consensus implements Chain {
     return ancestorOf(this.#state.tree, this.#state.head, height)?.block;
   }
 
+  /** To be called whenever the device's own broker was started anew: it has lost what it retained. */
+  republish(): void {
+    for (const [kind, payload] of this.#retained) this.#request.gossip.broadcast(kind, payload, true);
+  }
+
   /** Returns when what was begun is done. */
   async stop(): Promise<void> {
     this.#halt();
@@ -219,7 +225,7 @@ export class Consensus implements Chain {
   }
 
   #take(news: News): void {
-    this.#perform(step(this.#state, { ...news, at: now() } as ConsensusEvent));
+    this.#perform(step(this.#state, { ...news, at: now() }));
     if (this.#abstention) this.#maybeSpeakAgain();
   }
 
@@ -235,6 +241,7 @@ export class Consensus implements Chain {
       case 'persist':
         return store.persist(this.#abstention ? effect.records.filter(({ record }) => record !== 'votes') : effect.records);
       case 'broadcast':
+        if (effect.retain) this.#retained.set(effect.kind, effect.payload);
         return this.#mayBeSaid(effect) ? gossip.broadcast(effect.kind, effect.payload, effect.retain) : undefined;
       case 'send':
         return this.#names.has(effect.to) ? gossip.tell(this.nameOf(effect.to), effect.kind, effect.payload) : undefined;

@@ -1,0 +1,220 @@
+/** The chain as people are shown it: lines made from what this member knows. Specification §14.5. */
+import type { ReadBlock } from '#protocol/chain/block.ts';
+import type {
+  BlockChoice,
+  BlockLine,
+  BlockView,
+  ChainQuestion,
+  ChainView,
+  CheckpointLine,
+  HeadView,
+  PeerView,
+} from '#protocol/chain/chain-view.ts';
+import { decodeAction } from '#protocol/chain/signed-action.ts';
+import type { MemberRecord } from '#protocol/chain/state.ts';
+import { decodeTransaction, transactionId, type Action } from '#protocol/chain/transaction.ts';
+import { readBlock } from '#protocol/chain/block.ts';
+import { sameBytes } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { Network } from '#protocol/network.ts';
+import { harmless } from '#protocol/schema.ts';
+import { decodeAttestOf } from '#protocol/tpm/attest.ts';
+import { CHAIN_LIMITS } from '../limits.ts';
+import type { ChainStore } from '../store/chain-store.ts';
+import type { ShowChain } from './chain-port.ts';
+import type { Consensus } from './host.ts';
+
+export interface ShownParts {
+  /** The device's name. */
+  readonly device: string;
+  readonly network: Network;
+  readonly consensus: Consensus;
+  readonly store: ChainStore;
+  readonly isReached: (peerName: string) => boolean;
+}
+
+export function showChain(parts: ShownParts, question: ChainQuestion): ReturnType<ShowChain> {
+  switch (question.show) {
+    case 'head':
+      return shown({ show: 'head', ...headView(parts) });
+    case 'peers':
+      return shown({ show: 'peers', window: parts.consensus.audit.window, peers: peerViews(parts) });
+    case 'block': {
+      const block = chosenBlock(parts, question.block);
+      if (!block) return { status: 'refused', reason: 'unknown-block', detail: whyUnknown(parts, question.block) };
+      return shown({ show: 'block', ...blockView(parts, block) });
+    }
+  }
+}
+
+export function headView({ device, network, consensus, isReached }: ShownParts): HeadView {
+  const finalised = consensus.finalised();
+  const seats = finalised.state.core.seats.map(hex);
+  const reached = seats.filter((seat) => seat === hex(consensus.node) || isReached(consensus.nameOf(seat))).length;
+  return {
+    device,
+    condition: conditionOf(consensus, network),
+    head: headLine(consensus),
+    checkpoint: checkpointLine(consensus),
+    seats: seats.length,
+    reached,
+    targetIntervalMs: network.genesis.consensus.targetIntervalMs,
+    atMs: Date.now(),
+  };
+}
+
+function shown(view: ChainView): ReturnType<ShowChain> {
+  return { status: 'shown', view };
+}
+
+function conditionOf({ state, lastFinality }: Consensus, { genesis }: Network): HeadView['condition'] {
+  if (state.conflict) return 'stopped';
+  const { height } = state.head.position;
+  const claimed = [...state.sync.peers.values()].map(({ announcement }) => announcement?.head.height ?? 0).sort((low, high) => high - low);
+  // As many as may lie are passed over.
+  const credible = claimed[Math.floor((state.finality.voters.length - 1) / 3)] ?? 0;
+  if (credible > height + CHAIN_LIMITS.behindHeights) return 'behind';
+  const quietMs = performance.now() - lastFinality.atMs;
+  return quietMs > CHAIN_LIMITS.notFinalisingIntervals * genesis.consensus.targetIntervalMs ? 'not-finalising' : 'finalising';
+}
+
+function headLine(consensus: Consensus): BlockLine {
+  const { head } = consensus.state;
+  if (head.block) return { ...blockLine(consensus, head.block), waitMs: head.waitMs };
+  const { id, height, timeMs } = head.position;
+  const read = consensus.blockOnHead(height);
+  return read ? blockLine(consensus, read) : { id, height, leader: 'genesis', timeMs, transactions: 0 };
+}
+
+function checkpointLine(consensus: Consensus): CheckpointLine {
+  const { number, height, id, certificate } = consensus.finalised();
+  const { afterMs } = consensus.lastFinality;
+  return {
+    number,
+    height,
+    block: id,
+    voters: consensus.state.finality.voters.length,
+    ...(certificate && { round: certificate.round, votes: certificate.votes.length }),
+    ...(afterMs === undefined ? {} : { afterMs: Math.round(afterMs) }),
+  };
+}
+
+function blockLine(consensus: Consensus, { id, header, transactions }: ReadBlock): BlockLine {
+  const leader = consensus.nameOf(hex(header.node));
+  return { id, height: header.height, leader, timeMs: header.timeMs, transactions: transactions.length };
+}
+
+function chosenBlock({ consensus, store }: ShownParts, choice: BlockChoice): ReadBlock | undefined {
+  if (choice.by === 'height') return consensus.blockOnHead(choice.height);
+  const [only, another] = store.idsWith(choice.prefix);
+  const encoded = only && !another ? store.block(only) : undefined;
+  const read = encoded && readBlock(encoded);
+  return read?.status === 'decoded' ? read.value : undefined;
+}
+
+function whyUnknown({ consensus, store }: ShownParts, choice: BlockChoice): string {
+  const { height } = consensus.head();
+  if (choice.by === 'height') return `there is no block of height ${choice.height} here; the head is at ${height}`;
+  if (store.idsWith(choice.prefix).length > 1) return `more than one block begins with ${choice.prefix}; give more digits`;
+  return `no block that is kept here begins with ${choice.prefix}`;
+}
+
+function blockView({ consensus }: ShownParts, block: ReadBlock): BlockView {
+  const { header, end, transactions, encoded } = block;
+  const { height } = header;
+  const isFinal = height <= consensus.finalised().height && sameBytes(consensus.blockOnHead(height)?.id ?? new Uint8Array(), block.id);
+  const taken = consensus.state.tree.blocks.get(hex(block.id));
+  return {
+    block: { ...blockLine(consensus, block), ...(taken?.block ? { waitMs: taken.waitMs } : {}) },
+    parent: header.parent,
+    bytes: encoded.length,
+    standing: isFinal ? 'final' : 'not-final',
+    startedAtTpmMs: chipMs(header.start.attestation),
+    endedAtTpmMs: chipMs(end.attestation),
+    transactions: transactions.slice(0, LIMITS.chainLinesMax).map((transaction) => transactionLine(consensus, transaction)),
+  };
+}
+
+function chipMs(attestation: Uint8Array): number {
+  const attest = decodeAttestOf('time', attestation);
+  return attest.status === 'decoded' ? Number(attest.value.attested.timeInfo.time) : 0;
+}
+
+function transactionLine(consensus: Consensus, encoded: Uint8Array): BlockView['transactions'][number] {
+  const id = transactionId(encoded);
+  const transaction = decodeTransaction(encoded);
+  if (transaction.status === 'malformed') return { id, kind: 'malformed', about: '' };
+  const { value } = transaction;
+  const name = (node: Uint8Array): string => consensus.nameOf(hex(node));
+  switch (value.kind) {
+    case 'voucher':
+      return {
+        id,
+        kind: 'voucher',
+        about: `operational key ${hex(value.voucher.operationalKey).slice(0, 8)} of ${name(value.voucher.node)}`,
+      };
+    case 'finality': {
+      const { number, height, votes } = value.certificate;
+      return { id, kind: 'finality', about: `checkpoint ${number} at height ${height}, ${votes.length} votes` };
+    }
+    case 'equivocation':
+      return { id, kind: 'equivocation', about: `two ${value.of}s of one member` };
+    case 'application':
+      return { id, kind: 'application', about: `a member card of ${value.card.length} bytes` };
+    case 'signed': {
+      const action = decodeAction(value.body);
+      if (action.status === 'malformed') return { id, kind: 'signed', about: '' };
+      return { id, kind: action.value.action, about: harmless(`${aboutAction(action.value, name)}by ${name(value.by)}`, 160) };
+    }
+  }
+}
+
+function aboutAction(action: Action, name: (node: Uint8Array) => string): string {
+  switch (action.action) {
+    case 'vouch':
+      return `for ${name(action.applicant)}, `;
+    case 'leave':
+      return '';
+    case 'boxes':
+      return `${action.boxes.length === 0 ? 'none' : action.boxes.map((box) => box.name).join(', ')}, `;
+    case 'submission':
+      return `capsule ${action.capsule.slice(0, 8)}, ${action.runtime}, `;
+    case 'retry':
+      return `capsule ${action.capsule.slice(0, 8)}, attempt ${action.attempt}, `;
+    case 'receipt':
+      return `capsule ${action.capsule.slice(0, 8)}, ${action.state}, `;
+    case 'cancellation':
+      return `capsule ${action.capsule.slice(0, 8)}, `;
+  }
+}
+
+function peerViews({ consensus, isReached }: ShownParts): PeerView[] {
+  const records = [...consensus.finalised().state.members.values()];
+  return records
+    .map((record) => peerView(consensus, isReached, record))
+    .sort((left, right) => (left.name < right.name ? -1 : 1))
+    .slice(0, LIMITS.chainLinesMax);
+}
+
+function peerView(consensus: Consensus, isReached: (name: string) => boolean, { node, member, standing, votedIn }: MemberRecord): PeerView {
+  const key = hex(node);
+  const wins = consensus.audit.wins(key);
+  const rate = consensus.audit.rate(key);
+  const isSelf = sameBytes(node, consensus.node);
+  return {
+    name: member.name,
+    node,
+    standing,
+    reach: isSelf ? 'self' : isReached(member.name) ? 'connected' : 'lost',
+    votedIn,
+    blocks: wins?.wins ?? 0,
+    ...(wins && { expectedBlocksMilli: Math.round(wins.expected * 1_000), winsMilli: bounded(wins.evidence * 1_000) }),
+    ...(rate?.rate === undefined ? {} : { ratePpm: Math.max(-1_000_000, Math.min(1_000_000, Math.round((rate.rate - 1) * 1_000_000))) }),
+    ...(rate?.rate === undefined ? {} : { rateOverMs: rate.overMs }),
+  };
+}
+
+function bounded(value: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.round(value));
+}

@@ -1,0 +1,57 @@
+/** Attestation among the members as they are: begun anew whenever members of the chain come or go. Specification §3, §11.5. */
+import { runAttestation, type Attestation, type AttestationRequest } from './attestation/host.ts';
+import type { PeerStanding } from './attestation/standing.ts';
+
+type Request = Omit<AttestationRequest, 'network'>;
+
+export class LiveAttestation {
+  readonly #request: Request;
+  #current: Attestation;
+  #turn: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  private constructor(request: Request, current: Attestation) {
+    this.#request = request;
+    this.#current = current;
+  }
+
+  /** @throws Error where this device is no member of the network, or its record can't be read */
+  static async start(request: AttestationRequest): Promise<LiveAttestation> {
+    return new LiveAttestation(request, await runAttestation(request));
+  }
+
+  evidence(): Uint8Array | undefined {
+    return this.#current.evidence();
+  }
+
+  ownStanding(): PeerStanding | undefined {
+    return this.#current.ownStanding();
+  }
+
+  /** Node ids of peers whose attestation key this device has activated and whose evidence it trusts now. */
+  trustedActivated(): Uint8Array[] {
+    return this.#current.trustedActivated();
+  }
+
+  republish(): void {
+    this.#current.republish();
+  }
+
+  /** What is remembered of the members is kept; what was half done is done again. */
+  changeNetwork(network: AttestationRequest['network']): Promise<void> {
+    this.#turn = this.#turn
+      .then(async () => {
+        if (this.#stopped) return;
+        await this.#current.stop();
+        this.#current = await runAttestation({ ...this.#request, network });
+      })
+      .catch((error: unknown) => this.#request.onFailure(error));
+    return this.#turn;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#turn;
+    await this.#current.stop();
+  }
+}
