@@ -249,6 +249,16 @@ test('a wait dies with the power: what was begun before a reset does not end aft
   assert.equal(outcome({ ...(await waitOf(alpha.identity)), lastEnd }), 'accepted', 'a wait of the later boot');
 });
 
+test('a device whose TPM was reset under it certifies nothing more and vouches for no key until it starts anew (§3.3)', async () => {
+  const { identity, tpm } = alpha;
+  await identity.ask((chip) => chip.exclusive(({ esys }) => esys.Shutdown(...unauthorized, 0)));
+  await initialise(tpm);
+  await identity.ask((chip) => chip.exclusive(({ esys }) => esys.Startup(0)));
+  await assert.rejects(identity.certifyTime(parent), { code: 'ERR_TPM_WAS_RESET' });
+  await assert.rejects(identity.makeVoucher(network), { code: 'ERR_TPM_WAS_RESET' });
+  await powerCycle(alpha);
+});
+
 test('a wait dies with a suspend: TPM Resume adds to the restart count (§12.3)', async () => {
   const { identity, tpm } = alpha;
   const wait = await waitOf(identity, async () => {

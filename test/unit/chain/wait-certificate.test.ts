@@ -1,13 +1,13 @@
 /**
  * Wait certificates by a forger who has the attestation key in software, so that each field can be wrong while all others and
  * the signature are right. threats.md, "Consensus": early, late, reused and foreign certificates, start and end in the other
- * order; "TPM evidence": Clock set forward, high-s signatures used as identifiers. Specification §12.3.
+ * order, waits that overlap because `parent` did not commit to the end signature; "TPM evidence": Clock set forward, high-s signatures used as identifiers. Specification §12.3.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { p256 } from '@noble/curves/nist.js';
 
-import type { TimeCertificate } from '#protocol/chain/block.ts';
+import { blockId, type TimeCertificate } from '#protocol/chain/block.ts';
 import {
   endQualifier,
   judgeTimeCertificate,
@@ -170,6 +170,20 @@ describe('what the certificates are about', () => {
     const fields = { ...endFields, qualifiedSigner: other.key.qualifiedName };
     assert.equal(outcome(waitWith({ end: chip.certifyTime(endQualifier(headerBytes), fields) })), 'end-other-signer');
   });
+});
+
+test('no wait begins on a block before that block’s own wait was certified: its id takes the end and its signature (§11.1)', () => {
+  const { end } = waitWith();
+  const again = chip.certifyTime(endQualifier(headerBytes), { ...endFields, timeMs: 15_001n });
+  const ids = [
+    blockId(headerBytes, end),
+    blockId(headerBytes, again),
+    blockId(headerBytes, { ...end, signature: again.signature }),
+    blockId(Uint8Array.of(...headerBytes, 0), end),
+  ];
+  assert.equal(new Set(ids.map((id) => id.toHex())).size, ids.length);
+  const guessed = chip.certifyTime(startQualifier({ ...subject, parent: ids[0]! }), startFields);
+  assert.equal(outcome(waitWith({ parent: ids[1]!, start: guessed })), 'start-other-qualifying-data');
 });
 
 describe('bytes and signature', () => {
