@@ -4,7 +4,7 @@ import type { ActionOf } from '#protocol/chain/transaction.ts';
 import { hasEnded } from '#protocol/capsule.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { openCapsules } from './capsule-upkeep.ts';
+import { agendaOf } from './capsule-agenda.ts';
 import type { Place } from './position.ts';
 import { applied, refused, type Outcome, type Refusal } from './transaction-refusal.ts';
 
@@ -72,7 +72,7 @@ function timeFault({ acceptedAtMs, deadlineMs }: Pick<CapsuleRecord, 'acceptedAt
 }
 
 function roomFault(state: ChainState): Refusal | undefined {
-  if (state.capsules.size < LIMITS.chainCapsulesKeptMax && openCapsules(state) < LIMITS.chainCapsulesMax) return undefined;
+  if (state.capsules.size < LIMITS.chainCapsulesKeptMax && agendaOf(state.capsules).open < LIMITS.chainCapsulesMax) return undefined;
   return refused(
     'capsules-full',
     `${LIMITS.chainCapsulesMax} capsules wait for their end, or ${LIMITS.chainCapsulesKeptMax} are remembered`,

@@ -3,6 +3,7 @@ import { boxOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { capsulesWhere, type Agenda } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
 import { hasSeat } from './seats.ts';
 
@@ -16,32 +17,20 @@ export interface Upkeep {
 /** Before the block's transactions, so that no capsule gets a box from the block that orders it. */
 export function withUpkeep(state: ChainState, upkeep: Upkeep): ChainState {
   let { capsules } = state;
-  for (const [key, record] of state.capsules) {
-    if (mayBeForgotten(record, upkeep)) capsules = capsules.without(key);
-    else if (!record.end && hasExpired(record, upkeep)) capsules = capsules.with(key, expired(record, upkeep));
-  }
-  const kept = capsules === state.capsules ? state : { ...state, capsules };
-  return withBoxesDrawn(kept, upkeep);
+  for (const { capsule } of capsulesWhere(state.capsules, (agenda) => mayBeForgotten(agenda, upkeep))) capsules = capsules.without(capsule);
+  for (const record of capsulesWhere(capsules, (agenda) => hasExpired(agenda, upkeep)))
+    capsules = capsules.with(record.capsule, expired(record, upkeep));
+  return withBoxesDrawn(capsules === state.capsules ? state : { ...state, capsules }, upkeep);
 }
-
-/** Capsules that have not ended. */
-export function openCapsules({ capsules }: ChainState): number {
-  const known = openCounts.get(capsules) ?? capsules.values().reduce((count, { end }) => (end ? count : count + 1), 0);
-  openCounts.set(capsules, known);
-  return known;
-}
-
-const openCounts = new WeakMap<ChainState['capsules'], number>();
 
 /** Never while the same submission would be taken again (§11.3). */
-function mayBeForgotten({ end, acceptedAtMs }: CapsuleRecord, { height, timeMs }: Upkeep): boolean {
-  return end !== undefined && height - end.height >= LIMITS.chainCapsuleKeepHeights && timeMs - acceptedAtMs > LIMITS.submissionAgeMaxMs;
+function mayBeForgotten({ endedHeight, endedAcceptedAtMs }: Agenda, { height, timeMs }: Upkeep): boolean {
+  return height - endedHeight >= LIMITS.chainCapsuleKeepHeights && timeMs - endedAcceptedAtMs > LIMITS.submissionAgeMaxMs;
 }
 
 /** Past its deadline without a box, or so old that nobody will end it any more. */
-function hasExpired({ deadlineMs, awaitsDraw, acceptedAtMs }: CapsuleRecord, { timeMs }: Upkeep): boolean {
-  const isLate = deadlineMs !== undefined && deadlineMs < timeMs && awaitsDraw === 'yes';
-  return isLate || timeMs - acceptedAtMs > LIMITS.chainCapsuleOpenMaxMs;
+function hasExpired({ waitingDeadlineMs, openAcceptedAtMs }: Agenda, { timeMs }: Upkeep): boolean {
+  return waitingDeadlineMs < timeMs || timeMs - openAcceptedAtMs > LIMITS.chainCapsuleOpenMaxMs;
 }
 
 function expired(record: CapsuleRecord, { height }: Upkeep): CapsuleRecord {
@@ -50,15 +39,15 @@ function expired(record: CapsuleRecord, { height }: Upkeep): CapsuleRecord {
 
 /** In the order in which the capsules were ordered, as far as a block's draws reach. */
 function withBoxesDrawn(state: ChainState, { height, output }: Upkeep): ChainState {
-  const waiting = [...state.capsules.values().filter(({ awaitsDraw }) => awaitsDraw === 'yes')].sort(byOrder);
-  if (waiting.length === 0) return state;
   const boxes = [...state.boxes.values().filter((box) => isReachable(state, box))];
+  if (boxes.length === 0) return state;
+  const fitting = fittingOf(boxes);
   let [capsules, ranks] = [state.capsules, 0];
-  for (const record of waiting) {
-    const fitting = boxes.filter((box) => fits(box, record));
-    if (ranks > 0 && ranks + fitting.length > LIMITS.boxRanksPerBlockMax) break;
-    ranks += fitting.length;
-    const drawn = drawnFor(record, fitting, output);
+  for (const record of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
+    const ranked = fitting(record);
+    if (ranks > 0 && ranks + ranked.length > LIMITS.boxRanksPerBlockMax) break;
+    ranks += ranked.length;
+    const drawn = drawnFor(record, ranked, output);
     if (!drawn) continue;
     const attempts = [...record.attempts, { node: drawn.node, box: drawn.box.name, height }];
     capsules = capsules.with(record.capsule, { ...record, attempts, awaitsDraw: 'no' });
@@ -78,8 +67,15 @@ function isReachable(state: ChainState, { node }: BoxRecord): boolean {
   return number < LIMITS.voteSilenceMax || number - record.votedIn < LIMITS.voteSilenceMax;
 }
 
-function fits({ box }: BoxRecord, { runtime, trust }: CapsuleRecord): boolean {
-  return box.trust === trust && box.runtimes.includes(runtime);
+/** The boxes with a capsule's runtime and trust. Capsules are many, and ask for few kinds. */
+function fittingOf(boxes: readonly BoxRecord[]): (record: CapsuleRecord) => readonly BoxRecord[] {
+  const known = new Map<string, readonly BoxRecord[]>();
+  return ({ runtime, trust }) => {
+    const kind = `${trust} ${runtime}`;
+    const fitting = known.get(kind) ?? boxes.filter(({ box }) => box.runtimes.some((offered) => `${box.trust} ${offered}` === kind));
+    known.set(kind, fitting);
+    return fitting;
+  };
 }
 
 /** The first one not tried before; where all were tried, the first. */

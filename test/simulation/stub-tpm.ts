@@ -30,7 +30,7 @@ export interface StubReading {
 
 export interface StubOperationalKey {
   readonly publicKey: Uint8Array;
-  sign(message: Uint8Array): Uint8Array;
+  readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
 export interface StubMember {
@@ -48,13 +48,13 @@ export interface StubMember {
   card(salt: Uint8Array): Uint8Array;
 }
 
-export const authority = stubAuthority('stub authority');
+export const authority = stubAuthority('pretended authority');
 
 /** A network of these, with one authority that vouches for all of them. */
 export function stubNetwork(members: readonly StubMember[], consensus: ConsensusParameters): Network {
   const genesis = {
     version: 1 as const,
-    name: 'stub',
+    name: 'pretended',
     salt: stretched(encoder.encode('salt'), 16),
     members: members.map(({ node }) => node),
     endorsementAuthorities: [{ certificate: authority.certificate, softwareTpm: true }],

@@ -4,7 +4,7 @@ import type { Finding } from './finding.ts';
 export type Text = { readonly path: string; readonly text: string };
 
 const unfinished = new RegExp(
-  String.raw`\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\b|\b(?<!i2c-)(${['st' + 'ub', 'place' + 'holder'].join('|')})s?\b`,
+  String.raw`\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\b|\b(?<!i2c-)(${['st' + 'ub', 'place' + 'holder'].join('|')})s?\b(?!-\w)`,
 );
 const machinePath = new RegExp(`(^|[\\s'"\`(=:])/(${['wo' + 'rk', 'ro' + 'ot', 'ho' + 'me/\\w+'].join('|')})/`);
 const packageHost = new RegExp(

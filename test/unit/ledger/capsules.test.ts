@@ -119,14 +119,14 @@ describe('a box is drawn', () => {
       alpha,
       founders.map((member) => actionOf(member, boxesOf(1, ...names))),
     );
-    const many = Array.from({ length: 40 }, (_, index) => actionOf(alpha, submissionOf(index, { acceptedAtMs: nowMs })));
+    const many = Array.from({ length: 20 }, (_, index) => actionOf(alpha, submissionOf(index, { acceptedAtMs: nowMs })));
     const waiting = extended(rich, alpha, many);
     const open = (chain: Chain): number =>
       headOf(chain)
         .state.capsules.values()
         .filter(({ awaitsDraw }) => awaitsDraw === 'yes')
         .toArray().length;
-    assert.deepEqual([open(waiting), open(grown(waiting, 1)), open(grown(waiting, 2)), open(grown(waiting, 3))], [40, 24, 8, 0]);
+    assert.deepEqual([open(waiting), open(grown(waiting, 1)), open(grown(waiting, 2)), open(grown(waiting, 3))], [20, 12, 4, 0]);
   });
 });
 
