@@ -4,9 +4,9 @@
  * A step takes its event, settles what follows from it (blocks taken, checkpoints final, the head moved), sees to what this member owes
  * (its own wait, its questions), and ends with the effects in their order: the disk, then the world.
  */
-import { encodeStrict } from '#protocol/codec.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
-import { Action, actionInput, encodeTransaction } from '#protocol/chain/transaction.ts';
+import { signAction } from '#protocol/chain/signed-action.ts';
+import type { Action } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { wakeAtMs as votesUntilMs } from '../votes/machine.ts';
@@ -69,9 +69,7 @@ export function finalisedOf(state: ConsensusState): {
 
 /** An action of this member as a transaction, for `transactionMade`. The same action gives the same bytes (§11.3). */
 export function makeAction({ networkId, setup }: ConsensusState, action: Action): Uint8Array {
-  const body = encodeStrict(Action, action);
-  const { node, operationalKey, sign } = setup;
-  return encodeTransaction({ kind: 'signed', by: node, key: operationalKey, body, signature: sign(actionInput(networkId, body)) });
+  return signAction(networkId, { by: setup.node, key: setup.operationalKey }, action, setup.sign);
 }
 
 function take(state: ConsensusState, event: ConsensusEvent): void {

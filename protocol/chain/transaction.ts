@@ -5,7 +5,6 @@ import { Digest, domainDigest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { TRUST_LEVELS } from '../manifest.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
-import { signingInput } from '../signed.ts';
 import { Name } from '../topics.ts';
 import { FinalityCertificate } from './finality-certificate.ts';
 import { Voucher } from './voucher.ts';
@@ -86,12 +85,4 @@ export function decodeTransaction(encoded: Uint8Array): Decoded<Transaction> {
 
 export function transactionId(encoded: Uint8Array): Uint8Array {
   return domainDigest('transaction', encoded);
-}
-
-/** What a `signed` transaction's signature covers. @param network its id */
-export function actionInput(network: Uint8Array, body: Uint8Array): Uint8Array {
-  const covered = new Uint8Array(network.length + body.length);
-  covered.set(network);
-  covered.set(body, network.length);
-  return signingInput('action', covered);
 }
