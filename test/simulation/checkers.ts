@@ -1,0 +1,297 @@
+/** The rules of the chain, held against everything that simulated members do: one function a rule, called as things happen. */
+import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import { judgeCertificate, quorumOf, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import type { Transaction } from '#protocol/chain/transaction.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { ChainRecord, ConsensusEffect, ConsensusEvent, ConsensusReport } from '../../device/consensus/events.ts';
+import { finalisedOf, type ConsensusState } from '../../device/consensus/machine.ts';
+import { createBallotsSeen, type BallotsSeen } from './ballots-seen.ts';
+import { createChronicle, type Chronicle, type KnownBlock } from './chronicle.ts';
+import { worldBeginsUnixMs } from './drifting-clock.ts';
+import type { Host, Seen } from './host.ts';
+import { largestCollection } from './memory-bound.ts';
+import { broken, short } from './rule-broken.ts';
+import { faultyMax, type Scenario } from './scenario.ts';
+
+export interface CheckedWorld {
+  readonly scenario: Scenario;
+  readonly genesis: Uint8Array;
+  readonly networkId: Uint8Array;
+  readonly crypto: Crypto;
+  readonly nowMs: () => number;
+  readonly hosts: readonly Host[];
+}
+
+/** What honest members know of a checkpoint that one of them has finalised. */
+interface Finalised {
+  number: number;
+  block: string;
+}
+
+export class Checkers {
+  readonly chronicle: Chronicle;
+  readonly ballots: BallotsSeen;
+  /** Of each honest host, over its restarts. */
+  readonly finalised = new Map<number, Finalised>();
+  /** Transactions of the finalised chain. */
+  readonly included = new Set<string>();
+  readonly counts = { events: 0, blocks: 0, checkpoints: 0, refused: new Map<string, number>(), equivocations: 0, largest: 0 };
+  /** Names shown guilty by two certificates for one number. */
+  conflict: ReadonlySet<string> | undefined;
+  private readonly world: CheckedWorld;
+  private readonly ownBlocks = new Map<string, string>();
+  private readonly waited = new Map<string, number>();
+  private lastEvent: ConsensusEvent | undefined;
+
+  constructor(world: CheckedWorld) {
+    this.world = world;
+    this.chronicle = createChronicle(world.genesis);
+    this.ballots = createBallotsSeen();
+    this.waited.set(this.chronicle.genesis, 0);
+  }
+
+  watch(host: Host, seen: Seen): void {
+    switch (seen.seen) {
+      case 'event':
+        this.counts.events += 1;
+        this.lastEvent = seen.event;
+        return;
+      case 'effect':
+        this.watchEffect(host, seen.effect);
+        return;
+      case 'stepped':
+        if (this.counts.events % 64 === 0) this.requireBounded(host);
+        return;
+      case 'threw':
+        if (host.honest) broken('no-throw', `the core of host ${host.index} threw: ${seen.error.stack ?? seen.error.message}`);
+        return;
+      case 'started':
+        this.requireRemembered(host);
+        return;
+      case 'died':
+        return;
+    }
+  }
+
+  /** A sound disk forgets no checkpoint; what a damaged one has lost has to be found again, and is not voted on again. */
+  private requireRemembered(host: Host): void {
+    const [own, state] = [this.finalised.get(host.index), stateOf(host)];
+    if (!state || !host.honest) return;
+    const { number, position } = finalisedOf(state);
+    if (own && number < own.number && host.disk.counts.damaged === 0)
+      broken(
+        'finality-stays',
+        `host ${host.index} knew checkpoint ${own.number} and starts from ${number}, though nothing on its disk is damaged`,
+      );
+    this.finalised.set(host.index, { number, block: hex(position.id) });
+  }
+
+  private watchEffect(host: Host, effect: ConsensusEffect): void {
+    switch (effect.effect) {
+      case 'persist':
+        for (const record of effect.records) this.watchRecord(host, record);
+        return;
+      case 'broadcast':
+        if (effect.kind === 'ballot') this.ballots.sent(host, effect.payload, stateOf(host)?.finality.voters.length ?? 0);
+        if (effect.kind === 'block' && host.honest) this.requireOneBlock(host, effect.payload);
+        return;
+      case 'report':
+        this.watchReport(host, effect.report);
+        return;
+      case 'send':
+      case 'ask':
+      case 'wakeAt':
+        return;
+    }
+  }
+
+  private watchRecord(host: Host, record: ChainRecord): void {
+    if (record.record === 'block') this.addBlock(host, record.block);
+  }
+
+  private addBlock(host: Host, block: ReadBlock): void {
+    const { known, transactions } = this.chronicle.addBlock(block, this.world.nowMs());
+    if (known) return;
+    this.counts.blocks += 1;
+    if (host.honest) for (const transaction of transactions) this.requireNoHonestExpelled(transaction);
+  }
+
+  private requireNoHonestExpelled(transaction: Transaction): void {
+    if (transaction.kind !== 'equivocation' || transaction.of !== 'block') return;
+    const block = readBlock(transaction.first);
+    if (block.status === 'decoded') this.requireGuilty(hex(block.value.header.node), 'a block holds a proof of equivocation');
+  }
+
+  private requireGuilty(node: string, how: string): void {
+    this.counts.equivocations += 1;
+    const named = this.world.hosts.filter((host) => host.node === node);
+    if (named.some((host) => host.honest)) broken('no-honest-expelled', `${how} of ${short(node)}, who is honest`);
+  }
+
+  /** Own blocks alone: others' are passed on as they came. */
+  private requireOneBlock(host: Host, payload: Uint8Array): void {
+    const read = readBlock(payload);
+    if (read.status === 'malformed') broken('one-block-a-height', `host ${host.index} broadcasts a malformed block: ${read.detail}`);
+    const { id, header } = read.value;
+    if (hex(header.node) !== host.node) return;
+    const slot = `${host.node} ${header.height}`;
+    const made = this.ownBlocks.get(slot) ?? hex(id);
+    this.ownBlocks.set(slot, made);
+    if (made !== hex(id))
+      broken('one-block-a-height', `host ${host.index} made ${short(made)} and ${short(id)} of height ${header.height}`);
+    if (!host.disk.hasBlock(id)) broken('persist-before-send', `host ${host.index} broadcasts block ${short(id)} before it is stored`);
+  }
+
+  private watchReport(host: Host, report: ConsensusReport): void {
+    switch (report.report) {
+      case 'blockMade':
+        this.chronicle.waits.set(hex(report.block.id), report.waitMs);
+        return;
+      case 'headMoved':
+        if (host.honest) this.requireHeadDescends(host, hex(report.block.id));
+        return;
+      case 'checkpointFinalised':
+        if (host.honest) this.addCertificate(host, report.certificate);
+        return;
+      case 'equivocation':
+        if (host.honest) this.requireGuilty(report.node, `host ${host.index} reports an equivocation`);
+        return;
+      case 'blockRefused':
+        if (host.honest) this.requireDeservedRefusal(host, report.reason, report.detail);
+        return;
+      case 'messageRefused':
+        this.counts.refused.set(report.reason, (this.counts.refused.get(report.reason) ?? 0) + 1);
+        return;
+      case 'conflictingCertificates':
+        this.requireProof(report.first, report.second);
+    }
+  }
+
+  private requireHeadDescends(host: Host, head: string): void {
+    const own = this.finalised.get(host.index);
+    if (own && this.chronicle.ancestorAt(head, this.chronicle.heightOf(own.block) ?? 0) !== own.block)
+      broken(
+        'head-descends',
+        `the head ${short(head)} of host ${host.index} does not descend from its last finalised block ${short(own.block)}`,
+      );
+    const locked = stateOf(host)?.finality.decision.locked;
+    const lockedHeight = locked && this.chronicle.heightOf(hex(locked.value));
+    if (locked && lockedHeight !== undefined && this.chronicle.ancestorAt(head, lockedHeight) !== hex(locked.value))
+      broken(
+        'head-descends',
+        `the head ${short(head)} of host ${host.index} does not descend from ${short(locked.value)}, on which it is locked`,
+      );
+  }
+
+  private requireDeservedRefusal(host: Host, reason: string, detail: string): void {
+    this.counts.refused.set(reason, (this.counts.refused.get(reason) ?? 0) + 1);
+    const event = this.lastEvent;
+    if (event?.type !== 'received' || event.kind !== 'block') return;
+    const read = readBlock(event.payload);
+    const known = read.status === 'decoded' ? this.chronicle.blocks.get(hex(read.value.id)) : undefined;
+    const maker = known && this.world.hosts.filter(({ node }) => node === known.node);
+    if (maker?.every((one) => one.honest) === true)
+      broken(
+        'honest-blocks-accepted',
+        `host ${host.index} refuses block ${short(known?.id ?? '')} of an honest member: ${reason} (${detail})`,
+      );
+  }
+
+  private addCertificate(host: Host, certificate: FinalityCertificate): void {
+    this.counts.checkpoints += 1;
+    this.requireValid(host, certificate);
+    const block = hex(certificate.block);
+    const first = this.chronicle.certificates.get(certificate.number);
+    if (first && hex(first.block) !== block) {
+      if (this.world.scenario.promised !== 'accountability')
+        broken('agreement', `checkpoint ${certificate.number} is ${short(first.block)} and, at host ${host.index}, ${short(block)}`);
+      this.requireProof(first, certificate);
+      return;
+    }
+    if (this.conflict) return;
+    const own = this.finalised.get(host.index);
+    if (own && certificate.number > own.number) {
+      const height = this.chronicle.heightOf(own.block) ?? 0;
+      if (this.chronicle.ancestorAt(block, height) !== own.block)
+        broken('finality-stays', `host ${host.index} finalises ${short(block)}, which does not descend from ${short(own.block)}`);
+    }
+    if (!own || certificate.number > own.number) this.finalised.set(host.index, { number: certificate.number, block });
+    const path = this.chronicle.finalise(certificate);
+    if (typeof path === 'string') broken('finality-stays', `checkpoint ${certificate.number} at host ${host.index}: ${path}`);
+    for (const one of path) this.addFinalised(one);
+  }
+
+  private requireValid(host: Host, certificate: FinalityCertificate): void {
+    const state = stateOf(host);
+    if (!state || this.world.scenario.joiners + this.world.scenario.leavers > 0) return;
+    const voters = state.setup.network.genesis.members.toSorted((left, right) => (hex(left) < hex(right) ? -1 : 1));
+    const expelled = this.counts.equivocations > 0;
+    if (expelled) return;
+    const verdict = judgeCertificate(this.world.crypto, certificate, { network: this.world.networkId, voters, isKeyOf: () => true });
+    if (verdict.status === 'refused')
+      broken('certificates-valid', `host ${host.index} takes a certificate for checkpoint ${certificate.number}: ${verdict.detail}`);
+  }
+
+  private addFinalised(block: KnownBlock): void {
+    for (const transaction of block.transactions) {
+      if (this.included.has(transaction))
+        broken('transactions-once', `transaction ${short(transaction)} stands twice on the finalised chain`);
+      this.included.add(transaction);
+    }
+    this.requireWaited(block);
+    this.requireChainTime(block);
+  }
+
+  /** No finalised chain is ahead of the sum of its waits, by the fastest honest clock and one tolerance. */
+  private requireWaited(block: KnownBlock): void {
+    const { scenario, nowMs } = this.world;
+    const wait = this.chronicle.waits.get(block.id) ?? 0;
+    // The genesis has no chain time to count from (§12.4), so the first block is due when it is seen.
+    const sum = block.height === 1 ? Math.min(wait, nowMs()) : (this.waited.get(block.parent) ?? 0) + wait;
+    this.waited.set(block.id, sum);
+    this.waited.delete(block.parent);
+    const rate = scenario.faults.has('clock-rate') ? 1 + scenario.rateSpread : 1;
+    const toleranceMs = scenario.targetIntervalMs / 20;
+    // Members that come back count from the chain's time, which may be ahead by the skew.
+    const skewMs = scenario.faults.has('crash') || scenario.faults.has('clock-jump') ? LIMITS.clockSkewMaxMs : 0;
+    const allowedMs = nowMs() * rate + toleranceMs + skewMs + 1;
+    if (sum > allowedMs)
+      broken('waits-are-waited', `the waits up to height ${block.height} add up to ${sum} ms after ${Math.round(nowMs())} ms`);
+  }
+
+  private requireChainTime(block: KnownBlock): void {
+    const { scenario, nowMs } = this.world;
+    if (scenario.faults.has('clock-jump')) return;
+    const aheadMs = block.timeMs - worldBeginsUnixMs - nowMs();
+    if (aheadMs > LIMITS.clockSkewMaxMs + 1)
+      broken('chain-time', `block ${short(block.id)} is finalised ${Math.round(aheadMs)} ms before its time`);
+  }
+
+  /** Two certificates for one number name f + 1 members, all of them guilty. */
+  private requireProof(first: FinalityCertificate, second: FinalityCertificate): void {
+    if (hex(first.block) === hex(second.block)) broken('accountability', 'two certificates for one block are reported as a conflict');
+    const voted = new Set(first.votes.map(({ node }) => hex(node)));
+    const both = second.votes.map(({ node }) => hex(node)).filter((node) => voted.has(node));
+    this.conflict = new Set(both);
+    if (this.world.scenario.promised !== 'accountability') broken('agreement', `two certificates for checkpoint ${first.number}`);
+    const seats = this.world.scenario.members;
+    const needed = 2 * quorumOf(seats) - seats;
+    if (both.length < Math.min(needed, faultyMax(seats) + 1))
+      broken('accountability', `two certificates for checkpoint ${first.number} name ${both.length} members; ${needed} must be`);
+  }
+
+  private requireBounded(host: Host): void {
+    const state = stateOf(host);
+    if (!state || !host.honest) return;
+    const largest = largestCollection(state);
+    this.counts.largest = Math.max(this.counts.largest, largest.size);
+    if (largest.size > largest.limit)
+      broken('bounded-memory', `${largest.path} of host ${host.index} holds ${largest.size} entries; at most ${largest.limit}`);
+  }
+}
+
+export function stateOf(host: Host): ConsensusState | undefined {
+  return host.core?.state as ConsensusState | undefined;
+}

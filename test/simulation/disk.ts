@@ -1,0 +1,157 @@
+/**
+ * A member's disk, in memory: keeps what the core has had stored, damages it, and gives back what its digests still vouch
+ * for, as the store of a device does. Specification §14.4.
+ */
+import type { ReadBlock } from '#protocol/chain/block.ts';
+import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { checkpointInstance } from '#protocol/chain/public-draw.ts';
+import { hex } from '#protocol/digest.ts';
+import type { ChainArchive, ChainRecord, KeptChain } from '../../device/consensus/events.ts';
+import type { Chance } from './chance.ts';
+
+export interface Disk {
+  readonly archive: ChainArchive;
+  /** In one transaction: all of it, or nothing. */
+  write(records: readonly ChainRecord[]): void;
+  kept(): KeptChain;
+  hasBlock(id: Uint8Array): boolean;
+  votes(): KeptChain['votes'];
+  /** Whether it holds the certificate that ended this decision. @param network id */
+  certified(network: Uint8Array, instance: Uint8Array): boolean;
+  /** Each record with this probability; what is damaged is as good as gone. @returns how many were hit */
+  damage(chance: Chance, share: number): number;
+  readonly counts: { writes: number; damaged: number };
+}
+
+interface StoredBlock {
+  readonly block: ReadBlock;
+  readonly own: boolean;
+  damaged: boolean;
+}
+
+interface StoredState {
+  readonly height: number;
+  readonly block: Uint8Array;
+  readonly state: Uint8Array;
+}
+
+/** A member that catches up finalises many checkpoints in one step. */
+const decisionsPerStepMax = 128;
+
+export function createDisk(): Disk {
+  return new MemoryDisk();
+}
+
+class MemoryDisk implements Disk {
+  readonly counts = { writes: 0, damaged: 0 };
+  private readonly blocks = new Map<string, StoredBlock>();
+  private readonly certificates = new Map<number, FinalityCertificate>();
+  private readonly states = new Map<string, StoredState>();
+  private readonly finalised = new Map<number, string>();
+  private lastVotes: KeptChain['votes'];
+  private ownHeight = 0;
+
+  readonly archive: ChainArchive = {
+    block: (id) => this.sound(hex(id))?.block.encoded,
+    blockAt: (height) => {
+      const id = this.finalised.get(height);
+      return id === undefined ? undefined : this.sound(id)?.block.encoded;
+    },
+    certificate: (number) => this.certificates.get(number),
+    state: (block) => this.states.get(hex(block))?.state,
+  };
+
+  write(records: readonly ChainRecord[]): void {
+    this.counts.writes += 1;
+    for (const record of records) this.writeOne(record);
+  }
+
+  kept(): KeptChain {
+    const state = [...this.states.values()].toSorted((left, right) => right.height - left.height)[0];
+    const from = state?.height ?? 0;
+    const blocks = [...this.blocks.values()].filter(({ block, damaged }) => !damaged && block.header.height > from);
+    return {
+      ...(state === undefined ? {} : { state }),
+      blocks: blocks.map(({ block, own }) => ({ block, own })),
+      certificates: [...this.certificates.values()]
+        .filter(({ height }) => height >= from)
+        .toSorted((left, right) => left.number - right.number),
+      ...(this.lastVotes === undefined ? {} : { votes: this.lastVotes }),
+      ownHeight: this.ownHeight,
+    };
+  }
+
+  hasBlock(id: Uint8Array): boolean {
+    return this.blocks.has(hex(id));
+  }
+
+  votes(): KeptChain['votes'] {
+    return this.lastVotes;
+  }
+
+  certified(network: Uint8Array, instance: Uint8Array): boolean {
+    const latest = [...this.certificates.values()].slice(-decisionsPerStepMax);
+    return latest.some(({ number, previous }) => hex(checkpointInstance(network, number, previous)) === hex(instance));
+  }
+
+  damage(chance: Chance, share: number): number {
+    let hit = 0;
+    for (const stored of this.blocks.values()) {
+      if (!chance.happens(share)) continue;
+      stored.damaged = true;
+      hit += 1;
+    }
+    for (const number of [...this.certificates.keys()]) if (chance.happens(share) && this.certificates.delete(number)) hit += 1;
+    for (const block of [...this.states.keys()]) if (chance.happens(share) && this.states.delete(block)) hit += 1;
+    this.counts.damaged += hit;
+    return hit;
+  }
+
+  private sound(id: string): StoredBlock | undefined {
+    const stored = this.blocks.get(id);
+    return stored === undefined || stored.damaged ? undefined : stored;
+  }
+
+  private writeOne(record: ChainRecord): void {
+    switch (record.record) {
+      case 'block':
+        this.writeBlock(record.block, record.own);
+        return;
+      case 'votes':
+        this.lastVotes = { instance: record.instance, votes: record.votes };
+        return;
+      case 'certificate':
+        this.certificates.set(record.certificate.number, record.certificate);
+        this.followFinalised(record.certificate.block);
+        return;
+      case 'state':
+        this.states.set(hex(record.block), { height: record.height, block: record.block, state: record.state });
+        return;
+      case 'prune':
+        this.prune(record.belowHeight);
+    }
+  }
+
+  private writeBlock(block: ReadBlock, own: boolean): void {
+    this.blocks.delete(hex(block.id));
+    this.blocks.set(hex(block.id), { block, own, damaged: false });
+    if (own) this.ownHeight = Math.max(this.ownHeight, block.header.height);
+  }
+
+  private followFinalised(block: Uint8Array): void {
+    let id = hex(block);
+    for (let stored = this.blocks.get(id); stored; stored = this.blocks.get(id)) {
+      const { height, parent } = stored.block.header;
+      if (this.finalised.get(height) === id) return;
+      this.finalised.set(height, id);
+      id = hex(parent);
+    }
+  }
+
+  private prune(belowHeight: number): void {
+    for (const [id, { block }] of this.blocks) if (block.header.height < belowHeight) this.blocks.delete(id);
+    for (const height of this.finalised.keys()) if (height < belowHeight) this.finalised.delete(height);
+    const newest = Math.max(0, ...[...this.states.values()].map(({ height }) => height));
+    for (const [id, { height }] of this.states) if (height < Math.min(belowHeight, newest)) this.states.delete(id);
+  }
+}

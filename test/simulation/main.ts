@@ -1,0 +1,153 @@
+/** `npm run simulate`: the production core in a simulated world, one seed to look at or many to trust. */
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import {
+  commandHelp,
+  helpAsked,
+  nearestAdvice,
+  readLine,
+  UsageError,
+  type CommandDeclaration,
+  type Option,
+} from '../../scripts/arguments.ts';
+import { openTerminal } from '../../scripts/terminal.ts';
+import { accountOf, failureLines, failureOf, summaryLines, type Tally } from './account.ts';
+import { runMany } from './many-seeds.ts';
+import { runSeed } from './run-seed.ts';
+import { FAULTS, scenarioOf, type Fault, type Wishes } from './scenario.ts';
+import { createTranscript } from './transcript.ts';
+import { twinsReport } from './twins.ts';
+
+const defaultTwins = 200;
+
+const declaration = {
+  name: 'npm run simulate --',
+  summary: 'Runs networks of the production core in virtual time, with faults and cheats drawn from a seed, under checkers.',
+  operands: ['[SEED | lottery]'],
+  options: {
+    seeds: { value: 'N', help: 'runs N seeds, on two threads' },
+    from: { value: 'K', help: 'the first of them (default 1)' },
+    without: { value: 'FAULT', help: 'switches a fault off; several are parted by commas' },
+    nodes: { value: 'N', help: 'founding members, instead of what the seed draws' },
+    hours: { value: 'H', help: 'simulated hours with faults, instead of what the seed draws' },
+    trace: { help: 'says every event and effect of the one seed' },
+    twins: { help: 'small worlds in which members run on two machines each, with partitions drawn for each moment' },
+  },
+  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- lottery --help says more about the statistics of the draws.`,
+} as const satisfies CommandDeclaration<Record<string, Option>>;
+
+const terminal = openTerminal(process.stdout, process.env);
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(
+    `simulate: ${error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function main(line: readonly string[]): Promise<number> {
+  if (line[0] === 'lottery') {
+    const { runLottery } = await import('./lottery/main.ts');
+    return runLottery([...line.slice(1)]);
+  }
+  if (helpAsked(line) || line.length === 0) {
+    terminal.line(commandHelp(declaration, declaration.name));
+    return 0;
+  }
+  const { operands, options } = readLine(declaration, joinedRepeats(line));
+  const wishes = wishesOf(options);
+  if (options.twins) return runTwins(numberOf('--seeds', options.seeds ?? String(defaultTwins)), numberOf('--from', options.from ?? '1'));
+  if (options.seeds !== undefined) return runSeeds(numberOf('--from', options.from ?? '1'), numberOf('--seeds', options.seeds), wishes);
+  const [word] = operands;
+  if (word === undefined) throw new UsageError('a seed is missing: npm run simulate -- 7, or npm run simulate -- --seeds 100');
+  return runOne(numberOf('the seed', word), wishes, options.trace);
+}
+
+/** `--without loss --without crash` as `--without loss,crash`. */
+function joinedRepeats(line: readonly string[]): string[] {
+  const names: string[] = [];
+  const rest: string[] = [];
+  for (let index = 0; index < line.length; index += 1) {
+    const word = line[index] ?? '';
+    if (word.startsWith('--without=')) names.push(word.slice('--without='.length));
+    else if (word === '--without') names.push(line[(index += 1)] ?? '');
+    else rest.push(word);
+  }
+  return names.length === 0 ? rest : [...rest, '--without', names.join(',')];
+}
+
+function wishesOf(options: {
+  readonly without: string | undefined;
+  readonly nodes: string | undefined;
+  readonly hours: string | undefined;
+}): Wishes {
+  return {
+    ...(options.without === undefined ? {} : { without: options.without.split(',').map(faultOf) }),
+    ...(options.nodes === undefined ? {} : { members: numberOf('--nodes', options.nodes) }),
+    ...(options.hours === undefined ? {} : { hours: positiveOf('--hours', options.hours) }),
+  };
+}
+
+function runOne(seed: number, wishes: Wishes, trace: boolean): number {
+  const scenario = scenarioOf(seed, wishes);
+  for (const line of accountOf(scenario)) terminal.line(line);
+  const begun = process.cpuUsage();
+  const outcome = runSeed(scenario, { transcript: createTranscript((line) => terminal.line(line), trace) });
+  const cpu = process.cpuUsage(begun);
+  const tally: Tally = { outcomes: [outcome], cpuSeconds: (cpu.user + cpu.system) / 1e6 };
+  for (const line of summaryLines(tally)) terminal.line(line);
+  if (outcome.broken)
+    for (const line of failureLines(failureOf(outcome, wishes), commit(), false)) terminal.line(terminal.paint('bad', line));
+  terminal.line(`transcript ${outcome.digest}`);
+  return outcome.broken ? 1 : 0;
+}
+
+async function runSeeds(from: number, count: number, wishes: Wishes): Promise<number> {
+  terminal.line(`seeds ${from} to ${from + count - 1} of commit ${commit()}`);
+  const tally = await runMany(from, count, wishes, (done, rate) => {
+    if (terminal.live) terminal.show(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
+    else if (done % 10 === 0) terminal.line(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
+  });
+  terminal.settle();
+  for (const line of summaryLines(tally)) terminal.line(line);
+  const failed = tally.outcomes.filter(({ broken }) => broken !== undefined);
+  for (const outcome of failed) {
+    for (const line of failureLines(failureOf(outcome, wishes), commit(), true)) terminal.line(terminal.paint('bad', line));
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+function runTwins(count: number, from: number): number {
+  const report = twinsReport(from, count, (done, rate) => terminal.show(`${done} scenarios, ${rate.toFixed(0)} a second`));
+  terminal.settle();
+  for (const line of report.lines) terminal.line(line);
+  return report.broken ? 1 : 0;
+}
+
+function faultOf(word: string): Fault {
+  const fault = FAULTS.find((known) => known === word);
+  if (fault) return fault;
+  throw new UsageError(`there is no fault "${word}"; ${nearestAdvice(word, FAULTS)}`);
+}
+
+function numberOf(name: string, words: string): number {
+  const value = Number(words);
+  if (/^[0-9]+$/.test(words) && value > 0 && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${name} is "${words}"; it must be a whole number above 0`);
+}
+
+function positiveOf(name: string, words: string): number {
+  const value = Number(words);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new UsageError(`${name} is "${words}"; it must be a number above 0`);
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,23 @@
+/** The core that devices run, with its ledger, started in a simulated world. */
+import type { Crypto } from '#protocol/crypto.ts';
+import { networkId, type Network } from '#protocol/network.ts';
+import { createLedger } from '../../device/consensus/ledger.ts';
+import { startConsensus, step } from '../../device/consensus/machine.ts';
+import type { StartCore } from './core.ts';
+
+export function productionCore(network: Network, crypto: Crypto): StartCore {
+  return ({ identity, operational, kept, archive, at }) => {
+    const { state, effects } = startConsensus({
+      network,
+      node: identity.node,
+      operationalKey: operational.publicKey,
+      sign: (input) => operational.sign(input),
+      crypto,
+      ledger: createLedger({ network, networkId: networkId(network), crypto }),
+      archive,
+      kept,
+      at,
+    });
+    return { core: { state, step: (event) => step(state, event) }, effects };
+  };
+}

@@ -1,0 +1,203 @@
+/** What a seed means: who takes part, which faults the world has and how badly, who cheats, and what is promised. Specification §13.5. */
+import { chancesOf, type Chance, type Chances } from './chance.ts';
+
+export const FAULTS = [
+  'loss',
+  'duplication',
+  'replay',
+  'delay',
+  'partition',
+  'crash',
+  'disk-damage',
+  'disk-failure',
+  'clock-rate',
+  'clock-jump',
+  'tpm-slow',
+  'tpm-failure',
+  'tpm-reset',
+  'cheating',
+  'membership',
+  'workload',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export const BEHAVIOURS = [
+  'silent',
+  'forged-chip',
+  'fast-clock',
+  'withholding',
+  'twins',
+  'lying',
+  'flooding',
+  'replaying',
+  'invalid-transactions',
+  'mutating',
+  'selective',
+] as const;
+export type Behaviour = (typeof BEHAVIOURS)[number];
+
+/**
+ * With at most f cheats: agreement, and progress once the faults stop. With more silent ones: agreement alone. With more
+ * that contradict themselves: whoever sees two certificates for one number has the names of f + 1.
+ */
+export type Promised = 'agreement-and-progress' | 'agreement' | 'accountability';
+
+export interface Scenario {
+  readonly seed: number;
+  readonly signatures: 'pretended' | 'real';
+  /** Founding members. */
+  readonly members: number;
+  /** Members that apply while the world runs. */
+  readonly joiners: number;
+  readonly leavers: number;
+  readonly targetIntervalMs: number;
+  readonly minimumWaitMs: number;
+  readonly epochHeights: number;
+  /** Faults happen until then; afterwards the network has to recover. */
+  readonly faultsEndMs: number;
+  readonly faults: ReadonlySet<Fault>;
+  readonly promised: Promised;
+  /** Index of the member, and what it does. */
+  readonly cheats: ReadonlyMap<number, readonly Behaviour[]>;
+  readonly network: {
+    readonly lossShare: number;
+    readonly duplicateShare: number;
+    readonly replayShare: number;
+    readonly delayMeanMs: number;
+    readonly spikeShare: number;
+    readonly spikeMeanMs: number;
+    readonly partitionEveryMs: number;
+    readonly partitionMeanMs: number;
+  };
+  readonly crashEveryMs: number;
+  readonly downMeanMs: number;
+  /** Of each record, at a crash. */
+  readonly damageShare: number;
+  readonly diskFailureShare: number;
+  /** Largest departure from the true rate. */
+  readonly rateSpread: number;
+  readonly jumpEveryMs: number;
+  readonly jumpMaxMs: number;
+  readonly tpmMinMs: number;
+  readonly tpmMaxMs: number;
+  readonly tpmFailureShare: number;
+  readonly tpmResetEveryMs: number;
+  readonly submissionsEveryMs: number;
+}
+
+export interface Wishes {
+  readonly without?: readonly Fault[];
+  readonly members?: number;
+  readonly hours?: number;
+  readonly signatures?: Scenario['signatures'];
+  readonly promised?: Promised;
+  readonly cheats?: ReadonlyMap<number, readonly Behaviour[]>;
+  readonly heights?: number;
+}
+
+/** Every so many seeds signatures are real. */
+const realEvery = 20;
+
+/** Each part is drawn from a stream of its own, so that a wish about one changes no other. */
+export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
+  const chances = chancesOf(seed);
+  const draw = (concern: string): Chance => chances('scenario', concern);
+  const members = wishes.members ?? drawnMembers(draw('members'));
+  const targetIntervalMs = draw('interval').pick([1_000, 5_000, 20_000, 20_000, 60_000]);
+  const signatures = wishes.signatures ?? (seed % realEvery === 0 ? 'real' : 'pretended');
+  const heights = wishes.heights ?? (signatures === 'real' ? draw('heights').between(30, 60) : draw('heights').between(80, 240));
+  const faults = new Set(FAULTS.filter((fault) => chances('swarm', fault).happens(0.65) && wishes.without?.includes(fault) !== true));
+  const promised = wishes.promised ?? drawnPromise(draw('promise'), members);
+  const membership = draw('membership');
+  const changes = faults.has('membership') && promised === 'agreement-and-progress' && members >= 4;
+  return {
+    seed,
+    signatures,
+    members,
+    joiners: changes ? membership.below(3) : 0,
+    leavers: changes && members > 4 ? membership.below(2) : 0,
+    targetIntervalMs,
+    minimumWaitMs: draw('minimum').pick([0, targetIntervalMs / 20, targetIntervalMs / 4]),
+    epochHeights: draw('epoch').pick([4, 10, 50, 1_000]),
+    faultsEndMs: wishes.hours === undefined ? Math.floor(heights * targetIntervalMs) : wishes.hours * 3_600_000,
+    faults,
+    promised,
+    cheats:
+      wishes.cheats ??
+      (faults.has('cheating') || promised !== 'agreement-and-progress' ? drawnCheats(chances, members, promised) : new Map()),
+    ...severity(draw, targetIntervalMs),
+  };
+}
+
+type Severity = Omit<
+  Scenario,
+  | ('seed' | 'signatures' | 'members' | 'joiners' | 'leavers' | 'targetIntervalMs' | 'minimumWaitMs' | 'epochHeights')
+  | ('faultsEndMs' | 'faults' | 'promised' | 'cheats')
+>;
+
+function severity(draw: (concern: string) => Chance, interval: number): Severity {
+  const [network, partition, crash] = [draw('network'), draw('partition'), draw('crash')];
+  const [clocks, tpm] = [draw('clocks'), draw('tpm')];
+  const slow = tpm.happens(0.5);
+  return {
+    network: {
+      lossShare: network.pick([0.01, 0.05, 0.1, 0.3]),
+      duplicateShare: network.between(0, 0.3),
+      replayShare: network.pick([0.01, 0.1, 0.5]),
+      delayMeanMs: network.pick([1, 20, interval / 20, interval / 8]),
+      spikeShare: network.pick([0, 0.01, 0.05]),
+      spikeMeanMs: interval * network.between(0.5, 3),
+      partitionEveryMs: interval * partition.between(10, 60),
+      partitionMeanMs: interval * partition.between(2, 30),
+    },
+    crashEveryMs: interval * crash.between(8, 60),
+    downMeanMs: interval * crash.between(0.1, 15),
+    damageShare: draw('damage').pick([0.001, 0.01, 0.1]),
+    diskFailureShare: draw('disk').pick([0.0005, 0.003]),
+    rateSpread: clocks.pick([0.0001, 0.02, 0.2]),
+    jumpEveryMs: interval * clocks.between(10, 60),
+    jumpMaxMs: clocks.pick([1_000, 20_000, 3_600_000]),
+    tpmMinMs: slow ? 50 : 1,
+    tpmMaxMs: slow ? Math.min(500, interval / 4) : 5,
+    tpmFailureShare: tpm.pick([0.01, 0.1, 0.3]),
+    tpmResetEveryMs: interval * tpm.between(20, 100),
+    submissionsEveryMs: interval * draw('workload').between(0.5, 10),
+  };
+}
+
+/** How many may be faulty. */
+export function faultyMax(members: number): number {
+  return Math.floor((members - 1) / 3);
+}
+
+function drawnMembers(chance: Chance): number {
+  const kind = chance.share();
+  if (kind < 0.45) return 4;
+  return kind < 0.7 ? 7 : 2 + chance.below(11);
+}
+
+function drawnPromise(chance: Chance, members: number): Promised {
+  const kind = chance.share();
+  if (members < 4 || kind < 0.84) return 'agreement-and-progress';
+  return kind < 0.92 ? 'agreement' : 'accountability';
+}
+
+function drawnCheats(chances: Chances, members: number, promised: Promised): Map<number, readonly Behaviour[]> {
+  const chance = chances('cheats');
+  const allowed = faultyMax(members);
+  const indices = chance.shuffled(Array.from({ length: members }, (_, index) => index));
+  if (promised === 'agreement') return new Map(indices.slice(0, allowed + 1).map((index) => [index, ['silent'] as const]));
+  if (promised === 'accountability') return new Map(indices.slice(0, allowed + 1).map((index) => [index, ['twins'] as const]));
+  const count = allowed === 0 ? 0 : 1 + chance.below(allowed);
+  return new Map(indices.slice(0, count).map((index) => [index, drawnBehaviours(chance)]));
+}
+
+function drawnBehaviours(chance: Chance): readonly Behaviour[] {
+  const first = chance.pick(BEHAVIOURS);
+  if (first === 'silent') return [first];
+  const others = chance.some(
+    BEHAVIOURS.filter((behaviour) => behaviour !== 'silent' && behaviour !== first),
+    0.15,
+  );
+  return [first, ...others];
+}
