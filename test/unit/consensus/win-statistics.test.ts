@@ -64,13 +64,13 @@ test('honest members are reported with at most the stated probability over any h
 test('a member that wins twice its share is reported within 20 heights for each seat in the median (§12.5)', () => {
   const delays = Array.from({ length: 41 }, (_, seed) => heightsToAlarm(seed, 20, 2, 0, 2_000) ?? Infinity).sort((a, b) => a - b);
   // Wealth grows by 0.019 a height; ln(100 · 12) = 7.1 of it is needed, as half of it lies on six bets: 370 heights.
-  assert.ok((delays[20] ?? Infinity) <= 20 * 20, `median after ${delays[20]} heights`);
+  assert.ok((delays[20] ?? Infinity) <= 20 * 20, `median after ${String(delays[20])} heights`);
   assert.ok((delays[40] ?? Infinity) < Infinity, 'one forger was never reported');
 });
 
 test('a member that begins to cheat late is reported too (§12.5)', () => {
   const delays = Array.from({ length: 11 }, (_, seed) => heightsToAlarm(seed, 20, 2, 5_000, 4_000) ?? Infinity).sort((a, b) => a - b);
-  assert.ok((delays[5] ?? Infinity) <= 20 * 60, `median after ${delays[5]} heights`);
+  assert.ok((delays[5] ?? Infinity) <= 20 * 60, `median after ${String(delays[5])} heights`);
 });
 
 test('a group is judged by its seats together (§12.5)', () => {

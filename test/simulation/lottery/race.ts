@@ -1,0 +1,404 @@
+/**
+ * A network of members that race to the next block, as fast as it can be modelled: delays, held until due (§12.4), fork
+ * choice (§12.7), one block for each member and height (§12.6), and a group of forged chips that plays one of several tricks.
+ *
+ * The group sees every block the moment it is made and reaches everybody at once: no place in a network is better. Votes are
+ * reduced to what matters here: each honest node votes for the first head that it has at a height, above what it is locked on;
+ * two thirds lock, and two delays later all follow (§13.3). Forged chips do not vote.
+ */
+import type { Chance } from '../chance.ts';
+import { createEventQueue, type EventQueue } from '../event-queue.ts';
+import { blockOf, type RaceBlock } from './race-block.ts';
+import { dueOf, prefers } from './race-rules.ts';
+
+/**
+ * What the forged chips do with the blocks that they can make at any time:
+ * `honest`: wait as others do. `fast-clock`: good chips, 1.2 times fast. `ahead`: send the block before it is due, so that it is taken at its
+ * due everywhere. `late`: one tolerance after its due, to start the next wait before the others. `on-rival`: keep it
+ * until a rival block appears. `private`: build a chain of its own in secret, and show as much of it as beats the others
+ * (selfish mining, Eyal and Sirer 2014).
+ */
+export type Trick = 'honest' | 'fast-clock' | 'ahead' | 'late' | 'on-rival' | 'private';
+export const tricks: readonly Trick[] = ['honest', 'fast-clock', 'ahead', 'late', 'on-rival', 'private'];
+
+export interface RaceSettings {
+  readonly nodes: number;
+  /** The first ones are forged. */
+  readonly forged: number;
+  readonly trick: Trick;
+  readonly heights: number;
+  readonly targetIntervalMs: number;
+  readonly minimumWaitMs: number;
+  /** To send and judge a block, in the mean; each message takes 50 to 150 % of it. */
+  readonly delayMs: number;
+  /** Both certificates of a good chip. */
+  readonly certifyMs: number;
+  /** Without §12.4 for comparison: whatever looks right is taken at once. */
+  readonly held: boolean;
+  /** The tolerance of §12.4 as a share of the target interval. */
+  readonly toleranceShare: number;
+  /** Whether a block that is shown late counts from its date, if that is earlier than when it was seen. */
+  readonly dated: boolean;
+  /** Whether a member finishes its own wait when a rival with a longer one was taken before. */
+  readonly goesOn: boolean;
+}
+
+export interface RaceOutcome {
+  /** Blocks of the chain in the end. */
+  readonly height: number;
+  readonly forgedWins: number;
+  /** Heights of that chain at which the shortest wait was a forged chip's: what it would have won without tricks and delays. */
+  readonly forgedDrawn: number;
+  /** Heights with more than one block. */
+  readonly forkedHeights: number;
+  readonly reorganisationMax: number;
+  readonly finalised: number;
+  /** Finalised blocks that are not in the chain of somebody. */
+  readonly finalisedReverted: number;
+  /** How often a node had to leave a head for a certificate of another branch. */
+  readonly overruled: number;
+  /** Of honest blocks at honest nodes: how many had to wait until their due, and how many were never taken although their parent was. */
+  readonly honestHeldShare: number;
+  readonly honestRefused: number;
+  readonly meanIntervalMs: number;
+}
+
+/** Waits of all nodes at a height, by the draws of `chance`: the same numbers whatever the trick. */
+interface HeightDraws {
+  readonly waits: Float64Array;
+  /** Of those who wait as they should. */
+  readonly shortestHonestMs: number;
+  readonly shortest: number;
+  readonly forgedOrder: readonly number[];
+}
+
+/** A wait that is longer than the shortest honest one by so many target intervals wins once in e^12. */
+const hopelessIntervals = 12;
+const fastClock = 1.2;
+/** Deeper reorganisations are counted as this deep. */
+const reorganisationLooked = 64;
+
+export function runRace(settings: RaceSettings, chance: { readonly draws: Chance; readonly delays: Chance }): RaceOutcome {
+  const race = new Race(settings, chance.draws, chance.delays);
+  return race.run();
+}
+
+class Race {
+  readonly #settings: RaceSettings;
+  readonly #toleranceMs: number;
+  readonly #honest: readonly number[];
+  readonly #draws: Chance;
+  readonly #delays: Chance;
+  readonly #queue: EventQueue = createEventQueue();
+  readonly #heights: (HeightDraws | undefined)[] = [];
+  readonly #heads: RaceBlock[] = [];
+  readonly #turns: number[] = [];
+  readonly #ownHeights: number[] = [];
+  readonly #blocksAt: number[] = [];
+  readonly #forgedUsed = new Map<number, Set<number>>();
+  /** Blocks that the group keeps back, by height. */
+  readonly #kept = new Map<number, RaceBlock[]>();
+  /** The private chain: its tip, what of it nobody else has seen, and whether it lies level with the public one. */
+  #base: RaceBlock;
+  #secret: RaceBlock[] = [];
+  #level = false;
+  /** The last block with a quorum, and the last one of which everybody knows it. */
+  #locked: RaceBlock;
+  #final: RaceBlock;
+  #finals: RaceBlock[] = [];
+  #overruled = 0;
+  #highest: RaceBlock;
+  #reorganisationMax = 0;
+  #honestArrivals = 0;
+  #honestHeld = 0;
+  #honestTaken = 0;
+
+  constructor(settings: RaceSettings, draws: Chance, delays: Chance) {
+    this.#settings = settings;
+    this.#toleranceMs = settings.targetIntervalMs * settings.toleranceShare;
+    this.#draws = draws;
+    this.#delays = delays;
+    this.#honest = Array.from({ length: settings.nodes }, (_, node) => node).slice(this.#firstHonest());
+    const genesis = blockOf(undefined, { leader: -1, waitMs: 0, madeMs: 0, isForged: false }, settings.nodes);
+    this.#base = genesis;
+    this.#locked = genesis;
+    this.#final = genesis;
+    this.#highest = genesis;
+    for (let node = 0; node < settings.nodes; node += 1) {
+      genesis.taken[node] = 1;
+      this.#heads.push(genesis);
+      this.#turns.push(0);
+      this.#ownHeights.push(0);
+    }
+    this.#plan(genesis);
+    this.#honest.forEach((node) => this.#begin(node));
+  }
+
+  run(): RaceOutcome {
+    while (this.#highest.height < this.#settings.heights && this.#queue.next(Infinity));
+    const endedMs = this.#queue.nowMs;
+    // What is under way arrives, so that the last blocks are counted like the others.
+    const { targetIntervalMs } = this.#settings;
+    while (this.#queue.nowMs < endedMs + targetIntervalMs && this.#queue.next(endedMs + targetIntervalMs));
+    return this.#outcome(endedMs);
+  }
+
+  #outcome(endedMs: number): RaceOutcome {
+    const chain = [...chainOf(this.#highest)].filter(({ height }) => height > 0 && height <= this.#settings.heights);
+    const onChains = this.#honest.map((node) => new Set(chainOf(this.#heads[node] ?? this.#final)));
+    // A node whose head is below a checkpoint has still to hear of it.
+    const reverted = this.#finals.filter((block) => onChains.some((blocks) => !blocks.has(block) && blocks.size > block.height));
+    const isForged = (node: number): boolean => node < this.#settings.forged;
+    return {
+      height: chain.length,
+      forgedWins: chain.filter(({ leader }) => isForged(leader)).length,
+      forgedDrawn: chain.filter(({ height }) => isForged(this.#at(height).shortest)).length,
+      forkedHeights: this.#blocksAt.filter((count, height) => count > 1 && height <= this.#settings.heights).length,
+      reorganisationMax: this.#reorganisationMax,
+      finalised: this.#finals.length,
+      finalisedReverted: reverted.length,
+      overruled: this.#overruled,
+      honestHeldShare: this.#honestHeld / Math.max(1, this.#honestArrivals),
+      honestRefused: this.#honestArrivals - this.#honestTaken,
+      meanIntervalMs: endedMs / Math.max(1, chain.length),
+    };
+  }
+
+  /** Under `honest` the forged chips behave like the others. */
+  #firstHonest(): number {
+    return this.#settings.trick === 'honest' ? 0 : this.#settings.forged;
+  }
+
+  #at(height: number): HeightDraws {
+    for (let next = this.#heights.length; next <= height; next += 1) this.#heights.push(this.#drawHeight());
+    return this.#heights[height] as HeightDraws;
+  }
+
+  #drawHeight(): HeightDraws {
+    const { nodes, forged, targetIntervalMs, minimumWaitMs } = this.#settings;
+    const waits = Float64Array.from({ length: nodes }, () => minimumWaitMs + this.#draws.exponential(targetIntervalMs * nodes));
+    const shortest = waits.reduce((best, wait, node) => (wait < (waits[best] ?? Infinity) ? node : best), 0);
+    const forgedOrder = Array.from({ length: forged }, (_, node) => node).sort((left, right) => (waits[left] ?? 0) - (waits[right] ?? 0));
+    return {
+      waits,
+      shortest,
+      shortestHonestMs: waits.subarray(this.#firstHonest()).reduce((least, wait) => Math.min(least, wait), Infinity),
+      forgedOrder,
+    };
+  }
+
+  #isHopeless(height: number, waitMs: number): boolean {
+    return waitMs > this.#at(height).shortestHonestMs + hopelessIntervals * this.#settings.targetIntervalMs;
+  }
+
+  /** A node begins the wait for the height above its head. */
+  #begin(node: number): void {
+    const head = this.#heads[node] as RaceBlock;
+    const turn = (this.#turns[node] = (this.#turns[node] ?? 0) + 1);
+    const waitMs = this.#at(head.height + 1).waits[node] ?? 0;
+    if (this.#isHopeless(head.height + 1, waitMs)) return;
+    this.#queue.after(waitMs + this.#settings.certifyMs, () => {
+      if (head.height < (this.#ownHeights[node] ?? 0)) return;
+      if (this.#turns[node] === turn || this.#stillWins(node, head, waitMs)) this.#make(node, head, waitMs);
+    });
+  }
+
+  /** A rival of the same parent came meanwhile, with a longer wait: one's own block is finished if it would be preferred (§12.7). */
+  #stillWins(node: number, parent: RaceBlock, waitMs: number): boolean {
+    const head = this.#heads[node] as RaceBlock;
+    if (!this.#settings.goesOn || head.parent !== parent || waitMs >= head.waitMs) return false;
+    return this.#queue.nowMs < (head.earliestMs[node] ?? 0) + this.#toleranceMs;
+  }
+
+  #make(node: number, parent: RaceBlock, waitMs: number): void {
+    this.#ownHeights[node] = parent.height + 1;
+    const block = this.#created(parent, node, waitMs);
+    this.#arrive(node, block);
+    for (const other of this.#honest) if (other !== node) this.#queue.after(this.#delayMs(), () => this.#arrive(other, block));
+    for (const kept of this.#kept.get(block.height) ?? []) this.#sendForged(kept);
+    this.#kept.delete(block.height);
+    if (this.#settings.trick === 'private') this.#meetRival(block);
+  }
+
+  #created(parent: RaceBlock, node: number, waitMs: number): RaceBlock {
+    const isForged = node < this.#firstHonest();
+    const block = blockOf(parent, { leader: node, waitMs, madeMs: this.#queue.nowMs, isForged }, this.#settings.nodes);
+    this.#blocksAt[block.height] = (this.#blocksAt[block.height] ?? 0) + 1;
+    return block;
+  }
+
+  #delayMs(): number {
+    return this.#settings.delayMs * this.#delays.between(0.5, 1.5);
+  }
+
+  /** A block comes to a node, is held until its parent is there and it is due, and is taken. */
+  #arrive(node: number, block: RaceBlock): void {
+    const parent = block.parent as RaceBlock;
+    if (parent.taken[node] !== 1) {
+      parent.waiting.push({ node, go: () => this.#arrive(node, block) });
+      return;
+    }
+    if (block.taken[node] === 1) return;
+    const nowMs = this.#queue.nowMs;
+    const comesMs = this.#settings.dated ? Math.min(nowMs, block.dateMs) : nowMs;
+    const due = dueOf(parent.anchors[node] ?? 0, block.waitMs, comesMs, this.#toleranceMs);
+    block.seenMs[node] = nowMs;
+    block.earliestMs[node] = due.earliestMs;
+    block.anchors[node] = due.anchorMs;
+    const isHonest = block.leader >= this.#firstHonest();
+    if (isHonest) this.#honestArrivals += 1;
+    if (!this.#settings.held || due.earliestMs <= nowMs) return this.#take(node, block);
+    if (isHonest) this.#honestHeld += 1;
+    this.#queue.at(due.earliestMs, () => this.#take(node, block));
+  }
+
+  #take(node: number, block: RaceBlock): void {
+    if (block.taken[node] === 1) return;
+    block.taken[node] = 1;
+    if (block.leader >= this.#firstHonest()) this.#honestTaken += 1;
+    if (block.takers === 0) this.#plan(block);
+    block.takers += 1;
+    const head = this.#heads[node] as RaceBlock;
+    if (prefers(block, head, node, this.#toleranceMs) && descendsFrom(block, this.#final)) this.#follow(node, head, block);
+    const ready = block.waiting.filter((waiting) => waiting.node === node);
+    if (ready.length === 0) return;
+    block.waiting = block.waiting.filter((waiting) => waiting.node !== node);
+    for (const { go } of ready) go();
+  }
+
+  #follow(node: number, head: RaceBlock, block: RaceBlock): void {
+    if (block.parent !== head) this.#reorganisationMax = Math.max(this.#reorganisationMax, abandoned(head, block));
+    this.#heads[node] = block;
+    if (block.height > head.height) this.#vote(block);
+    if (block.height > this.#highest.height) this.#highest = block;
+    this.#begin(node);
+  }
+
+  #vote(block: RaceBlock): void {
+    block.votes += 1;
+    if (block.votes * 3 <= this.#settings.nodes * 2 || block.isFinal || !descendsFrom(block, this.#locked)) return;
+    block.isFinal = true;
+    this.#locked = block;
+    this.#queue.after(2 * this.#settings.delayMs, () => this.#finalise(block));
+  }
+
+  /** A certificate goes around: whoever is elsewhere comes back, and no hold stands against it. */
+  #finalise(block: RaceBlock): void {
+    this.#final = block;
+    this.#finals.push(block);
+    this.#forget(block.height - 40);
+    for (const node of this.#honest) {
+      const head = this.#heads[node] as RaceBlock;
+      if (descendsFrom(head, block)) continue;
+      if (head.height >= block.height) this.#overruled += 1;
+      if (block.taken[node] !== 1) this.#take(node, block);
+      if (!descendsFrom(this.#heads[node] as RaceBlock, block)) this.#follow(node, head, block);
+    }
+  }
+
+  /** What the group does on a block as soon as somebody has it. */
+  #plan(parent: RaceBlock): void {
+    const { trick } = this.#settings;
+    if (trick === 'private' && parent.height > 0) return;
+    const block = this.#forgedOn(parent);
+    if (!block) return;
+    if (trick === 'on-rival') this.#kept.set(block.height, [...(this.#kept.get(block.height) ?? []), block]);
+    else if (trick === 'private') this.#grow(block, parent.madeMs + block.waitMs);
+    else this.#sendForged(block);
+  }
+
+  /** The private chain grows by a block when that is due; while it lies level with the public one, it is shown at once. */
+  #grow(block: RaceBlock, dueMs: number): void {
+    const from = this.#base;
+    this.#queue.at(dueMs, () => {
+      if (this.#base !== from) return;
+      this.#base = block;
+      this.#secret.push(block);
+      if (this.#level) this.#show(Infinity);
+      const next = this.#forgedOn(block);
+      if (next) this.#grow(next, dueMs + next.waitMs);
+    });
+  }
+
+  #meetRival(rival: RaceBlock): void {
+    const lead = this.#base.height - rival.height;
+    if (lead >= 0) {
+      this.#show(lead === 1 ? Infinity : rival.height);
+      this.#level = lead === 0;
+      return;
+    }
+    this.#base = rival;
+    this.#secret = [];
+    this.#level = false;
+    const next = this.#forgedOn(rival);
+    if (next) this.#grow(next, rival.madeMs + next.waitMs);
+  }
+
+  #show(upToHeight: number): void {
+    const shown = this.#secret.filter(({ height }) => height <= upToHeight);
+    this.#secret = this.#secret.filter(({ height }) => height > upToHeight);
+    this.#level = false;
+    for (const block of shown) this.#sendForged(block);
+  }
+
+  /** The group's best block on `parent`, by a chip that has made none of this height. */
+  #forgedOn(parent: RaceBlock): RaceBlock | undefined {
+    const { trick, forged } = this.#settings;
+    if (trick === 'honest' || forged === 0) return undefined;
+    const height = parent.height + 1;
+    const used = this.#forgedUsed.get(height) ?? new Set<number>();
+    const member = this.#at(height).forgedOrder.find((node) => !used.has(node));
+    const waitMs = member === undefined ? Infinity : (this.#at(height).waits[member] ?? Infinity);
+    if (member === undefined || this.#isHopeless(height, waitMs)) return undefined;
+    this.#forgedUsed.set(height, used.add(member));
+    return this.#created(parent, member, waitMs);
+  }
+
+  #sendForged(block: RaceBlock): void {
+    const sentMs = this.#settings.trick === 'fast-clock' ? this.#queue.nowMs + block.waitMs / fastClock + this.#settings.certifyMs : 0;
+    for (const node of this.#honest) this.#whenTaken(block.parent as RaceBlock, node, () => this.#bring(node, block, sentMs));
+  }
+
+  #bring(node: number, block: RaceBlock, sentMs: number): void {
+    const dueMs = ((block.parent as RaceBlock).anchors[node] ?? 0) + block.waitMs;
+    const arrivesMs = this.#settings.trick === 'late' ? dueMs + this.#toleranceMs : sentMs;
+    if (arrivesMs <= this.#queue.nowMs) this.#arrive(node, block);
+    else this.#queue.at(arrivesMs, () => this.#arrive(node, block));
+  }
+
+  #whenTaken(block: RaceBlock, node: number, go: () => void): void {
+    if (block.taken[node] === 1) go();
+    else block.waiting.push({ node, go });
+  }
+
+  /** Blocks far below the last final one are only leaders in a chain. */
+  #forget(height: number): void {
+    this.#forgedUsed.delete(height);
+    this.#kept.delete(height);
+  }
+}
+
+function* chainOf(block: RaceBlock): Generator<RaceBlock> {
+  for (let at: RaceBlock | undefined = block; at !== undefined; at = at.parent) yield at;
+}
+
+function descendsFrom(block: RaceBlock, ancestor: RaceBlock): boolean {
+  if (ancestor.height === 0) return true;
+  for (const below of chainOf(block)) if (below.height <= ancestor.height) return below === ancestor;
+  return false;
+}
+
+/** How many blocks of its chain a node leaves by going from `head` to `next`. */
+function abandoned(head: RaceBlock, next: RaceBlock): number {
+  const below = new Set<RaceBlock>();
+  for (const block of chainOf(next)) {
+    below.add(block);
+    if (block.height < head.height - reorganisationLooked) break;
+  }
+  let count = 0;
+  for (const block of chainOf(head)) {
+    if (below.has(block) || count > reorganisationLooked) return count;
+    count += 1;
+  }
+  return count;
+}
