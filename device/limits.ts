@@ -8,6 +8,8 @@ const DAY = 24 * 60 * 60 * SECOND;
 export const DEVICE_LIMITS = {
   /** Imported keys that are kept: attestation, VRF and operational key of each member of a network of 128, and clients'. */
   importedKeysMax: 1_024,
+  /** Right signatures of the chain that are remembered: those of a dozen full blocks and of what waits for the next ones; 1 MiB. */
+  rememberedSignaturesMax: 8_192,
   /** Capsules shown in one list: what fits one packet. */
   capsulesListedMax: 500,
   /** Capsules of one client that have not ended: a client that floods only fills its own share. */

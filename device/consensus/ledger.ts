@@ -10,7 +10,9 @@ import { compose, type Composed, type Leader } from './composing.ts';
 import { drawOf, waitAbove, type DrawVerdict } from './draw.ts';
 import { genesisPosition } from './genesis.ts';
 import { isKeyOf } from './member-identity.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
 import type { Branch, LedgerContext, Position } from './position.ts';
+import { rememberingSignatures } from './remembered-signatures.ts';
 import type { TransactionRefusal } from './transaction-refusal.ts';
 import { applyTransaction } from './transaction-rules.ts';
 
@@ -41,7 +43,8 @@ export interface Ledger {
   isKeyOf(state: ChainState, node: Uint8Array, key: Uint8Array): boolean;
 }
 
-export function createLedger(context: LedgerContext): Ledger {
+export function createLedger(given: LedgerContext): Ledger {
+  const context = { ...given, crypto: rememberingSignatures(given.crypto, DEVICE_LIMITS.rememberedSignaturesMax) };
   const genesis = genesisPosition(context);
   return {
     genesis: () => genesis,
