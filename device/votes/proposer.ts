@@ -2,10 +2,12 @@
 import { domainDigest, uint64 } from '#protocol/digest.ts';
 import type { Voters } from './decision.ts';
 
-/** The voter (node id in hexadecimal) in whose share of the weight, in the order of ids, the draw falls. `round` ≥ 1. */
+/**
+ * The voter (node id in hexadecimal) in whose share of the weight, in the order of ids, the digest falls: read as an integer,
+ * modulo the whole. `round` ≥ 1.
+ */
 export function proposerOf(instance: Uint8Array, voters: Voters, round: number): string {
-  const digest = domainDigest('proposer', instance, uint64(round));
-  const drawn = new DataView(digest.buffer, digest.byteOffset).getBigUint64(0) % BigInt(voters.total);
+  const drawn = BigInt(`0x${domainDigest('proposer', instance, uint64(round)).toHex()}`) % BigInt(voters.total);
   let below = 0;
   const nodes = [...voters.weights.keys()].sort();
   for (const node of nodes) {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { CastBallot, VoteEvent, VoteRecord } from '../../device/votes/decision.ts';
 import { startDecision, stepDecision, type DecisionState } from '../../device/votes/machine.ts';
 import { proposerOf } from '../../device/votes/proposer.ts';
-import { Assembly, ballot, baseMs, instance, repeatMs, X, Y } from '../unit/votes/assembly.ts';
+import { Assembly, ballot, baseMs, instance, X, Y } from '../unit/votes/assembly.ts';
 
 test('whatever a voter says, it could have said after a restart (§13.3)', () => {
   let compared = 0;

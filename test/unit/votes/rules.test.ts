@@ -280,7 +280,7 @@ test('ballots of more than one third of the weight in a later round: that round;
 test('whoever enters a round has cast both ballots of the one before, for none (§13.3)', () => {
   const seat = new Seat();
   seat.candidate(X);
-  assert.deepEqual(said(seat.enter(1)), ['precommit 0 none']);
+  assert.deepEqual(said(seat.enter(1)).slice(0, 1), ['precommit 0 none']);
   assert.deepEqual(said(seat.enter(5)).slice(0, 2), ['prevote 4 none', 'precommit 4 none']);
 });
 
