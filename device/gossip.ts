@@ -67,8 +67,10 @@ export function joinGossip(request: GossipRequest, members: readonly Member[]): 
       },
       onMessage: (handler) => room.hearAttestation(handler),
     }),
-    broadcast: (kind, payload, retain) => void own.publish(topicOf(network, { to: 'gossip', kind }), payload, { retain }),
-    tell: (peer, kind, payload) => void own.publish(topicOf(network, { to: 'peer', device, peer, kind }), payload),
+    broadcast: (kind, payload, retain) =>
+      void own.publish(topicOf(network, { to: 'gossip', kind }), payload, retain ? { retain } : { atMostOnce: true }),
+    tell: (peer, kind, payload) =>
+      void own.publish(topicOf(network, { to: 'peer', device, peer, kind }), payload, kind === 'response' ? { atMostOnce: true } : {}),
     onChain: (handler) => room.hearChain(handler),
     onPeer: (handler) => room.peerHandlers.push(handler),
     onReach: (handler) => room.reachHandlers.push(handler),

@@ -129,6 +129,13 @@ export const CHAIN_LIMITS = {
   notFinalisingIntervals: 8,
   /** Heights that a peer is ahead before a device says that it is behind. */
   behindHeights: 3,
+  /**
+   * What came from a peer is passed on after this long, and ballots only while nothing is decided: members that reach one
+   * another have it by then, and copies of copies would take most of the time to a certificate.
+   */
+  relayAfterMs: 50,
+  /** Messages of others that wait to be passed on. */
+  relaysMax: 2_048,
   /** The head on `<device>/chain` is said at most this often: nobody reads faster. */
   headSaidEveryMs: 100,
   /** Before the TPM is asked again for what it refused: a busy chip needs some hundred milliseconds. */

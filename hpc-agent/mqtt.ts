@@ -208,14 +208,16 @@ function pem(text: string | Uint8Array): string | Buffer {
 
 async function send(client: MqttClient, topic: string, payload: Uint8Array, how: PublishOptions): Promise<PublishOutcome> {
   if (!isPublishable(topic, payload, how)) return 'refused';
-  const { retain = false, expirySeconds, correlationData, ...words } = how;
+  const { retain = false, atMostOnce = false, expirySeconds, correlationData, ...words } = how;
+  if (atMostOnce && !client.connected) return 'dropped';
   const properties: IPublishPacket['properties'] = {
     ...words,
     ...(expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }),
     ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
   };
   try {
-    await client.publishAsync(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.length), { qos: 1, retain, properties });
+    const qos = atMostOnce ? 0 : 1;
+    await client.publishAsync(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.length), { qos, retain, properties });
     return 'acknowledged';
   } catch (error) {
     return error instanceof Error && 'code' in error && typeof error.code === 'number' ? 'refused' : 'dropped';

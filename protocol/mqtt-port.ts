@@ -19,6 +19,11 @@ export interface Incoming {
 
 export interface PublishOptions {
   readonly retain?: boolean;
+  /**
+   * With QoS 0: sent now or never, at most once, and `acknowledged` says no more than that it was sent. For what is out of date
+   * soon and asked for where it is missing: a window of unacknowledged messages would only hold it up.
+   */
+  readonly atMostOnce?: boolean;
   /** After this the broker forgets the message rather than deliver it. */
   readonly expirySeconds?: number;
   readonly contentType?: string;
@@ -40,7 +45,7 @@ export interface Will {
 
 export interface Connection {
   readonly state: ConnectionState;
-  /** With QoS 1, so that it may arrive twice. Never rejects; waits while the connection is lost. */
+  /** With QoS 1 unless told otherwise, so that it may arrive twice. Never rejects; waits while the connection is lost. */
   publish(topic: string, payload: Uint8Array, options?: PublishOptions): Promise<PublishOutcome>;
   /**
    * Every message of others that matches `filter` from now on, also after a reconnection; never one's own. Resolves when

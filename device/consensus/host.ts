@@ -24,6 +24,7 @@ import { FinalityArchive } from './finality-archive.ts';
 import { createLedger } from './ledger.ts';
 import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from './machine.ts';
 import { MemberAudit } from './member-audit.ts';
+import { Relay } from './relay.ts';
 import { ancestorOf } from './tree.ts';
 
 /** What the device's chip and operational key do for consensus: `Identity` of device/identity. May take seconds and may fail. */
@@ -80,6 +81,7 @@ export class Consensus implements Chain {
   readonly #seen = new Map<string, Instant>();
   readonly #retained = new Map<ChainKind, Uint8Array>();
   /** Node ids by name, of whoever may be heard. */
+  readonly #relay: Relay;
   #nodes = new Map<string, string>();
   #names = new Map<string, string>();
   #members = '';
@@ -97,6 +99,7 @@ export class Consensus implements Chain {
     this.#request = request;
     this.node = request.chip.node;
     this.#networkId = networkId(request.network);
+    this.#relay = new Relay((kind, payload) => request.gossip.broadcast(kind, payload, false));
     this.#chainLog = new ChainLog(request.log, Date.now, (node) => this.nameOf(node));
     this.#knowMembers(request.network.members);
     if (request.store.memory() === 'lost') this.#abstain();
@@ -197,6 +200,7 @@ export class Consensus implements Chain {
     const from = this.#nodes.get(name);
     if (from === undefined) return;
     if (this.#abstention && kind === 'head') this.#abstention = hearFrom(this.#abstention, from);
+    this.#relay.heard(payload);
     this.#dispatch({ type: 'received', from, kind, payload });
   }
 
@@ -241,6 +245,7 @@ export class Consensus implements Chain {
       case 'persist':
         return store.persist(this.#abstention ? effect.records.filter(({ record }) => record !== 'votes') : effect.records);
       case 'broadcast':
+        if (this.#relay.takes(effect.kind, effect.payload)) return;
         if (effect.retain) this.#retained.set(effect.kind, effect.payload);
         return this.#mayBeSaid(effect) ? gossip.broadcast(effect.kind, effect.payload, effect.retain) : undefined;
       case 'send':
@@ -298,6 +303,7 @@ export class Consensus implements Chain {
   }
 
   #checkpointed({ certificate, afterMs }: Extract<ConsensusReport, { report: 'checkpointFinalised' }>): void {
+    this.#relay.decided();
     this.#finalisedMs = performance.now();
     this.#lastFinality = { afterMs, round: certificate.round, votes: certificate.votes.length };
     const { state, number, height } = this.finalised();
@@ -382,6 +388,7 @@ export class Consensus implements Chain {
 
   #halt(): void {
     this.#stopped = true;
+    this.#relay.stop();
     clearTimeout(this.#timer);
   }
 
