@@ -40,7 +40,9 @@ export function nextFinal(state: ConsensusState): { certificate: FinalityCertifi
     return undefined;
   }
   if (block.position.height === certificate.height && block !== tree.root) return { certificate, block };
-  finality.pending.delete(certificate.number);
+  const height = `certificate ${certificate.number} says height ${certificate.height}; its block has ${block.position.height}`;
+  const pending = finality.pending.get(certificate.number);
+  if (pending) refuseCertificate(state, pending, { reason: 'other-height', detail: height });
   return undefined;
 }
 
@@ -75,11 +77,20 @@ function judgedCertificate(state: ConsensusState): FinalityCertificate | undefin
     pending.set(number, { ...next, judged: true });
     return next.certificate;
   }
-  pending.delete(number);
-  refuseMessage(state, { from: next.from, kind: 'response' }, verdict);
-  const peer = state.sync.peers.get(next.from);
-  if (peer) peer.restUntilMs = state.at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
+  refuseCertificate(state, next, verdict);
   return undefined;
+}
+
+/** Whoever sent it is not asked again for a while. */
+function refuseCertificate(
+  { finality, sync, at, ...state }: ConsensusState,
+  { from, certificate }: PendingCertificate,
+  why: { readonly reason: string; readonly detail: string },
+): void {
+  finality.pending.delete(certificate.number);
+  report(state.outbox, { report: 'messageRefused', from, kind: 'response', reason: why.reason, detail: why.detail });
+  const peer = sync.peers.get(from);
+  if (peer) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
 }
 
 function noteCertificate(state: ConsensusState, news: PendingCertificate): void {

@@ -1,6 +1,7 @@
 /** Blocks whose parent is not taken yet, and what is missing below them. Pure. Specification §14.2, §14.3. */
 import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
+import { remember } from './bounded.ts';
 import type { Arrival, Arrivals, ConsensusState } from './state.ts';
 
 /** @returns what is missing below: undefined where the parent is held, or the block can't descend from the last checkpoint */
@@ -12,6 +13,7 @@ export function addOrphan(state: ConsensusState, arrival: Arrival): { readonly i
   arrivals.childrenOf.set(parent, (arrivals.childrenOf.get(parent) ?? new Set()).add(arrival.key));
   const missing = missingBelow(state, arrival);
   if (missing && missing.height <= state.tree.root.position.height) {
+    remember(arrivals.refused, arrival.key, CONSENSUS_LIMITS.refusedMax);
     dropBranch(arrivals, arrival.key);
     return undefined;
   }

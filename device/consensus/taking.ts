@@ -50,10 +50,16 @@ export function heldUntilMs(state: ConsensusState): number | undefined {
   return due.length === 0 ? undefined : due.reduce((first, next) => Math.min(first, next));
 }
 
+/** On a taken block it is judged; on one that can't be taken it can't be either; on any other it waits. */
 function place(state: ConsensusState, arrival: Arrival): void {
-  const { header } = arrival.block;
-  if (state.tree.blocks.has(hex(header.parent))) {
-    state.arrivals.queue.push(arrival);
+  const { arrivals, tree } = state;
+  const parent = hex(arrival.block.header.parent);
+  if (tree.blocks.has(parent)) {
+    arrivals.queue.push(arrival);
+    return;
+  }
+  if (arrivals.refused.has(parent)) {
+    remember(arrivals.refused, arrival.key, CONSENSUS_LIMITS.refusedMax);
     return;
   }
   const missing = addOrphan(state, arrival);
@@ -93,8 +99,8 @@ function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Ar
 
 /** An equivocator makes as many blocks of a height as it likes; more than a few are taken only when somebody rests on them. */
 function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
-  if (source === 'kept' || source === 'self' || arrivals.forced.has(key) || arrivals.asked.has(key)) return false;
-  if (arrivals.childrenOf.has(key)) return false;
+  const isOurs = source === 'kept' || source === 'self';
+  if (isOurs || arrivals.forced.has(key) || arrivals.asked.has(key) || arrivals.childrenOf.has(key)) return false;
   return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
 }
 

@@ -123,7 +123,7 @@ export class World {
   /** Performs effects as a host would: the disk at once, the rest after it. */
   perform(actor: Actor, effects: readonly ConsensusEffect[]): void {
     actor.effects.push(...effects);
-    for (const effect of effects) this.performOne(actor, effect);
+    for (const effect of effects) if (actor.isUp) this.performOne(actor, effect);
   }
 
   performOne(actor: Actor, effect: ConsensusEffect): void {
