@@ -46,6 +46,8 @@ export interface CapsuleRooms {
   resume(): void;
   /** To be called every `DEVICE_LIMITS.dutyIntervalMs`. */
   timePassed(): void;
+  /** Nothing is heard any more; the store may be closed. */
+  close(): void;
 }
 
 export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
@@ -54,7 +56,10 @@ export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
   const gateway = new Gateway({ ...parts, network: id, networkLabel: networkLabel(network) });
   const orders = new Orders({ ...parts, news: gateway });
   const controller = new Controller({ ...parts, listener: { network: id, device, crypto } });
-  peers.onSaid((from, kind, payload) => peerSaid({ ...parts, orders, controller }, from, kind, payload));
+  let isClosed = false;
+  peers.onSaid((from, kind, payload) => {
+    if (!isClosed) peerSaid({ ...parts, orders, controller }, from, kind, payload);
+  });
   let isDue = false;
   chain.onChange(() => {
     // Many changes may come at once, and some while an order is just being changed.
@@ -62,6 +67,7 @@ export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
     isDue = true;
     setImmediate(() => {
       isDue = false;
+      if (isClosed) return;
       orders.chainChanged();
       controller.chainChanged();
     });
@@ -77,6 +83,10 @@ export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
     timePassed: () => {
       orders.timePassed();
       controller.timePassed();
+    },
+    close: () => {
+      isClosed = true;
+      peers.close();
     },
   };
 }

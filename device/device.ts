@@ -163,7 +163,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
   return {
     name: configuration.name,
-    stop: () => stopDevice(running, { store, peers, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () => stopDevice(running, { store, rooms, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }
 
@@ -220,7 +220,7 @@ async function stopDevice(
   running: Running,
   parts: {
     store: Store;
-    peers: PeerLines;
+    rooms: CapsuleRooms;
     room: ChainRoom;
     timers: readonly NodeJS.Timeout[];
     presence: Presence;
@@ -228,7 +228,7 @@ async function stopDevice(
   },
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
-  parts.peers.close();
+  parts.rooms.close();
   await parts.pairing.stop();
   parts.presence.leave();
   await parts.room.stop();

@@ -17,7 +17,7 @@ const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
 
 const declaration = {
   name: 'npm start --',
-  summary: 'Starts three devices (software TPMs), a box each and a client on this machine, runs the sample capsule, and stays up.',
+  summary: 'Starts four devices (software TPMs) as one network, a box each and a client on this machine, runs the sample capsule, and stays up.',
   operands: [],
   options: {
     once: { help: 'end after the receipt was verified: exit status 0, or 1 with the reason' },

@@ -29,7 +29,8 @@ import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.
 import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
 import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
-import type { ClientNews, Orders } from './orders.ts';
+import type { ClientNews } from './client-news.ts';
+import type { Orders } from './orders.ts';
 import { takeRequest, type RequestRates } from './request-rate.ts';
 import { resultOf } from './result.ts';
 import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';

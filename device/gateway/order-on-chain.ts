@@ -1,6 +1,7 @@
 /** Where an order stands on the chain: which box has it, and whether anything is to be done any more. Pure. Specification §15. */
 import { hasEnded } from '#protocol/capsule.ts';
 import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
+import type { Action } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Executor, Order } from './order.ts';
@@ -28,4 +29,11 @@ export function drawIn(record: CapsuleRecord, state: ChainState): { readonly att
   if (!last || device === undefined) return undefined;
   const key = state.boxes.get(`${hex(last.node)}/${last.box}`)?.box.key;
   return { attempt: record.attempts.length, executor: { node: last.node, device, box: last.box, ...(key ? { key } : {}) } };
+}
+
+/** To give up the last attempt ends a capsule as failed. */
+export function withdrawalOf({ capsule, attempt, end }: Order): Action {
+  return end?.state === 'failed' && attempt === LIMITS.attemptsMax
+    ? { action: 'retry', capsule, attempt }
+    : { action: 'cancellation', capsule };
 }

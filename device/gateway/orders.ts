@@ -4,14 +4,13 @@
  *
  * It decides nothing about an order (`order.ts` does). An order is stored before anything that depends on it is said.
  */
-import { runIdOf, type RunLog, type RunProgress } from '#protocol/box-messages.ts';
+import { runIdOf } from '#protocol/box-messages.ts';
 import { BlobNeed, type BlobChunk } from '#protocol/blob-transfer.ts';
 import { hasEnded } from '#protocol/capsule.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
-import type { Action } from '#protocol/chain/transaction.ts';
 import { decodeBulk, encodeBulk, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
-import { blobDigest, domainDigest, hex } from '#protocol/digest.ts';
+import { blobDigest, domainDigest } from '#protocol/digest.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
@@ -25,17 +24,10 @@ import { BlobCollector, type BlobSource, type CollectFailure } from '../store/bl
 import type { BlobStore } from '../store/blob-store.ts';
 import { inputSizes, outputSizesInReceipt } from '../store/run-blobs.ts';
 import type { AcceptedCapsule, OrderChange, Store, StoredCapsule } from '../store/store.ts';
-import { drawIn, isMember, isNoMore, offeredRuntimes } from './order-on-chain.ts';
+import type { ClientNews } from './client-news.ts';
+import { drawIn, isMember, isNoMore, offeredRuntimes, withdrawalOf } from './order-on-chain.ts';
 import { judgeOrderReceipt } from './order-receipt.ts';
 import { isOut, isSettled, newOrder, orderDuties, stepOrder, type Executor, type Order, type OrderDuty, type OrderEvent } from './order.ts';
-
-/** What clients are told of their capsules; the gateway does the telling. */
-export interface ClientNews {
-  orderChanged(capsule: StoredCapsule): void;
-  progressed(capsule: StoredCapsule, progress: RunProgress): void;
-  logged(capsule: StoredCapsule, log: RunLog): void;
-  finalityChanged(capsule: StoredCapsule, finality: FinalityNews): void;
-}
 
 export interface OrdersParts {
   readonly network: Network;
@@ -171,7 +163,7 @@ export class Orders {
     for (const capsule of [...this.#open.values()]) this.#doDutiesOf(capsule);
   }
 
-  /** What is known of the finality of a capsule's receipt. */
+  /** Of a capsule's receipt, as far as is known. */
   finalityOf(capsule: StoredCapsule): FinalityNews | undefined {
     const { store, chain } = this.#parts;
     const kept = store.finality(capsule.capsule);
@@ -400,11 +392,4 @@ function runOf({ capsule, attempt }: Order): string {
 /** Which duties an order has: while they stay the same, the regular repetition is enough. */
 function dutyWords(order: Order): string {
   return [order.state, order.attempt, order.executor?.box ?? '', ...orderDuties(order).map(({ duty }) => duty)].join(' ');
-}
-
-/** To give up the last attempt ends a capsule as failed. */
-function withdrawalOf({ capsule, attempt, end }: Order): Action {
-  return end?.state === 'failed' && attempt === LIMITS.attemptsMax
-    ? { action: 'retry', capsule, attempt }
-    : { action: 'cancellation', capsule };
 }

@@ -33,7 +33,8 @@ export interface EarParts {
   readonly chunkReceived: (box: string, chunk: BlobChunk) => void;
   /** Whether a blob belongs to the input of a run of this box. */
   readonly mayHaveInput: (box: string, digest: string) => boolean;
-  readonly doDuties: () => void;
+  /** A box has said what it is; it may not have heard what it is owed. */
+  readonly introduced: () => void;
 }
 
 export class BoxEar {
@@ -82,7 +83,7 @@ export class BoxEar {
   #helloSaid(before: KnownBox, hello: Hello): void {
     this.#parts.boxes.introduced(before, hello);
     for (const run of hello.runs) this.dropRun(before.name, run);
-    this.#parts.doDuties();
+    this.#parts.introduced();
   }
 
   #stateSaid(name: string, { run, state }: RunState): void {

@@ -12,6 +12,7 @@ export class BoxOffers {
   readonly #boxes: Boxes;
   readonly #now: Clock;
   readonly #log: Log;
+  #standing = 0;
   #last: { readonly serial: number; readonly boxes: OfferedBox[]; readonly atMs: number } | undefined;
 
   constructor({ chain, now, log }: { chain: Chain; now: Clock; log: Log }, boxes: Boxes) {
@@ -30,12 +31,18 @@ export class BoxOffers {
     const atMs = this.#now();
     const serialOnChain = state.members.get(node)?.boxesSerial ?? 0;
     const isSaid = this.#last !== undefined && this.#last.serial > serialOnChain && areSameOffers(this.#last.boxes, boxes);
-    if (areSameOffers(onChain, boxes) && (this.#last?.serial ?? 0) <= serialOnChain) return;
+    if (areSameOffers(onChain, boxes) && (this.#last?.serial ?? 0) <= serialOnChain) return this.#stand(serialOnChain, boxes);
     if (!isSaid) {
       if (this.#last && atMs - this.#last.atMs < DEVICE_LIMITS.offersEveryMs) return;
       this.#last = { serial: Math.max(serialOnChain, this.#last?.serial ?? 0) + 1, boxes, atMs };
       this.#log('boxesOffered', { serial: this.#last.serial, boxes: boxes.map(({ name }) => name).join(' ') });
     }
     if (this.#last) this.#chain.act({ action: 'boxes', serial: this.#last.serial, boxes: this.#last.boxes });
+  }
+
+  #stand(serial: number, boxes: readonly OfferedBox[]): void {
+    if (serial === this.#standing) return;
+    this.#standing = serial;
+    this.#log('boxesOnChain', { serial, boxes: boxes.map(({ name }) => name).join(' ') });
   }
 }

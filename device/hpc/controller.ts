@@ -81,7 +81,10 @@ export class Controller {
       chunkReceived: (box, chunk) => this.#collector.chunkReceived(`box.${box}`, chunk),
       mayHaveInput: (box, digest) =>
         [...this.#open.values()].some((stored) => stored.job.box === box && inputSizes(stored.manifest).has(digest)),
-      doDuties: () => this.doDuties(),
+      introduced: () => {
+        this.#offers.look();
+        this.doDuties();
+      },
     });
   }
 

@@ -38,7 +38,7 @@ function offerOf({ name, signingKey, hello }: KnownBox): OfferedBox {
   const runtimes = [...new Set(names)].filter(
     (runtime) => runtime.length <= LIMITS.nameCharactersMax && /^[a-z][a-z0-9+-]*$/.test(runtime),
   );
-  return { name, key: signingKey, trust: 'self-reported', runtimes: runtimes.sort() };
+  return { name, key: signingKey, trust: 'self-reported', runtimes: runtimes.sort().slice(0, LIMITS.chainRuntimesMax) };
 }
 
 function isSameBox(offer: OfferedBox, box: KnownBox): boolean {

@@ -1,4 +1,4 @@
-/** The bench grid: three devices with software TPMs, a box each, a client, all on this machine. */
+/** The bench grid: four devices with software TPMs, a box each, a client, all on this machine. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { networkLabel, type Network } from '#protocol/network.ts';
@@ -31,6 +31,8 @@ export interface GridRequest {
 /** A device trusts another within seconds; a slow machine that also compiles may take this long. */
 const TRUST_WAIT_MS = 60_000;
 const AGENT_WAIT_MS = 60_000;
+/** Vouchers and the boxes are in one of the first blocks, a second apart; finality follows within two. */
+const CHAIN_WAIT_MS = 60_000;
 
 /** @throws Error in a sentence; whatever was started is stopped then */
 export async function startGrid(request: GridRequest): Promise<Grid> {
@@ -82,6 +84,11 @@ async function startParts(
     'agents',
     () => startAgents(layout, devices, request, started),
     (all) => [...all.keys()].join(', '),
+  );
+  await timed(
+    'chain',
+    () => waitForChain(devices),
+    (checkpoint) => `${devices.length} members, their boxes on the chain, ${checkpoint}`,
   );
   return { layout, network, devices, agents, stop };
 }
@@ -141,6 +148,15 @@ async function startAgents(
   const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
   await Promise.all([...trusted, ...present]);
   return agents;
+}
+
+/** From then on a capsule finds boxes, and its receipt becomes final. */
+async function waitForChain(devices: readonly GridDevice[]): Promise<string> {
+  const offered = devices.map(({ supervisor }) => supervisor.waitForLine('boxesOnChain', CHAIN_WAIT_MS));
+  const finalised = devices.map(({ supervisor }) => supervisor.waitForLine('checkpointFinalised', CHAIN_WAIT_MS));
+  await Promise.all(offered);
+  const [line = ''] = await Promise.all(finalised);
+  return `checkpoint ${/number=(\d+)/.exec(line)?.[1] ?? '?'} final`;
 }
 
 export function boxOf(device: string): string {

@@ -1,7 +1,7 @@
 /** What a grid consists of, and where its parts lie in its state folder. */
 import { join, resolve } from 'node:path';
 
-export const GRID_DEVICES = ['alpha', 'bravo', 'charlie'] as const;
+export const GRID_DEVICES = ['alpha', 'bravo', 'charlie', 'delta'] as const;
 
 /** The client that the grid makes for whoever started it; it knows the first device. */
 export const GRID_CLIENT = { device: GRID_DEVICES[0], name: 'you' } as const;

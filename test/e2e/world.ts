@@ -1,4 +1,4 @@
-/** A grid of real parts for the end-to-end tests: three devices, three boxes, a client, in a temporary folder. */
+/** A grid of real parts for the end-to-end tests: four devices, four boxes, a client, in a temporary folder. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,0 +1,239 @@
+/** The way of a capsule through the chain, with lost words, restarts, silent and failing boxes. Specification §15. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { decodeBulk } from '#protocol/codec.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { RunNews } from '#protocol/peer-messages.ts';
+import { judgeReceipt } from '#protocol/receipt-verifier.ts';
+import { DEVICE_LIMITS } from '../../../device/limits.ts';
+import { crypto, network } from '../protocol/workshop.ts';
+import { Bench, type PeerMessage } from './bench.ts';
+
+let bench: Bench;
+beforeEach(() => {
+  bench = new Bench();
+});
+afterEach(() => bench.close());
+
+test('a capsule goes to the box of another device, and its client gets result, receipt and finality at the gateway (§15)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  const id = await gateway.submit();
+  assert.equal(gateway.state(id), 'ordered');
+  await bench.block();
+  assert.equal(gateway.state(id), 'ordered', 'the block that orders it draws no box');
+  await bench.block();
+  assert.equal(gateway.state(id), 'agreed');
+  assert.deepEqual(
+    gateway.result(id)?.outputs.map(({ path, text }) => [path, text]),
+    [['answer', 'answer of bravo-box']],
+  );
+  const receipt = gateway.store.receipt(id);
+  const verdict = receipt && judgeReceipt(receipt, { network, crypto, nowMs: bench.nowMs });
+  assert.ok(verdict?.status === 'verified', JSON.stringify(verdict));
+  assert.deepEqual([verdict.receipt.gateway.device, verdict.receipt.device, verdict.receipt.box.name], ['alpha', 'bravo', 'bravo-box']);
+  await bench.block();
+  assert.equal(bench.chain.capsule(id)?.end?.state, 'agreed');
+  assert.deepEqual(gateway.finality(id)?.finality, 'not-final');
+  bench.chain.finalise();
+  await bench.settled();
+  assert.deepEqual(gateway.finality(id), { finality: 'final', capsule: id, proof: Uint8Array.of(1) });
+  assert.deepEqual([gateway.store.unsettled(), bench.device('bravo').store.jobs.unclosed()], [[], []]);
+  assert.deepEqual(bench.chain.refusals, []);
+});
+
+test('gateway and executor may be one device, and nothing is different (§15.3)', async () => {
+  const { device } = { device: bench.device('alpha') };
+  await bench.offer('alpha');
+  const id = await device.submit();
+  await bench.until(() => device.state(id) === 'agreed');
+  assert.equal(device.result(id)?.outputs[0]?.text, 'answer of alpha-box');
+});
+
+test('every word between the devices may be lost once, and some come twice (§5.4)', async () => {
+  const seen = new Set<string>();
+  bench.tamper = (message) => {
+    const key = `${message.from} ${message.kind} ${newsKind(message)}`;
+    if (!seen.has(key)) return void seen.add(key);
+    setImmediate(() => bench.device(message.to as 'alpha').hear(message));
+    return message;
+  };
+  await bench.offer('bravo');
+  const id = await bench.device('alpha').submit();
+  await bench.until(() => bench.chain.capsule(id)?.end !== undefined, 20);
+  assert.equal(bench.device('alpha').state(id), 'agreed');
+  assert.deepEqual(bench.device('bravo').box.assigned, [`${id}.1`]);
+});
+
+test('both devices may be killed after every step (§7.6)', async () => {
+  await bench.offer('bravo');
+  const id = await bench.device('alpha').submit();
+  for (let round = 0; round < 8 && bench.chain.capsule(id)?.end === undefined; round += 1) {
+    bench.device('alpha').restart();
+    bench.device('bravo').restart();
+    await bench.pass();
+    await bench.block();
+  }
+  assert.equal(bench.device('alpha').state(id), 'agreed');
+  assert.deepEqual(bench.chain.capsule(id)?.end?.state, 'agreed');
+});
+
+test('an executor that is silent for 45 s loses the run to another box (§15.5)', async () => {
+  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
+  await bench.offer('bravo');
+  executor.box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  executor.isOn = false;
+  await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs);
+  assert.equal(gateway.state(id), 'running');
+  await bench.offer('alpha');
+  await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs);
+  await bench.until(() => gateway.state(id) === 'agreed');
+  assert.equal(bench.chain.capsule(id)?.attempts.length, 2);
+  assert.deepEqual([gateway.news(id)?.attempt, gateway.news(id)?.box], [2, 'alpha-box']);
+});
+
+test('an executor that comes back after its run was given away stops it (§15.3)', async () => {
+  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
+  await bench.offer('bravo');
+  executor.box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  executor.isOn = false;
+  await bench.offer('alpha');
+  await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs + 1);
+  await bench.until(() => gateway.state(id) === 'agreed');
+  executor.restart();
+  await bench.pass();
+  assert.ok(executor.box.cancelled.includes(`${id}.1`));
+  assert.equal(executor.store.receipt(id), undefined);
+  assert.equal(bench.chain.capsule(id)?.attempts.length, 2);
+});
+
+test("a failure of the box is tried again three times, and then its reason is the capsule's end (§15.5)", async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('alpha', 'bravo');
+  for (const name of ['alpha', 'bravo'] as const)
+    bench.device(name).box.outcome = { outcome: 'failed', reason: 'sandbox-unavailable', detail: 'no namespaces' };
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'failed', 20);
+  assert.equal(gateway.news(id)?.reason, 'sandbox-unavailable');
+  assert.equal(bench.chain.capsule(id)?.attempts.length, LIMITS.attemptsMax);
+  const boxes = new Set(bench.chain.capsule(id)?.attempts.map(({ box }) => box));
+  assert.equal(boxes.size, 2, 'the first two attempts had different boxes');
+  assert.ok(gateway.store.receipt(id), 'the last attempt has a receipt');
+});
+
+test("a program's own failure is an end with a receipt (§7.2)", async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  bench.device('bravo').box.outcome = { outcome: 'exited', status: 3 };
+  const id = await gateway.submit();
+  await bench.until(() => bench.chain.capsule(id)?.end !== undefined);
+  assert.deepEqual([gateway.state(id), gateway.result(id)?.exitStatus, bench.chain.capsule(id)?.end?.reason], ['failed', 3, 'exit-status']);
+});
+
+test('a capsule that is cancelled before its draw ends at once, and the chain hears of it (§7.5)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  const id = await gateway.submit();
+  await gateway.cancel(id);
+  assert.equal(gateway.state(id), 'cancelled');
+  await bench.until(() => bench.chain.capsule(id)?.end !== undefined);
+  assert.equal(bench.chain.capsule(id)?.end?.state, 'cancelled');
+  assert.deepEqual(bench.device('bravo').box.assigned, []);
+});
+
+test('a running capsule that is cancelled is killed at its box and ends with a receipt (§7.5)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  bench.device('bravo').box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  await gateway.cancel(id);
+  await bench.until(() => gateway.state(id) === 'cancelled');
+  assert.ok(gateway.store.receipt(id));
+  await bench.block();
+  assert.equal(bench.chain.capsule(id)?.end?.reason, 'cancelled-by-client');
+});
+
+test('an assignment that is undone with its block stops, and the box that is drawn instead runs it (§15.3)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('alpha', 'bravo');
+  for (const name of ['alpha', 'bravo'] as const) bench.device(name).box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  const first = bench.chain.capsule(id)?.attempts[0]?.box;
+  bench.chain.undo(1);
+  await bench.settled();
+  assert.equal(gateway.state(id), 'ordered');
+  while (bench.chain.capsule(id)?.attempts[0]?.box === first || bench.chain.capsule(id)?.attempts.length === 0) {
+    if (bench.chain.capsule(id)?.attempts.length === 1) bench.chain.undo(1);
+    bench.chain.luck += 1;
+    await bench.block();
+  }
+  await bench.pass();
+  await bench.pass(DEVICE_LIMITS.withdrawalWaitMs + 1);
+  const [loser, winner] = first === 'alpha-box' ? (['alpha', 'bravo'] as const) : (['bravo', 'alpha'] as const);
+  assert.ok(bench.device(loser).box.cancelled.includes(`${id}.1`));
+  bench.device(winner).box.finish({ outcome: 'exited', status: 0 });
+  await bench.until(() => gateway.state(id) === 'agreed');
+  assert.equal(gateway.result(id)?.outputs[0]?.text, `answer of ${winner}-box`);
+});
+
+test('a receipt that is not final gives way when the chain has drawn another box after all (§15.4)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('alpha', 'bravo');
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'agreed');
+  const first = bench.chain.capsule(id)?.attempts[0]?.box;
+  const isOther = () => bench.chain.capsule(id)?.attempts[0]?.box !== first && bench.chain.capsule(id)?.attempts.length === 1;
+  const submissionHeight = bench.chain.capsule(id)?.orderedHeight ?? 0;
+  while (!isOther()) {
+    bench.chain.undo(bench.chain.height - submissionHeight);
+    bench.chain.luck += 1;
+    bench.chain.block();
+  }
+  await bench.until(() => bench.chain.capsule(id)?.end !== undefined);
+  const other = first === 'alpha-box' ? 'bravo-box' : 'alpha-box';
+  assert.equal(gateway.result(id)?.outputs[0]?.text, `answer of ${other}`);
+  bench.chain.finalise();
+  await bench.settled();
+  assert.equal(gateway.finality(id)?.finality, 'final');
+});
+
+test('a capsule expires when no box was drawn by its deadline (§7.1)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  const id = await gateway.submit({ policy: { deadlineSeconds: 10 } });
+  await bench.pass(11_000);
+  assert.deepEqual([gateway.state(id), gateway.news(id)?.reason], ['expired', 'deadline']);
+});
+
+test('a box is offered while it is present, and offered no more when it has been silent (§15.2)', async () => {
+  await bench.offer('bravo');
+  assert.deepEqual(
+    [...bench.chain.state.boxes.values()].map(({ box }) => [box.name, box.runtimes]),
+    [['bravo-box', ['node']]],
+  );
+  bench.device('bravo').box.isOn = false;
+  await bench.pass(DEVICE_LIMITS.boxSilenceMaxMs + 1);
+  await bench.block();
+  assert.equal(bench.chain.state.boxes.size, 0);
+});
+
+test('a box stays offered over a restart of its device (§15.2)', async () => {
+  await bench.offer('bravo');
+  bench.device('bravo').box.isOn = false;
+  bench.device('bravo').restart();
+  await bench.pass();
+  await bench.block();
+  assert.equal(bench.chain.state.boxes.size, 1);
+});
+
+function newsKind({ kind, payload }: PeerMessage): string {
+  const news = kind === 'news' ? decodeBulk(RunNews, payload, payload.length) : undefined;
+  if (news?.status !== 'decoded') return '';
+  return news.value.news === 'state' ? news.value.state : news.value.news;
+}
