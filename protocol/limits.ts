@@ -164,6 +164,8 @@ export const LIMITS = {
   ancestorsMax: 64,
   /** Boxes that one member offers on the chain. */
   chainBoxesPerMemberMax: 64,
+  /** Runtimes of one offered box: with 64 boxes 40 KiB of state for a member at most. */
+  chainRuntimesMax: 16,
   /** Capsules on the chain that have not ended; ended ones are kept for `chainCapsuleKeepHeights`. */
   chainCapsulesMax: 10_000,
   /** Capsules on the chain, ended ones included: bounds the state at 450 bytes each. */
@@ -182,8 +184,8 @@ export const LIMITS = {
   seatChangesShownMax: 64,
   /** A proof of finality as it goes to a client. */
   finalityProofBytesMax: 192 * KIB,
-  /** The state at a checkpoint, as it goes to a member that starts from there. */
-  stateBytesMax: 32 * MIB,
+  /** The state at a checkpoint, as it goes to a member that starts from there: 22 MiB of capsules, and 40 KiB for each of 1,024 members. */
+  stateBytesMax: 64 * MIB,
 
   /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
   chainLinesMax: 512,

@@ -23,7 +23,7 @@ export const OfferedBox = struct({
   name: Name,
   key: fixedBytes(32),
   trust: oneOf(...TRUST_LEVELS),
-  runtimes: list(Runtime, { max: LIMITS.runtimesMax }),
+  runtimes: list(Runtime, { max: LIMITS.chainRuntimesMax }),
 });
 export type OfferedBox = Infer<typeof OfferedBox>;
 
