@@ -3,14 +3,18 @@
  * shrinking on a private fork, replayed votes, an operational key that lives elsewhere. Specification §13.6.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { encodeHeader } from '#protocol/chain/block.ts';
-import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
-import { blobDigest } from '#protocol/digest.ts';
+import { decodeBulk, decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { blobDigest, domainDigest } from '#protocol/digest.ts';
 import { FinalityProof, judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
-import { transactionId } from '#protocol/chain/transaction.ts';
+import { Action, decodeTransaction, transactionId } from '#protocol/chain/transaction.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { gridNetworkFile, gridReceipt, networkFrom } from '../protocol/workshop.ts';
 import {
   blockWith,
   certificateOf,
@@ -59,6 +63,32 @@ test('a proof of a network of four has about 5 KiB, and at most 72 with all bloc
   assert.equal(changed({ blocks: LIMITS.checkpointStepMax }), 'accepted');
   assert.ok(short < 6 * 1024, `${short} bytes with one block`);
   assert.ok(long < 72 * 1024, `${long} bytes with ${LIMITS.checkpointStepMax} blocks`);
+});
+
+describe('a proof by devices of npm start (test/vectors/receipt)', () => {
+  const kept = new Uint8Array(readFileSync(new URL('../../vectors/receipt/finality.cbor', import.meta.url)));
+  const news = decodeBulk(FinalityNews, kept, kept.length);
+  const encoded = news.status === 'decoded' && news.value.finality === 'final' ? news.value.proof : new Uint8Array();
+  const grid = networkFrom(gridNetworkFile);
+
+  test('it shows the receipt that stands beside it, in a browser too (§13.6)', () => {
+    const verdict = judgeFinalityProof(encoded, { network: grid, crypto });
+    assert.ok(verdict.status === 'accepted', JSON.stringify(verdict));
+    const transaction = decodeTransaction(verdict.transaction);
+    assert.ok(transaction.status === 'decoded' && transaction.value.kind === 'signed');
+    const action = decodeStrict(Action, transaction.value.body, LIMITS.signedBytesMax);
+    assert.ok(action.status === 'decoded' && action.value.action === 'receipt');
+    assert.deepEqual(action.value.receipt, domainDigest('receipt', gridReceipt));
+    assert.deepEqual(judgeFinalityProof(encoded, { network: grid, crypto: nobleCrypto }), verdict);
+  });
+
+  test('a bit changed anywhere in it shows nothing else (§13.6)', () => {
+    const good = judgeFinalityProof(encoded, { network: grid, crypto });
+    for (let at = 0; at < encoded.length; at += 7) {
+      const verdict = judgeFinalityProof(encoded.with(at, encoded[at]! ^ 2), { network: grid, crypto });
+      if (verdict.status === 'accepted') assert.deepEqual(verdict, good, `byte ${at}`);
+    }
+  });
 });
 
 describe('the transaction', () => {
