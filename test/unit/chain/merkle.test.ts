@@ -11,7 +11,7 @@ function idsOf(size: number): Uint8Array[] {
   return Array.from({ length: size }, (_, index) => blobDigest(Uint8Array.of(index)));
 }
 
-/** MTH of §2.1.1: split at the largest power of two below the size. */
+/** MTH of RFC 9162 §2.1.1: split at the largest power of two below the size. */
 function naiveRoot(ids: readonly Uint8Array[]): Uint8Array {
   const [first] = ids;
   if (!first) return domainDigest('merkle-empty');
@@ -20,7 +20,7 @@ function naiveRoot(ids: readonly Uint8Array[]): Uint8Array {
   return domainDigest('merkle-node', naiveRoot(ids.slice(0, split)), naiveRoot(ids.slice(split)));
 }
 
-/** PATH of §2.1.3.1. */
+/** PATH of RFC 9162 §2.1.3.1. */
 function naivePath(ids: readonly Uint8Array[], index: number): Uint8Array[] {
   if (ids.length === 1) return [];
   const split = splitOf(ids.length);
