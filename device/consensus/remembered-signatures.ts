@@ -1,6 +1,6 @@
 /**
- * Signatures that were checked once. Pure: the answers are those of the port. The same transaction is judged for the pool, for the block that a
- * member composes, and in the block that it takes.
+ * Signatures that were checked once. Pure. The answers are those of the port: the same transaction is judged for the pool, for the block
+ * that a member composes, and in the block that it takes.
  */
 import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';

@@ -137,7 +137,7 @@ test('any transactions in any order: what compose() takes every member accepts, 
       assert.ok(decoded.status === 'decoded', 'detail' in decoded ? decoded.detail : '');
       assert.deepEqual(stateRoot(decoded.value), stateRoot(state));
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
