@@ -28,7 +28,7 @@ export interface Ledger {
   /** Whether the block may follow its parent. How far its time may lie ahead of a clock is for whoever has one (§11.2). */
   judgeBlock(block: ReadBlock, parent: Position, branch: Branch): BlockVerdict;
   /**
-   * For a pool: could this stand in the next block? Whether one that was refused may become good says `mayBecomeGood`.
+   * For a pool: could this stand in the next block? On another head it may be otherwise.
    * @param timeMs chain time that the next block would have, at least `at.timeMs`: the clock of whoever asks
    */
   judgeTransaction(encoded: Uint8Array, at: Position, branch: Branch, timeMs: number): TransactionVerdict;

@@ -61,24 +61,3 @@ export function applied(state: ChainState): Outcome {
 export function refused(reason: TransactionRefusal, detail: string): Refusal {
   return { status: 'refused', reason, detail };
 }
-
-/**
- * Whether the same transaction may become good above the block at which it was refused, so that a pool keeps it. On another branch
- * anything may: this is for a branch that only grows.
- */
-export function mayBecomeGood(reason: TransactionRefusal): boolean {
-  return later.has(reason);
-}
-
-const later: ReadonlySet<TransactionRefusal> = new Set<TransactionRefusal>([
-  ...([
-    'not-a-member',
-    'no-seat',
-    'key-unknown',
-    'checkpoint-out-of-order',
-    'checkpoint-not-on-branch',
-    'certificate-key-unknown',
-  ] as const),
-  ...(['members-full', 'applicant-unknown', 'last-seat', 'seat-changes-full', 'capsule-unknown', 'capsules-full'] as const),
-  ...(['submission-too-early', 'other-attempt', 'awaits-draw'] as const),
-]);

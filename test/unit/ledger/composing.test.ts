@@ -10,7 +10,6 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { seatsToCome } from '../../../device/consensus/seats.ts';
-import { mayBecomeGood } from '../../../device/consensus/transaction-refusal.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
 import {
@@ -164,10 +163,10 @@ test('candidates that are refused are told with their reason, and those after th
   const { transactions, refused } = ledger.compose(headOf(readyChain), leaderOf(readyChain), [bad, good, good], branchOf(readyChain));
   assert.deepEqual(transactions.map(hex), [hex(good)]);
   assert.deepEqual(
-    refused.map(({ id, reason }) => [hex(id), reason, mayBecomeGood(reason)]),
+    refused.map(({ id, reason }) => [hex(id), reason]),
     [
-      [hex(transactionId(bad)), 'capsule-unknown', true],
-      [hex(transactionId(good)), 'serial-not-later', false],
+      [hex(transactionId(bad)), 'capsule-unknown'],
+      [hex(transactionId(good)), 'serial-not-later'],
     ],
   );
 });
