@@ -177,6 +177,11 @@ export class Consensus implements Chain {
     for (const [kind, payload] of this.#retained) this.#request.gossip.broadcast(kind, payload, true);
   }
 
+  /** An encoded `FinalityProof` of a transaction of a finalised block; undefined where something that it takes is not kept. */
+  proofOf(height: number, index: number): { readonly checkpoint: number; readonly proof: Uint8Array } | undefined {
+    return this.#archive.prove(height, index);
+  }
+
   /** Returns when what was begun is done. */
   async stop(): Promise<void> {
     this.#halt();

@@ -51,6 +51,8 @@ export class BenchMember {
   readonly board: Board;
   readonly lines: string[] = [];
   readonly failures: unknown[] = [];
+  /** The broker knows the members as they are. */
+  trusted: Promise<void> = Promise.resolve();
   #running: RunningMember | undefined;
   readonly #network: () => Network;
 
@@ -94,6 +96,10 @@ export class BenchMember {
     const gossip = joinGossip({ own, network: label, device: name, authority, log }, network.members);
     const store = openChainStore(join(folder, 'chain.sqlite'), log);
     const onFailure = (error: unknown): void => void this.failures.push(error);
+    const onMembers = (members: readonly Member[]): void => {
+      gossip.setPeers(members);
+      this.trusted = broker.trust({ peerAuthorities: peerAuthoritiesOf(members, name), revokedClients: [], revokedBoxes: [] });
+    };
     const consensus = new Consensus({
       network,
       crypto,
@@ -101,7 +107,7 @@ export class BenchMember {
       store,
       gossip,
       log,
-      onMembers: (members) => gossip.setPeers(members),
+      onMembers,
       onFailure,
     });
     this.#running = { broker, own, gossip, store, consensus };
@@ -123,6 +129,8 @@ export interface ConsensusBench {
   readonly folder: string;
   readonly network: Network;
   readonly members: readonly BenchMember[];
+  /** One more board, and the encoded card with which it applies; it is stopped with the bench. */
+  makeNewcomer(name: string): Promise<{ readonly member: BenchMember; readonly card: Uint8Array }>;
   stop(): Promise<void>;
 }
 
@@ -133,7 +141,7 @@ export async function foundBench(count: number, consensus: Partial<Network['gene
   for (const name of NAMES.slice(0, count)) boards.push(await makeBoard(folder, name));
   const authorities = boards[0]?.tpm.caCertificates ?? [];
   const endorsementAuthorities = authorities.map((certificate) => ({ certificate, softwareTpm: true }));
-  const cards = await Promise.all(boards.map((board) => memberOf(board, endorsementAuthorities)));
+  const cards = await Promise.all(boards.map(async (board) => requireMember(board, await cardOf(board), endorsementAuthorities)));
   const network: Network = {
     genesis: {
       version: 1,
@@ -152,6 +160,12 @@ export async function foundBench(count: number, consensus: Partial<Network['gene
     ],
   };
   const members = boards.map((board) => new BenchMember(board, () => network));
+  const makeNewcomer: ConsensusBench['makeNewcomer'] = async (name) => {
+    const board = await makeBoard(folder, name);
+    boards.push(board);
+    members.push(new BenchMember(board, () => network));
+    return { member: members.at(-1) as BenchMember, card: await cardOf(board) };
+  };
   const stop = async (): Promise<void> => {
     await Promise.all(members.map((member) => member.stop()));
     for (const { identity, tpm } of boards) {
@@ -160,7 +174,7 @@ export async function foundBench(count: number, consensus: Partial<Network['gene
     }
     await rm(folder, { recursive: true, force: true });
   };
-  return { folder, network, members, stop };
+  return { folder, network, members, makeNewcomer, stop };
 }
 
 async function makeBoard(folder: string, name: string): Promise<Board> {
@@ -171,14 +185,14 @@ async function makeBoard(folder: string, name: string): Promise<Board> {
   return { name, folder: own, tpm, identity, authority, ports: await claimPorts(join(own, 'ports.json')) };
 }
 
-async function memberOf(
-  { name, identity, authority, ports }: Board,
-  authorities: Network['genesis']['endorsementAuthorities'],
-): Promise<Member> {
-  const crypto = createNodeCrypto();
+async function cardOf({ name, identity, authority, ports }: Board): Promise<Uint8Array> {
   const peersUrl = `mqtts://127.0.0.1:${ports.peers}`;
-  const request = { salt, name, peersUrl, peersAuthority: authority.root('device'), endorsementIntermediates: [], crypto };
-  const verdict = judgeMemberCard(await makeCard(identity, request), { salt, authorities, crypto, atMs: Date.now() });
+  const peersAuthority = authority.root('device');
+  return makeCard(identity, { salt, name, peersUrl, peersAuthority, endorsementIntermediates: [], crypto: createNodeCrypto() });
+}
+
+function requireMember({ name }: Board, card: Uint8Array, authorities: Network['genesis']['endorsementAuthorities']): Member {
+  const verdict = judgeMemberCard(card, { salt, authorities, crypto: createNodeCrypto(), atMs: Date.now() });
   if (verdict.status === 'refused') throw new Error(`the card of ${name} is refused: ${verdict.reason}, ${verdict.detail}`);
   return verdict.member;
 }
