@@ -60,7 +60,7 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
 }
 
 function noArrivals(): Arrivals {
-  const waiting = { queue: [], held: new Map(), orphans: new Map(), childrenOf: new Map(), orphanBytes: 0 };
+  const waiting = { queue: new Map(), held: new Map(), orphans: new Map(), childrenOf: new Map(), orphanBytes: 0 };
   return { ...waiting, forced: new Set(), asked: new Set(), refused: new Set(), seen: new Set() };
 }
 

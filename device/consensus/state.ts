@@ -84,8 +84,8 @@ export interface HeldBlock extends Arrival {
 }
 
 export interface Arrivals {
-  /** Whose parent is taken. */
-  readonly queue: Arrival[];
+  /** To be judged in this step, parents first. */
+  readonly queue: Map<string, Arrival>;
   /** Judged, and not due yet (§12.4), or dated ahead of this member's clock (§11.2). */
   readonly held: Map<string, HeldBlock>;
   /** Whose parent is not taken; by key, the oldest first. */

@@ -9,7 +9,7 @@ import { anchorOf } from './due.ts';
 import { addOrphan, adoptOrphans, dropBranch } from './orphans.ts';
 import { broadcast, persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
-import type { Arrival, BlockSource, ConsensusState, HeldBlock } from './state.ts';
+import type { Arrival, Arrivals, BlockSource, ConsensusState, HeldBlock } from './state.ts';
 import { askForBlock } from './wants.ts';
 import { branchOf, growTree, rivalsOf, type TakenBlock } from './tree.ts';
 
@@ -28,16 +28,24 @@ export function blockArrived(state: ConsensusState, payload: Uint8Array, from: s
   return block;
 }
 
-/** Taken, held, waiting for its parent, or refused before. */
+function nextArrival({ queue }: Arrivals): Arrival | undefined {
+  const [next] = queue.values();
+  if (next) queue.delete(next.key);
+  return next;
+}
+
+/** Taken, to be judged, held, waiting for its parent, or refused before. */
 export function isKnown({ tree, arrivals }: ConsensusState, key: string): boolean {
-  return tree.blocks.has(key) || arrivals.held.has(key) || arrivals.orphans.has(key) || arrivals.refused.has(key);
+  return (
+    tree.blocks.has(key) || arrivals.queue.has(key) || arrivals.held.has(key) || arrivals.orphans.has(key) || arrivals.refused.has(key)
+  );
 }
 
 /** Takes whatever can be taken at this moment. @returns the taken blocks, parents first */
 export function takeArrivals(state: ConsensusState): TakenBlock[] {
   const taken: TakenBlock[] = [];
   for (;;) {
-    const arrival = state.arrivals.queue.shift();
+    const arrival = nextArrival(state.arrivals);
     const held = arrival ? consider(state, arrival) : nextDue(state);
     if (held) taken.push(take(state, held));
     else if (!arrival) return taken;
@@ -54,8 +62,8 @@ export function heldUntilMs(state: ConsensusState): number | undefined {
 function place(state: ConsensusState, arrival: Arrival): void {
   const { arrivals, tree } = state;
   const parent = hex(arrival.block.header.parent);
-  if (tree.blocks.has(parent)) {
-    arrivals.queue.push(arrival);
+  if (tree.blocks.has(parent) || arrivals.queue.has(parent)) {
+    arrivals.queue.set(arrival.key, arrival);
     return;
   }
   if (arrivals.refused.has(parent)) {
@@ -70,6 +78,7 @@ function place(state: ConsensusState, arrival: Arrival): void {
 function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefined {
   const { tree, arrivals } = state;
   const parent = tree.blocks.get(hex(arrival.block.header.parent));
+  if (!parent) place(state, arrival);
   if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key) || isOneTooMany(state, arrival)) return undefined;
   if (contradictsAnchor(state, arrival)) {
     refuseBlock(state, arrival, 'other-checkpoint', 'it is not the block of this height that this member starts from (§13.7)');
@@ -149,7 +158,7 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);
   arrivals.forced.delete(key);
   arrivals.asked.delete(key);
-  arrivals.queue.push(...adoptOrphans(arrivals, key));
+  for (const orphan of adoptOrphans(arrivals, key)) arrivals.queue.set(orphan.key, orphan);
   if (source !== 'kept') persist(outbox, { record: 'block', block, own: source === 'self' });
   if (source === 'self' || source === 'gossip') broadcast(outbox, 'block', block.encoded);
   return taken;

@@ -219,7 +219,7 @@ test('a block below the last checkpoint, or on a branch that lost, is not taken:
   const secret = forgeChain(world, right, 5);
   for (const block of [right, ...secret]) sayBlock(world, alpha, block);
   const { orphans, held, queue } = alpha.state.arrivals;
-  assert.deepEqual([alpha.state.tree.blocks.size, orphans.size, held.size, queue.length], [1, 0, 0, 0]);
+  assert.deepEqual([alpha.state.tree.blocks.size, orphans.size, held.size, queue.size], [1, 0, 0, 0]);
   assert.equal(heightOf(alpha), 1);
 });
 
