@@ -10,6 +10,7 @@ import type {
   HeadView,
   PeerView,
 } from '#protocol/chain/chain-view.ts';
+import { waitMsOf } from '#protocol/chain/elapsed-draw.ts';
 import { decodeAction } from '#protocol/chain/signed-action.ts';
 import type { MemberRecord } from '#protocol/chain/state.ts';
 import { decodeTransaction, transactionId, type Action } from '#protocol/chain/transaction.ts';
@@ -20,6 +21,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import type { Network } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
+import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { ShowChain } from './chain-port.ts';
@@ -39,7 +41,7 @@ export function showChain(parts: ShownParts, question: ChainQuestion): ReturnTyp
     case 'head':
       return shown({ show: 'head', ...headView(parts) });
     case 'peers':
-      return shown({ show: 'peers', window: parts.consensus.audit.window, peers: peerViews(parts) });
+      return shown({ show: 'peers', ...peersView(parts) });
     case 'block': {
       const block = chosenBlock(parts, question.block);
       if (!block) return { status: 'refused', reason: 'unknown-block', detail: whyUnknown(parts, question.block) };
@@ -49,16 +51,19 @@ export function showChain(parts: ShownParts, question: ChainQuestion): ReturnTyp
 }
 
 export function headView({ device, network, consensus, isReached }: ShownParts): HeadView {
-  const finalised = consensus.finalised();
-  const seats = finalised.state.core.seats.map(hex);
+  const { core, members } = consensus.finalised().state;
+  const seats = core.seats.map(hex);
   const reached = seats.filter((seat) => seat === hex(consensus.node) || isReached(consensus.nameOf(seat))).length;
   return {
     device,
     condition: conditionOf(consensus, network),
     head: headLine(consensus),
     checkpoint: checkpointLine(consensus),
+    epoch: core.epoch.number,
+    members: [...members.values()].filter(({ standing }) => standing === 'member').length,
     seats: seats.length,
     reached,
+    voting: consensus.state.finality.decision.reached.size,
     targetIntervalMs: network.genesis.consensus.targetIntervalMs,
     atMs: Date.now(),
   };
@@ -89,7 +94,7 @@ function headLine(consensus: Consensus): BlockLine {
 
 function checkpointLine(consensus: Consensus): CheckpointLine {
   const { number, height, id, certificate } = consensus.finalised();
-  const { afterMs } = consensus.lastFinality;
+  const { afterMs, atMs } = consensus.lastFinality;
   return {
     number,
     height,
@@ -97,12 +102,14 @@ function checkpointLine(consensus: Consensus): CheckpointLine {
     voters: consensus.state.finality.voters.length,
     ...(certificate && { round: certificate.round, votes: certificate.votes.length }),
     ...(afterMs === undefined ? {} : { afterMs: Math.round(afterMs) }),
+    knownForMs: Math.max(0, Math.round(performance.now() - atMs)),
   };
 }
 
 function blockLine(consensus: Consensus, { id, header, transactions }: ReadBlock): BlockLine {
   const leader = consensus.nameOf(hex(header.node));
-  return { id, height: header.height, leader, timeMs: header.timeMs, transactions: transactions.length };
+  const { height, parent, timeMs } = header;
+  return { id, height, parent, leader, timeMs, transactions: transactions.length };
 }
 
 function chosenBlock({ consensus, store }: ShownParts, choice: BlockChoice): ReadBlock | undefined {
@@ -120,20 +127,39 @@ function whyUnknown({ consensus, store }: ShownParts, choice: BlockChoice): stri
   return `no block that is kept here begins with ${choice.prefix}`;
 }
 
-function blockView({ consensus }: ShownParts, block: ReadBlock): BlockView {
+function blockView(parts: ShownParts, block: ReadBlock): BlockView {
+  const { consensus, network } = parts;
   const { header, end, transactions, encoded } = block;
   const { height } = header;
   const isFinal = height <= consensus.finalised().height && sameBytes(consensus.blockOnHead(height)?.id ?? new Uint8Array(), block.id);
-  const taken = consensus.state.tree.blocks.get(hex(block.id));
+  const waitMs = waitOf(parts, block);
+  const checkpoint = isFinal ? holdingCheckpoint(parts, height) : undefined;
   return {
-    block: { ...blockLine(consensus, block), ...(taken?.block ? { waitMs: taken.waitMs } : {}) },
-    parent: header.parent,
+    block: { ...blockLine(consensus, block), ...(waitMs === undefined ? {} : { waitMs }) },
     bytes: encoded.length,
+    epoch: Math.floor(height / network.genesis.consensus.epochHeights),
     standing: isFinal ? 'final' : 'not-final',
+    ...(checkpoint && { checkpoint }),
     startedAtTpmMs: chipMs(header.start.attestation),
     endedAtTpmMs: chipMs(end.attestation),
     transactions: transactions.slice(0, LIMITS.chainLinesMax).map((transaction) => transactionLine(consensus, transaction)),
   };
+}
+
+/** Of a block that is no longer in the tree it is made again from the draw, unless seats have changed since the genesis. */
+function waitOf({ consensus, network, store }: ShownParts, { id, header }: ReadBlock): number | undefined {
+  const taken = consensus.state.tree.blocks.get(hex(id));
+  if (taken?.block) return taken.waitMs;
+  if (store.changesUpTo(consensus.finalised().number).length > 0) return undefined;
+  const { members, consensus: parameters } = network.genesis;
+  return waitMsOf(vrfOutput(consensus.state.setup.crypto, header.draw), members.length, parameters);
+}
+
+function holdingCheckpoint({ consensus, store }: ShownParts, height: number): BlockView['checkpoint'] {
+  const certificate = store.certificateFrom(height);
+  if (!certificate) return undefined;
+  const { number, height: at, round, votes } = certificate;
+  return { number, height: at, round, votes: votes.map(({ node }) => consensus.nameOf(hex(node))) };
 }
 
 function chipMs(attestation: Uint8Array): number {
@@ -189,15 +215,22 @@ function aboutAction(action: Action, name: (node: Uint8Array) => string): string
   }
 }
 
-function peerViews({ consensus, isReached }: ShownParts): PeerView[] {
-  const records = [...consensus.finalised().state.members.values()];
-  return records
-    .map((record) => peerView(consensus, isReached, record))
+function peersView({ consensus, isReached }: ShownParts): Omit<Extract<ChainView, { show: 'peers' }>, 'show'> {
+  const { core, members } = consensus.finalised().state;
+  const seats = new Set(core.seats.map(hex));
+  const peers = [...members.values()]
+    .map((record) => peerView(consensus, isReached, seats, record))
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .slice(0, LIMITS.chainLinesMax);
+  return { window: consensus.audit.window, certificates: core.checkpoint.number, peers };
 }
 
-function peerView(consensus: Consensus, isReached: (name: string) => boolean, { node, member, standing, votedIn }: MemberRecord): PeerView {
+function peerView(
+  consensus: Consensus,
+  isReached: (name: string) => boolean,
+  seats: ReadonlySet<string>,
+  { node, member, standing, votedIn }: MemberRecord,
+): PeerView {
   const key = hex(node);
   const wins = consensus.audit.wins(key);
   const rate = consensus.audit.rate(key);
@@ -206,12 +239,15 @@ function peerView(consensus: Consensus, isReached: (name: string) => boolean, { 
     name: member.name,
     node,
     standing,
+    seat: seats.has(key) ? 'in-force' : 'none',
     reach: isSelf ? 'self' : isReached(member.name) ? 'connected' : 'lost',
     votedIn,
     blocks: wins?.wins ?? 0,
     ...(wins && { expectedBlocksMilli: Math.round(wins.expected * 1_000), winsMilli: bounded(wins.evidence * 1_000) }),
+    wins: wins?.verdict ?? 'too-little-data',
     ...(rate?.rate === undefined ? {} : { ratePpm: Math.max(-1_000_000, Math.min(1_000_000, Math.round((rate.rate - 1) * 1_000_000))) }),
     ...(rate?.rate === undefined ? {} : { rateOverMs: rate.overMs }),
+    rate: rate?.verdict ?? 'too-little-data',
   };
 }
 

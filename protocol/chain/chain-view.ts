@@ -17,6 +17,8 @@ const Ms = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 export const BlockLine = struct({
   id: Digest,
   height: Height,
+  /** Absent for the genesis block. */
+  parent: optional(Digest),
   leader: Name,
   timeMs: UnixMs,
   /** The leader's drawn wait (§12.2); absent for the genesis block. */
@@ -35,6 +37,8 @@ export const CheckpointLine = struct({
   voters: Count,
   /** From when the device took the block until it knew the certificate; absent where it came by catching up. */
   afterMs: optional(Ms),
+  /** For how long the device has known the certificate; since its start, where it has not seen one come. */
+  knownForMs: Ms,
 });
 
 /** Where a device stands. `not-finalising`: no checkpoint for eight target intervals. `behind`: it catches up. */
@@ -45,9 +49,13 @@ export const HeadView = struct({
   condition: oneOf(...CHAIN_CONDITIONS),
   head: BlockLine,
   checkpoint: CheckpointLine,
+  epoch: Height,
+  members: Count,
   /** Seats in force, and how many of those members this device reaches, itself included. */
   seats: Count,
   reached: Count,
+  /** Voters of whom a ballot on the next checkpoint has come here. */
+  voting: Count,
   targetIntervalMs: Ms,
   /** When this was said. */
   atMs: UnixMs,
@@ -56,11 +64,20 @@ export const HeadView = struct({
 /** A transaction in a line: `about` says in words what it does, such as "capsule 3f… by alpha". */
 const TransactionLine = struct({ id: Digest, kind: text({ min: 1, max: 32 }), about: text({ max: 160 }) });
 
+/** The lowest checkpoint at or above a finalised block, with the names of those whose votes its certificate holds. */
+const HoldingCheckpoint = struct({
+  number: Height,
+  height: Height,
+  round: Round,
+  votes: list(Name, { max: LIMITS.committeeSize }),
+});
+
 export const BlockView = struct({
   block: BlockLine,
-  parent: Digest,
   bytes: Count,
+  epoch: Height,
   standing: oneOf('final', 'not-final'),
+  checkpoint: optional(HoldingCheckpoint),
   /** Certificates that the block rests on: when the leader's wait began and ended on its TPM's clock, ms since startup. */
   startedAtTpmMs: Height,
   endedAtTpmMs: Height,
@@ -73,6 +90,8 @@ export const PeerView = struct({
   name: Name,
   node: Digest,
   standing: oneOf('applicant', 'member', 'left', 'expelled'),
+  /** Whether its seat is in force: a member has one from the checkpoint after the one that made it a member. */
+  seat: oneOf('in-force', 'none'),
   reach: oneOf('self', 'connected', 'lost'),
   /** Number of the last certificate with its vote on this branch; 0 for none. */
   votedIn: Height,
@@ -81,17 +100,19 @@ export const PeerView = struct({
   expectedBlocksMilli: optional(Count),
   /** e-value of its wins in thousandths: beyond 1/α it has won more than chance gives, with error α (§12.5). */
   winsMilli: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
+  wins: oneOf('as-drawn', 'too-many', 'too-little-data'),
   /** How fast its TPM's clock runs against this device's, parts per million; and over how long that was seen. */
   ratePpm: optional(integer({ min: -1_000_000, max: 1_000_000 })),
   rateOverMs: optional(Ms),
+  rate: oneOf('within-tolerance', 'fast', 'slow', 'too-little-data'),
 });
 
 /** What the query `chain` is answered with. */
 export const ChainView = variant('show', {
   head: HeadView,
   block: BlockView,
-  /** By name. `window`: finalised blocks that are counted. */
-  peers: struct({ window: Count, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
+  /** By name. `window`: finalised blocks that are counted. `certificates`: number of the last one on this branch, for `votedIn`. */
+  peers: struct({ window: Count, certificates: Height, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
 });
 
 /** How a client names a block: by its height, or by the beginning of its id in hexadecimal. */
