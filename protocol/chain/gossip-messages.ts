@@ -18,7 +18,7 @@ export const ChainRequest = struct({
   want: variant('want', {
     /** A block and up to `ancestors` below it, as far as it is above `above`. */
     block: struct({ id: Digest, ancestors: integer({ min: 0, max: LIMITS.ancestorsMax }), above: Height }),
-    /** Blocks upwards from a height, on the way to the answerer's last checkpoint. */
+    /** Blocks upwards from a height, on the way to the answerer's head. */
     range: struct({ fromHeight: Height }),
     /** Certificates upwards from a number. */
     certificates: struct({ fromNumber: Height }),
