@@ -8,6 +8,7 @@ import { bundleSize } from './bench/bundle-size.ts';
 import { capsuleStart } from './bench/capsule-start.ts';
 import { cbor } from './bench/cbor.ts';
 import { deviceEvidence } from './bench/device-evidence.ts';
+import { finality } from './bench/finality.ts';
 import { deviceFootprint } from './bench/device-footprint.ts';
 import { firstBirth } from './bench/first-birth.ts';
 import { openGridLoan } from './bench/grid-loan.ts';
@@ -21,7 +22,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
   ...[quoteCheck, signedMessages, cbor, storeAppends, capsuleStart, bundleSize],
-  ...[deviceEvidence, submission, deviceFootprint, firstBirth],
+  ...[deviceEvidence, submission, finality, deviceFootprint, firstBirth],
 ];
 
 const declaration = {

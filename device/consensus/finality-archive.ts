@@ -8,11 +8,14 @@ import { encodeFinalityProof, type FinalityProof } from '#protocol/chain/finalit
 import type { ChainState } from '#protocol/chain/state.ts';
 import { proveState, StateProof } from '#protocol/chain/state-root.ts';
 import { decodeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
-import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { decodeAction } from '#protocol/chain/signed-action.ts';
+import { decodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Network } from '#protocol/network.ts';
 import { bytes, struct } from '#protocol/schema.ts';
+import type { Inclusion } from './chain-port.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 
 /** A checkpoint after which other seats vote, as it is kept. */
@@ -22,6 +25,13 @@ const KeptChange = struct({
   end: TimeCertificate,
   state: StateProof,
 });
+
+/** The finalised state and the head's, and the way to the blocks below the head. */
+export interface Branches {
+  readonly finalised: ChainState;
+  readonly head: ChainState;
+  readonly blockOnHead: (height: number) => ReadBlock | undefined;
+}
 
 export class FinalityArchive {
   readonly #store: ChainStore;
@@ -52,6 +62,15 @@ export class FinalityArchive {
     return this.#read(this.#store.blockAt(height));
   }
 
+  /** Where the transaction stands with which this receipt was put on the chain. */
+  inclusionOf(capsule: string, receipt: Uint8Array, { finalised, head, blockOnHead }: Branches): Inclusion {
+    const settled = finalised.capsules.get(capsule)?.end;
+    if (settled?.receipt && sameBytes(settled.receipt, receipt)) return this.#finalInclusion(settled.height, capsule, receipt);
+    const end = head.capsules.get(capsule)?.end;
+    const block = end?.receipt && sameBytes(end.receipt, receipt) ? blockOnHead(end.height) : undefined;
+    return end && block ? { status: 'not-final', height: end.height, block: block.id } : { status: 'unknown' };
+  }
+
   /** An encoded `FinalityProof` of a transaction of a finalised block; undefined where something that it takes is not kept. */
   prove(height: number, index: number): { readonly checkpoint: number; readonly proof: Uint8Array } | undefined {
     const certificate = this.#store.certificateFrom(height);
@@ -61,6 +80,14 @@ export class FinalityArchive {
     const vouchers = this.#vouchersOf([...changes.map((change) => change.certificate), certificate]);
     if (!vouchers) return undefined;
     return { checkpoint: certificate.number, proof: encodeFinalityProof({ index, blocks, certificate, vouchers, changes }) };
+  }
+
+  #finalInclusion(height: number, capsule: string, receipt: Uint8Array): Inclusion {
+    const block = this.blockAt(height);
+    if (!block) return { status: 'unknown' };
+    const index = block.transactions.findIndex((transaction) => isReceiptOf(transaction, capsule, receipt));
+    const proven = index < 0 ? undefined : this.prove(height, index);
+    return proven ? { status: 'final', height, block: block.id, ...proven } : { status: 'not-final', height, block: block.id };
   }
 
   #blocksBetween(low: number, high: number): ReadBlock[] | undefined {
@@ -103,4 +130,12 @@ export class FinalityArchive {
 /** Who votes on the checkpoint after the one of this state. */
 function seatsOf({ core }: ChainState): readonly Uint8Array[] {
   return core.seatsToCome.at(-1)?.seats ?? core.seats;
+}
+
+function isReceiptOf(encoded: Uint8Array, capsule: string, receipt: Uint8Array): boolean {
+  const transaction = decodeTransaction(encoded);
+  if (transaction.status === 'malformed' || transaction.value.kind !== 'signed') return false;
+  const action = decodeAction(transaction.value.body);
+  if (action.status === 'malformed' || action.value.action !== 'receipt') return false;
+  return action.value.capsule === capsule && sameBytes(action.value.receipt, receipt);
 }

@@ -3,9 +3,8 @@
  * with an event. Specification §11-14.
  */
 import { BallotMessage, ProposalMessage } from '#protocol/chain/ballot.ts';
-import { decodeTransaction, encodeTransaction, type Action, type Transaction } from '#protocol/chain/transaction.ts';
-import type { ReadBlock, TimeCertificate } from '#protocol/chain/block.ts';
-import { decodeAction } from '#protocol/chain/signed-action.ts';
+import { encodeTransaction, type Action, type Transaction } from '#protocol/chain/transaction.ts';
+import type { ReadBlock } from '#protocol/chain/block.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
@@ -16,27 +15,17 @@ import { needsRestart } from '../identity/identity-error.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
 import type { ChainStore } from '../store/chain-store.ts';
+import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
 import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
 import { ChainLog, type ChainLine } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
-import type { ConsensusEffect, ConsensusEvent, ConsensusReport, Instant, TpmTask } from './events.ts';
+import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from './events.ts';
 import { FinalityArchive } from './finality-archive.ts';
 import { createLedger } from './ledger.ts';
 import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from './machine.ts';
 import { MemberAudit } from './member-audit.ts';
 import { Relay } from './relay.ts';
 import { ancestorOf } from './tree.ts';
-
-/** What the device's chip and operational key do for consensus: `Identity` of device/identity. May take seconds and may fail. */
-export interface ConsensusChip {
-  readonly node: Uint8Array;
-  readonly operationalKey: Uint8Array;
-  /** Ed25519 by the operational key. */
-  sign(input: Uint8Array): Uint8Array;
-  certifyTime(qualifier: Uint8Array): Promise<TimeCertificate>;
-  makeVoucher(network: Uint8Array): Promise<Uint8Array>;
-  proveVrf(alpha: Uint8Array): Promise<Uint8Array>;
-}
 
 /** The way to the other members, by name: `GossipNetwork`. */
 export interface ChainGossip {
@@ -61,9 +50,6 @@ export interface ConsensusRequest {
   /** The program should end: the TPM or the disk is gone. Called at most once; nothing more is said. */
   readonly onFailure: (error: unknown) => void;
 }
-
-/** An event without its moment. */
-type News = ConsensusEvent extends infer Event ? (Event extends ConsensusEvent ? Omit<Event, 'at'> : never) : never;
 
 /** A member that forgot votes gives the others this long to show it where they stand. */
 const settleIntervals = 5;
@@ -133,13 +119,8 @@ export class Consensus implements Chain {
   }
 
   receiptInclusion(capsule: string, receipt: Uint8Array): Inclusion {
-    const finalised = this.finalised();
-    const settled = finalised.state.capsules.get(capsule)?.end;
-    if (settled?.receipt && sameBytes(settled.receipt, receipt)) return this.#finalInclusion(settled.height, capsule, receipt);
-    const end = this.head().state.capsules.get(capsule)?.end;
-    if (!end?.receipt || !sameBytes(end.receipt, receipt)) return { status: 'unknown' };
-    const block = this.blockOnHead(end.height);
-    return block ? { status: 'not-final', height: end.height, block: block.id } : { status: 'unknown' };
+    const where = { finalised: this.finalised().state, head: this.head().state, blockOnHead: (height: number) => this.blockOnHead(height) };
+    return this.#archive.inclusionOf(capsule, receipt, where);
   }
 
   onChange(handler: () => void): void {
@@ -272,27 +253,15 @@ export class Consensus implements Chain {
 
   /** Not waited for: a chip takes half a second. */
   #ask(task: TpmTask): void {
-    const asked = this.#answerTo(task).then(
+    const { chip } = this.#request;
+    const asked = (
+      this.#abstention && task.task === 'certify-start' ? Promise.reject(new Abstaining()) : answerTo(task, chip, this.#networkId)
+    ).then(
       (news) => this.#dispatch(news),
       (error: unknown) => this.#failTask(task, error),
     );
     this.#asked.add(asked);
     void asked.finally(() => this.#asked.delete(asked));
-  }
-
-  async #answerTo(task: TpmTask): Promise<News> {
-    const { chip } = this.#request;
-    switch (task.task) {
-      case 'prove-draw':
-        return { type: 'drawProved', alpha: task.alpha, proof: await chip.proveVrf(task.alpha) };
-      case 'certify-start':
-        if (this.#abstention) throw new Abstaining();
-        return { type: 'startCertified', parent: task.parent, certificate: await chip.certifyTime(task.qualifier) };
-      case 'certify-end':
-        return { type: 'endCertified', header: task.header, certificate: await chip.certifyTime(task.qualifier) };
-      case 'make-voucher':
-        return { type: 'voucherMade', voucher: await chip.makeVoucher(this.#networkId) };
-    }
   }
 
   #failTask(task: TpmTask, error: unknown): void {
@@ -347,15 +316,6 @@ export class Consensus implements Chain {
     const known = members.map(({ name, endorsementKey }) => [name, hex(nodeIdOf(endorsementKey))] as const);
     this.#nodes = new Map(known);
     for (const [name, node] of known) this.#names.set(node, name);
-  }
-
-  #finalInclusion(height: number, capsule: string, receipt: Uint8Array): Inclusion {
-    const block = this.#archive.blockAt(height);
-    if (!block) return { status: 'unknown' };
-    const index = block.transactions.findIndex((transaction) => isReceiptOf(transaction, capsule, receipt));
-    const proven = index < 0 ? undefined : this.#archive.prove(height, index);
-    if (!proven) return { status: 'not-final', height, block: block.id };
-    return { status: 'final', height, block: block.id, ...proven };
   }
 
   #abstain(): void {
@@ -418,14 +378,6 @@ function now(): Instant {
 
 function changes({ report }: ConsensusReport): boolean {
   return report === 'headMoved' || report === 'checkpointFinalised' || report === 'conflictingCertificates';
-}
-
-function isReceiptOf(encoded: Uint8Array, capsule: string, receipt: Uint8Array): boolean {
-  const transaction = decodeTransaction(encoded);
-  if (transaction.status === 'malformed' || transaction.value.kind !== 'signed') return false;
-  const action = decodeAction(transaction.value.body);
-  if (action.status === 'malformed' || action.value.action !== 'receipt') return false;
-  return action.value.capsule === capsule && sameBytes(action.value.receipt, receipt);
 }
 
 function sameMembers(some: readonly Member[], others: readonly Member[]): boolean {

@@ -7,11 +7,11 @@
  */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import type { ReadBlock } from '#protocol/chain/block.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { decodeTransaction } from '#protocol/chain/transaction.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
-import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { ChainArchive, ChainRecord, KeptChain } from '../consensus/events.ts';
@@ -20,6 +20,18 @@ import { writeWholeFile } from '../mqtt/whole-file.ts';
 import type { Log } from '../ports.ts';
 import { moveAside } from './damaged-file.ts';
 import { Database, isCorrupt } from './database.ts';
+import {
+  blockIn,
+  CHAIN_TABLES,
+  certificateIn,
+  concatenate,
+  eraOf,
+  numberIn,
+  stateIn,
+  type BlockRow,
+  type CertificateRow,
+  type StateRow,
+} from './chain-rows.ts';
 import { digestOf } from './row-digest.ts';
 import { judgeLog } from './write-ahead-log.ts';
 
@@ -66,20 +78,6 @@ export function openChainStore(file: string, log: Log, { pagesMax }: { readonly 
   if (!wasBegun) writeWholeFile(mark, '', 0o600);
   return store;
 }
-
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS block (
-  taken INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height INTEGER NOT NULL, own INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS block_height ON block (height);
-CREATE TABLE IF NOT EXISTS final (height INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS certificate (number INTEGER PRIMARY KEY, height INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS certificate_height ON certificate (height);
-CREATE TABLE IF NOT EXISTS state (height INTEGER PRIMARY KEY, block BLOB NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS voucher (key BLOB PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS seat_change (number INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS own (name TEXT PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
-`;
 
 class SqliteChainStore implements ChainStore {
   readonly #database: Database;
@@ -325,26 +323,16 @@ class SqliteChainStore implements ChainStore {
     return row && this.#blockIn(row as unknown as BlockRow);
   }
 
-  #blockIn({ taken, id, height, own, content, digest }: BlockRow): { block: ReadBlock; own: boolean } | undefined {
-    const isWhole = hex(digestOf('block', id, height, own, content)) === hex(digest);
-    const read = isWhole ? readBlock(content) : undefined;
-    if (read?.status === 'decoded') return { block: read.value, own: own === 1 };
-    this.#drop('block', 'taken', taken);
-    return undefined;
+  #blockIn(row: BlockRow): { block: ReadBlock; own: boolean } | undefined {
+    return blockIn(row) ?? this.#drop('block', 'taken', row.taken);
   }
 
-  #certificateIn({ number, height, content, digest }: CertificateRow): FinalityCertificate | undefined {
-    const isWhole = hex(digestOf('certificate', number, height, content)) === hex(digest);
-    const read = isWhole ? decodeStrict(FinalityCertificate, content, content.length) : undefined;
-    if (read?.status === 'decoded') return read.value;
-    this.#drop('certificate', 'number', number);
-    return undefined;
+  #certificateIn(row: CertificateRow): FinalityCertificate | undefined {
+    return certificateIn(row) ?? this.#drop('certificate', 'number', row.number);
   }
 
-  #stateIn({ height, block, content, digest }: StateRow): { height: number; block: Uint8Array; state: Uint8Array } | undefined {
-    if (hex(digestOf('state', height, block, content)) === hex(digest)) return { height, block, state: content };
-    this.#drop('state', 'height', height);
-    return undefined;
+  #stateIn(row: StateRow): { height: number; block: Uint8Array; state: Uint8Array } | undefined {
+    return stateIn(row) ?? this.#drop('state', 'height', row.height);
   }
 
   /** What the disk damaged of what only this member knows is lost, and lost for ever. */
@@ -358,9 +346,10 @@ class SqliteChainStore implements ChainStore {
     return name === 'loss' ? Uint8Array.of(1) : undefined;
   }
 
-  #drop(table: string, column: string, key: string | number): void {
+  #drop(table: string, column: string, key: string | number): undefined {
     this.#log('chainRecordDamaged', { table, key });
     if (table !== 'own' || key !== 'loss') this.#database.prepare(`DELETE FROM ${table} WHERE ${column} = ?`).run(key);
+    return undefined;
   }
 
   /** Something that can be had from others is missing rather than a reason to stop. */
@@ -390,49 +379,11 @@ class SqliteChainStore implements ChainStore {
 
 type OwnName = 'votes' | 'height' | 'loss';
 
-interface BlockRow {
-  taken: number;
-  id: Uint8Array;
-  height: number;
-  own: number;
-  content: Uint8Array;
-  digest: Uint8Array;
-}
-
-interface CertificateRow {
-  number: number;
-  height: number;
-  content: Uint8Array;
-  digest: Uint8Array;
-}
-
-interface StateRow {
-  height: number;
-  block: Uint8Array;
-  content: Uint8Array;
-  digest: Uint8Array;
-}
-
 function openOrMoveAside(file: string, pragmas: string, log: Log): { database: Database; movedTo?: string } {
   try {
-    return { database: new Database(file, SCHEMA, pragmas) };
+    return { database: new Database(file, CHAIN_TABLES, pragmas) };
   } catch (error) {
     if (!isCorrupt(error)) throw error;
-    return { movedTo: moveAside(file, log, error), database: new Database(file, SCHEMA, pragmas) };
+    return { movedTo: moveAside(file, log, error), database: new Database(file, CHAIN_TABLES, pragmas) };
   }
-}
-
-function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-}
-
-function numberIn(content: Uint8Array | undefined): number {
-  return content ? Number(new TextDecoder().decode(content)) : 0;
-}
-
-function eraOf(height: number): number {
-  return Math.floor(height / CHAIN_LIMITS.stateEveryHeights);
 }

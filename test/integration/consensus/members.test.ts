@@ -66,8 +66,8 @@ test('the digest of a receipt is final with a proof that whoever has the network
   const { proof } = alpha.chain.proofOf(1, 0) ?? {};
   assert.ok(proof);
   const verdict = judgeFinalityProof(proof, { network: bench.network, crypto: createNodeCrypto() });
-  assert.equal(verdict.status, 'accepted', 'detail' in verdict ? verdict.detail : '');
-  assert.deepEqual(verdict.status === 'accepted' && hex(verdict.block), hex(block.id));
+  assert.ok(verdict.status === 'accepted', 'detail' in verdict ? verdict.detail : '');
+  assert.equal(hex(verdict.block), hex(block.id));
 });
 
 test('a member that has lost its votes neither votes nor leads until two more checkpoints are certified, then does (§14.4)', async () => {
