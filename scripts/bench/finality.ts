@@ -1,0 +1,84 @@
+/**
+ * How long a block takes to become final: from its leader taking it to the certificate known at every member. Real device
+ * processes with software TPMs and brokers of their own on this machine. Specification §13; its floor is n = 1 of etcd's kind,
+ * three disk writes and three messages one after the other.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
+import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from '../grid/devices.ts';
+import { gridLayout, type GridLayout } from '../grid/layout.ts';
+import type { Benchmark, Row } from './benchmark.ts';
+
+export const finality: Benchmark = {
+  name: 'finality',
+  summary: 'from a block to its certificate at every member, four and seven device processes',
+  metric: 'finality latency',
+  run: async ({ quick, folder }) => {
+    const rows: Row[] = [];
+    for (const members of [4, 7]) rows.push(...(await measure(join(folder, `finality-${members}`), members, quick ? 10 : 60)));
+    return rows;
+  },
+};
+
+const NAMES = ['alpha', 'bravo', 'charlie', 'delta', 'echo', 'foxtrot', 'golf'];
+const startMaxMs = 60_000;
+const blockMaxMs = 3_000;
+
+async function measure(folder: string, members: number, blocks: number): Promise<Row[]> {
+  const names = NAMES.slice(0, members);
+  const layout = gridLayout(folder);
+  mkdirSync(layout.logs, { recursive: true });
+  const tpms = new Map<string, SoftwareTpm>();
+  const devices: GridDevice[] = [];
+  try {
+    for (const name of names) tpms.set(name, await startTpm(layout, name));
+    await openNetwork(layout, tpms);
+    for (const [name, tpm] of tpms) devices.push(startDeviceProcess(layout, name, tpm, () => undefined));
+    await Promise.all(devices.map(({ supervisor }) => supervisor.waitForLine('checkpointFinalised', startMaxMs)));
+    const giveUpAt = performance.now() + blocks * blockMaxMs;
+    let latencies: number[] = [];
+    while ((latencies = latenciesIn(layout, names)).length < blocks && performance.now() < giveUpAt) await sleep(1_000);
+    return rowsOf(members, latencies);
+  } finally {
+    await Promise.all(devices.map((device) => device.stop()));
+    await Promise.all([...tpms.values()].map((tpm) => tpm.stop()));
+  }
+}
+
+/** ms from the leader's `blockMade` to the last member's `checkpointFinalised`, of each block that every member finalised. */
+function latenciesIn(layout: GridLayout, names: readonly string[]): number[] {
+  const made = new Map<string, number>();
+  const finalised = new Map<string, number[]>();
+  for (const name of names) {
+    for (const line of readFileSync(join(layout.logs, `${name}.log`), 'utf8').split('\n')) {
+      const [at = '', event] = line.split(' ');
+      const block = /\bblock=(\S+)/.exec(line)?.[1];
+      if (block === undefined) continue;
+      if (event === 'blockMade') made.set(block, Date.parse(at));
+      if (event === 'checkpointFinalised') finalised.set(block, [...(finalised.get(block) ?? []), Date.parse(at)]);
+    }
+  }
+  return [...finalised].flatMap(([block, atMs]) => {
+    const madeMs = made.get(block);
+    return madeMs === undefined || atMs.length < names.length ? [] : [Math.max(...atMs) - madeMs];
+  });
+}
+
+function rowsOf(members: number, latencies: readonly number[]): Row[] {
+  const metric = `finality, n = ${members}`;
+  if (latencies.length === 0) return [{ status: 'not-measured', metric, reason: 'no block became final at every member' }];
+  const sorted = latencies.toSorted((left, right) => left - right);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  const row = (name: string, value: number): Row => ({
+    status: 'measured',
+    metric: `${metric}, ${name}`,
+    unit: ' ms',
+    better: 'lower',
+    ours: [value],
+    ...(name === 'p50' && members === 7 ? { target: { text: '≤ 25 ms', isMet: ({ ours }: { ours: number }) => ours <= 25 } } : {}),
+    note: `${latencies.length} blocks, from blockMade in the leader's log to the last checkpointFinalised, milliseconds of one clock`,
+  });
+  return [row('p50', at(0.5)), row('p99', at(0.99))];
+}
