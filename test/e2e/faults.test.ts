@@ -16,8 +16,8 @@ import { clientFolder, openWorld, type World } from './world.ts';
 
 /** Kills of each part; `CAPSTAN_TEST_KILLS` asks for more. */
 const ROUNDS = Number(process.env['CAPSTAN_TEST_KILLS'] ?? 3);
-/** A job takes about half a second here; a kill comes at some moment of it. */
-const LATEST_KILL_MS = 700;
+/** A job takes about three seconds here, two of them until its box is drawn; a kill comes at some moment of it. */
+const LATEST_KILL_MS = 3_500;
 const SCRIPT = 'echo begun; sleep 0.3; head -c 200000 /dev/zero > "$CAPSTAN_OUT/zeroes"; echo ended\n';
 const device = GRID_CLIENT.device;
 
