@@ -1,10 +1,12 @@
 /** Who takes part in a world: founders and joiners with their chips, the network that the founders make, its cryptography. */
 import type { Crypto } from '#protocol/crypto.ts';
+import { createNodeCrypto } from '../../device/crypto-node.ts';
 import { networkId, type Network } from '#protocol/network.ts';
 import { identityOf, type Identity } from './identity.ts';
+import { realKeySource } from './real-keys.ts';
 import type { Scenario } from './scenario.ts';
 import { stubCrypto } from './stub-crypto.ts';
-import { createStubMember, stubNetwork } from './stub-tpm.ts';
+import { createStubMember, memberWith, stubNetwork } from './stub-tpm.ts';
 
 export interface Cast {
   readonly network: Network;
@@ -16,7 +18,10 @@ export interface Cast {
 
 export function castOf(scenario: Scenario): Cast {
   const name = (index: number): string => `member-${index}`;
-  const chips = Array.from({ length: scenario.members + scenario.joiners }, (_, index) => createStubMember(name(index)));
+  const real = scenario.signatures === 'real';
+  const chips = Array.from({ length: scenario.members + scenario.joiners }, (_, index) =>
+    real ? memberWith(name(index), realKeySource(name(index))) : createStubMember(name(index)),
+  );
   const founding = chips.slice(0, scenario.members);
   const { targetIntervalMs, minimumWaitMs, epochHeights } = scenario;
   const network = stubNetwork(founding, { targetIntervalMs, minimumWaitMs, epochHeights });
@@ -25,7 +30,7 @@ export function castOf(scenario: Scenario): Cast {
   return {
     network,
     networkId: id,
-    crypto: stubCrypto,
+    crypto: real ? createNodeCrypto() : stubCrypto,
     founders: identities.slice(0, scenario.members),
     joiners: identities.slice(scenario.members),
   };

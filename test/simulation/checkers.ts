@@ -62,6 +62,7 @@ export class Checkers {
         this.watchEffect(host, seen.effect);
         return;
       case 'stepped':
+        if (host.honest) this.requireHeadOnLock(host);
         if (this.counts.events % 64 === 0) this.requireBounded(host);
         return;
       case 'threw':
@@ -176,9 +177,16 @@ export class Checkers {
         'head-descends',
         `the head ${short(head)} of host ${host.index} does not descend from its last finalised block ${short(own.block)}`,
       );
-    const locked = stateOf(host)?.finality.decision.locked;
+  }
+
+  /** Once a step is over, since a lock moves the head. */
+  private requireHeadOnLock(host: Host): void {
+    const state = stateOf(host);
+    const locked = state?.finality.decision.locked;
     const lockedHeight = locked && this.chronicle.heightOf(hex(locked.value));
-    if (locked && lockedHeight !== undefined && this.chronicle.ancestorAt(head, lockedHeight) !== hex(locked.value))
+    if (!state || !locked || lockedHeight === undefined || !state.tree.blocks.has(hex(locked.value))) return;
+    const head = hex(state.head.position.id);
+    if (this.chronicle.ancestorAt(head, lockedHeight) !== hex(locked.value))
       broken(
         'head-descends',
         `the head ${short(head)} of host ${host.index} does not descend from ${short(locked.value)}, on which it is locked`,
@@ -190,7 +198,8 @@ export class Checkers {
     const event = this.lastEvent;
     if (event?.type !== 'received' || event.kind !== 'block') return;
     const read = readBlock(event.payload);
-    const known = read.status === 'decoded' ? this.chronicle.blocks.get(hex(read.value.id)) : undefined;
+    const same = read.status === 'decoded' ? this.chronicle.blocks.get(hex(read.value.id)) : undefined;
+    const known = same && hex(same.encoded) === hex(event.payload) ? same : undefined;
     const maker = known && this.world.hosts.filter(({ node }) => node === known.node);
     if (maker?.every((one) => one.honest) === true)
       broken(

@@ -26,6 +26,8 @@ export interface Links {
   readonly counts: { sent: number; lost: number; repeated: number; bytes: number };
 }
 
+const retainedKinds: ReadonlySet<MessageKind> = new Set(['head', 'voucher']);
+
 /** Delay of a healthy link. */
 const healthyDelayMs = 5;
 
@@ -82,8 +84,13 @@ export function createLinks(
       }
       again(parcel);
       const lost = faults.has('loss') && stream('loss', parcel).happens(network.lossShare);
-      if (lost) counts.lost += 1;
-      else arrive(parcel, delayOf(parcel));
+      if (!lost) {
+        arrive(parcel, delayOf(parcel));
+        return;
+      }
+      counts.lost += 1;
+      // What is lost on a connection ends it sooner or later; the next one brings what is retained.
+      if (retainedKinds.has(parcel.kind)) queue.after(scenario.targetIntervalMs * 2, () => mended(parcel.from, parcel.to));
     },
     cut: (from, to) => {
       broken.add(`${from} ${to}`);

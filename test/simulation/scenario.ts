@@ -98,33 +98,51 @@ export interface Wishes {
 /** Every so many seeds signatures are real. */
 const realEvery = 20;
 
+/**
+ * Faults that are beyond what is promised. Where more than a third is silent, nothing is certified, and a block that the disks of
+ * the few others lose is lost: whoever has made it may not make that height again.
+ */
+const beyond: Readonly<Record<Promised, readonly Fault[]>> = {
+  'agreement-and-progress': [],
+  agreement: ['disk-damage'],
+  accountability: [],
+};
+
 /** Each part is drawn from a stream of its own, so that a wish about one changes no other. */
 export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
   const chances = chancesOf(seed);
   const draw = (concern: string): Chance => chances('scenario', concern);
   const members = wishes.members ?? drawnMembers(draw('members'));
-  const targetIntervalMs = draw('interval').pick([1_000, 5_000, 20_000, 20_000, 60_000]);
+  const targetIntervalMs = draw('interval').pick([1_000, 5_000, 20_000, 20_000, 60_000, 600_000]);
   const signatures = wishes.signatures ?? (seed % realEvery === 0 ? 'real' : 'pretended');
-  const heights = wishes.heights ?? (signatures === 'real' ? draw('heights').between(30, 60) : draw('heights').between(80, 240));
-  const faults = new Set(FAULTS.filter((fault) => chances('swarm', fault).happens(0.65) && wishes.without?.includes(fault) !== true));
+  // Events grow with the square of the members, and more with real signatures.
+  const heights = wishes.heights ?? Math.ceil(draw('heights').between(300, 700) / members / (signatures === 'real' ? 2 : 1));
   const promised = wishes.promised ?? drawnPromise(draw('promise'), members);
+  const faults = new Set(
+    FAULTS.filter(
+      (fault) => chances('swarm', fault).happens(0.65) && wishes.without?.includes(fault) !== true && !beyond[promised].includes(fault),
+    ),
+  );
   const membership = draw('membership');
-  const changes = faults.has('membership') && promised === 'agreement-and-progress' && members >= 4;
+  const cheats =
+    wishes.cheats ??
+    (faults.has('cheating') || promised !== 'agreement-and-progress' ? drawnCheats(chances, members, promised) : new Map());
+  // A joiner's certificate would need a real authority.
+  const changes = signatures === 'pretended' && faults.has('membership') && promised === 'agreement-and-progress' && members >= 4;
   return {
     seed,
     signatures,
     members,
     joiners: changes ? membership.below(3) : 0,
-    leavers: changes && members > 4 ? membership.below(2) : 0,
+    // Whoever leaves lowers the number that may be faulty.
+    leavers: changes && cheats.size <= faultyMax(members - 1) ? membership.below(2) : 0,
     targetIntervalMs,
     minimumWaitMs: draw('minimum').pick([0, targetIntervalMs / 20, targetIntervalMs / 4]),
     epochHeights: draw('epoch').pick([4, 10, 50, 1_000]),
     faultsEndMs: wishes.hours === undefined ? Math.floor(heights * targetIntervalMs) : wishes.hours * 3_600_000,
     faults,
     promised,
-    cheats:
-      wishes.cheats ??
-      (faults.has('cheating') || promised !== 'agreement-and-progress' ? drawnCheats(chances, members, promised) : new Map()),
+    cheats,
     ...severity(draw, targetIntervalMs),
   };
 }

@@ -66,9 +66,37 @@ export function stubNetwork(members: readonly StubMember[], consensus: Consensus
 
 /** @param chip whose keys these are, where another name than the member's is wanted; @param vrf the same for the VRF key alone */
 export function createStubMember(name: string, chip: string = name, vrf: string = chip): StubMember {
-  const keys = keysOf(chip, vrf);
+  return memberWith(name, stubKeySource(chip, vrf));
+}
+
+/** What a chip's secrets do: pretended here, real in `real-keys.ts`. */
+export interface KeySource {
+  readonly endorsementModulus: Uint8Array;
+  readonly attestationPoint: { readonly x: Uint8Array; readonly y: Uint8Array };
+  readonly vrfModulus: Uint8Array;
+  /** r ‖ s of ECDSA with SHA-256, s in the lower half of the order. @param point of the attestation key */
+  signAttestation(point: Uint8Array, attestation: Uint8Array): Uint8Array;
+  /** Raw RSA with the secret of the VRF key. */
+  rsaOperation(encoded: Uint8Array): Uint8Array;
+  operationalKey(boot: string): StubOperationalKey;
+}
+
+function stubKeySource(chip: string, vrf: string): KeySource {
+  const vrfModulus = stubModulus(`vrf ${vrf}`);
+  return {
+    endorsementModulus: stubModulus(`endorsement ${chip}`),
+    attestationPoint: { x: stretched(encoder.encode(`x ${chip}`), 32), y: stretched(encoder.encode(`y ${chip}`), 32) },
+    vrfModulus,
+    signAttestation: (point, attestation) => stubEcdsaSignature('P-256', point, 'sha256', attestation),
+    rsaOperation: (encoded) => stubRsaOperation(vrfModulus, encoded),
+    operationalKey: (boot) => stubOperationalKey(`${chip} ${boot}`),
+  };
+}
+
+export function memberWith(name: string, source: KeySource): StubMember {
+  const keys = keysOf(source);
   const { member, node } = memberOf(name, keys);
-  const attest = (body: AttestValue['body']) => attested(keys.attestationKey, body);
+  const attest = (body: AttestValue['body']) => attested(keys, body);
   const certify = (body: AttestValue['body']) => sealed(attest(body));
   return {
     name,
@@ -79,8 +107,8 @@ export function createStubMember(name: string, chip: string = name, vrf: string 
       const timeInfo = { time: BigInt(reading.timeMs), clockInfo };
       return attest({ kind: 'time', ...commonOf(keys, qualifier, reading), attested: { timeInfo, firmwareVersion } });
     },
-    prove: (alpha) => stubRsaOperation(keys.vrfKey.modulus, vrfEncodedMessage(stubCrypto, keys.vrfKey.modulus, alpha)),
-    operationalKey: (boot) => stubOperationalKey(`${chip} ${boot}`),
+    prove: (alpha) => source.rsaOperation(vrfEncodedMessage(stubCrypto, keys.vrfKey.modulus, alpha)),
+    operationalKey: (boot) => source.operationalKey(boot),
     voucher: (network, reading, operationalKey) => {
       const pcrs = expectedRegisters(eventLog, operationalKey);
       const pcrDigest = stubCrypto.sha256(Uint8Array.of(...pcrs.pcr8, ...pcrs.pcr14));
@@ -99,6 +127,7 @@ export function stubOperationalKey(seed: string): StubOperationalKey {
 }
 
 interface StubKeys {
+  readonly source: KeySource;
   readonly areas: { readonly endorsement: Uint8Array; readonly attestation: Uint8Array; readonly vrf: Uint8Array };
   readonly endorsementKey: EndorsementKey;
   readonly attestationKey: AttestationKey;
@@ -111,15 +140,15 @@ const eventLog: MeasuredEvent[] = (['firmware', 'addon', 'board'] as const).map(
   digest: stretched(encoder.encode(kind), 32),
 }));
 
-function keysOf(chip: string, vrf: string): StubKeys {
-  const unique = { x: stretched(encoder.encode(`x ${chip}`), 32), y: stretched(encoder.encode(`y ${chip}`), 32) };
+function keysOf(source: KeySource): StubKeys {
   const areas = {
-    endorsement: PublicArea.encode({ ...endorsementKeyTemplate, unique: stubModulus(`endorsement ${chip}`) }),
-    attestation: PublicArea.encode({ ...attestationKeyTemplate, unique }),
-    vrf: PublicArea.encode({ ...vrfKeyTemplate, unique: stubModulus(`vrf ${vrf}`) }),
+    endorsement: PublicArea.encode({ ...endorsementKeyTemplate, unique: source.endorsementModulus }),
+    attestation: PublicArea.encode({ ...attestationKeyTemplate, unique: source.attestationPoint }),
+    vrf: PublicArea.encode({ ...vrfKeyTemplate, unique: source.vrfModulus }),
   };
   const endorsementKey = keyOf(judgeEndorsementKey(stubCrypto, areas.endorsement));
   return {
+    source,
     areas,
     endorsementKey,
     attestationKey: keyOf(judgeAttestationKey(stubCrypto, areas.attestation, endorsementKey)),
@@ -155,9 +184,9 @@ function commonOf({ attestationKey }: StubKeys, extraData: Uint8Array, reading: 
 }
 
 /** The signature is r ‖ s. */
-function attested({ point }: AttestationKey, body: AttestValue['body']): TimeCertificate {
+function attested({ source, attestationKey }: StubKeys, body: AttestValue['body']): TimeCertificate {
   const attestation = Attest.encode({ magic: tpmGenerated, body });
-  return { attestation, signature: stubEcdsaSignature('P-256', point, 'sha256', attestation) };
+  return { attestation, signature: source.signAttestation(attestationKey.point, attestation) };
 }
 
 /** The same with a TPMT_SIGNATURE. */
@@ -188,6 +217,6 @@ function cardOf(
     member,
     vrfKeyCertification: certify({ kind: 'certify', ...common, attested: { name, qualifiedName } }),
     vrfKeyCreation: { ...certify({ kind: 'creation', ...common, attested: attestedCreation }), creationData },
-    vrfKeyRoots: vrfKeyRootMessages(stubCrypto, modulus).map((message) => stubRsaOperation(modulus, message)),
+    vrfKeyRoots: vrfKeyRootMessages(stubCrypto, modulus).map((message) => keys.source.rsaOperation(message)),
   });
 }

@@ -84,3 +84,7 @@ function playMoments(world: World): void {
   };
   next();
 }
+
+function perSecond(began: bigint, count: number): number {
+  return count / (Number(process.hrtime.bigint() - began) / 1e9);
+}

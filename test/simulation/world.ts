@@ -91,6 +91,7 @@ export class World implements HostWorld {
     this.links.heal();
     for (const host of this.hosts) host.heal();
     for (const host of this.hosts) if (host.starts > 0) host.start();
+    for (const host of this.hosts) this.started(host);
   }
 
   honestHosts(): Host[] {
