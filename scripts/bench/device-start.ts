@@ -38,6 +38,7 @@ export async function startDevice(grid: Grid, build: Build): Promise<StartedDevi
     name: GRID_CLIENT.device,
     arguments: [program, 'run', '--state', state],
     logFile: join(grid.layout.logs, 'benchmark.log'),
+    processIdFile: grid.layout.processId('benchmark'),
     onEnd: () => undefined,
   });
   const ended = new AbortController();

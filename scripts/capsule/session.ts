@@ -15,9 +15,15 @@ export interface Session {
   readonly network: Network | undefined;
 }
 
-export async function withSession<T>(state: string, profile: Profile, use: (session: Session) => Promise<T>): Promise<T> {
+/** @param program stands before its warnings */
+export async function withSession<T>(
+  state: string,
+  profile: Profile,
+  use: (session: Session) => Promise<T>,
+  program = 'capsule',
+): Promise<T> {
   const network = (await networkIn(state)) ?? (await networkIn(profile.folder));
-  const warn = (sentence: string): void => void process.stderr.write(`capsule: ${sentence}\n`);
+  const warn = (sentence: string): void => void process.stderr.write(`${program}: ${sentence}\n`);
   const client = await openClient(profile.folder, { warn, ...(network ? { network } : {}) });
   try {
     return await use({ client, profile, network });

@@ -1,5 +1,5 @@
 /**
- * The client of a device: submits capsules, gives and fetches files, watches. Specification §7.3-§7.5 and §8.
+ * The client of a device: submits capsules, gives and fetches files, watches. Specification §7.3-§7.5, §8 and §14.5.
  *
  * Every request is repeated until it is answered, and news that got lost is asked for again, so a broker or a device may
  * be killed at any moment. Nothing here has to be believed: the receipt is checked with `protocol/receipt-verifier.ts`.
@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
+import { HeadView, type ChainQuestion, type ChainView } from '#protocol/chain/chain-view.ts';
 import { capsuleIdOf, hasEnded, type CapsuleState } from '#protocol/capsule.ts';
 import { Answer, CancelRequest, Query, Submission, type Acceptance, type CapsuleLine, type ResultNews } from '#protocol/client-messages.ts';
 import type { Crypto } from '#protocol/crypto.ts';
@@ -220,6 +221,20 @@ export class Client {
     return answer.capsules;
   }
 
+  /** What the device knows of the chain: its word, not a proof (§14.5). @throws ClientFailure `refused-unknown-block` */
+  async chain<S extends ChainView['show']>(question: Extract<ChainQuestion, { show: S }>): Promise<Extract<ChainView, { show: S }>> {
+    const query = { query: 'chain', question } as const;
+    const send = (correlation: Uint8Array): Promise<PublishOutcome> => this.#wire.ask('query', Query, query, correlation);
+    const answer = await this.#requests.ask({ awaited: 'show the chain', send });
+    if (answer.answer !== 'chain' || !isShowing(answer.view, question.show)) throw this.#unexpected(answer, 'a query about the chain');
+    return answer.view;
+  }
+
+  /** Where the device stands on the chain: how it stood last, then every change, and at least every 3 s while it lives. */
+  watchHead(hear: (view: HeadView) => void): Promise<void> {
+    return this.#wire.subscribeToChain((message) => use(this.#wire.read(HeadView, message), hear));
+  }
+
   async close(): Promise<void> {
     this.#uploads.close();
     this.#requests.close();
@@ -281,6 +296,10 @@ export class Client {
       return new ClientFailure(`refused-${answer.reason}`, `device ${this.device} refuses (${answer.reason}): ${answer.detail}`);
     return new ClientFailure('no-answer', `device ${this.device} answered ${to} with "${answer.answer}", which means something else`);
   }
+}
+
+function isShowing<S extends ChainView['show']>(view: ChainView, show: S): view is Extract<ChainView, { show: S }> {
+  return view.show === show;
 }
 
 function use<T>(value: T | undefined, act: (value: T) => void): void {

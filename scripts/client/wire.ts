@@ -41,6 +41,12 @@ export class Wire {
     await Promise.all([...kinds.map((kind) => `${this.#subtree}${kind}`), status].map((filter) => this.#subscribe(filter, receive)));
   }
 
+  /** What the device says of the chain; the retained word comes first. */
+  subscribeToChain(receive: (message: Incoming) => void): Promise<void> {
+    const topic = topicOf(this.#label, { to: 'chain', device: this.#settings.device });
+    return this.#subscribe(topic, (_topic, message) => receive(message));
+  }
+
   /** The connection renews it. What is published after this call arrives, so nobody has to wait for the broker's answer. */
   subscribeToCapsule(capsule: string, receive: (topic: Topic, message: Incoming) => void): void {
     this.#subscribe(`${this.#subtree}capsules/${capsule}/+`, receive).catch((error: unknown) =>

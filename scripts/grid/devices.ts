@@ -100,6 +100,7 @@ export function startDeviceProcess(
     name: device,
     arguments: [firmware, 'run', '--state', layout.device(device)],
     logFile: join(layout.logs, `${device}.log`),
+    processIdFile: layout.processId(device),
     before: async () => {
       if (!hasDied) return;
       tpm = await startTpm(layout, device);

@@ -24,5 +24,11 @@ export async function ensurePaired(layout: GridLayout, device: string, kind: Hol
 
 /** Keeps the agent of a box running. */
 export function startAgentProcess(layout: GridLayout, box: string, onEnd: (name: string, how: string) => void): Supervisor {
-  return supervise({ name: box, arguments: [agent, '--state', layout.box(box)], logFile: join(layout.logs, `${box}.log`), onEnd });
+  return supervise({
+    name: box,
+    arguments: [agent, '--state', layout.box(box)],
+    logFile: join(layout.logs, `${box}.log`),
+    processIdFile: layout.processId(box),
+    onEnd,
+  });
 }

@@ -12,6 +12,8 @@ export interface GridLayout {
   /** Of the software TPMs of this grid. */
   readonly tpmAuthority: string;
   readonly logs: string;
+  /** Of a device or an agent that runs. */
+  processId(name: string): string;
   device(name: string): string;
   tpm(device: string): string;
   box(name: string): string;
@@ -26,6 +28,7 @@ export function gridLayout(stateFolder: string): GridLayout {
     networkFile: join(root, 'network.cbor'),
     tpmAuthority: join(root, 'tpm-authority'),
     logs: join(root, 'logs'),
+    processId: (name) => join(root, 'logs', `${name}.pid`),
     device: (name) => join(root, 'devices', name),
     tpm: (device) => join(root, 'devices', device, 'tpm'),
     box: (name) => join(root, 'boxes', name),

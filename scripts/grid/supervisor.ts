@@ -1,6 +1,6 @@
 /** Keeps a program running: started, watched, started again after a pause that grows, stopped with all that it started. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, rmSync, writeFileSync, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Supervised {
@@ -8,6 +8,8 @@ export interface Supervised {
   /** The arguments of Node: a program file and what it gets. */
   readonly arguments: readonly string[];
   readonly logFile: string;
+  /** Says its process id to people, while it is kept running. */
+  readonly processIdFile: string;
   /** Done before each start, such as seeing to it that a TPM is there. */
   readonly before?: () => Promise<void>;
   /** The program ended though nobody stopped it; told once until it has stayed up for a while. */
@@ -75,6 +77,7 @@ export function supervise(program: Supervised): Supervisor {
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
     const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_OPTIONS, ...program.arguments];
     child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    if (child.pid !== undefined) writeFileSync(program.processIdFile, `${child.pid}\n`);
     return followed(child, log, hear);
   }
 
@@ -89,6 +92,7 @@ export function supervise(program: Supervised): Supervisor {
       const force = setTimeout(() => child?.kill('SIGKILL'), STOP_MAX_MS);
       if (child?.exitCode === null && child.signalCode === null) await finished;
       clearTimeout(force);
+      rmSync(program.processIdFile, { force: true });
       log.end();
     },
   };
