@@ -46,3 +46,32 @@ export function blockOf(parent: RaceBlock | undefined, { leader, waitMs, madeMs,
     isFinal: false,
   };
 }
+
+/** From a block down to the genesis. */
+export function* chainOf(block: RaceBlock): Generator<RaceBlock> {
+  for (let at: RaceBlock | undefined = block; at !== undefined; at = at.parent) yield at;
+}
+
+export function descendsFrom(block: RaceBlock, ancestor: RaceBlock): boolean {
+  if (ancestor.height === 0) return true;
+  for (const below of chainOf(block)) if (below.height <= ancestor.height) return below === ancestor;
+  return false;
+}
+
+/** How many blocks of its chain a node leaves by going from `head` to `next`. */
+export function abandoned(head: RaceBlock, next: RaceBlock): number {
+  const below = new Set<RaceBlock>();
+  for (const block of chainOf(next)) {
+    below.add(block);
+    if (block.height < head.height - reorganisationLooked) break;
+  }
+  let count = 0;
+  for (const block of chainOf(head)) {
+    if (below.has(block) || count > reorganisationLooked) return count;
+    count += 1;
+  }
+  return count;
+}
+
+/** Deeper reorganisations are counted as this deep. */
+const reorganisationLooked = 64;

@@ -8,7 +8,7 @@
  */
 import type { Chance } from '../chance.ts';
 import { createEventQueue, type EventQueue } from '../event-queue.ts';
-import { blockOf, type RaceBlock } from './race-block.ts';
+import { abandoned, blockOf, chainOf, descendsFrom, type RaceBlock } from './race-block.ts';
 import { dueOf, prefers } from './race-rules.ts';
 
 /**
@@ -75,8 +75,6 @@ interface HeightDraws {
 /** A wait that is longer than the shortest honest one by so many target intervals wins once in e^12. */
 const hopelessIntervals = 12;
 const fastClock = 1.2;
-/** Deeper reorganisations are counted as this deep. */
-const reorganisationLooked = 64;
 
 export function runRace(settings: RaceSettings, chance: { readonly draws: Chance; readonly delays: Chance }): RaceOutcome {
   const race = new Race(settings, chance.draws, chance.delays);
@@ -376,29 +374,4 @@ class Race {
     this.#forgedUsed.delete(height);
     this.#kept.delete(height);
   }
-}
-
-function* chainOf(block: RaceBlock): Generator<RaceBlock> {
-  for (let at: RaceBlock | undefined = block; at !== undefined; at = at.parent) yield at;
-}
-
-function descendsFrom(block: RaceBlock, ancestor: RaceBlock): boolean {
-  if (ancestor.height === 0) return true;
-  for (const below of chainOf(block)) if (below.height <= ancestor.height) return below === ancestor;
-  return false;
-}
-
-/** How many blocks of its chain a node leaves by going from `head` to `next`. */
-function abandoned(head: RaceBlock, next: RaceBlock): number {
-  const below = new Set<RaceBlock>();
-  for (const block of chainOf(next)) {
-    below.add(block);
-    if (block.height < head.height - reorganisationLooked) break;
-  }
-  let count = 0;
-  for (const block of chainOf(head)) {
-    if (below.has(block) || count > reorganisationLooked) return count;
-    count += 1;
-  }
-  return count;
 }
