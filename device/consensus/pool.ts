@@ -45,11 +45,15 @@ export function followHead(state: ConsensusState, left: readonly TakenBlock[], e
   for (const pooled of [...pool.transactions.values()].slice(0, CONSENSUS_LIMITS.rejudgedPerHead)) rejudge(state, pooled);
 }
 
-/** Own transactions once more, one target interval after the last time. */
+/** Own transactions once more, two target intervals after the last time, as far as the state at the head takes them. */
 export function sayOwnTransactions(state: ConsensusState): void {
   for (const pooled of ownOf(state)) {
     if (pooled.saidMs !== undefined && state.at.monotonicMs < pooled.saidMs + repeatMs(state)) continue;
-    if (judge(state, pooled.encoded).status === 'refused') continue;
+    if (state.pool.refused.has(pooled.id)) continue;
+    if (judge(state, pooled.encoded).status === 'refused') {
+      remember(state.pool.refused, pooled.id, CONSENSUS_LIMITS.refusedMax);
+      continue;
+    }
     pooled.saidMs = state.at.monotonicMs;
     broadcast(state.outbox, 'transaction', pooled.encoded);
   }

@@ -220,6 +220,9 @@ export interface Peer {
   /** Of peers that may have something, the one that spoke last is asked first. */
   heardMs: number;
   announcement: HeadAnnouncement | undefined;
+  /** Ids of what it announces, hexadecimal. */
+  headKey: string;
+  checkpointKey: string;
   announcedMs: number;
   /** Heights up to here have come from it, or were claimed in vain: the next range begins above. */
   cursor: number;

@@ -31,6 +31,8 @@ export function announcementArrived(state: ConsensusState, payload: Uint8Array, 
   const peer = peerOf(state, from);
   if (!peer) return;
   peer.announcement = decoded.value;
+  peer.headKey = hex(decoded.value.head.id);
+  peer.checkpointKey = hex(decoded.value.checkpoint.block);
   peer.announcedMs = state.at.monotonicMs;
 }
 
@@ -51,20 +53,19 @@ export function followUntilMs(state: ConsensusState): number | undefined {
 
 function followPeer(state: ConsensusState, peer: Peer, { head, checkpoint }: HeadAnnouncement): void {
   const { root } = state.tree;
-  const key = hex(head.id);
-  if (!isKnown(state, key) && head.height > root.position.height) {
+  if (!isKnown(state, peer.headKey) && head.height > root.position.height) {
     if (head.height - root.position.height < LIMITS.ancestorsMax) askForBlock(state, head, peer.name);
     else askForRange(state, peer.name);
   }
   const lacksCertificate = checkpoint.number > state.finality.last.number && state.at.monotonicMs >= certificateDueMs(state, peer);
-  if (lacksCertificate && state.tree.blocks.has(hex(checkpoint.block))) askForCertificates(state, peer.name);
+  if (lacksCertificate && state.tree.blocks.has(peer.checkpointKey)) askForCertificates(state, peer.name);
 }
 
-function isAhead(state: ConsensusState, { announcement }: Peer): boolean {
+function isAhead(state: ConsensusState, { announcement, headKey, checkpointKey }: Peer): boolean {
   if (!announcement) return false;
   const { head, checkpoint } = announcement;
-  const lacksHead = head.height > state.tree.root.position.height && !isKnown(state, hex(head.id));
-  return lacksHead || (checkpoint.number > state.finality.last.number && state.tree.blocks.has(hex(checkpoint.block)));
+  const lacksHead = head.height > state.tree.root.position.height && !isKnown(state, headKey);
+  return lacksHead || (checkpoint.number > state.finality.last.number && state.tree.blocks.has(checkpointKey));
 }
 
 /** Whoever votes comes to the same certificate a moment later, without asking. */

@@ -16,7 +16,15 @@ export function peerOf({ sync, at, self }: ConsensusState, name: string): Peer |
   const known = sync.peers.get(name);
   if (known) known.heardMs = at.monotonicMs;
   if (known || name === self || !isNodeId(name) || sync.peers.size >= CONSENSUS_LIMITS.peersMax) return known;
-  const quiet = { announcement: undefined, announcedMs: at.monotonicMs, cursor: 0, restUntilMs: 0, want: undefined };
+  const quiet = {
+    announcement: undefined,
+    headKey: '',
+    checkpointKey: '',
+    announcedMs: at.monotonicMs,
+    cursor: 0,
+    restUntilMs: 0,
+    want: undefined,
+  };
   const peer: Peer = { name, heardMs: at.monotonicMs, ...quiet, answerBytes: 0, answeredMs: at.monotonicMs };
   sync.peers.set(name, peer);
   return peer;
