@@ -61,7 +61,9 @@ export function sayOwnTransactions(state: ConsensusState): void {
 
 /** On the monotonic clock. */
 export function saysAgainMs(state: ConsensusState): number | undefined {
-  const said = ownOf(state).flatMap(({ saidMs }) => (saidMs === undefined ? [] : [saidMs + repeatMs(state)]));
+  const said = ownOf(state).flatMap(({ id, saidMs }) =>
+    saidMs === undefined || state.pool.refused.has(id) ? [] : [saidMs + repeatMs(state)],
+  );
   return said.length === 0 ? undefined : said.reduce((first, next) => Math.min(first, next));
 }
 

@@ -170,6 +170,17 @@ describe('transactions (§11.3, §14.3)', () => {
     assert.ok(alpha.reports.some((news) => news.report === 'messageRefused' && news.from === alpha.state.self));
   });
 
+  test('an own one that was said and is refused at this head is not tried until the head moves: no wake in vain', () => {
+    const { world, alpha, tip } = ready();
+    const [first, second] = ['1', '2'].map((serial) => makeAction(alpha.state, submission(serial))) as [Uint8Array, Uint8Array];
+    world.tell(alpha, { type: 'transactionMade', transaction: first });
+    sayBlock(world, alpha, forge(world, tip, 'bravo', { candidates: [second] }));
+    assert.equal(alpha.state.pool.transactions.size, 1);
+    alpha.effects.length = 0;
+    world.run(20_000);
+    assert.ok(alpha.effects.length < 100, `${alpha.effects.length} effects in 20 s`);
+  });
+
   test('of one peer 256 wait at most, and the oldest go', () => {
     const { world, alpha } = ready();
     for (let serial = 1; serial <= 300; serial += 1) {
