@@ -193,7 +193,7 @@ export class Client {
     const until = Date.now() + waitMs;
     let last: FinalityNews | undefined;
     for (let leftMs = waitMs; leftMs > 0 && last?.finality !== 'final'; leftMs = until - Date.now()) {
-      const heard = this.#watches.finality(capsule, Math.min(leftMs, CLIENT_LIMITS.repeatMs));
+      const heard = this.#watches.finality(capsule, Math.min(leftMs, this.#times.repeatMs));
       await this.status(capsule);
       last = (await heard) ?? last;
     }

@@ -17,6 +17,7 @@ import {
 } from '#protocol/client-messages.ts';
 import { decodeBulk, encodeBulk, type Decoded } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest, encodeManifest, type Manifest } from '#protocol/manifest.ts';
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
@@ -56,6 +57,8 @@ export class FakeDevice {
   readonly receipts = new Map<string, Uint8Array>();
   /** Gives every capsule a receipt whose form is right; nothing in it holds. */
   issuesReceipts = false;
+  /** What is said about the finality of a receipt, one after the other. */
+  finality: (capsule: string) => readonly FinalityNews[] = (capsule) => [{ finality: 'final', capsule, proof: Uint8Array.of(1) }];
   /** Called after a submission was stored and before it is answered; `false`: the device dies there. */
   beforeAnswer: () => boolean = () => true;
   story: Story = { outputs: { 'answer.txt': '42\n' }, log: ['hello\n', 'world\n'] };
@@ -237,11 +240,12 @@ export class FakeDevice {
       true,
     );
     const receipt = this.receipts.get(held.id) ?? (this.issuesReceipts ? formalReceipt(held) : undefined);
-    if (receipt)
-      void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, {
-        retain: true,
-        contentType: 'application/cbor',
-      });
+    if (!receipt) return;
+    void this.#connection.publish(topicOf(label, { to: 'capsule', ...parties, capsule: held.id, kind: 'receipt' }), receipt, {
+      retain: true,
+      contentType: 'application/cbor',
+    });
+    for (const news of this.finality(held.id)) this.#tell(held.id, 'finality', FinalityNews, news, true);
   }
 
   #give(need: BlobNeed): void {
