@@ -85,7 +85,7 @@ export class Consensus implements Chain {
     this.#request = request;
     this.node = request.chip.node;
     this.#networkId = networkId(request.network);
-    this.#relay = new Relay((kind, payload) => request.gossip.broadcast(kind, payload, false));
+    this.#relay = new Relay((kind, payload, retain) => request.gossip.broadcast(kind, payload, retain));
     this.#chainLog = new ChainLog(request.log, Date.now, (node) => this.nameOf(node));
     this.#knowMembers(request.network.members);
     if (request.store.memory() === 'lost') this.#abstain();
@@ -233,6 +233,7 @@ export class Consensus implements Chain {
       case 'broadcast':
         if (this.#relay.takes(effect.kind, effect.payload)) return;
         if (effect.retain) this.#retained.set(effect.kind, effect.payload);
+        if (effect.kind === 'head') return this.#relay.saySoon(effect.kind, effect.payload);
         return this.#mayBeSaid(effect) ? gossip.broadcast(effect.kind, effect.payload, effect.retain) : undefined;
       case 'send':
         return this.#names.has(effect.to) ? gossip.tell(this.nameOf(effect.to), effect.kind, effect.payload) : undefined;

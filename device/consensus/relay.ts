@@ -1,4 +1,7 @@
-/** What a member passes on for others: a little later than it speaks itself, and ballots only as long as they are needed. Specification §14.1. */
+/**
+ * What a member says a little later than it decides to: what it passes on for others, as long as that is needed, and where it
+ * stands, once for all that changes in a moment. Specification §14.1.
+ */
 import type { ChainKind } from '#protocol/topics.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 
@@ -9,14 +12,17 @@ interface Waiting {
   readonly dueMs: number;
 }
 
+type Say = (kind: ChainKind, payload: Uint8Array, retain: boolean) => void;
+
 export class Relay {
-  readonly #say: (kind: ChainKind, payload: Uint8Array) => void;
+  readonly #say: Say;
   /** What came from peers, as the very bytes that came: by these it is known again. */
   readonly #heard = new WeakSet<Uint8Array>();
+  readonly #soon = new Map<ChainKind, { readonly payload: Uint8Array; readonly waiting: NodeJS.Timeout }>();
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(say: (kind: ChainKind, payload: Uint8Array) => void) {
+  constructor(say: Say) {
     this.#say = say;
   }
 
@@ -33,21 +39,34 @@ export class Relay {
     return true;
   }
 
-  /** A checkpoint is certified: who lacks the ballots asks for the certificate. */
+  /** Says this when a moment has passed, unless something newer of its kind takes its place. */
+  saySoon(kind: ChainKind, payload: Uint8Array): void {
+    const timer = this.#soon.get(kind)?.waiting ?? setTimeout(() => this.#sayNow(kind), CHAIN_LIMITS.relayAfterMs);
+    this.#soon.set(kind, { payload, waiting: timer });
+  }
+
+  /** A checkpoint is certified: more than two thirds had its block and ballots, and who lacks them asks for them. */
   decided(): void {
-    this.#waiting = this.#waiting.filter(({ kind }) => kind !== 'ballot');
+    this.#waiting = this.#waiting.filter(({ kind }) => kind !== 'ballot' && kind !== 'block');
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    for (const { waiting } of this.#soon.values()) clearTimeout(waiting);
     this.#waiting = [];
+  }
+
+  #sayNow(kind: ChainKind): void {
+    const soon = this.#soon.get(kind);
+    this.#soon.delete(kind);
+    if (soon) this.#say(kind, soon.payload, true);
   }
 
   #flush(): void {
     const nowMs = performance.now();
     const due = this.#waiting.filter(({ dueMs }) => dueMs <= nowMs);
     this.#waiting = this.#waiting.filter(({ dueMs }) => dueMs > nowMs);
-    for (const { kind, payload } of due) this.#say(kind, payload);
+    for (const { kind, payload } of due) this.#say(kind, payload, false);
     const next = this.#waiting[0];
     this.#timer = next && setTimeout(() => this.#flush(), Math.max(1, next.dueMs - nowMs));
   }
