@@ -35,7 +35,7 @@ function race({ chances }: Effort, changes: Partial<RaceSettings>, repeat = 0): 
 }
 
 /** A private chain replaces dozens of blocks at once or none: it takes many runs to see what it is worth. */
-const privateRepeats = 16;
+const privateRepeats = 10;
 
 function meanGain(effort: Effort, changes: Partial<RaceSettings>, repeats: number): number {
   const gains = Array.from({ length: repeats }, (_, repeat) => gainOf(race(effort, changes, repeat)));
@@ -164,7 +164,7 @@ function halfFigures(effort: Effort): { rows: Row[]; figures: unknown } {
   const { quick } = effort;
   const all = (counts: readonly number[], attack: Attack): Group[] => counts.map((forged) => groupOf(effort, forged, attack));
   const plain = all(quick ? [48] : [48, 49], { heights: quick ? 1_500 : 10_000, chosen: ['ahead', 'late'], repeats: 1, dated: true });
-  const hidden = all(quick ? [40] : [32, 33, 34, 35, 36, 37, 38, 39, 40], {
+  const hidden = all(quick ? [40] : [34, 35, 36, 37, 38], {
     heights: quick ? 800 : 5_000,
     chosen: ['private'],
     repeats: 2,
@@ -229,7 +229,7 @@ function shareCurve(effort: Effort): SharePoint[] {
   const groups = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60];
   return groups.map((forged) => {
     if (forged === 0) return { forged, ours: 0, seen: 0, zTest: 0 };
-    const attack = { heights: effort.quick ? 150 : 2_000, chosen: effort.quick ? (['ahead'] as const) : tricks.slice(2), repeats: 4 };
+    const attack = { heights: effort.quick ? 150 : 2_000, chosen: effort.quick ? (['ahead'] as const) : tricks.slice(2), repeats: 2 };
     const [ours, seen] = [true, false].map((dated) => groupOf(effort, forged, { ...attack, dated }).share);
     return { forged, ours: ours ?? NaN, seen: seen ?? NaN, zTest: zTestShare(effort, forged) };
   });
