@@ -1,4 +1,4 @@
-/** One line to each member, this one among them: what a device says to itself takes the same way as what it says to others. Specification §15. */
+/** One line to each member, this one among them: what a device says to itself takes the same way as what it says to others. Specification §15.9. */
 import type { PeerKind } from '#protocol/topics.ts';
 import type { GossipNetwork } from './gossip.ts';
 import type { Peers } from './ports.ts';

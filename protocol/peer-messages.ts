@@ -1,6 +1,6 @@
 /**
  * What the gateway of a capsule and the executor of a run say to one another, each on its own broker where only the other
- * may read (§5.3). Specification §15.2. In bulk form; what counts is signed (the receipt) or on the chain.
+ * may read (§5.3). Specification §15.9. In bulk form; what counts is signed (the receipt) or on the chain.
  */
 import { RunId, RunLog, RunProgress } from './box-messages.ts';
 import { CapsuleState, EndReason, RequestId } from './capsule.ts';

@@ -1,6 +1,6 @@
 /**
  * An order: a client's capsule on its way through the chain to a box and back, as its gateway sees it. A pure machine with
- * duties, as `device/hpc/job.ts` is for the executor. Specification §7.2, §15.
+ * duties, as `device/hpc/job.ts` is for the executor. Specification §7.2, §15.8.
  *
  * The chain alone says which box has it; the executor's word moves it between `assigned` and `reported`, and only a receipt
  * that was checked, or the chain, the clock and the client, end it.

@@ -1,4 +1,4 @@
-/** Keeps what the chain has of this member's boxes up with the boxes. Specification §11.3, §15.2. */
+/** Keeps what the chain has of this member's boxes up with the boxes. Specification §11.3, §15.10. */
 import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import type { Chain } from '../consensus/chain-port.ts';

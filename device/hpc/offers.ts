@@ -1,4 +1,4 @@
-/** The boxes that a member offers to the network, as the chain shall have them. Pure. Specification §11.3, §15.2. */
+/** The boxes that a member offers to the network, as the chain shall have them. Pure. Specification §11.3, §15.10. */
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';

@@ -345,32 +345,6 @@ describe('watching (§7.4)', () => {
     assert.match(warnings[0] ?? '', /is not understood/);
   });
 
-  test('finality is waited for: what is not final at first may become it (§9.4)', async () => {
-    device.issuesReceipts = true;
-    let asked = 0;
-    device.finality = (capsule) => {
-      asked += 1;
-      if (asked < 3) return [{ finality: 'not-final', capsule, height: 7, block: new Uint8Array(32) }];
-      return [{ finality: 'final', capsule, proof: Uint8Array.of(9) }];
-    };
-    const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
-    await client.result(capsule);
-    assert.deepEqual(await client.finality(capsule, 2_000), { finality: 'final', capsule, proof: Uint8Array.of(9) });
-  });
-
-  test('what stays not final is said to be so, and of what nothing is known nothing is said (§9.4)', async () => {
-    device.issuesReceipts = true;
-    const block = new Uint8Array(32);
-    device.finality = (capsule) => [{ finality: 'not-final', capsule, height: 7, block }];
-    const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
-    await client.result(capsule);
-    assert.deepEqual(await client.finality(capsule, 100), { finality: 'not-final', capsule, height: 7, block });
-    device.finality = () => [];
-    assert.equal(await client.finality(capsule, 100), undefined);
-    device.finality = () => [{ finality: 'final', capsule: 'f'.repeat(32), proof: Uint8Array.of(9) }];
-    assert.equal(await client.finality(capsule, 100), undefined, 'news of another capsule under this topic');
-  });
-
   test('a receipt of something else is not taken, and that none came is said', async () => {
     const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
     await client.result(capsule);
