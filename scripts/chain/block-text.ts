@@ -1,7 +1,7 @@
 /** A block in words. */
 import type { BlockView } from '#protocol/chain/chain-view.ts';
 import { hex } from '#protocol/digest.ts';
-import { bytesText, durationText, harmless, table, timeText, type Terminal } from '../terminal.ts';
+import { bytesText, harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { counted, shortId } from './words.ts';
 
 export function blockText(view: BlockView, terminal: Pick<Terminal, 'paint'>): string {
@@ -21,8 +21,8 @@ export function blockText(view: BlockView, terminal: Pick<Terminal, 'paint'>): s
 
 /** The certificates hold as long as the clock of the TPM went on for at least the drawn wait (§12.3). */
 function waitWords({ block: { waitMs }, startedAtTpmMs, endedAtTpmMs }: BlockView): string {
-  const drawn = waitMs === undefined ? 'not known here any more' : `${durationText(waitMs)} drawn`;
-  return `${drawn}; between its certificates the TPM's clock went on by ${durationText(endedAtTpmMs - startedAtTpmMs)}`;
+  const drawn = waitMs === undefined ? 'the drawn one is not known here any more' : `${waitMs} ms drawn`;
+  return `${drawn}; its TPM's clock went on by ${endedAtTpmMs - startedAtTpmMs} ms from one certificate to the other`;
 }
 
 function standingWords({ standing, checkpoint }: BlockView, terminal: Pick<Terminal, 'paint'>): string {
@@ -30,7 +30,7 @@ function standingWords({ standing, checkpoint }: BlockView, terminal: Pick<Termi
   const final = terminal.paint('good', 'final');
   if (!checkpoint) return final;
   const { number, height, round, votes } = checkpoint;
-  return `${final}: checkpoint ${number} (height ${height}, round ${round}) by votes of ${votes.join(', ')}`;
+  return `${final}: checkpoint ${number} (height ${height}, round ${round}) by votes of ${votes.toSorted().join(', ')}`;
 }
 
 function transactionLines({ block, transactions }: BlockView, terminal: Pick<Terminal, 'paint'>): string[] {

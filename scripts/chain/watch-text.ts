@@ -3,7 +3,7 @@ import { BlockLine, CheckpointLine, HeadView } from '#protocol/chain/chain-view.
 import { encodeJson } from '#protocol/codec.ts';
 import { durationText, timeText, type Terminal } from '../terminal.ts';
 import { quietMs, type MemberChange, type WatchNews, type WatchStory } from './watch-story.ts';
-import { counted, howCertified, shortId, whyNotFinal } from './words.ts';
+import { counted, shortId, whyNotFinal } from './words.ts';
 
 export function newsText(news: WatchNews, nowMs: number, { paint }: Pick<Terminal, 'paint'>): string {
   const time = paint('quiet', timeText(nowMs).slice(11, 19));
@@ -11,18 +11,16 @@ export function newsText(news: WatchNews, nowMs: number, { paint }: Pick<Termina
   switch (news.news) {
     case 'began': {
       const { device, head, checkpoint } = news.view;
-      return `The chain as ${device} sees it: at height ${head.height}, final up to ${checkpoint.height} (checkpoint ${checkpoint.number}). Times are UTC; Ctrl-C ends.`;
+      return `The chain as ${device} sees it: at height ${head.height}, final up to ${checkpoint.height} (checkpoint ${checkpoint.number}). Times are UTC; Ctrl-C ends.\nBelow a block: when the checkpoint that holds it was certified.`;
     }
     case 'block':
       return `${time}  ${blockText(news.block)}`;
     case 'skipped':
-      return `${time}  heights ${news.from} to ${news.to} came too fast to be shown`;
+      return `${time}    heights ${news.from} to ${news.to} came too fast to be shown`;
     case 'reorganised':
       return mark('warning', `! reorganised from height ${news.from}: ${counted(news.blocks, 'block')} gave way to another branch`);
-    case 'final': {
-      const { height, number } = news.checkpoint;
-      return mark('good', `  ✔ final up to height ${height} (checkpoint ${number}) ${howCertified(news.checkpoint)}`);
-    }
+    case 'final':
+      return mark('good', finalText(news.checkpoint));
     case 'not-final':
       return mark('bad', `! not final for ${durationText(news.forMs)}: ${whyNotFinal(news.voting, news.voters)}`);
     case 'final-again':
@@ -68,10 +66,17 @@ function jsonOf(event: WatchNews['news'], words: unknown): string {
   return JSON.stringify({ event, ...(words as object) });
 }
 
+/** Below the line of its block, with the heights in one column. */
+function finalText({ number, height, round, votes, voters, afterMs }: CheckpointLine): string {
+  const later = round === undefined || round === 0 ? '' : `, in round ${round}`;
+  const after = afterMs === undefined ? '' : ` after ${durationText(afterMs)}`;
+  return `✔ final  ${String(height).padEnd(6)} checkpoint ${number}${after}, by ${votes ?? 0} of ${voters} votes${later}`;
+}
+
 function blockText({ height, id, leader, waitMs, transactions }: BlockLine): string {
   const wait = waitMs === undefined ? '' : `waited ${durationText(waitMs)}`;
   const content = transactions === 0 ? '' : counted(transactions, 'transaction');
-  return `height ${String(height).padEnd(6)} ${shortId(id)}  ${leader.padEnd(12)} ${wait.padEnd(14)} ${content}`.trimEnd();
+  return `  height ${String(height).padEnd(6)} ${shortId(id)}  ${leader.padEnd(12)} ${wait.padEnd(14)} ${content}`.trimEnd();
 }
 
 function isBad(change: MemberChange): boolean {

@@ -30,6 +30,24 @@ test('the sample capsule becomes a picture and a receipt that verifies (§9)', a
   assert.equal(verified.status, 0, verified.stdout + verified.stderr);
 });
 
+test('the chain command shows head, blocks and members of the network, and refuses with advice (§14.5)', async () => {
+  const head = await world.run('chain', 'head');
+  assert.equal(head.status, 0, head.stdout + head.stderr);
+  assert.match(head.stdout, /chain at alpha +finalising\n/);
+  const { stdout } = await world.run('chain', 'block', 'final', '--json');
+  const { block, standing } = JSON.parse(stdout) as { block: { height: number }; standing: string };
+  assert.equal(standing, 'final');
+  const shown = await world.run('chain', 'block', String(block.height));
+  assert.match(shown.stdout, /standing +final: checkpoint \d+ .* by votes of (\w+, ){2,3}\w+\n/);
+  const peers = await world.run('chain', 'peers');
+  const { devices } = world.grid;
+  for (const { name, supervisor } of devices) assert.match(peers.stdout, new RegExp(`  ${name} +seat .* ${supervisor.processId}\n`));
+  const beyond = await world.run('chain', 'block', '999999');
+  assert.deepEqual([beyond.status, beyond.stdout], [1, '']);
+  assert.match(beyond.stderr, /there is no block of height 999999 here; the head is at \d+/);
+  assert.equal((await world.run('chain', 'block', 'newest')).status, 2);
+});
+
 for (const [runtime, entry, code] of [
   ['python', 'main.py', 'import os, sys\nopen(os.environ["CAPSTAN_OUT"] + "/answer", "w").write(str(6 * 7) + sys.argv[1])\n'],
   ['node', 'main.js', 'require("node:fs").writeFileSync(process.env.CAPSTAN_OUT + "/answer", String(6 * 7) + process.argv[2]);\n'],
