@@ -1,5 +1,6 @@
 /** A checkpoint becomes final: what lost is forgotten, and the next decision begins. Pure. Specification §13.1, §14.4. */
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../limits.ts';
 import { takeEarly } from './ballots.ts';
@@ -31,6 +32,7 @@ export function moveCheckpoint(state: ConsensusState, certificate: FinalityCerti
   keepLatest(finality.history, CONSENSUS_LIMITS.rememberedCheckpoints);
   remember(finality.past, hex(finality.instance), CONSENSUS_LIMITS.rememberedCheckpoints);
   for (const number of finality.pending.keys()) if (number <= certificate.number) finality.pending.delete(number);
+  if (finality.keptVotes && sameBytes(finality.keptVotes.instance, finality.instance)) finality.keptVotes = undefined;
   finality.last = { number: certificate.number, block, certificate };
   finaliseTo(tree, block);
   Object.assign(finality, beginDecision(setup, networkId, finality.last, finality));

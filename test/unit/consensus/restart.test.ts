@@ -32,6 +32,8 @@ test('a member killed between any two effects contradicts itself nowhere, and go
       `killed before effect ${dies}: ${all.map(checkpointOf).join(' ')}`,
     );
     for (const { reports } of all) assert.ok(!reports.some(({ report }) => report === 'equivocation'), `killed before effect ${dies}`);
+    const [alpha] = all as [Actor];
+    assert.equal(alpha.state.finality.decision.self, alpha.state.self, `killed before effect ${dies}: it votes again`);
     seen.add(cut() ?? 'never');
   }
   assert.deepEqual([...seen].sort(), ['ask', 'broadcast', 'persist']);
