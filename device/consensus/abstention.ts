@@ -1,10 +1,16 @@
 /**
  * When a member that may have forgotten votes of its own may speak again. Pure. Specification §14.4.
  *
- * It can have voted on number c only if it knew checkpoint c − 1. A certificate that was ever complete was preceded by one that
- * any more than two thirds of the members know, so the highest number among the announcements of so many, plus two, is beyond
- * everything on which it can have voted. A liar among them can only make it wait: what it announces has to be shown.
+ * It can have voted on number c only if it knew checkpoint c − 1. Of every certificate that was ever complete, the one before is
+ * known to an honest member among any others that are more than two thirds of the seats; itself it can't ask. So two more than it
+ * has once it caught up with these is beyond everything on which it can have voted. Where fewer are up, nothing is certified
+ * without it in any case. A liar among them gains nothing: what it announces has to be shown.
+ *
+ * With fewer than four seats nothing is ever certified without it, so it speaks as soon as it has caught up with all.
  */
+
+/** Below, no member may fail (§13.5). */
+const seatsThatBearOneFault = 4;
 
 export interface Abstention {
   /** Members, by node id, that have said where they stand since the start. */
@@ -39,8 +45,10 @@ export function stepAbstention(
   const { number, seats, self, nowMs, settleMs } = view;
   if (abstention.until !== undefined) return { abstention, isOver: number >= abstention.until };
   const heard = [...abstention.heard].filter((peer) => peer !== self && seats.has(peer)).length;
-  if (3 * heard <= 2 * seats.size - 3 * Number(seats.has(self))) return { abstention, isOver: false };
+  const bearsOne = seats.size >= seatsThatBearOneFault;
+  const isEnough = bearsOne ? 3 * heard > 2 * seats.size : heard >= seats.size - 1;
+  if (!isEnough) return { abstention, isOver: false };
   const heardMs = abstention.heardMs ?? nowMs;
-  const until = nowMs - heardMs >= settleMs ? number + 2 : undefined;
+  const until = nowMs - heardMs >= settleMs ? number + (bearsOne ? 2 : 0) : undefined;
   return { abstention: { ...abstention, heardMs, until }, isOver: false };
 }
