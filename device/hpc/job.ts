@@ -221,7 +221,7 @@ function stepEnded(job: Job, event: JobEvent): Job {
     case 'assignedAgain':
       return job.standing === 'withdrawn' ? { ...(hasReceipt(job) ? job : forgotten(job)), standing: 'assigned' } : job;
     case 'timePassed':
-      return gatewayIsGone(job, event.atMs) ? { ...job, delivery: 'overdue' } : job;
+      return endedPassed(job, event.atMs);
     default:
       return job;
   }
@@ -232,10 +232,15 @@ function forgotten(job: Job): Job {
   return { ...job, state: 'failed', end: { state: 'failed', reason: 'box-lost', detail } };
 }
 
-/** Then the receipt goes to the chain all the same: the network shall not wait for a gateway that never comes back. */
-function gatewayIsGone(job: Job, atMs: number): boolean {
-  if (!hasReceipt(job) || job.delivery !== 'owed' || job.endedAtMs === undefined) return false;
-  return atMs - job.endedAtMs > DEVICE_LIMITS.deliveryWaitMaxMs;
+/**
+ * A gateway that does not come for its receipt: after a while it goes to the chain all the same, for the network shall not
+ * wait; in the end it is not kept any longer.
+ */
+function endedPassed(job: Job, atMs: number): Job {
+  if (!hasReceipt(job) || job.delivery === 'acknowledged' || job.endedAtMs === undefined) return job;
+  const waitedMs = atMs - job.endedAtMs;
+  if (job.standing === 'final' && waitedMs > DEVICE_LIMITS.retentionMs) return { ...job, delivery: 'acknowledged' };
+  return job.delivery === 'owed' && waitedMs > DEVICE_LIMITS.deliveryWaitMaxMs ? { ...job, delivery: 'overdue' } : job;
 }
 
 function orderGiven(job: Job, { client, request, lacking }: { client: string; request: Uint8Array; lacking: string[] }): Job {

@@ -18,11 +18,13 @@ import { decodeStrict } from '#protocol/codec.ts';
 import { ClockState, Continuity } from '#protocol/continuity.ts';
 import { Activations, Answers, Credential, CredentialMessage, Credentials } from '#protocol/credential.ts';
 import { DeviceEvidence } from '#protocol/evidence.ts';
+import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { encodeManifest, Manifest, WrittenManifest } from '#protocol/manifest.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { Network } from '#protocol/network.ts';
 import { Invitation, PairingGrant } from '#protocol/pairing.ts';
+import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { Receipt, ReceiptMessage } from '#protocol/receipt.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { Envelope, peekSigned, type SignedKind } from '#protocol/signed.ts';
@@ -177,6 +179,30 @@ export const samples: readonly Sample[] = [
     stderr: blob,
   }),
   sample('Receipt', Receipt, ReceiptMessage.bytesMax, receipt),
+  sample(
+    'RunOrder',
+    RunOrder,
+    LIMITS.packetBytesMax,
+    { order: 'run', run, client: 'you', request, manifest: receipt.manifest },
+    { order: 'cancel', run },
+    { order: 'acknowledge', run },
+  ),
+  sample(
+    'RunNews',
+    RunNews,
+    LIMITS.packetBytesMax,
+    { news: 'state', run, state: 'failed', reason: 'box-lost', detail: 'it is silent' },
+    { news: 'progress', run, permille: 400 },
+    { news: 'log', run, stream: 'stdout', offset: 0, content: digest },
+    { news: 'receipt', run, receipt: workshop.receiptWith() },
+  ),
+  sample(
+    'FinalityNews',
+    FinalityNews,
+    LIMITS.packetBytesMax,
+    { finality: 'not-final', capsule, height: 12, block: digest },
+    { finality: 'final', capsule, proof: digest },
+  ),
 ];
 
 function bodyOf<T>(kind: SignedKind<T>, envelope: Uint8Array): T {

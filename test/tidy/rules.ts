@@ -8,10 +8,16 @@ export const pureRooms: readonly string[] = [
   ...['protocol/*', 'device/limits.ts', 'device/votes/*', 'hpc-agent/limits.ts', 'hpc-agent/run.ts'],
   ...[
     'device/hpc/job.ts',
+    'device/hpc/assignments.ts',
+    'device/hpc/offers.ts',
     'device/hpc/box-registry.ts',
     'device/hpc/box-voice.ts',
     'device/hpc/receipt-issuer.ts',
     'device/gateway/submission.ts',
+    'device/gateway/order.ts',
+    'device/gateway/order-on-chain.ts',
+    'device/gateway/order-receipt.ts',
+    'device/store/run-blobs.ts',
     'device/peer-allowance.ts',
   ],
 ];

@@ -70,6 +70,9 @@ test('a gateway that never takes the receipt does not keep it from the chain (§
   const late = stepJob(ended, passed(DEVICE_LIMITS.deliveryWaitMaxMs + 1));
   assert.equal(soon, ended);
   assert.deepEqual(duties(late), ['deliverReceipt', 'settle']);
+  const final = stepJob(late, { type: 'receiptFinal' });
+  assert.deepEqual(duties(final), ['deliverReceipt']);
+  assert.equal(isClosed(stepJob(final, passed(DEVICE_LIMITS.retentionMs + 1))), true, 'nothing is kept for ever');
 });
 
 test('evidence that answers another challenge changes nothing (§6.3)', () => {
