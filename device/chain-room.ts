@@ -2,12 +2,10 @@
  * The chain in a device: its store, the core's host, what clients are shown, and what follows from members that come and go.
  * Specification §11.5, §14.
  */
-import { readdirSync, readFileSync, rmSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HeadView } from '#protocol/chain/chain-view.ts';
-import { encodeBulk, sameBytes } from '#protocol/codec.ts';
+import { encodeBulk } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
-import { LIMITS } from '#protocol/limits.ts';
 import type { Member, Network } from '#protocol/network.ts';
 import type { Chain, ShowChain } from './consensus/chain-port.ts';
 import { headView, showChain, type ShownParts } from './consensus/chain-show.ts';
@@ -15,7 +13,8 @@ import type { Anchor } from './consensus/machine.ts';
 import type { ConsensusChip } from './consensus/chip-tasks.ts';
 import { Consensus } from './consensus/host.ts';
 import type { GossipNetwork } from './gossip.ts';
-import { CHAIN_LIMITS } from './limits.ts';
+import { CHAIN_LIMITS, DEVICE_LIMITS } from './limits.ts';
+import { MembershipDesk } from './membership/desk.ts';
 import type { Log, Publisher } from './ports.ts';
 import { openChainStore } from './store/chain-store.ts';
 
@@ -53,8 +52,7 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
   const store = openChainStore(join(stateFolder, 'chain.sqlite'), log);
   const consensus = new Consensus({ ...request, store });
   const parts: ShownParts = { device, network, consensus, store, isReached: (peer) => gossip.isReached(peer) };
-  const applications = join(stateFolder, 'applications');
-  mkdirSync(applications, { recursive: true, mode: 0o700 });
+  const desk = new MembershipDesk({ ...request, consensus });
   let saidAtMs = -Infinity;
   let due: NodeJS.Timeout | undefined;
   const say = (): void => {
@@ -63,9 +61,21 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
     publisher.publish({ to: 'chain', device }, encodeBulk(HeadView, headView(parts)), { retain: true });
   };
   // Whoever watches need not see each of a hundred blocks that come while catching up.
-  const saySoon = (): void => void (due ??= setTimeout(say, Math.max(0, saidAtMs + CHAIN_LIMITS.headSaidEveryMs - performance.now())));
-  consensus.onChange(saySoon);
+  const waitMs = (): number => Math.max(CHAIN_LIMITS.relayAfterMs, saidAtMs + CHAIN_LIMITS.headSaidEveryMs - performance.now());
+  const saySoon = (): void => void (due ??= setTimeout(say, waitMs()));
+  let look: NodeJS.Timeout | undefined;
+  const lookSoon = (): void => {
+    look ??= setTimeout(() => {
+      look = undefined;
+      desk.look();
+    }, DEVICE_LIMITS.membershipLookMs);
+  };
+  consensus.onChange(() => {
+    saySoon();
+    lookSoon();
+  });
   saySoon();
+  lookSoon();
   return {
     chain: consensus,
     show: (question) => showChain(parts, question),
@@ -74,39 +84,14 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
       saySoon();
     },
     timePassed: () => {
-      vouch(consensus, request.trustedActivated());
-      submitApplications(consensus, applications, log);
+      lookSoon();
       saySoon();
     },
     stop: async () => {
       clearTimeout(due);
+      clearTimeout(look);
       await consensus.stop();
       store.close();
     },
   };
-}
-
-/** This member's word for applicants that it has activated itself and whose evidence it trusts (§11.5). */
-function vouch(consensus: Consensus, trusted: readonly Uint8Array[]): void {
-  const { core, members } = consensus.head().state;
-  if (!core.seats.some((seat) => sameBytes(seat, consensus.node))) return;
-  for (const { node, standing, vouchedBy } of members.values()) {
-    if (standing !== 'applicant' || vouchedBy.some((voucher) => sameBytes(voucher, consensus.node))) continue;
-    if (trusted.some((activated) => sameBytes(activated, node))) consensus.act({ action: 'vouch', applicant: node });
-  }
-}
-
-/** Member cards that the operator has laid into the folder: each is brought before the network once. */
-function submitApplications(consensus: Consensus, folder: string, log: Log): void {
-  for (const name of readdirSync(folder).filter((file) => file.endsWith('.cbor'))) {
-    const file = join(folder, name);
-    const card = new Uint8Array(readFileSync(file));
-    rmSync(file, { force: true });
-    if (card.length > LIMITS.signedBytesMax) {
-      log('applicationIgnored', { file: name, bytes: card.length });
-      continue;
-    }
-    consensus.submit({ kind: 'application', card });
-    log('applicationSubmitted', { file: name });
-  }
 }

@@ -13,6 +13,7 @@ import type { Connection } from '#protocol/mqtt-port.ts';
 import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
 import { openChainRoom, type ChainRoom } from './chain-room.ts';
 import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
+import type { Chain } from './consensus/chain-port.ts';
 import { createNodeCrypto } from './crypto-node.ts';
 import { joinGossip, type GossipNetwork } from './gossip.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
@@ -40,6 +41,8 @@ import { openStore, type Store } from './store/store.ts';
 
 export interface Device {
   readonly name: string;
+  /** The chain as this device knows it. */
+  readonly chain: Chain;
   stop(): Promise<void>;
 }
 
@@ -163,6 +166,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   log('deviceStarted', { name: configuration.name, node: identity.node.toHex().slice(0, 16), resetCount: identity.resetCount });
   return {
     name: configuration.name,
+    chain: room.chain,
     stop: () => stopDevice(running, { store, rooms, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }

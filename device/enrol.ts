@@ -1,4 +1,4 @@
-/** A device's card for a network that is being founded: written beside its state, for the founder to collect. Specification §4.3. */
+/** A device's card: written beside its state, for the founder to collect, or for a member that brings it before the network. Specification §4.3, §11.5. */
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { readConfiguration } from './configuration.ts';
@@ -8,11 +8,19 @@ import { makeCard } from './identity/card.ts';
 import { openIdentity } from './identity/identity.ts';
 import { claimPorts } from './mqtt/ports.ts';
 import { writeWholeFile } from './mqtt/whole-file.ts';
+import { readNetwork } from './seat.ts';
 import { measureSoftware } from './software.ts';
 
-/** @param salt of the genesis, 16 bytes @returns the file that holds the encoded `MemberCard` */
-export async function writeCard(stateFolder: string, salt: Uint8Array, endorsementIntermediates: readonly Uint8Array[]): Promise<string> {
+/**
+ * @param given.salt of a genesis that is to be, 16 bytes; absent where the network file in the state folder has it
+ * @returns the file that holds the encoded `MemberCard`
+ */
+export async function writeCard(
+  stateFolder: string,
+  given: { readonly salt?: Uint8Array; readonly endorsementIntermediates: readonly Uint8Array[] },
+): Promise<string> {
   const configuration = readConfiguration(stateFolder);
+  const salt = given.salt ?? readNetwork(stateFolder).genesis.salt;
   const crypto = createNodeCrypto();
   const identity = await openIdentity({
     tcti: configuration.tcti,
@@ -27,7 +35,7 @@ export async function writeCard(stateFolder: string, salt: Uint8Array, endorseme
       name: configuration.name,
       peersUrl: `mqtts://${configuration.hosts[0] ?? 'localhost'}:${ports.peers}`,
       peersAuthority: openDeviceAuthority(stateFolder, configuration).root('device'),
-      endorsementIntermediates: endorsementIntermediates.filter((certificate) => !isRoot(certificate)),
+      endorsementIntermediates: given.endorsementIntermediates.filter((certificate) => !isRoot(certificate)),
       crypto,
     });
     const file = join(stateFolder, 'card.cbor');

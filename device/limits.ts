@@ -73,6 +73,17 @@ export const DEVICE_LIMITS = {
   /** Values that a voter knows at once: 64 heights with some forks. Who forgets one asks for it again. */
   voteValuesMax: 1_024,
 
+  /** How often an operator's requests about membership are looked at: each costs a look into the blocks since the last time. */
+  membershipLookMs: 500,
+  /** A request is followed, and its answer kept, this long. */
+  membershipRequestMs: DAY,
+  /** Requests that are followed at once: an operator has one or two. */
+  membershipRequestsMax: 16,
+  /** A card of 64 KiB, or an answer that names every member. */
+  membershipFileBytesMax: 128 * KIB,
+  /** Blocks below the head that are searched for the one that holds a request. */
+  membershipBlocksSearchedMax: 256,
+
   /** A beacon this often keeps every verifier's view under half of the age at which evidence expires. */
   beaconEveryMs: 2 * 60 * SECOND,
   /** Evidence is renewed at the same pace: two renewals may fail before a peer counts it as stale. */

@@ -2,7 +2,9 @@
  * The firmware's process.
  *
  *     node device/main.ts run --state DIR
- *     node device/main.ts card --state DIR --salt HEX [--intermediate FILE]…
+ *     node device/main.ts card --state DIR [--salt HEX] [--intermediate FILE]…
+ *
+ * A card is made for the network whose file lies in DIR, or with the salt of one that is being founded.
  *
  * It ends with 0 when asked to, and otherwise with a code that tells its supervisor what to do.
  */
@@ -28,10 +30,9 @@ const { values, positionals } = parseArgs({
 
 const [command] = positionals;
 if (command === 'run' && values.state !== undefined) await run(values.state);
-else if (command === 'card' && values.state !== undefined && values.salt !== undefined)
-  await card(values.state, values.salt, values.intermediate ?? []);
+else if (command === 'card' && values.state !== undefined) await card(values.state, values.salt, values.intermediate ?? []);
 else {
-  process.stderr.write('usage: node device/main.ts run --state DIR | card --state DIR --salt HEX [--intermediate FILE]\n');
+  process.stderr.write('usage: node device/main.ts run --state DIR | card --state DIR [--salt HEX] [--intermediate FILE]…\n');
   process.exitCode = EXIT.usage;
 }
 
@@ -48,13 +49,12 @@ async function run(stateFolder: string): Promise<void> {
   }
 }
 
-async function card(stateFolder: string, salt: string, intermediates: readonly string[]): Promise<void> {
+async function card(stateFolder: string, salt: string | undefined, intermediates: readonly string[]): Promise<void> {
   try {
-    const file = await writeCard(
-      stateFolder,
-      Uint8Array.fromHex(salt),
-      intermediates.map((name) => new Uint8Array(readFileSync(name))),
-    );
+    const file = await writeCard(stateFolder, {
+      ...(salt === undefined ? {} : { salt: Uint8Array.fromHex(salt) }),
+      endorsementIntermediates: intermediates.map((name) => new Uint8Array(readFileSync(name))),
+    });
     log('cardWritten', { file });
   } catch (error) {
     end(error);

@@ -25,7 +25,7 @@ export function requireSeat(network: Network, identity: Identity, { name }: Devi
   const member = memberOf(network, identity.node) ?? applicantOf(network, identity, stateFolder);
   if (!member)
     throw new Error(
-      `the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)}), and its card was not made for this network`,
+      `the network ${network.genesis.name} has no seat for the TPM of this device (node ${identity.node.toHex().slice(0, 16)}), and there is no card for this network in ${stateFolder}; to apply, make one: node device/main.ts card --state ${stateFolder}`,
     );
   if (member.name !== name) throw new Error(`the network knows this device as "${member.name}"; its configuration says "${name}"`);
   return member;

@@ -1,0 +1,73 @@
+/** How far a request about membership has come, by what the chain says. Pure. Specification §11.5. */
+import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
+import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { hex } from '#protocol/digest.ts';
+import { MemberCard } from '#protocol/enrolment.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { Member, nodeIdOf } from '#protocol/network.ts';
+
+/** Two sights of the chain: what is final, and what this member thinks comes. */
+export interface Sights {
+  readonly finalised: ChainState;
+  readonly head: ChainState;
+}
+
+export type Stage = 'unknown' | 'in-block' | 'final' | 'in-force';
+
+export interface Progress {
+  readonly stage: Stage;
+  readonly member?: string;
+  /** Names. */
+  readonly vouchedBy: readonly string[];
+  readonly needed: number;
+}
+
+/** Of the application with this card: `unknown` also where another card of the same chip is known. */
+export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
+  const decoded = decodeStrict(MemberCard, card, LIMITS.signedBytesMax);
+  if (decoded.status === 'malformed') return { stage: 'unknown', ...nobody };
+  const { member } = decoded.value;
+  const node = nodeIdOf(member.endorsementKey);
+  const final = sameMember(sights.finalised, node, member);
+  const coming = final ?? sameMember(sights.head, node, member);
+  if (!coming) return { stage: 'unknown', member: member.name, ...nobody };
+  const { members, core } = sights.finalised;
+  const vouchedBy = (final ?? coming).vouchedBy.flatMap((by) => members.get(hex(by))?.member.name ?? []);
+  const stage = !final ? 'in-block' : holds(core.seats, node) ? 'in-force' : 'final';
+  return { stage, member: member.name, vouchedBy, needed: quorumOf(core.seats.length) };
+}
+
+export function leaveProgress(node: Uint8Array, { finalised, head }: Sights): Progress {
+  const key = hex(node);
+  const name = finalised.members.get(key)?.member.name ?? head.members.get(key)?.member.name;
+  const about = { ...(name === undefined ? {} : { member: name }), ...nobody };
+  if (isGone(finalised.members.get(key))) return { stage: holds(finalised.core.seats, node) ? 'final' : 'in-force', ...about };
+  return { stage: isGone(head.members.get(key)) ? 'in-block' : 'unknown', ...about };
+}
+
+/** What this device is to its network, in a word for its operator. */
+export type OwnStanding = 'no-application' | 'applicant' | 'waits-for-seat' | 'seated' | 'left' | 'expelled';
+
+export function ownStanding(node: Uint8Array, { members, core }: ChainState): OwnStanding {
+  const record = members.get(hex(node));
+  if (!record) return 'no-application';
+  if (record.standing !== 'member') return record.standing;
+  return holds(core.seats, node) ? 'seated' : 'waits-for-seat';
+}
+
+const nobody = { vouchedBy: [], needed: 0 } as const;
+
+function sameMember({ members }: ChainState, node: Uint8Array, member: Member): MemberRecord | undefined {
+  const record = members.get(hex(node));
+  return record && hex(encodeStrict(Member, record.member)) === hex(encodeStrict(Member, member)) ? record : undefined;
+}
+
+function isGone(record: MemberRecord | undefined): boolean {
+  return record?.standing === 'left' || record?.standing === 'expelled';
+}
+
+function holds(seats: readonly Uint8Array[], node: Uint8Array): boolean {
+  const name = hex(node);
+  return seats.some((seat) => hex(seat) === name);
+}
