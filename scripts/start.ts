@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
+import { head } from './chain/head.ts';
 import { startGrid, type Grid } from './grid/grid.ts';
 import { GRID_CLIENT } from './grid/layout.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
@@ -17,7 +18,8 @@ const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
 
 const declaration = {
   name: 'npm start --',
-  summary: 'Starts four devices (software TPMs) as one network, a box each and a client on this machine, runs the sample capsule, and stays up.',
+  summary:
+    'Starts four devices (software TPMs) as one network, a box each and a client on this machine, runs the sample capsule, and stays up.',
   operands: [],
   options: {
     once: { help: 'end after the receipt was verified: exit status 0, or 1 with the reason' },
@@ -50,6 +52,7 @@ async function main(line: readonly string[]): Promise<number> {
   try {
     const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
     if (sampled === 'stopped') return 130;
+    if (sampled === 0) await showChain(state);
     if (options.once || sampled !== 0) return sampled;
     showWhatNext(grid, state);
     await stopAsked;
@@ -86,6 +89,12 @@ async function runSample(state: string): Promise<number> {
   return status;
 }
 
+/** The same that `npm run chain -- head` does. */
+async function showChain(state: string): Promise<void> {
+  terminal.line(`\n${terminal.paint('strong', 'The chain')}, as device ${GRID_CLIENT.device} sees it:`);
+  await head.perform(['--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name], 'npm run chain -- head');
+}
+
 async function newestPicture(folder: string): Promise<string | undefined> {
   const pictures = (await readdir(folder)).map((id) => join(folder, id, 'outputs', 'picture.png')).filter((file) => existsSync(file));
   const dated = await Promise.all(pictures.map(async (file) => ({ file, atMs: (await stat(file)).mtimeMs })));
@@ -93,11 +102,17 @@ async function newestPicture(folder: string): Promise<string | undefined> {
 }
 
 function showWhatNext(grid: Grid, state: string): void {
+  const elsewhere = state === DEFAULT_STATE ? '' : ` --state ${shellQuoted(state)}`;
   const { watch, submit: send } = pasteLines(grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name));
   terminal.line(`
 The grid stays up until Ctrl-C. Another capsule, from another terminal:
 
-  npm run capsule -- submit scripts/sample/capsule.yaml${state === DEFAULT_STATE ? '' : ` --state ${shellQuoted(state)}`}
+  npm run capsule -- submit scripts/sample/capsule.yaml${elsewhere}
+
+the chain, block by block, and who its members are, with the processes that you may kill to see what happens:
+
+  npm run chain -- watch${elsewhere}
+  npm run chain -- peers${elsewhere}
 
 or with nothing but MQTT: listen in one terminal,
 
