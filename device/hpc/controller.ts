@@ -129,7 +129,7 @@ export class Controller {
     const decoded = decodeBulk(RunOrder, payload, LIMITS.packetBytesMax);
     if (decoded.status === 'malformed') return this.#parts.log('peerMessageIgnored', { peer: gateway, kind: 'order' });
     const order = decoded.value;
-    const stored = this.#open.get(order.run);
+    const stored = this.#open.get(order.run) ?? this.#parts.store.jobs.job(...partsOf(order.run));
     if (!stored || stored.job.gateway.device !== gateway) return;
     switch (order.order) {
       case 'run':
@@ -196,7 +196,9 @@ export class Controller {
 
   /** What the chain has of the capsule decides whether these are its manifest, its client and its request. */
   #orderGiven(stored: StoredJob, order: RunOrder & { order: 'run' }): void {
-    const { job } = stored;
+    const { job, receipt } = stored;
+    // A gateway that asks anew has lost the receipt: its chain had undone the draw for a while.
+    if (receipt) return this.#tellNews(job, { news: 'receipt', run: order.run, receipt });
     if (job.order || hasEnded(job.state)) return;
     const { client, request, manifest } = order;
     const decoded = decodeManifest(manifest);
@@ -345,6 +347,11 @@ export class Controller {
 
 function runOf({ capsule, attempt }: Job): string {
   return runIdOf(capsule, attempt);
+}
+
+/** Capsule and attempt of a run. */
+function partsOf(run: string): [string, number] {
+  return [run.slice(0, -2), Number(run.slice(-1))];
 }
 
 function gatewaySource({ gateway }: Job): `gateway.${string}` {

@@ -21,9 +21,10 @@ export async function finish(
   out: string | undefined,
   view: View,
 ): Promise<number> {
-  const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), (bytes, total) =>
-    view.transferred('fetching the result', bytes, total),
-  );
+  const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), {
+    onProgress: (bytes, total) => view.transferred('fetching the result', bytes, total),
+    onFinalityAwaited: () => view.explain('The receipt is here; the chain has not made it final yet.'),
+  });
   const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, undefined) : undefined;
   view.settle();
   showSaved(result, saved, verification, state, view);

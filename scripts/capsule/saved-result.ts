@@ -9,6 +9,7 @@ import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Client } from '../client/client.ts';
 import { ClientFailure } from '../client/failure.ts';
+import { CLIENT_LIMITS } from '../client/limits.ts';
 import { FINALITY_FILE, placeBelow, writeWhole } from './capsule-folder.ts';
 import { CommandFailure } from './failure.ts';
 
@@ -30,19 +31,20 @@ interface Wanted {
   readonly bytes: number;
 }
 
-/** @param onProgress bytes of all bytes that are to be fetched */
-export async function saveResult(
-  client: Client,
-  result: ResultNews,
-  folder: string,
-  onProgress: (bytes: number, total: number) => void,
-): Promise<SavedResult> {
+export interface Saving {
+  /** Bytes of all bytes that are to be fetched. */
+  readonly onProgress: (bytes: number, total: number) => void;
+  /** The receipt is here; whether it is final takes longer. */
+  readonly onFinalityAwaited: () => void;
+}
+
+export async function saveResult(client: Client, result: ResultNews, folder: string, saving: Saving): Promise<SavedResult> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const wanted = wantedFiles(result);
-  await fetchAll(client, wanted, folder, onProgress);
+  await fetchAll(client, wanted, folder, saving.onProgress);
   const receipt = await fetchReceipt(client, result);
   if (receipt) await writeWhole(join(folder, 'receipt.cbor'), receipt);
-  const finality = receipt && (await client.finality(result.capsule));
+  const finality = receipt && (await awaitFinality(client, result.capsule, saving.onFinalityAwaited));
   if (finality) await writeWhole(join(folder, FINALITY_FILE), encodeStrict(FinalityNews, finality));
   return {
     folder,
@@ -78,6 +80,13 @@ async function fetchAll(
     before += bytes;
     onProgress(before, total);
   }
+}
+
+async function awaitFinality(client: Client, capsule: string, onAwaited: () => void): Promise<FinalityNews | undefined> {
+  const soon = await client.finality(capsule, briefWaitMs);
+  if (soon?.finality === 'final') return soon;
+  onAwaited();
+  return (await client.finality(capsule, CLIENT_LIMITS.finalityWaitMs - briefWaitMs)) ?? soon;
 }
 
 /** What the boxes agreed on has a receipt; a capsule that was never run, or whose box was refused afterwards, has none. */

@@ -17,16 +17,17 @@ before(async () => {
 });
 after(() => world.stop());
 
-test('the sample capsule becomes a picture and a receipt that verifies (§9)', async () => {
+test('the sample capsule becomes a picture and a receipt that verifies and is final (§9)', async () => {
   const sample = fileURLToPath(new URL('../../scripts/sample/capsule.yaml', import.meta.url));
   const submitted = await world.run('capsule', 'submit', sample);
   assert.equal(submitted.status, 0, submitted.stdout + submitted.stderr);
   assert.match(submitted.stdout, /agreed: the program ended with exit status 0/);
   assert.match(submitted.stdout, /SOFTWARE TPM/);
+  assert.match(submitted.stdout, /On the chain: final: checkpoint \d+ \(height \d+\) holds it, by [34] of 4 votes/);
   const id = idIn(submitted.stdout);
   const picture = readFileSync(join(world.grid.layout.capsule(id), 'outputs', 'picture.png'));
   assert.equal(picture.subarray(1, 4).toString(), 'PNG');
-  const verified = await world.run('capsule', 'verify', id);
+  const verified = await world.run('capsule', 'verify', id, '--final');
   assert.equal(verified.status, 0, verified.stdout + verified.stderr);
 });
 

@@ -1,9 +1,9 @@
 /** The way of a capsule through the chain, with lost words, restarts, silent and failing boxes. Specification §15. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { decodeBulk } from '#protocol/codec.ts';
+import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { RunNews } from '#protocol/peer-messages.ts';
+import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import { crypto, network } from '../protocol/workshop.ts';
@@ -201,6 +201,32 @@ test('a receipt that is not final gives way when the chain has drawn another box
   bench.chain.finalise();
   await bench.settled();
   assert.equal(gateway.finality(id)?.finality, 'final');
+});
+
+test('an executor gives its receipt again to a gateway that asks for the run anew (§15.4)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  const id = await gateway.submit();
+  await bench.until(() => bench.chain.capsule(id)?.end !== undefined);
+  bench.chain.finalise();
+  await bench.settled();
+  const again: string[] = [];
+  bench.tamper = (message) => {
+    again.push(newsKind(message));
+    return message;
+  };
+  const capsule = gateway.store.capsule(id);
+  assert.ok(capsule);
+  const payload = encodeBulk(RunOrder, {
+    order: 'run',
+    run: `${id}.1`,
+    client: 'ada',
+    request: capsule.request,
+    manifest: capsule.manifest,
+  });
+  bench.device('bravo').hear({ from: 'alpha', to: 'bravo', kind: 'order', payload });
+  await bench.settled();
+  assert.equal(again[0], 'receipt');
 });
 
 test('a capsule expires when no box was drawn by its deadline (§7.1)', async () => {
