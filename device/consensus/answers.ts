@@ -96,7 +96,8 @@ function range(state: ConsensusState, fromHeight: number): Uint8Array[] {
 function certificatesAnswer({ finality, setup }: ConsensusState, fromNumber: number): ChainResponse {
   const certificates: FinalityCertificate[] = [];
   let bytes = 0;
-  for (let number = Math.max(1, fromNumber); number <= finality.last.number && certificates.length < LIMITS.ancestorsMax; number += 1) {
+  // Those above the last one also: their blocks may be damaged here, and whole there.
+  for (let number = Math.max(1, fromNumber); certificates.length < LIMITS.ancestorsMax; number += 1) {
     const certificate = finality.history.get(number)?.certificate ?? setup.archive.certificate(number);
     bytes += certificate ? 256 + certificate.votes.length * 160 : Infinity;
     if (!certificate || bytes > bytesMax) break;

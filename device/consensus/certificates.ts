@@ -10,8 +10,9 @@ import { isKeyOf } from './keys.ts';
 import { persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState, PastCheckpoint, PendingCertificate } from './state.ts';
-import { waitingFrom } from './orphans.ts';
-import { askForBlock } from './wants.ts';
+import { missingBelowOrphan, waitingFrom } from './orphans.ts';
+import { blockArrived } from './taking.ts';
+import { askForBlock, askForCertificates } from './wants.ts';
 import type { TakenBlock } from './tree.ts';
 
 /** @param from the peer that said it; its votes are judged when the checkpoint before it is known */
@@ -32,11 +33,12 @@ export function certificatesOf(state: ConsensusState, { block, position }: Taken
 /** The certificate by which the next checkpoint is final, with its block, as soon as both are here. */
 export function nextFinal(state: ConsensusState): { certificate: FinalityCertificate; block: TakenBlock } | undefined {
   const { finality, tree } = state;
+  for (const key of finality.backed) if (!tree.blocks.has(key)) fetchUnheld(state, { block: Uint8Array.fromHex(key) });
   const certificate = ownCertificate(state) ?? judgedCertificate(state);
   if (!certificate) return undefined;
   const block = tree.blocks.get(hex(certificate.block));
   if (!block) {
-    fetchFinal(state, certificate);
+    fetchUnheld(state, certificate);
     return undefined;
   }
   if (block.position.height === certificate.height && block !== tree.root) return { certificate, block };
@@ -52,7 +54,7 @@ function ownCertificate(state: ConsensusState): FinalityCertificate | undefined 
   if (!decided) return undefined;
   const block = state.tree.blocks.get(hex(decided.value));
   if (!block) {
-    fetchFinal(state, { block: decided.value });
+    fetchUnheld(state, { block: decided.value });
     return undefined;
   }
   const { id, height } = block.position;
@@ -71,7 +73,11 @@ function judgedCertificate(state: ConsensusState): FinalityCertificate | undefin
   const { pending, last, voters } = state.finality;
   const number = last.number + 1;
   const next = pending.get(number);
-  if (!next) return undefined;
+  if (!next) {
+    const [anyPeer] = state.sync.peers.keys();
+    if (pending.size > 0 && anyPeer !== undefined) askForCertificates(state, anyPeer);
+    return undefined;
+  }
   const verdict = next.judged ? ({ status: 'accepted' } as const) : judge(state, next.certificate, voters, last.block.position.id);
   if (verdict.status === 'accepted') {
     pending.set(number, { ...next, judged: true });
@@ -93,7 +99,7 @@ function refuseCertificate(
   if (peer) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
 }
 
-function noteCertificate(state: ConsensusState, news: PendingCertificate): void {
+export function noteCertificate(state: ConsensusState, news: PendingCertificate): void {
   const { number, block } = news.certificate;
   const { pending, last, history } = state.finality;
   if (number <= last.number) {
@@ -143,12 +149,24 @@ function judge(state: ConsensusState, certificate: FinalityCertificate, voters: 
 }
 
 /** Its block, and what is below it, is taken whether due or not (§12.4), and asked for where it is not here. */
-function fetchFinal(state: ConsensusState, final: { readonly block: Uint8Array; readonly height?: number }): void {
+function fetchUnheld(state: ConsensusState, final: { readonly block: Uint8Array; readonly height?: number }): void {
   const { arrivals, sync } = state;
   const waiting = waitingFrom(state, hex(final.block));
   for (const key of waiting) arrivals.forced.add(key);
-  if (waiting.length > 0) return;
-  arrivals.refused.delete(hex(final.block));
   const anyPeer = sync.peers.keys().next().value;
-  if (anyPeer !== undefined) askForBlock(state, { id: final.block, ...(final.height !== undefined && { height: final.height }) }, anyPeer);
+  if (waiting.length > 0) {
+    const missing = missingBelowOrphan(state, waiting.at(-1) ?? '');
+    if (missing && !isStored(state, missing.id) && anyPeer !== undefined) askForBlock(state, missing, anyPeer);
+    return;
+  }
+  arrivals.refused.delete(hex(final.block));
+  if (!isStored(state, final.block) && anyPeer !== undefined)
+    askForBlock(state, { id: final.block, ...(final.height !== undefined && { height: final.height }) }, anyPeer);
+}
+
+/** More blocks may have been stored than wait in memory for one that is missing. */
+function isStored(state: ConsensusState, id: Uint8Array): boolean {
+  const stored = state.setup.archive.block(id);
+  if (stored) blockArrived(state, stored, state.self, 'kept');
+  return stored !== undefined;
 }

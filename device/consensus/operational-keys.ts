@@ -6,12 +6,14 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { identityOf, recordOf, withRecord } from './member-identity.ts';
 import type { Place } from './position.ts';
+import { hasSeat } from './seats.ts';
 import { applied, refused, type Outcome } from './transaction-refusal.ts';
 
-/** Of a member or an applicant. One key for each boot, each of a later boot than the last. */
+/** Of a member, an applicant, or one that leaves and whose vote still counts. One key for each boot, each of a later boot than the last. */
 export function applyVoucher(state: ChainState, { voucher }: TransactionOf<'voucher'>, { context }: Place): Outcome {
   const record = recordOf(state, voucher.node);
-  if (record?.standing !== 'member' && record?.standing !== 'applicant')
+  const leaves = record?.standing === 'left' && hasSeat(state, voucher.node);
+  if (!record || (record.standing !== 'member' && record.standing !== 'applicant' && !leaves))
     return refused('not-a-member', `${hex(voucher.node)} is neither a member nor an applicant`);
   const identity = identityOf(context.crypto, record.member);
   if (!identity) return refused('member-keys-unusable', `the keys of ${record.member.name} have not the templates`);

@@ -42,6 +42,12 @@ export function waitingFrom({ arrivals }: ConsensusState, key: string): string[]
   return keys;
 }
 
+/** The first block below this orphan that is not here; undefined where it is no orphan. */
+export function missingBelowOrphan(state: ConsensusState, key: string): { readonly id: Uint8Array; readonly height: number } | undefined {
+  const orphan = state.arrivals.orphans.get(key);
+  return orphan && missingBelow(state, orphan);
+}
+
 function waitingBlock({ held, orphans }: Arrivals, key: string): Arrival | undefined {
   return held.get(key) ?? orphans.get(key);
 }

@@ -8,7 +8,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { networkId as idOf } from '#protocol/network.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
-import { stop } from './certificates.ts';
+import { noteCertificate, stop } from './certificates.ts';
 import { datedMs, toleranceOf } from './due.ts';
 import { moveCheckpoint } from './finalising.ts';
 import { emptyOutbox } from './outbox.ts';
@@ -32,6 +32,8 @@ export function restore(setup: ConsensusSetup): ConsensusState {
     const block = state.tree.blocks.get(hex(certificate.block));
     const isNext = certificate.number === state.finality.last.number + 1 && block && block !== state.tree.root;
     if (isNext) moveCheckpoint(state, certificate, block);
+    // Its block, or one before it, is damaged: what is missing is asked for.
+    else if (certificate.number > state.finality.last.number) noteCertificate(state, { certificate, from: state.self, judged: true });
   }
   return { ...state, head: state.tree.root, headInDoubt: true, outbox: { ...emptyOutbox(), reports: state.outbox.reports } };
 }

@@ -1,11 +1,13 @@
 /** How a block that arrives becomes a taken one: read, judged on its parent, held until it is due. Pure. Specification §11.2, §12.4. */
 import { sameBytes } from '#protocol/codec.ts';
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import { merkleRoot } from '#protocol/chain/merkle.ts';
+import { transactionId } from '#protocol/chain/transaction.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { remember } from './bounded.ts';
-import { anchorOf } from './due.ts';
+import { anchorOf, datedMs } from './due.ts';
 import { addOrphan, adoptOrphans, dropBranch } from './orphans.ts';
 import { broadcast, persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
@@ -23,6 +25,12 @@ export function blockArrived(state: ConsensusState, payload: Uint8Array, from: s
     return undefined;
   }
   const block = read.value;
+  // The id says nothing about the transactions: with others in their place a good block could be made a refused one.
+  if (!sameBytes(merkleRoot(block.transactions.map(transactionId)), block.header.transactions)) {
+    const detail = 'the transactions are not those that the header commits to';
+    refuseMessage(state, { from, kind: source === 'answer' ? 'response' : 'block' }, { reason: 'transactions-differ', detail });
+    return undefined;
+  }
   const key = hex(block.id);
   if (!isKnown(state, key) && block.header.height > state.tree.root.position.height) place(state, { block, key, from, source });
   return block;
@@ -117,7 +125,12 @@ function contradictsAnchor({ setup }: ConsensusState, { block }: Arrival): boole
   return setup.anchor?.height === block.header.height && !sameBytes(setup.anchor.block, block.id);
 }
 
-/** When a judged block may be taken; undefined when its parent is gone. A certificate overrides the hold. */
+/** Made while this member was away, or taken on the word of a certificate or of half of the voters (§12.4). */
+function countsFromDate({ arrivals, onlineSinceMs }: ConsensusState, { key, source, position }: HeldBlock): boolean {
+  return source === 'kept' || arrivals.forced.has(key) || position.timeMs < onlineSinceMs;
+}
+
+/** When a judged block may be taken; undefined when its parent is gone. A certificate, or half of the voters, overrides the hold. */
 function dueMs({ tree, at, arrivals }: ConsensusState, { key, block, waitMs, source }: HeldBlock): number | undefined {
   const parent = tree.blocks.get(hex(block.header.parent));
   if (!parent) return undefined;
@@ -152,7 +165,11 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   const { block, key, position, waitMs, seenMs, source } = judged;
   const parent = hex(block.header.parent);
   const earliestMs = (tree.blocks.get(parent)?.anchorMs ?? seenMs) + waitMs;
-  const anchorMs = anchorOf({ earliestMs, seenMs, timeMs: position.timeMs }, at, state.toleranceMs);
+  const anchorMs = anchorOf(
+    earliestMs,
+    countsFromDate(state, judged) ? Math.min(seenMs, datedMs(position.timeMs, at)) : seenMs,
+    state.toleranceMs,
+  );
   const taken: TakenBlock = { key, parent, position, block, waitMs, seenMs, earliestMs, anchorMs };
   growTree(tree, taken);
   remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);

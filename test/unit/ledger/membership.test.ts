@@ -141,6 +141,10 @@ describe('leaving', () => {
     assert.equal(reasonOf(judged(gone, blockOn(gone, bravo))), 'no-seat');
     assert.equal(refusalOf(gone, voucherOf(bravo, { ...readingAt(0), resetCount: 9 })), 'not-a-member');
   });
+  test('whoever leaves may show a key of a later boot while its seat is in force: its vote still counts (§11.3, §11.5)', () => {
+    const left = extended(readyChain, alpha, [actionOf(bravo, { action: 'leave' })]);
+    assert.equal(refusalOf(left, voucherOf(bravo, { ...readingAt(0), resetCount: 9 })), 'accepted');
+  });
   test('the last seat stays (§11.5)', () => {
     const alone = extended(
       readyChain,
