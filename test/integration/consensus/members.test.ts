@@ -135,6 +135,23 @@ test('a member that floods and lies is left alone for a while, and the others fi
   }
 });
 
+test('a member that can store nothing says nothing that rests on it, and ends (§14.4)', async () => {
+  const { store, gossip } = bravo.running;
+  const said: ChainKind[] = [];
+  const broadcast = gossip.broadcast.bind(gossip);
+  const fault = Object.assign(new Error('disk I/O error'), { errcode: 10 });
+  store.persist = () => {
+    gossip.broadcast = (kind) => void said.push(kind);
+    throw fault;
+  };
+  await until(() => bravo.failures.length > 0, 'bravo ends');
+  const height = heightOf(alpha);
+  await until(() => heightOf(alpha) > height + 1, 'the others go on');
+  gossip.broadcast = broadcast;
+  assert.deepEqual(bravo.failures, [fault]);
+  assert.deepEqual(said, []);
+});
+
 /** Whether the last certificate that `of` knows has the vote of `who`. */
 function hasVoted(of: BenchMember, who: BenchMember): boolean {
   const node = hex(who.board.identity.node);
