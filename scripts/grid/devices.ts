@@ -70,7 +70,13 @@ async function withConnections<T>(tpms: readonly SoftwareTpm[], work: (connectio
   }
 }
 
-async function cardOf(layout: GridLayout, device: string, salt: Uint8Array, intermediates: readonly Uint8Array[]): Promise<Uint8Array> {
+/** Has a device that does not run make its card. @param intermediates of its endorsement certificate, DER */
+export async function cardOf(
+  layout: GridLayout,
+  device: string,
+  salt: Uint8Array,
+  intermediates: readonly Uint8Array[],
+): Promise<Uint8Array> {
   const folder = layout.device(device);
   const files = intermediates.map((certificate, index) => {
     const file = join(layout.tpm(device), `authority-${index}.der`);
