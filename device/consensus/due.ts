@@ -5,9 +5,12 @@
 import type { Instant } from './events.ts';
 import type { Tree } from './tree.ts';
 
-/** How long before or after its due moment a block still counts as punctual, once on a branch. */
+/**
+ * How long before or after its due moment a block still counts as punctual, once on a branch. It is what a forged chip gains on a rival,
+ * in its share of blocks: a twentieth of the interval gives one of 50 chips 2.11 %, a fiftieth 2.05 %.
+ */
 export function toleranceOf(targetIntervalMs: number): number {
-  return Math.floor(targetIntervalMs / 20);
+  return Math.floor(targetIntervalMs / 50);
 }
 
 /** A moment of chain time, on the monotonic clock of a member. */
@@ -17,14 +20,11 @@ export function datedMs(timeMs: number, at: Instant): number {
 
 /**
  * What a block's children count from. The moment at which a block was seen takes back what was lost between waits, so that nobody can
- * save it up; a block that comes late, since this member or others were away, counts from its date instead.
+ * save it up, and lets nobody build in secret: what is shown late is followed at the pace of its waits.
+ * @param fromMs when the block was seen; or its date on this clock, where this member could not see it, or at least half of the voters have
  */
-export function anchorOf(
-  { earliestMs, seenMs, timeMs }: { readonly earliestMs: number; readonly seenMs: number; readonly timeMs: number },
-  at: Instant,
-  toleranceMs: number,
-): number {
-  return Math.max(earliestMs, Math.min(seenMs, datedMs(timeMs, at)) - toleranceMs);
+export function anchorOf(earliestMs: number, fromMs: number, toleranceMs: number): number {
+  return Math.max(earliestMs, fromMs - toleranceMs);
 }
 
 /** How long the machine slept since `last`: its monotonic clock stood, and all that was made meanwhile would look early. */

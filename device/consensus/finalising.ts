@@ -37,6 +37,7 @@ export function moveCheckpoint(state: ConsensusState, certificate: FinalityCerti
   finaliseTo(tree, block);
   Object.assign(finality, beginDecision(setup, networkId, finality.last, finality));
   finality.decided = undefined;
+  finality.backed.clear();
   finality.candidate = '';
   early.slots.clear();
   dropFinalisedOrphans(state);

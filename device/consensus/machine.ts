@@ -15,7 +15,7 @@ import { requestArrived } from './answers.ts';
 import { ballotArrived, takeEarly } from './ballots.ts';
 import { certificatesOf, nextFinal } from './certificates.ts';
 import { anchorEarlier, sleptMs } from './due.ts';
-import type { ConsensusEffect, ConsensusEvent } from './events.ts';
+import type { ConsensusEffect, ConsensusEvent, Instant } from './events.ts';
 import { finalise } from './finalising.ts';
 import { followForkChoice } from './head.ts';
 import { voucherArrived } from './keys.ts';
@@ -47,11 +47,18 @@ export function startConsensus(setup: ConsensusSetup): { readonly state: Consens
 export function step(state: ConsensusState, event: ConsensusEvent): ConsensusEffect[] {
   state.outbox = emptyOutbox();
   if (state.conflict) return [];
-  anchorEarlier(state.tree, sleptMs(state.at, event.at, LIMITS.clockSkewMaxMs));
+  wakeUp(state, sleptMs(state.at, event.at, LIMITS.clockSkewMaxMs), event.at);
   state.at = event.at;
   take(state, event);
   settle(state);
   return conclude(state);
+}
+
+/** What was made while the machine slept could not be seen (§12.4). */
+function wakeUp(state: ConsensusState, ms: number, at: Instant): void {
+  if (ms === 0) return;
+  anchorEarlier(state.tree, ms);
+  state.onlineSinceMs = at.unixMs;
 }
 
 export function headOf(state: ConsensusState): Position {

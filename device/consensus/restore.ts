@@ -43,11 +43,12 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
   const networkId = idOf(network);
   const memory = { votesFrom: votesFrom(setup), keptVotes: usefulVotes(setup, networkId) };
   const finality = {
-    ...{ last, ...beginDecision(setup, networkId, last, memory), decided: undefined, candidate: '' },
+    ...{ last, ...beginDecision(setup, networkId, last, memory), decided: undefined, backed: new Set<string>(), candidate: '' },
     ...{ history: new Map(), pending: new Map(), past: new Set<string>(), ...memory, stateHeight: last.block.position.height },
   };
   return {
     ...{ setup, networkId, self: hex(node), toleranceMs: toleranceOf(network.genesis.consensus.targetIntervalMs), at },
+    onlineSinceMs: at.unixMs,
     ...{ outbox: emptyOutbox(), tree: plantTree(last.block, archive), head: last.block, headInDoubt: true, lock: '' },
     ...{ arrivals: noArrivals(), finality, early: { waiting: new Map(), count: 0, seen: new Set(), slots: new Map() } },
     ...{ pool: { transactions: new Map(), refused: new Set(), bytes: 0 }, keys: new Map() },

@@ -41,6 +41,8 @@ export interface ConsensusState {
   /** Node id of this member, hexadecimal. */
   readonly self: string;
   readonly toleranceMs: number;
+  /** Unix time of the start, or of the end of the machine's last sleep. */
+  onlineSinceMs: number;
   at: Instant;
   outbox: Outbox;
   readonly tree: Tree;
@@ -116,6 +118,8 @@ export interface Finality {
   decision: DecisionState;
   /** The decision has come to this; its certificate follows when the block is taken. */
   decided: (VoteEffect & { readonly effect: 'decided' }) | undefined;
+  /** Blocks for which at least half of the voters of this decision have voted, hexadecimal. */
+  readonly backed: Set<string>;
   /** The candidate that the decision knows of, hexadecimal. */
   candidate: string;
   /** Of the latest checkpoints: who voted, on what (§13.1), and the certificate. */

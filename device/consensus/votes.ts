@@ -5,7 +5,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { signMessage } from '#protocol/signed.ts';
-import type { DecisionSetup, VoteEffect, VoteEvent, VoteRecord } from '../votes/decision.ts';
+import type { Backing, DecisionSetup, VoteEffect, VoteEvent, VoteRecord } from '../votes/decision.ts';
 import { startDecision, stepDecision } from '../votes/machine.ts';
 import { decodeVoteRecord, encodeVoteRecord } from '../votes/vote-record.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
@@ -104,7 +104,7 @@ function perform(state: ConsensusState, effect: VoteEffect): void {
       accuseOfBallots(state, effect.node, effect.first.envelope, effect.second.envelope);
       return;
     case 'want':
-      wantBlock(state, effect.value);
+      wantBlock(state, effect.value, effect.backing);
       return;
   }
 }
@@ -124,9 +124,10 @@ function propose({ setup, networkId, finality, outbox }: ConsensusState, effect:
   broadcast(outbox, 'ballot', signMessage(ProposalMessage, { ...proposal, ...(validRound !== undefined && { validRound }) }, setup.sign));
 }
 
-/** Others rest on this block: it is taken however many rivals it has, and asked of anyone. */
-function wantBlock(state: ConsensusState, id: Uint8Array): void {
+/** Others rest on this block: it is asked of anyone; on the word of half of the voters it is not held (§12.4). */
+function wantBlock(state: ConsensusState, id: Uint8Array, backing: Backing): void {
   const key = hex(id);
+  if (backing === 'half') state.finality.backed.add(key);
   const { tree, arrivals } = state;
   arrivals.refused.delete(key);
   if (tree.blocks.has(key) || arrivals.held.has(key) || arrivals.orphans.has(key)) return;

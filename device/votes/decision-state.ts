@@ -2,7 +2,7 @@
 import { LIMITS } from '#protocol/limits.ts';
 import type { Ballot } from '#protocol/chain/ballot.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
-import type { CastBallot, DecisionSetup, VoteEffect, VoteRecord } from './decision.ts';
+import type { Backing, CastBallot, DecisionSetup, VoteEffect, VoteRecord } from './decision.ts';
 import { emptyTally, isShare, nameOf, type Tally, type ValueName } from './tally.ts';
 
 export type Step = Ballot['step'];
@@ -35,8 +35,8 @@ export interface DecisionState {
   candidate: Uint8Array | undefined;
   /** Values that this voter may vote for, the oldest first. */
   readonly known: Set<ValueName>;
-  /** Values asked for, each with the round in which it was last. */
-  readonly wanted: Map<ValueName, number>;
+  /** Values asked for, each with the round in which it was last, and on whose word. */
+  readonly wanted: Map<ValueName, { readonly round: number; readonly backing: Backing }>;
   readonly rounds: Map<number, Record<Step, Tally>>;
   /** Of each voter the latest round of which a ballot came. */
   readonly reached: Map<string, number>;
@@ -123,7 +123,7 @@ export function setRound(state: DecisionState, round: number): void {
     if (past < round) state.proposals.delete(past);
   }
   for (const [value, asked] of [...state.wanted]) {
-    if (asked < round - DEVICE_LIMITS.voteRoundsBehind) state.wanted.delete(value);
+    if (asked.round < round - DEVICE_LIMITS.voteRoundsBehind) state.wanted.delete(value);
   }
 }
 

@@ -61,6 +61,9 @@ export interface VoteRecord {
   readonly cast: readonly Pick<Ballot, 'round' | 'step' | 'value'>[];
 }
 
+/** More than a third of the weight; at least half of it. */
+export type Backing = 'third' | 'half';
+
 /** Performed in their order. */
 export type VoteEffect =
   | { readonly effect: 'keep'; readonly record: VoteRecord }
@@ -78,5 +81,5 @@ export type VoteEffect =
   | { readonly effect: 'decided'; readonly round: number; readonly value: Uint8Array; readonly precommits: readonly CastBallot[] }
   /** Two ballots of one voter for one round and step with different values. */
   | { readonly effect: 'equivocated'; readonly node: string; readonly first: CastBallot; readonly second: CastBallot }
-  /** More than a third of the weight votes for a value that is not known here. A decision doesn't wait for it. */
-  | { readonly effect: 'want'; readonly value: Uint8Array };
+  /** So much of the weight votes for a value that is not known here: said once for each, and again in later rounds. */
+  | { readonly effect: 'want'; readonly value: Uint8Array; readonly backing: Backing };

@@ -11,7 +11,7 @@
  */
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import type { CastBallot, VoteEffect, VoteEvent } from './decision.ts';
+import type { Backing, CastBallot, VoteEffect, VoteEvent } from './decision.ts';
 import {
   isKeptRound,
   knows,
@@ -25,7 +25,7 @@ import {
   type Step,
 } from './decision-state.ts';
 import { proposerOf } from './proposer.ts';
-import { ballotsFor, countBallot, isPrevoteQuorum, isQuorum, isShare, nameOf, quorumValue } from './tally.ts';
+import { ballotsFor, countBallot, isHalf, isPrevoteQuorum, isQuorum, isShare, nameOf, quorumValue } from './tally.ts';
 
 export { startDecision, type DecisionState } from './decision-state.ts';
 
@@ -113,14 +113,20 @@ function countedFor(state: DecisionState, round: number, step: Step, value: Uint
   const name = nameOf(value);
   const tally = talliesOf(state, round)[step];
   const weight = tally.weightOf.get(name) ?? 0;
-  if (isShare(weight, voters) && !knows(state, value) && (state.wanted.get(name) ?? -1) < round) {
-    state.wanted.set(name, round);
-    outcome.found.push({ effect: 'want', value });
-  }
+  if (isShare(weight, voters) && !knows(state, value)) want(state, round, value, isHalf(weight, voters) ? 'half' : 'third', outcome);
   if (!isQuorum(weight, voters)) return;
   // The quorum holds honest voters who know the value, so that a decision needn't wait until it is known here.
   if (step === 'precommit') state.decision ??= { round, value };
   else if (round > (state.valid?.round ?? -1)) state.valid = { round, value, prevotes: ballotsFor(tally, name) };
+}
+
+function want(state: DecisionState, round: number, value: Uint8Array, backing: Backing, outcome: Outcome): void {
+  const name = nameOf(value);
+  const last = state.wanted.get(name);
+  const isNews = !last || last.round < round || (last.backing === 'third' && backing === 'half');
+  if (!isNews) return;
+  state.wanted.set(name, { round, backing });
+  outcome.found.push({ effect: 'want', value, backing });
 }
 
 /** The first proposal of a round by its proposer, if what it carries is a quorum; its prevotes are ballots like others. */

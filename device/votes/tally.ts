@@ -30,6 +30,11 @@ export function isShare(weight: number, voters: Voters): boolean {
   return 3 * weight > voters.total;
 }
 
+/** Half is enough where a lie of all but half must not do, and one half of a split network has to reach the other (§12.4). */
+export function isHalf(weight: number, voters: Voters): boolean {
+  return 2 * weight >= voters.total;
+}
+
 export function nameOf(value: Uint8Array | undefined): ValueName {
   return value?.toHex() ?? '';
 }

@@ -11,9 +11,10 @@ import { checkpointOf, heightOf, unixStartMs, World, type Actor } from './world.
 
 const names = ['alpha', 'bravo', 'charlie', 'delta'];
 
-function quiet(): { world: World; alpha: Actor; genesis: Made } {
+function quiet(awayMs = 0): { world: World; alpha: Actor; genesis: Made } {
   const world = new World(names);
   world.tpmMs = Infinity;
+  world.nowMs += awayMs;
   return { world, alpha: world.start('alpha'), genesis: genesisOf(world) };
 }
 
@@ -74,10 +75,9 @@ describe('asking', () => {
   });
 
   test('a far head is approached upwards, a range after a range, from the last checkpoint (§14.2)', () => {
-    const { world, alpha, genesis } = quiet();
-    const first = forge(world, genesis, 'bravo');
+    const { world, alpha, genesis } = quiet(1_000_000);
+    const first = forge(world, genesis, 'bravo', { timeMs: unixStartMs });
     const chain = [first, ...forgeChain(world, first, 149)];
-    world.run(1_000_000);
     const head = chain.at(-1)?.position ?? assert.fail();
     let [request] = requestsIn(announce(world, alpha, 'bravo', head));
     const from: number[] = [];

@@ -346,7 +346,14 @@ test('a value for which more than a third votes and that is not known here is as
   const seat = new Seat();
   seat.candidate(X);
   assert.deepEqual(seat.hear(...prevotes(0, Y, b)), []);
-  assert.deepEqual(seat.hear(...prevotes(0, Y, c)), [{ effect: 'want', value: Y }]);
+  assert.deepEqual(seat.hear(...prevotes(0, Y, c)), [{ effect: 'want', value: Y, backing: 'half' }]);
+});
+
+test('such a value is asked for once more when half of the weight votes for it (§12.4)', () => {
+  const seat = new Seat({ voters: { weights: new Map([a, b, c, d].map((node) => [node, node === d ? 2 : 1])), total: 5 } });
+  seat.candidate(X);
+  assert.deepEqual(seat.hear(...prevotes(0, Y, d)), [{ effect: 'want', value: Y, backing: 'third' }]);
+  assert.deepEqual(seat.hear(...prevotes(0, Y, c)), [{ effect: 'want', value: Y, backing: 'half' }]);
 });
 
 test('what comes after the decision counts for nothing, and nobody is woken (§13.3)', () => {
