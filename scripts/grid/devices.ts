@@ -39,10 +39,20 @@ export async function startTpm(layout: GridLayout, device: string): Promise<Soft
 export async function openNetwork(layout: GridLayout, tpms: ReadonlyMap<string, SoftwareTpm>): Promise<Network> {
   const references = referencesOf(await measureSoftware(BOARD), BOARD);
   const known = readNetworkFile(layout.networkFile);
+  if (known) requireMembers(layout, known, [...tpms.keys()]);
   const network = known ? withReferences(known, references) : await found(layout, tpms, references);
   writeNetworkFile(layout.networkFile, network);
   for (const device of tpms.keys()) writeNetworkFile(join(layout.device(device), 'network.cbor'), network);
   return network;
+}
+
+/** A network is founded once, by the devices of that day. */
+function requireMembers({ root, networkFile }: GridLayout, { members }: Network, devices: readonly string[]): void {
+  const strangers = devices.filter((device) => members.every(({ name }) => name !== device));
+  if (strangers.length === 0) return;
+  throw new Error(
+    `the network in ${networkFile} was founded without ${strangers.join(', ')}; remove ${root}, or give another folder with --state`,
+  );
 }
 
 async function found(

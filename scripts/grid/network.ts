@@ -76,7 +76,8 @@ async function activateAll(applicants: readonly Applicant[]): Promise<void> {
 export function readNetworkFile(file: string): Network | undefined {
   if (!existsSync(file)) return undefined;
   const decoded = decodeNetwork(readFileSync(file));
-  if (decoded.status === 'malformed') throw new Error(`${file} is no network file: ${decoded.detail}`);
+  if (decoded.status === 'malformed')
+    throw new Error(`${file} is no network file of this version (${decoded.detail}); remove its folder, or give another with --state`);
   return decoded.value;
 }
 
