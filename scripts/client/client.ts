@@ -5,6 +5,7 @@
  * be killed at any moment. Nothing here has to be believed: the receipt is checked with `protocol/receipt-verifier.ts`.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { HeadView, type ChainQuestion, type ChainView } from '#protocol/chain/chain-view.ts';
@@ -190,14 +191,11 @@ export class Client {
    * @returns the last word, not yet judged; `undefined` when the device has nothing to say about it
    */
   async finality(capsule: string, waitMs: number = CLIENT_LIMITS.finalityWaitMs): Promise<FinalityNews | undefined> {
-    const until = Date.now() + waitMs;
-    let last: FinalityNews | undefined;
-    for (let leftMs = waitMs; leftMs > 0 && last?.finality !== 'final'; leftMs = until - Date.now()) {
-      const heard = this.#watches.finality(capsule, Math.min(leftMs, this.#times.repeatMs));
-      await this.status(capsule);
-      last = (await heard) ?? last;
-    }
-    return last;
+    const heard = this.#watches.finality(capsule, waitMs);
+    const settled = heard.then(() => 'settled' as const);
+    do await this.status(capsule);
+    while ((await Promise.race([settled, sleep(this.#times.repeatMs)])) !== 'settled');
+    return heard;
   }
 
   /** Fetches a file of the result; goes on where an earlier attempt stopped, and checks the digest. */

@@ -20,30 +20,39 @@ afterEach(async () => {
 });
 
 test('finality is waited for: what is not final at first may become it (§9.4)', async () => {
-  device.issuesReceipts = true;
   let asked = 0;
   device.finality = (capsule) => {
     asked += 1;
     if (asked < 3) return [{ finality: 'not-final', capsule, height: 7, block: new Uint8Array(32) }];
     return [{ finality: 'final', capsule, proof: Uint8Array.of(9) }];
   };
-  const { capsule } = await client.submit(toSubmit());
-  await client.result(capsule);
-  assert.deepEqual(await client.finality(capsule, 2_000), { finality: 'final', capsule, proof: Uint8Array.of(9) });
+  const capsule = await ended();
+  assert.deepEqual(await client.finality(capsule, 5_000), { finality: 'final', capsule, proof: Uint8Array.of(9) });
 });
 
-test('what stays not final is said to be so, and of what nothing is known nothing is said (§9.4)', async () => {
-  device.issuesReceipts = true;
+test('what stays not final is said to be so (§9.4)', async () => {
   const block = new Uint8Array(32);
   device.finality = (capsule) => [{ finality: 'not-final', capsule, height: 7, block }];
+  const capsule = await ended();
+  assert.deepEqual(await client.finality(capsule, 300), { finality: 'not-final', capsule, height: 7, block });
+});
+
+test('of what the device says nothing about nothing is known (§9.4)', async () => {
+  device.finality = () => [];
+  assert.equal(await client.finality(await ended(), 100), undefined);
+});
+
+test('news of another capsule under this topic is none (§9.4)', async () => {
+  device.finality = () => [{ finality: 'final', capsule: 'f'.repeat(32), proof: Uint8Array.of(9) }];
+  assert.equal(await client.finality(await ended(), 100), undefined);
+});
+
+async function ended(): Promise<string> {
+  device.issuesReceipts = true;
   const { capsule } = await client.submit(toSubmit());
   await client.result(capsule);
-  assert.deepEqual(await client.finality(capsule, 100), { finality: 'not-final', capsule, height: 7, block });
-  device.finality = () => [];
-  assert.equal(await client.finality(capsule, 100), undefined);
-  device.finality = () => [{ finality: 'final', capsule: 'f'.repeat(32), proof: Uint8Array.of(9) }];
-  assert.equal(await client.finality(capsule, 100), undefined, 'news of another capsule under this topic');
-});
+  return capsule;
+}
 
 function toSubmit(): CapsuleToSubmit {
   return capsuleInMemory({ capsule: 1, runtime: 'node', entry: 'main.js' }, { 'main.js': new TextEncoder().encode('x') }, 0);
