@@ -87,13 +87,15 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
     onFailure: request.onFailure,
   });
   const members = { now: network.members };
-  const running = { configuration, network, crypto, identity, authority, ports, broker, own, gossip, attestation, members };
+  const running = { configuration, network, seat, crypto, identity, authority, ports, broker, own, gossip, attestation, members };
   return startWork(request, running);
 }
 
 interface Running {
   readonly configuration: DeviceConfiguration;
   readonly network: Network;
+  /** This device's own entry. */
+  readonly seat: Member;
   readonly crypto: Crypto;
   readonly identity: Identity;
   readonly authority: Authority;
@@ -128,7 +130,8 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
   const pairing = await startPairing({
     stateFolder,
-    network,
+    // Boxes and clients judge the evidence of this device, which may have joined after the founding.
+    network: withMember(network, running.seat),
     device: configuration.name,
     host: configuration.hosts[0] ?? 'localhost',
     ports: running.ports,

@@ -33,7 +33,7 @@ export const Genesis = struct({
   consensus: ConsensusParameters,
 });
 
-/** A founding member: the signer of credentials and beacons, found by its endorsement key (§4.2). */
+/** A member: the signer of credentials and beacons, found by its endorsement key (§4.2). */
 export const Member = struct({
   name: Name,
   /** Broker for peers, `mqtts://host:port`. */
@@ -85,10 +85,15 @@ export function nodeIdOf(endorsementKey: Uint8Array): Uint8Array {
   return blobDigest(endorsementKey);
 }
 
-export function memberOf({ members }: Network, nodeId: Uint8Array): Member | undefined {
+export function memberOf({ members }: Pick<Network, 'members'>, nodeId: Uint8Array): Member | undefined {
   const known = membersByNode.get(members) ?? new Map(members.toReversed().map((member) => [hex(nodeIdOf(member.endorsementKey)), member]));
   membersByNode.set(members, known);
   return known.get(hex(nodeId));
+}
+
+/** The entries of those whom the genesis names, in its order; members that joined later may stand beside them. */
+export function foundersOf({ genesis, members }: Network): Member[] {
+  return genesis.members.flatMap((node) => memberOf({ members }, node) ?? []);
 }
 
 /** Reads a network file and checks that its parts fit one another. */
@@ -111,6 +116,6 @@ function contradictionIn(network: Network): string | undefined {
   if (new Set(network.members.map((member) => member.name)).size !== ids.length) return 'two members have the same name';
   if (network.members.some((member) => member.name === GOSSIP_LEVEL))
     return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
-  if (ids.length !== seats.length || !ids.every((id) => seats.includes(id))) return 'the members are not those that the genesis names';
+  if (!seats.every((id) => ids.includes(id))) return 'an entry of a member that the genesis names is missing';
   return undefined;
 }

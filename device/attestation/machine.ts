@@ -175,14 +175,18 @@ function beaconDuty(state: AttestationState, nowMs: number): AttestationEffect[]
 
 function ownEvidenceDuty(state: AttestationState, nowMs: number): AttestationEffect[] {
   const beacon = newestBeacon(state, nowMs);
-  const peers = [...state.peers.values()];
-  const credentials = [...peers.filter((peer) => isFounder(state, peer)), ...peers.filter((peer) => !isFounder(state, peer))]
-    .flatMap(({ credentialByIt }) => (credentialByIt ? [credentialByIt] : []))
-    .slice(0, LIMITS.credentialsMax);
+  const credentials = ownCredentials(state);
   if (!beacon || credentials.length < state.network.genesis.credentialsMin || !isEvidenceDue(state, beacon, nowMs)) return [];
   const asked = ask(state, { task: 'make-evidence', beacon, credentials }, nowMs);
   if (asked.length > 0) state.evidenceRequested = false;
   return asked;
+}
+
+/** As many as count. A founder's come first, because who checks a receipt may know no other members than those of the network file. */
+function ownCredentials(state: AttestationState): Uint8Array[] {
+  const peers = [...state.peers.values()];
+  const inOrder = [...peers.filter((peer) => isFounder(state, peer)), ...peers.filter((peer) => !isFounder(state, peer))];
+  return inOrder.flatMap(({ credentialByIt }) => credentialByIt ?? []).slice(0, state.network.genesis.credentialsMin);
 }
 
 function isFounder({ network }: AttestationState, { node }: Peer): boolean {

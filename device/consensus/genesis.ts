@@ -4,11 +4,11 @@ import { StateMap } from '#protocol/chain/state-map.ts';
 import { stateRoot } from '#protocol/chain/state-root.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import { domainDigest, hex } from '#protocol/digest.ts';
-import { nodeIdOf, type Member } from '#protocol/network.ts';
+import { foundersOf, nodeIdOf, type Member } from '#protocol/network.ts';
 import type { LedgerContext, Position } from './position.ts';
 
 export function genesisPosition({ network, networkId }: LedgerContext): Position {
-  const founders = network.members.map(recordOf).sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+  const founders = foundersOf(network).map(recordOf).sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
   const seats = founders.map(({ node }) => node);
   const seed = genesisSeed(
     networkId,

@@ -4,6 +4,7 @@ import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import type { Member } from '#protocol/network.ts';
 import type { Executor, Order } from './order.ts';
 
 /** Runtimes that the network has, by the box that offers them. */
@@ -14,6 +15,11 @@ export function offeredRuntimes(state: ChainState): Map<string, readonly string[
 
 export function isMember(node: Uint8Array, state: ChainState): boolean {
   return state.members.get(hex(node))?.standing === 'member';
+}
+
+/** Cards of the members and of those that were: who joined after the founding gives receipts too. */
+export function membersIn({ members }: ChainState): Member[] {
+  return [...members.values()].filter(({ standing }) => standing !== 'applicant').map(({ member }) => member);
 }
 
 /** An end without a receipt that the chain knows of, or of which it can never hear. */

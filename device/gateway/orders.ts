@@ -25,7 +25,7 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { inputSizes, outputSizesInReceipt } from '../store/run-blobs.ts';
 import type { AcceptedCapsule, OrderChange, Store, StoredCapsule } from '../store/store.ts';
 import type { ClientNews } from './client-news.ts';
-import { drawIn, isMember, isNoMore, offeredRuntimes, withdrawalOf } from './order-on-chain.ts';
+import { drawIn, isMember, isNoMore, membersIn, offeredRuntimes, withdrawalOf } from './order-on-chain.ts';
 import { judgeOrderReceipt } from './order-receipt.ts';
 import { isOut, isSettled, newOrder, orderDuties, stepOrder, type Executor, type Order, type OrderDuty, type OrderEvent } from './order.ts';
 
@@ -200,7 +200,8 @@ export class Orders {
     if (!isOut(order)) return;
     const { network, crypto, device, chain, now } = this.#parts;
     const ordered = { ...capsule, gateway: { node: chain.node, device }, attempt: order.attempt, executor };
-    const verdict = judgeOrderReceipt(encoded, ordered, { network, crypto, nowMs: now() });
+    const members = membersIn(chain.head().state);
+    const verdict = judgeOrderReceipt(encoded, ordered, { network: { ...network, members }, crypto, nowMs: now() });
     if (verdict.status === 'refused') {
       this.#parts.log('receiptRefused', { capsule: order.capsule, executor: executor.device, reason: verdict.reason });
       const detail = harmless(`the receipt of device ${executor.device} is refused: ${verdict.detail}`, LIMITS.noteCharactersMax);

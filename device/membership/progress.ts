@@ -38,11 +38,12 @@ export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
   return { stage, member: member.name, vouchedBy, needed: quorumOf(core.seats.length) };
 }
 
+/** With the checkpoint that holds it the others vote without this device, and talk to it no more. */
 export function leaveProgress(node: Uint8Array, { finalised, head }: Sights): Progress {
   const key = hex(node);
   const name = finalised.members.get(key)?.member.name ?? head.members.get(key)?.member.name;
   const about = { ...(name === undefined ? {} : { member: name }), ...nobody };
-  if (isGone(finalised.members.get(key))) return { stage: holds(finalised.core.seats, node) ? 'final' : 'in-force', ...about };
+  if (isGone(finalised.members.get(key))) return { stage: 'in-force', ...about };
   return { stage: isGone(head.members.get(key)) ? 'in-block' : 'unknown', ...about };
 }
 

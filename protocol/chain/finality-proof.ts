@@ -8,7 +8,7 @@
 import { decodeStrict, encodeStrict, sameBytes } from '../codec.ts';
 import { Digest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
-import { networkId, type Network } from '../network.ts';
+import { networkId, type Member, type Network } from '../network.ts';
 import { bytes, integer, list, struct, type Infer } from '../schema.ts';
 import type { Crypto } from '../crypto.ts';
 import { blockId, decodeHeader, TimeCertificate, type Header, type ReadBlock } from './block.ts';
@@ -63,6 +63,8 @@ export interface ProvenTransaction {
   readonly checkpoint: { readonly number: number; readonly height: number; readonly block: Uint8Array };
   readonly voters: number;
   readonly votes: readonly Vote[];
+  /** Cards of the founders, and of those that the proof shows to have had a seat since. */
+  readonly members: readonly Member[];
 }
 
 export type FinalityProofVerdict =
@@ -115,7 +117,15 @@ export function judgeFinalityProof(encoded: Uint8Array, { network, crypto }: Fin
     const { number, height, block } = proof.certificate;
     const checkpoint = { number, height, block };
     const place = { timeMs: lowest.header.timeMs, height: lowest.header.height, block: lowest.id };
-    return { status: 'accepted', transaction: proof.transaction, ...place, checkpoint, voters: seats.nodes.length, votes };
+    return {
+      status: 'accepted',
+      transaction: proof.transaction,
+      ...place,
+      checkpoint,
+      voters: seats.nodes.length,
+      votes,
+      members: [...seats.cards.values()],
+    };
   } catch (error) {
     if (error instanceof Refusal) return refused(error.reason, error.message);
     throw error;

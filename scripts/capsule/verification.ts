@@ -3,6 +3,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 import type { Report } from '#protocol/box-messages.ts';
+import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { decodeStrict, sameBytes } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
@@ -47,9 +48,10 @@ export function isFinal({ finality }: Verification): boolean {
 /** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
 export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
   const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
-  const verdict = judgeReceipt(encoded, { network, crypto: nobleCrypto, nowMs: Date.now() });
+  const said = await readFinality(dirname(receiptFile));
+  const verdict = judgeReceipt(encoded, { network: withProven(network, said), crypto: nobleCrypto, nowMs: Date.now() });
   if (verdict.status === 'refused') return { verdict, finality: undefined, files: undefined };
-  const finality = await checkFinality(encoded, verdict.receipt, dirname(receiptFile), network);
+  const finality = checkFinality(encoded, verdict.receipt, said, network);
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then(
     (found) => found.isDirectory(),
@@ -61,15 +63,33 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
   return { verdict, finality, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
 }
 
+type SaidFinality = FinalityNews | { readonly finality: 'malformed'; readonly detail: string } | undefined;
+
 /** What lies beside the receipt is as foreign as the receipt. */
-async function checkFinality(encoded: Uint8Array, receipt: Receipt, folder: string, network: Network): Promise<FinalityCheck> {
+async function readFinality(folder: string): Promise<SaidFinality> {
   const file = join(folder, FINALITY_FILE);
-  if (!(await isThere(file))) return { status: 'not-final' };
+  if (!(await isThere(file))) return undefined;
   const news = decodeStrict(FinalityNews, await readBounded(file, LIMITS.packetBytesMax, 'word on finality'), LIMITS.packetBytesMax);
-  if (news.status === 'malformed') return { status: 'refused', reason: 'malformed', detail: news.detail };
-  const { value } = news;
-  if (value.finality === 'final') return judgeReceiptFinality(encoded, receipt, value.proof, { network, crypto: nobleCrypto });
-  return { status: 'not-final', said: { height: value.height, block: value.block } };
+  return news.status === 'malformed' ? { finality: 'malformed', detail: news.detail } : news.value;
+}
+
+/** With the members that joined since the founding, where the proof of finality shows them (§13.6). */
+function withProven(network: Network, said: SaidFinality): Network {
+  if (said?.finality !== 'final') return network;
+  const proven = judgeFinalityProof(said.proof, { network, crypto: nobleCrypto });
+  return proven.status === 'accepted' ? { ...network, members: [...proven.members] } : network;
+}
+
+function checkFinality(encoded: Uint8Array, receipt: Receipt, said: SaidFinality, network: Network): FinalityCheck {
+  if (said === undefined) return { status: 'not-final' };
+  switch (said.finality) {
+    case 'malformed':
+      return { status: 'refused', reason: 'malformed', detail: said.detail };
+    case 'final':
+      return judgeReceiptFinality(encoded, receipt, said.proof, { network, crypto: nobleCrypto });
+    case 'not-final':
+      return { status: 'not-final', said: { height: said.height, block: said.block } };
+  }
 }
 
 /** @throws CommandFailure */

@@ -29,9 +29,8 @@ function words(answer: MembershipAnswer): string {
     case 'in-block':
       return `that ${member} leaves stands ${blockWords(answer)}; it votes until a checkpoint holds this`;
     case 'final':
-      return `that ${member} leaves is final; its seat ends with the next certificate`;
     case 'in-force':
-      return `${member} has no seat any more (checkpoint ${checkpoint}); it may be switched off`;
+      return `${member} has left with checkpoint ${checkpoint}; it may be switched off`;
     case 'refused':
       return '';
   }
