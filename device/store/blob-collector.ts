@@ -50,7 +50,7 @@ export class BlobCollector {
     const key = `${source}/${hex(file.digest)}`;
     if (this.#running.has(key) || this.#waiting.has(key)) return;
     this.#waiting.set(key, { source, file });
-    void this.#startWaiting();
+    this.#startWaiting();
   }
 
   chunkReceived(source: BlobSource, chunk: BlobChunk): void {
@@ -62,18 +62,26 @@ export class BlobCollector {
     for (const collecting of this.#running.values()) this.#take(collecting, { event: 'timePassed', atMs: this.#outside.now() });
   }
 
-  async #startWaiting(): Promise<void> {
+  #startWaiting(): void {
     for (const [key, { source, file }] of this.#waiting) {
       if (this.#running.size >= DEVICE_LIMITS.blobsCollectedAtOnceMax) return;
       this.#waiting.delete(key);
-      const digest = hex(file.digest);
-      if (file.bytes === 0) await this.#store.writePartial(digest, source, 0, new Uint8Array(0));
       const fetch = startFetch({ digest: file.digest, bytes: file.bytes, bytesMax: file.bytes }, 0);
-      const collecting: Collecting = { source, digest, fetch, turn: Promise.resolve() };
+      const collecting: Collecting = { source, digest: hex(file.digest), fetch, turn: Promise.resolve() };
       this.#running.set(key, collecting);
-      collecting.fetch = startFetch(fetch.wanted, await this.#store.partialSize(digest, source));
-      this.#take(collecting, { event: 'connected', atMs: this.#outside.now() });
+      collecting.turn = this.#begin(collecting, file);
     }
+  }
+
+  async #begin(collecting: Collecting, file: WantedFile): Promise<void> {
+    const { source, digest } = collecting;
+    try {
+      if (file.bytes === 0) await this.#store.writePartial(digest, source, 0, new Uint8Array(0));
+      collecting.fetch = startFetch(collecting.fetch.wanted, await this.#store.partialSize(digest, source));
+    } catch (error) {
+      return this.#failedOnDisk(collecting, error);
+    }
+    this.#take(collecting, { event: 'connected', atMs: this.#outside.now() });
   }
 
   #take(collecting: Collecting, event: FetchEvent): void {
@@ -91,14 +99,14 @@ export class BlobCollector {
         if (effect.effect === 'write') offset += effect.content.length;
       }
     } catch (error) {
-      this.#end(collecting);
-      this.#outside.failed(
-        collecting.source,
-        collecting.digest,
-        'disk-full',
-        error instanceof Error ? error.message : 'the disk refused a write',
-      );
+      this.#failedOnDisk(collecting, error);
     }
+  }
+
+  #failedOnDisk(collecting: Collecting, error: unknown): void {
+    this.#end(collecting);
+    const detail = error instanceof Error ? error.message : 'the disk refused a write';
+    this.#outside.failed(collecting.source, collecting.digest, 'disk-full', detail);
   }
 
   async #perform(collecting: Collecting, effect: FetchEffect, offset: number): Promise<void> {
@@ -128,6 +136,6 @@ export class BlobCollector {
 
   #end(collecting: Collecting): void {
     this.#running.delete(`${collecting.source}/${collecting.digest}`);
-    void this.#startWaiting();
+    this.#startWaiting();
   }
 }
