@@ -68,8 +68,28 @@ export function openSigned<T>(kind: SignedKind<T>, encoded: Uint8Array, key: Ver
 
 /** What an envelope says, before anyone knows who signed it: only to find out whose key to check it with. */
 export function peekSigned<T>(kind: SignedKind<T>, encoded: Uint8Array): Decoded<T> {
+  const read = readSigned(kind, encoded);
+  return read.status === 'malformed' ? read : { status: 'decoded', value: read.value.value };
+}
+
+/** A message whose form is right, and the signature on it, which nobody has checked. */
+export interface ReadMessage<T> {
+  readonly value: T;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** `peekSigned` for whoever checks the signature by the same reading, with `isSignedBy`. */
+export function readSigned<T>(kind: SignedKind<T>, encoded: Uint8Array): Decoded<ReadMessage<T>> {
   const envelope = decodeStrict(Envelope, encoded, kind.bytesMax);
-  return envelope.status === 'malformed' ? envelope : decodeStrict(kind.body, envelope.value.body, kind.bytesMax);
+  if (envelope.status === 'malformed') return envelope;
+  const value = decodeStrict(kind.body, envelope.value.body, kind.bytesMax);
+  return value.status === 'malformed' ? value : { status: 'decoded', value: { value: value.value, ...envelope.value } };
+}
+
+/** Whether `key` signed it for this purpose. */
+export function isSignedBy<T>(kind: SignedKind<T>, { body, signature }: ReadMessage<T>, key: VerificationKey, crypto: Crypto): boolean {
+  return verify(key, signingInput(kind.domain, body), signature, crypto);
 }
 
 function verify(key: VerificationKey, input: Uint8Array, signature: Uint8Array, crypto: Crypto): boolean {

@@ -2,7 +2,7 @@
 import { BallotMessage, ProposalMessage, type Ballot, type Proposal } from '#protocol/chain/ballot.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
-import { openSigned, peekSigned, type SignedKind } from '#protocol/signed.ts';
+import { isSignedBy, openSigned, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
 import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../limits.ts';
 import type { CastBallot } from '../votes/decision.ts';
 import { proposerOf } from '../votes/proposer.ts';
@@ -29,21 +29,21 @@ export function takeEarly(state: ConsensusState, who: 'everyone' | { readonly no
 }
 
 function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): void {
-  const ballot = peekSigned(BallotMessage, payload);
+  const ballot = readSigned(BallotMessage, payload);
   if (ballot.status === 'decoded') {
     const key = keyFor(state, BallotMessage, ballot.value, { payload, from });
-    if (key) takeBallot(state, { ballot: ballot.value, envelope: payload, key });
+    if (key) takeBallot(state, { ballot: ballot.value.value, envelope: payload, key });
     return;
   }
-  const proposal = peekSigned(ProposalMessage, payload);
+  const proposal = readSigned(ProposalMessage, payload);
   if (proposal.status === 'malformed') {
     dismiss(state, payload);
     refuseMessage(state, { from, kind: 'ballot' }, ballot.reason === 'not-as-declared' ? proposal : ballot);
     return;
   }
-  if (isProposalNew(state, proposal.value)) {
+  if (isProposalNew(state, proposal.value.value)) {
     const key = keyFor(state, ProposalMessage, proposal.value, { payload, from });
-    if (key) takeProposal(state, proposal.value, payload);
+    if (key) takeProposal(state, proposal.value.value, payload);
   }
 }
 
@@ -51,17 +51,17 @@ function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): v
 function keyFor<T extends Ballot | Proposal>(
   state: ConsensusState,
   kind: SignedKind<T>,
-  said: T,
+  read: ReadMessage<T>,
   message: { readonly payload: Uint8Array; readonly from: string },
 ): Uint8Array | undefined {
+  const said = read.value;
   if (!sameBytes(said.network, state.networkId) || hex(said.node) === state.self || state.finality.past.has(hex(said.instance))) {
     dismiss(state, message.payload);
     return undefined;
   }
-  const publicKey = keysOf(state, said.node).find((key) => {
-    const opened = openSigned(kind, message.payload, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
-    return opened.status === 'authentic';
-  });
+  const publicKey = keysOf(state, said.node).find((key) =>
+    isSignedBy(kind, read, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto),
+  );
   if (publicKey && sameBytes(said.instance, state.finality.instance)) return publicKey;
   putAside(state, publicKey ? hex(said.node) : `unknown ${message.from}`, message);
   return undefined;

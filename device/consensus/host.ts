@@ -294,8 +294,9 @@ export class Consensus implements Chain {
 
   #auditUpTo(height: number): void {
     const { state } = this.finalised();
+    const newest = this.#state.finality.last.block.block;
     for (let at = Math.max(this.#audited + 1, height - seenMax); at <= height; at += 1) {
-      const block = this.#archive.blockAt(at);
+      const block = at === newest?.header.height ? newest : this.#archive.blockAt(at);
       if (block) this.audit.finalised(block, state, this.#seen.get(hex(block.id)));
     }
     this.#audited = height;
