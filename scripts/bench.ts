@@ -7,6 +7,7 @@ import type { BenchContext, Benchmark, Row } from './bench/benchmark.ts';
 import { bundleSize } from './bench/bundle-size.ts';
 import { capsuleStart } from './bench/capsule-start.ts';
 import { cbor } from './bench/cbor.ts';
+import { decision } from './bench/decision.ts';
 import { deviceEvidence } from './bench/device-evidence.ts';
 import { finality } from './bench/finality.ts';
 import { deviceFootprint } from './bench/device-footprint.ts';
@@ -17,11 +18,12 @@ import { jsonOf, tableOf } from './bench/report.ts';
 import { signedMessages } from './bench/signed-messages.ts';
 import { storeAppends } from './bench/store-appends.ts';
 import { submission } from './bench/submission.ts';
+import { waitCertificates } from './bench/wait-certificates.ts';
 import { durationText, openTerminal, table } from './terminal.ts';
 
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
-  ...[quoteCheck, signedMessages, cbor, storeAppends, capsuleStart, bundleSize],
+  ...[quoteCheck, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize],
   ...[deviceEvidence, submission, finality, deviceFootprint, firstBirth],
 ];
 

@@ -67,6 +67,7 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   prlimit: ['hpc-agent/sandbox/bubblewrap.ts', 'device/mqtt/broker.ts'],
   setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts', 'scripts/grid/supervisor.ts'], // each is part of starting the program that it drops rights for
   openssl: ['scripts/bench/openssl.ts'],
+  etcd: ['scripts/bench/etcd.ts'],
   'apt-get': [],
   'g++': [],
 };
