@@ -47,7 +47,8 @@ export class MembershipDesk {
     const transaction = this.#transactionOf(request);
     const progress = this.#progressOf(request);
     const answer = progress.stage === 'unknown' ? this.#ask(request, transaction, progress) : this.#came(id, transaction, progress);
-    const words = JSON.stringify(answer);
+    // Checkpoints alone are no news, and a file costs the disk a flush.
+    const words = JSON.stringify({ ...answer, checkpoint: 0 });
     if (this.#said.get(id) !== words) {
       this.#requests.answer(id, answer);
       const { stage, member, reason } = answer;

@@ -1,23 +1,16 @@
 /** Who gets a seat at the founding of a network, with TPMs that answer. Specification §4.3. */
 import assert from 'node:assert/strict';
-import { constants, generateKeyPairSync, privateDecrypt, sign, type KeyObject } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { encodeMemberCard, enrolmentQualifier, judgeMemberCard, vrfKeyPurpose } from '#protocol/enrolment.ts';
+import { judgeMemberCard } from '#protocol/enrolment.ts';
 import type { Member } from '#protocol/network.ts';
-import { Attest, tpmGenerated } from '#protocol/tpm/attest.ts';
-import { judgeMemberKeys, type MemberKeys } from '#protocol/member-keys.ts';
-import { CreationData } from '#protocol/tpm/creation-data.ts';
-import { PublicArea } from '#protocol/tpm/public-area.ts';
-import { attestationKeyTemplate, vrfKeyTemplate } from '#protocol/tpm/templates.ts';
-import { vrfKeyRootMessages } from '#protocol/tpm/vrf.ts';
 import { requireActivation, type Applicant } from '../../../device/identity/activation.ts';
 import { makeCard } from '../../../device/identity/card.ts';
 import type { Identity } from '../../../device/identity/identity.ts';
 import type { Tpm } from '../../../device/tpm/tpm.ts';
 import { foundNetwork, type Candidate } from '../../../scripts/grid/network.ts';
-import { tpmSignature } from '../attestation/forger.ts';
 import { cardRequest, crypto, salt, startBench, type Bench, type Device } from '../attestation/bench.ts';
+import { forgedCard } from './forged-card.ts';
 
 let bench: Bench;
 let honest: Candidate[];
@@ -36,7 +29,7 @@ test('devices whose TPMs open what the others closed for them found a network (�
 });
 
 test('a card of a copied certificate and keys made in software gets no seat, whatever TPM stands behind it (§4.3)', async () => {
-  const card = forgedCard(bench.network.members[0] as Member);
+  const card = forgedCard(bench.network.members[0] as Member, founding());
   assert.equal(judgeMemberCard(card, founding()).status, 'accepted', 'nothing on the card itself gives it away');
   const [alpha, ...others] = honest as [Candidate, Candidate, Candidate];
   const refusal = /device alpha gets no seat: its TPM can't open what (bravo|charlie) closed for the keys on its card/;
@@ -48,7 +41,7 @@ test('a card of a copied certificate and keys made in software gets no seat, wha
 
 test('a device that answers with another secret gets no seat (§4.3)', async () => {
   const [alpha, ...others] = honest as [Candidate, Candidate, Candidate];
-  const card = forgedCard(bench.network.members[0] as Member);
+  const card = forgedCard(bench.network.members[0] as Member, founding());
   await assert.rejects(found([{ card, tpm: guessing(alpha.tpm) }, ...others]), /device alpha gets no seat: what it opened is not what/);
 });
 
@@ -88,68 +81,4 @@ function guessing(tpm: Tpm): Tpm {
     return new Uint8Array(32) as Awaited<ReturnType<typeof operation>>;
   };
   return { pinSaltKey, exclusive } as unknown as Tpm;
-}
-
-/** What somebody without a TPM makes of a member's certificate: everything that the new keys can sign. */
-function forgedCard(copied: Member): Uint8Array {
-  const attestation = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const vrf = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const member = { ...copied, attestationKey: eccArea(attestation.publicKey), vrfKey: rsaArea(vrf.publicKey) };
-  const judged = judgeMemberKeys(member, founding().authorities, founding());
-  assert.ok(judged.status === 'accepted', JSON.stringify(judged));
-  const { keys } = judged;
-  const creationData = creationDataOf(keys);
-  const attest = attester(attestation.privateKey, keys, enrolmentQualifier(salt, member));
-  const { name, qualifiedName, modulus } = keys.vrfKey;
-  return encodeMemberCard({
-    member,
-    vrfKeyCertification: attest({ kind: 'certify', attested: { name, qualifiedName } }),
-    vrfKeyCreation: {
-      ...attest({ kind: 'creation', attested: { objectName: name, creationHash: crypto.sha256(creationData) } }),
-      creationData,
-    },
-    vrfKeyRoots: vrfKeyRootMessages(crypto, modulus).map((message) => rootOf(vrf.privateKey, message)),
-  });
-}
-
-type Certified = Pick<Extract<Attest['body'], { kind: 'certify' }>, 'kind' | 'attested'>;
-type Created = Pick<Extract<Attest['body'], { kind: 'creation' }>, 'kind' | 'attested'>;
-
-function attester(key: KeyObject, keys: MemberKeys, extraData: Uint8Array) {
-  const clockInfo = { clock: 1n, resetCount: 1, restartCount: 0, safe: true };
-  const common = { qualifiedSigner: keys.attestationKey.qualifiedName, extraData, clockInfo, firmwareVersion: 1n };
-  return (about: Certified | Created): { attestation: Uint8Array; signature: Uint8Array } => {
-    const attestation = Attest.encode({ magic: tpmGenerated, body: { ...common, ...about } });
-    const signature = sign('sha256', attestation, { key, dsaEncoding: 'ieee-p1363' });
-    return { attestation, signature: tpmSignature(new Uint8Array(signature)) };
-  };
-}
-
-function creationDataOf({ endorsementKey }: MemberKeys): Uint8Array {
-  return CreationData.encode({
-    pcrSelection: [],
-    pcrDigest: new Uint8Array(),
-    locality: 1,
-    parentNameAlgorithm: 'sha256',
-    parentName: endorsementKey.name,
-    parentQualifiedName: endorsementKey.qualifiedName,
-    outsideInfo: vrfKeyPurpose(salt),
-  });
-}
-
-function eccArea(key: KeyObject): Uint8Array {
-  const { x, y } = key.export({ format: 'jwk' });
-  return PublicArea.encode({ ...attestationKeyTemplate, unique: { x: fromJwk(x), y: fromJwk(y) } });
-}
-
-function rsaArea(key: KeyObject): Uint8Array {
-  return PublicArea.encode({ ...vrfKeyTemplate, unique: fromJwk(key.export({ format: 'jwk' }).n) });
-}
-
-function rootOf(key: KeyObject, message: Uint8Array): Uint8Array {
-  return new Uint8Array(privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, message));
-}
-
-function fromJwk(number = ''): Uint8Array {
-  return Uint8Array.fromBase64(number, { alphabet: 'base64url' });
 }
