@@ -86,8 +86,9 @@ export class BoxEar {
     this.#parts.introduced();
   }
 
+  /** A box that has nothing of a run is told nothing about it: it would say so again, for ever. */
   #stateSaid(name: string, { run, state }: RunState): void {
-    this.dropRun(name, run);
+    if (state !== 'unknown') this.dropRun(name, run);
     this.#forJob(name, run, () => {
       if (state === 'running') this.#parts.apply(run, { type: 'runStarted' });
       if (state === 'unknown') this.#parts.apply(run, { type: 'runForgotten' });
