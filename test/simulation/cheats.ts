@@ -23,12 +23,21 @@ export interface Cheats {
 
 const rememberedMax = 200;
 
-export function createCheats(scenario: Scenario, chances: Chances, queue: EventQueue, network: Uint8Array, send: Post): Cheats {
+export interface CheatedWorld {
+  readonly scenario: Scenario;
+  readonly chances: Chances;
+  readonly queue: EventQueue;
+  /** Network id. */
+  readonly network: Uint8Array;
+  readonly founders: readonly Uint8Array[];
+}
+
+export function createCheats({ scenario, chances, queue, network, founders }: CheatedWorld, send: Post): Cheats {
   const memories = new Map<number, Memory>();
   const streams = new Map<number, Chance>();
   const counts = { mutations: 0, nuisances: 0 };
   const memoryOf = (host: Host): Memory => {
-    const known = memories.get(host.index) ?? { values: [], payloads: [] };
+    const known = memories.get(host.index) ?? { values: [], payloads: [], nodes: founders };
     memories.set(host.index, known);
     return known;
   };

@@ -18,8 +18,12 @@ export interface Disk {
   votes(): KeptChain['votes'];
   /** Whether it holds the certificate that ended this decision. @param network id */
   certified(network: Uint8Array, instance: Uint8Array): boolean;
-  /** Each record with this probability; what is damaged is as good as gone. @returns how many were hit */
-  damage(chance: Chance, share: number): number;
+  /**
+   * Each record with this probability, of which another of these disks has a sound copy; what is damaged is as good as gone.
+   * @returns how many were hit
+   */
+  damage(chance: Chance, share: number, others: readonly Disk[]): number;
+  holds(record: { readonly block: string } | { readonly certificate: number }): boolean;
   readonly counts: { writes: number; damaged: number };
 }
 
@@ -94,17 +98,25 @@ class MemoryDisk implements Disk {
     return latest.some(({ number, previous }) => hex(checkpointInstance(network, number, previous)) === hex(instance));
   }
 
-  damage(chance: Chance, share: number): number {
+  damage(chance: Chance, share: number, others: readonly Disk[]): number {
+    const isElsewhere = (record: Parameters<Disk['holds']>[0]): boolean => others.some((disk) => disk.holds(record));
     let hit = 0;
-    for (const stored of this.blocks.values()) {
-      if (!chance.happens(share)) continue;
+    for (const [block, stored] of this.blocks) {
+      if (!chance.happens(share) || !isElsewhere({ block })) continue;
       stored.damaged = true;
       hit += 1;
     }
-    for (const number of [...this.certificates.keys()]) if (chance.happens(share) && this.certificates.delete(number)) hit += 1;
+    for (const certificate of [...this.certificates.keys()]) {
+      if (chance.happens(share) && isElsewhere({ certificate }) && this.certificates.delete(certificate)) hit += 1;
+    }
+    // A state follows from the blocks.
     for (const block of [...this.states.keys()]) if (chance.happens(share) && this.states.delete(block)) hit += 1;
     this.counts.damaged += hit;
     return hit;
+  }
+
+  holds(record: { readonly block: string } | { readonly certificate: number }): boolean {
+    return 'block' in record ? this.sound(record.block) !== undefined : this.certificates.has(record.certificate);
   }
 
   private sound(id: string): StoredBlock | undefined {

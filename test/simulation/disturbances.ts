@@ -50,10 +50,9 @@ export function createDisturbances(world: DisturbedWorld): Disturbances {
     died: (host) => {
       const chance = downOf(host);
       const downMs = chance.exponential(scenario.downMeanMs);
-      const damaged =
-        faults.has('disk-damage') && queue.nowMs < faultsEndMs
-          ? host.disk.damage(chances('damage', host.index, host.starts), scenario.damageShare)
-          : 0;
+      const damages = faults.has('disk-damage') && queue.nowMs < faultsEndMs;
+      const others = hosts.filter((other) => other !== host && other.honest).map(({ disk }) => disk);
+      const damaged = damages ? host.disk.damage(chances('damage', host.index, host.starts), scenario.damageShare, others) : 0;
       if (damaged > 0) world.note(`host ${host.index}: ${damaged} records damaged`);
       queue.at(Math.min(queue.nowMs + downMs, Math.max(faultsEndMs, queue.nowMs + restartMs)), () => host.start());
     },

@@ -15,6 +15,8 @@ import type { ChipReading } from './identity.ts';
 export interface Memory {
   readonly values: Uint8Array[];
   readonly payloads: Outgoing[];
+  /** Members in whose name it may speak. */
+  readonly nodes: readonly Uint8Array[];
 }
 
 /** @returns the changed message, or undefined where this one is left as it is */
@@ -39,7 +41,7 @@ function mutatedBallot(host: Host, payload: Uint8Array, memory: Memory, chance: 
 
 function changedBallot(ballot: Ballot, memory: Memory, chance: Chance): Ballot {
   const { value, ...rest } = ballot;
-  switch (chance.pick(['round', 'value', 'none', 'step'] as const)) {
+  switch (chance.pick(['round', 'value', 'none', 'step', 'node'] as const)) {
     case 'round':
       return { ...ballot, round: movedRound(ballot.round, chance) };
     case 'value':
@@ -48,6 +50,8 @@ function changedBallot(ballot: Ballot, memory: Memory, chance: Chance): Ballot {
       return rest;
     case 'step':
       return { ...ballot, step: chance.pick(STEPS) };
+    case 'node':
+      return { ...ballot, node: chance.pick(memory.nodes), value: otherValue(memory, chance) };
   }
 }
 

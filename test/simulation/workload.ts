@@ -79,7 +79,9 @@ class Members implements Workload {
   missing(hosts: readonly Host[]): readonly string[] {
     const { queue } = this.world;
     const states = hosts.flatMap((host) => stateOf(host) ?? []).map((state) => finalisedOf(state).position.state);
-    return [...this.intents].flatMap(([index, intents]) =>
+    // Whoever has left can't say anything any more.
+    const present = [...this.intents].filter(([index]) => hosts.some((host) => host.index === index));
+    return present.flatMap(([index, intents]) =>
       intents
         .filter((intent) => !isTooLate(intent, queue.nowMs) && !states.every((state) => intent.stands(state)))
         .map(({ action }) => `${action.action} of host ${index}`),

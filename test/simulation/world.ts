@@ -63,7 +63,10 @@ export class World implements HostWorld {
       (parcel) => this.deliver(parcel),
       (from, to) => this.meet(from, to),
     );
-    this.cheats = createCheats(scenario, this.chances, this.queue, networkId, (from, to, outgoing) => this.send(from, to, outgoing));
+    const founders = this.cast.founders.map(({ node }) => node);
+    this.cheats = createCheats({ scenario, chances: this.chances, queue: this.queue, network: networkId, founders }, (from, to, outgoing) =>
+      this.send(from, to, outgoing),
+    );
     const joiners = this.addHosts();
     const { chances, queue, hosts } = this;
     this.disturbances = createDisturbances({ scenario, chances, queue, hosts, note });
