@@ -295,9 +295,10 @@ export class Consensus implements Chain {
   #auditUpTo(height: number): void {
     const { state } = this.finalised();
     const newest = this.#state.finality.last.block.block;
+    const pace = height - this.#audited > promptHeightsMax ? 'late' : 'prompt';
     for (let at = Math.max(this.#audited + 1, height - seenMax); at <= height; at += 1) {
       const block = at === newest?.header.height ? newest : this.#archive.blockAt(at);
-      if (block) this.audit.finalised(block, state, this.#seen.get(hex(block.id)));
+      if (block) this.audit.finalised(block, state, { pace, seen: this.#seen.get(hex(block.id)) });
     }
     this.#audited = height;
   }
@@ -370,6 +371,8 @@ export class Consensus implements Chain {
 const longestTimerMs = 2_147_483_647;
 /** Blocks whose arrival is remembered for the audit of rates. */
 const seenMax = 1_024;
+/** Heights that become final together while all is well; more tell of a halt. */
+const promptHeightsMax = 4;
 
 /** The reason for which a chip is not asked. */
 class Abstaining extends Error {}

@@ -2,6 +2,7 @@
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import type { Instant } from './events.ts';
 import { judgeRate, noteSighting, nothingSighted, withoutOtherClocks, type RateAudit, type RateReport } from './rate-audit.ts';
@@ -20,13 +21,15 @@ export class MemberAudit {
     return this.#blocks;
   }
 
-  /** @param seen when the block came; absent where it came by catching up */
-  finalised(block: ReadBlock, state: ChainState, seen: Instant | undefined): void {
+  /**
+   * @param seen when the block came; absent where it came by catching up
+   * @param pace `late`: finality stood still, or this member was away, and who led meanwhile tells who was there and not who cheats
+   */
+  finalised(block: ReadBlock, state: ChainState, { pace, seen }: { pace: 'prompt' | 'late'; seen: Instant | undefined }): void {
     const winner = hex(block.header.node);
-    const seats = state.core.seats.map(hex);
-    const inForce = new Set(seats);
+    const inForce = new Set(state.core.seats.map(hex));
     this.#blocks += 1;
-    this.#wins = noteWin(withoutOthers(this.#wins, inForce), { winner, seats });
+    if (pace === 'prompt') this.#wins = noteWin(withoutOthers(this.#wins, inForce), { winner, seats: presentSeats(state, winner) });
     const end = seen && decodeAttestOf('time', block.end.attestation);
     if (end?.status !== 'decoded' || !seen) return;
     const { time, clockInfo } = end.value.attested.timeInfo;
@@ -47,4 +50,11 @@ export class MemberAudit {
     if (!sightings || !first || !last) return undefined;
     return { ...judgeRate(sightings), overMs: Math.max(0, Math.round(last.monotonicMs - first.monotonicMs)) };
   }
+}
+
+/** Seats whose votes stand in one of the last certificates (§15): a member that is away leaves its wins to the others. */
+function presentSeats({ core, members }: ChainState, winner: string): string[] {
+  const { number } = core.checkpoint;
+  const isPresent = (seat: string): boolean => seat === winner || number - (members.get(seat)?.votedIn ?? 0) < LIMITS.voteSilenceMax;
+  return core.seats.map(hex).filter(isPresent);
 }
