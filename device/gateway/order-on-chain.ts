@@ -7,8 +7,9 @@ import { LIMITS } from '#protocol/limits.ts';
 import type { Member } from '#protocol/network.ts';
 import type { Executor, Order } from './order.ts';
 
-/** Runtimes that the network has, by the box that offers them. */
-export function offeredRuntimes(state: ChainState): Map<string, readonly string[]> {
+/** Runtimes that the network has for a gateway, by the box that offers them: none for whoever is no member, or no more. */
+export function offeredRuntimes(state: ChainState, gateway: Uint8Array): Map<string, readonly string[]> {
+  if (!isMember(gateway, state)) return new Map();
   const offered = [...state.boxes].filter(([, { node }]) => isMember(node, state));
   return new Map(offered.map(([name, { box }]) => [name, box.runtimes]));
 }

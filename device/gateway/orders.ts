@@ -100,9 +100,9 @@ export class Orders {
     return [...this.#open.values()].filter(({ order }) => !hasEnded(order.state));
   }
 
-  /** Runtimes that the network has, by the box that offers them. */
+  /** Runtimes that the network has for this member, by the box that offers them. */
   runtimesByBox(): ReadonlyMap<string, readonly string[]> {
-    return offeredRuntimes(this.#parts.chain.head().state);
+    return offeredRuntimes(this.#parts.chain.head().state, this.#parts.chain.node);
   }
 
   chunkFromClient(client: string, chunk: BlobChunk): void {

@@ -59,9 +59,10 @@ export function ownStanding(node: Uint8Array, { members, core }: ChainState): Ow
 
 const nobody = { vouchedBy: [], needed: 0 } as const;
 
+/** Whoever is gone does not come back with the same card. */
 function sameMember({ members }: ChainState, node: Uint8Array, member: Member): MemberRecord | undefined {
   const record = members.get(hex(node));
-  return record && hex(encodeStrict(Member, record.member)) === hex(encodeStrict(Member, member)) ? record : undefined;
+  return record && !isGone(record) && hex(encodeStrict(Member, record.member)) === hex(encodeStrict(Member, member)) ? record : undefined;
 }
 
 function isGone(record: MemberRecord | undefined): boolean {

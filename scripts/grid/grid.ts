@@ -77,8 +77,8 @@ async function startParts(
   );
   await timed(
     'boxes and client',
-    () => pairAll(layout, network),
-    () => `${GRID_DEVICES.length} boxes and client "${GRID_CLIENT.name}" paired`,
+    () => pairAll(layout, network, devices),
+    () => `${devices.length} boxes and client "${GRID_CLIENT.name}" paired`,
   );
   const agents = await timed(
     'agents',
@@ -123,14 +123,30 @@ async function startDevices(
 ): Promise<GridDevice[]> {
   const devices = [...tpms].map(([name, tpm]) => startDeviceProcess(layout, name, tpm, request.onEnd));
   started.push(...devices);
-  await Promise.all(devices.map(({ name, supervisor }) => supervisor.waitForLine(`device=${name} verdict=trusted`, TRUST_WAIT_MS)));
-  return devices;
+  const isMember = await Promise.all(devices.map(waitForTrust));
+  const gone = devices.filter((_, index) => !isMember[index]);
+  if (gone.some(({ name }) => name === GRID_CLIENT.device))
+    throw new Error(
+      `device ${GRID_CLIENT.device} has left the network, and the client is paired with it; start a new grid with --state DIR`,
+    );
+  for (const device of gone) {
+    await device.stop();
+    request.onStep(device.name, 'has left the network: it stays switched off', 0);
+  }
+  return devices.filter((device) => !gone.includes(device));
+}
+
+/** @returns false for one that has left the network: nobody talks to it any more */
+async function waitForTrust({ name, supervisor }: GridDevice): Promise<boolean> {
+  const trusted = supervisor.waitForLine(`device=${name} verdict=trusted`, TRUST_WAIT_MS).then(() => true);
+  const gone = ['left', 'expelled'].map((word) => supervisor.waitForLine(`membership standing=${word}`, TRUST_WAIT_MS).then(() => false));
+  return Promise.any([trusted, ...gone]).catch(async () => trusted);
 }
 
 /** Boxes and client get the network file as it is today: since they were paired, devices may have been made of something else. */
-async function pairAll(layout: GridLayout, network: Network): Promise<void> {
+async function pairAll(layout: GridLayout, network: Network, devices: readonly GridDevice[]): Promise<void> {
   const { device, name } = GRID_CLIENT;
-  const boxes = GRID_DEVICES.map((owner) => ({ owner, kind: 'box' as const, name: boxOf(owner), folder: layout.box(boxOf(owner)) }));
+  const boxes = devices.map(({ name: owner }) => ({ owner, kind: 'box' as const, name: boxOf(owner), folder: layout.box(boxOf(owner)) }));
   const holders = [...boxes, { owner: device, kind: 'client' as const, name, folder: layout.client(device, name) }];
   await Promise.all(holders.map(({ owner, kind, name: holder, folder }) => ensurePaired(layout, owner, kind, holder, folder)));
   for (const { folder } of boxes) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
@@ -142,7 +158,7 @@ async function startAgents(
   request: GridRequest,
   started: { stop(): Promise<void> }[],
 ): Promise<Map<string, Supervisor>> {
-  const agents = new Map(GRID_DEVICES.map((device) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
+  const agents = new Map(devices.map(({ name: device }) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
   started.push(...agents.values());
   const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));
   const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
