@@ -11,7 +11,10 @@ CREATE TABLE IF NOT EXISTS block (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS block_height ON block (height);
 CREATE TABLE IF NOT EXISTS final (height INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS certificate (number INTEGER PRIMARY KEY, height INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS certificate (
+  taken INTEGER PRIMARY KEY, number INTEGER NOT NULL, block BLOB NOT NULL, height INTEGER NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL,
+  UNIQUE (number, block)
+) STRICT;
 CREATE INDEX IF NOT EXISTS certificate_height ON certificate (height);
 CREATE TABLE IF NOT EXISTS state (height INTEGER PRIMARY KEY, block BLOB NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS voucher (key BLOB PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -29,6 +32,7 @@ export interface BlockRow {
 }
 
 export interface CertificateRow {
+  taken: number;
   number: number;
   height: number;
   content: Uint8Array;

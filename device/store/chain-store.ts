@@ -146,7 +146,9 @@ class SqliteChainStore implements ChainStore {
 
   certificate(number: number): FinalityCertificate | undefined {
     return this.#read(() => {
-      const row = this.#database.prepare('SELECT number, height, content, digest FROM certificate WHERE number = ?').get(number);
+      const row = this.#database
+        .prepare('SELECT taken, number, height, content, digest FROM certificate WHERE number = ? ORDER BY taken')
+        .get(number);
       return row && this.#certificateIn(row as unknown as CertificateRow);
     });
   }
@@ -161,7 +163,7 @@ class SqliteChainStore implements ChainStore {
   certificateFrom(height: number): FinalityCertificate | undefined {
     return this.#read(() => {
       const row = this.#database
-        .prepare('SELECT number, height, content, digest FROM certificate WHERE height >= ? ORDER BY height LIMIT 1')
+        .prepare('SELECT taken, number, height, content, digest FROM certificate WHERE height >= ? ORDER BY height LIMIT 1')
         .get(height);
       return row && this.#certificateIn(row as unknown as CertificateRow);
     });
@@ -232,9 +234,12 @@ class SqliteChainStore implements ChainStore {
     const { number, height, block } = certificate;
     const content = encodeStrict(FinalityCertificate, certificate);
     this.#database
-      .prepare('INSERT OR REPLACE INTO certificate (number, height, content, digest) VALUES (?, ?, ?, ?)')
-      .run(number, height, content, digestOf('certificate', number, height, content));
-    this.#markFinal(block, height);
+      .prepare(
+        'INSERT INTO certificate (number, block, height, content, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT (number, block) DO UPDATE SET height = excluded.height, content = excluded.content, digest = excluded.digest',
+      )
+      .run(number, block, height, content, digestOf('certificate', number, height, content));
+    const { held } = this.#database.prepare('SELECT COUNT(*) AS held FROM certificate WHERE number = ?').get(number) as { held: number };
+    if (held === 1) this.#markFinal(block, height);
   }
 
   /** From a checkpoint down to what is marked already. */
@@ -306,9 +311,13 @@ class SqliteChainStore implements ChainStore {
     return rows.flatMap((row) => this.#blockIn(row) ?? []);
   }
 
+  /** And two for one number, wherever they stand: whoever has seen these goes no further (§13.5). */
   #certificatesFrom(height: number): FinalityCertificate[] {
+    const twice = 'SELECT number FROM certificate GROUP BY number HAVING COUNT(*) > 1';
     const rows = this.#database
-      .prepare('SELECT number, height, content, digest FROM certificate WHERE height >= ? ORDER BY number')
+      .prepare(
+        `SELECT taken, number, height, content, digest FROM certificate WHERE height >= ? OR number IN (${twice}) ORDER BY number, taken`,
+      )
       .all(height) as unknown as CertificateRow[];
     return rows.flatMap((row) => this.#certificateIn(row) ?? []);
   }
@@ -328,7 +337,7 @@ class SqliteChainStore implements ChainStore {
   }
 
   #certificateIn(row: CertificateRow): FinalityCertificate | undefined {
-    return certificateIn(row) ?? this.#drop('certificate', 'number', row.number);
+    return certificateIn(row) ?? this.#drop('certificate', 'taken', row.taken);
   }
 
   #stateIn(row: StateRow): { height: number; block: Uint8Array; state: Uint8Array } | undefined {

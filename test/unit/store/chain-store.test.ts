@@ -85,6 +85,31 @@ test('of states the two newest are kept and one for 256 heights; blocks from the
   store.close();
 });
 
+test('two certificates for one number are both kept, and both given back however old they are (§13.5)', () => {
+  const chain = chainOf(6);
+  const [one, two, last] = [chain[0], chain[1], chain[5]] as [
+    ReturnType<typeof blockOn>,
+    ReturnType<typeof blockOn>,
+    ReturnType<typeof blockOn>,
+  ];
+  const rival = blockOn(one.id, 2, 'rival');
+  const store = open();
+  store.persist([...chain.map((block) => taken(block)), taken(rival), certified(two), certified(rival), certified(last)]);
+  store.persist([{ record: 'state', height: 6, block: last.id, state: new Uint8Array(9) }, voted(7)]);
+  assert.deepEqual(store.blockAt(2), two.encoded, 'the first of them stays the final one here');
+  store.close();
+  const again = open();
+  assert.deepEqual(
+    again.load().certificates.map(({ number, block }) => [number, hex(block)]),
+    [
+      [2, hex(two.id)],
+      [2, hex(rival.id)],
+      [6, hex(last.id)],
+    ],
+  );
+  again.close();
+});
+
 test('a damaged block, certificate or state is dropped with a line in the log, and the rest is used (§14.4)', () => {
   const chain = chainOf(3);
   const store = open();
