@@ -104,7 +104,7 @@ for (const [rule, manifest, words] of [
 
 for (const [reason, manifest, view, words] of [
   ['unknown-runtime', { runtime: 'cobol' }, {}, /no box of the network has the runtime "cobol"; there are python, shell/],
-  ['no-box', {}, { runtimesByBox: new Map() }, /no member offers a box on the chain yet/],
+  ['no-box', {}, { runtimesByBox: new Map() }, /the chain has no box for this device/],
   ['deadline-passed', { policy: { ...MANIFEST.policy, deadlineMs: PLACE.atMs - 1 } }, {}, /past/],
   ['unsupported-policy', { policy: { ...MANIFEST.policy, replicas: 3, agreement: 2 } }, {}, /ask for 1/],
   ['queue-full', {}, { openCapsulesOfClient: DEVICE_LIMITS.openCapsulesPerClientMax }, /at most 200/],
