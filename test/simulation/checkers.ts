@@ -30,6 +30,10 @@ interface Finalised {
   block: string;
 }
 
+/** So many wakes in a row, each so soon after the one before, are no accident. */
+const wakesMax = 200;
+const wakeMs = 3;
+
 export class Checkers {
   readonly chronicle: Chronicle;
   readonly ballots: BallotsSeen;
@@ -43,6 +47,7 @@ export class Checkers {
   private readonly world: CheckedWorld;
   private readonly ownBlocks = new Map<string, string>();
   private readonly waited = new Map<string, number>();
+  private readonly wakes = new Map<number, { readonly lastMs: number; readonly inARow: number }>();
   private lastEvent: ConsensusEvent | undefined;
   /** What it reports of its start happened before it stood where it stands. */
   private starting: Host | undefined;
@@ -60,6 +65,7 @@ export class Checkers {
         this.counts.events += 1;
         this.lastEvent = seen.event;
         this.starting = undefined;
+        this.requireRest(host, seen.event);
         return;
       case 'effect':
         this.watchEffect(host, seen.effect);
@@ -91,6 +97,15 @@ export class Checkers {
         `host ${host.index} knew checkpoint ${own.number} and starts from ${number}, though nothing on its disk is damaged`,
       );
     this.finalised.set(host.index, { number, block: hex(position.id) });
+  }
+
+  /** A core that has itself woken every millisecond for nothing would eat its device's processor. */
+  private requireRest(host: Host, { type, at }: ConsensusEvent): void {
+    const known = this.wakes.get(host.index);
+    const restless = type === 'ticked' && known !== undefined && at.monotonicMs - known.lastMs < wakeMs;
+    const inARow = restless ? known.inARow + 1 : 0;
+    this.wakes.set(host.index, { lastMs: at.monotonicMs, inARow });
+    if (inARow > wakesMax) broken('wakes-bounded', `host ${host.index} has itself woken ${inARow} times in a row without rest`);
   }
 
   private watchEffect(host: Host, effect: ConsensusEffect): void {

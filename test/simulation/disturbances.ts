@@ -15,7 +15,7 @@ export interface DisturbedWorld {
   readonly chances: Chances;
   readonly queue: EventQueue;
   readonly hosts: readonly Host[];
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 /** A crash happens between two of the next so many effects; some are at once. */

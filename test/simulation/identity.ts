@@ -12,7 +12,7 @@ export interface ChipReading {
 
 export interface OperationalKey {
   readonly publicKey: Uint8Array;
-  sign(message: Uint8Array): Uint8Array;
+  readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
 export interface Identity {

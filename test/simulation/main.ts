@@ -105,17 +105,17 @@ function runOne(seed: number, wishes: Wishes, trace: boolean): number {
 }
 
 async function runSeeds(from: number, count: number, wishes: Wishes): Promise<number> {
-  terminal.line(`seeds ${from} to ${from + count - 1} of commit ${commit()}`);
-  const tally = await runMany(from, count, wishes, (done, rate) => {
+  const at = commit();
+  terminal.line(`seeds ${from} to ${from + count - 1} of commit ${at}`);
+  const tally = await runMany(from, count, wishes, (outcome, done, rate) => {
+    if (outcome.broken) for (const line of failureLines(failureOf(outcome, wishes), at, true)) terminal.line(terminal.paint('bad', line));
     if (terminal.live) terminal.show(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
     else if (done % 10 === 0) terminal.line(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
   });
   terminal.settle();
-  for (const line of summaryLines(tally)) terminal.line(line);
   const failed = tally.outcomes.filter(({ broken }) => broken !== undefined);
-  for (const outcome of failed) {
-    for (const line of failureLines(failureOf(outcome, wishes), commit(), true)) terminal.line(terminal.paint('bad', line));
-  }
+  for (const line of summaryLines(tally)) terminal.line(line);
+  for (const { seed, broken } of failed) terminal.line(terminal.paint('bad', `seed ${seed} breaks ${broken?.checker ?? ''}`));
   return failed.length > 0 ? 1 : 0;
 }
 

@@ -20,7 +20,7 @@ export async function runMany(
   from: number,
   count: number,
   wishes: Wishes,
-  onProgress: (done: number, nodeHoursPerCpuSecond: number) => void,
+  onProgress: (outcome: Outcome, done: number, nodeHoursPerCpuSecond: number) => void,
 ): Promise<Tally> {
   const outcomes: Outcome[] = [];
   let [next, cpuSeconds, nodeHours] = [from, 0, 0];
@@ -28,7 +28,7 @@ export async function runMany(
     outcomes.push(outcome);
     cpuSeconds += spent;
     nodeHours += outcome.figures.nodeHours;
-    onProgress(outcomes.length, nodeHours / Math.max(cpuSeconds, 0.001));
+    onProgress(outcome, outcomes.length, nodeHours / Math.max(cpuSeconds, 0.001));
   };
   const assign = (): Assignment | undefined => (next < from + count ? { seed: next++, wishes } : undefined);
   await Promise.all(Array.from({ length: Math.min(threads, count) }, () => runThread(assign, take)));

@@ -95,7 +95,7 @@ export const PLANTED: readonly Planted[] = [
     caughtBy: ['honest-blocks-accepted'],
     core: withState((state, index) => {
       const { ledger } = state.setup;
-      const { judgeBlock } = ledger;
+      const judgeBlock = ledger.judgeBlock.bind(ledger);
       const otherwise: typeof judgeBlock = (block, parent, branch) =>
         block.header.height % 5 === 0
           ? { status: 'refused', reason: 'state-differs', detail: 'as it would be for who computes another state' }
@@ -120,6 +120,12 @@ export const PLANTED: readonly Planted[] = [
     }),
     faults: [],
     cheats: [[0, ['flooding']]],
+  },
+  {
+    bug: 'the core has itself woken all the time',
+    caughtBy: ['wakes-bounded'],
+    core: withEffects((effects) => effects.map((effect) => (effect.effect === 'wakeAt' ? { ...effect, monotonicMs: 0 } : effect))),
+    faults: [],
   },
   {
     bug: 'requests are not answered',

@@ -17,6 +17,7 @@ export const CHECKERS = [
   'certificates-valid',
   'bounded-memory',
   'no-throw',
+  'wakes-bounded',
   'accountability',
   'progress',
   'inclusion',

@@ -8,9 +8,9 @@ export interface Transcript {
   watch(nowMs: number, host: Host, seen: Seen): void;
   note(nowMs: number, text: string): void;
   /** SHA-256 over everything, hexadecimal. */
-  digest(): string;
+  readonly digest: () => string;
   /** The latest lines. */
-  lines(): readonly string[];
+  readonly lines: () => readonly string[];
 }
 
 const linesMax = 60;

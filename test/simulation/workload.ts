@@ -37,7 +37,7 @@ export interface WorkloadWorld {
   readonly hosts: readonly Host[];
   /** Hosts of members that are not in the genesis, waiting to join. */
   readonly joiners: readonly Host[];
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 const encoder = new TextEncoder();
