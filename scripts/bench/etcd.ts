@@ -83,7 +83,9 @@ async function end(member: ChildProcess): Promise<void> {
 function post(agent: Agent, url: string, body: object): Promise<void> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { agent, method: 'POST', timeout: startMaxMs }, (answer) => {
-      answer.resume().on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`it answers ${String(answer.statusCode)}`))));
+      answer
+        .resume()
+        .on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`it answers ${String(answer.statusCode)}`))));
     });
     asked.on('error', reject).on('timeout', () => asked.destroy(new Error('it does not answer')));
     asked.setNoDelay(true);

@@ -23,7 +23,7 @@ const defaultTwins = 200;
 const declaration = {
   name: 'npm run simulate --',
   summary: 'Runs networks of the production core in virtual time, with faults and cheats drawn from a seed, under checkers.',
-  operands: ['[SEED | lottery]'],
+  operands: ['[SEED | lottery | bench]'],
   options: {
     seeds: { value: 'N', help: 'runs N seeds, on two threads' },
     from: { value: 'K', help: 'the first of them (default 1)' },
@@ -33,7 +33,7 @@ const declaration = {
     trace: { help: 'says every event and effect of the one seed' },
     twins: { help: 'small worlds in which members run on two machines each, with partitions drawn for each moment' },
   },
-  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- lottery --help says more about the statistics of the draws.`,
+  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- lottery --help says more about the statistics of the draws,\nnpm run simulate -- bench --help about what consensus costs.`,
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const terminal = openTerminal(process.stdout, process.env);
@@ -51,6 +51,10 @@ async function main(line: readonly string[]): Promise<number> {
   if (line[0] === 'lottery') {
     const { runLottery } = await import('./lottery/main.ts');
     return runLottery([...line.slice(1)]);
+  }
+  if (line[0] === 'bench') {
+    const { runBench } = await import('./bench/main.ts');
+    return runBench(line.slice(1));
   }
   if (helpAsked(line) || line.length === 0) {
     terminal.line(commandHelp(declaration, declaration.name));
