@@ -36,7 +36,7 @@ const declaration = {
     quick: { help: 'fewer and shorter rounds: to see that it works, not to compare' },
     list: { help: 'say what there is to measure' },
   },
-  notes: 'NAME is one of those that --list shows; without a name all are measured, in about three minutes.',
+  notes: 'NAME is one of those that --list shows; without a name all are measured, in about seven minutes.',
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const rounds = { full: 5, quick: 2 };

@@ -17,7 +17,7 @@ export const finality: Benchmark = {
   summary: 'from a block to its certificate at every member, four and seven device processes; beside a put to three etcd',
   metric: 'finality latency',
   run: async ({ quick, folder }) => {
-    const peer = await etcdPuts(join(folder, 'etcd'), quick ? 100 : 400);
+    const peer = await etcdPuts(join(folder, 'peer'), quick ? 100 : 400);
     const rows: Row[] = [];
     for (const members of [4, 7]) {
       const latencies = await measure(join(folder, `finality-${members}`), members, quick ? 10 : 60);
