@@ -1,5 +1,5 @@
 /**
- * A few members in one process: the core of each, a stub TPM, a disk that keeps what was persisted, and links with a delay. All
+ * A few members in one process: the core of each, a pretended TPM, a disk that keeps what was persisted, and links with a delay. All
  * that happens follows from the order of events; the network of test/simulation has the faults.
  */
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
@@ -271,6 +271,7 @@ function archiveOf(disk: Disk): ChainArchive {
     blockAt: finalised,
     certificate: (number) => [...disk.certificates.values()].find((certificate) => certificate.number === number),
     state: (block) => disk.states.get(hex(block))?.state,
+    voucherFor: () => undefined,
   };
 }
 
