@@ -13,7 +13,7 @@ import { modelDraw, modelOutput, productionDraw } from './lottery/distribution.t
 import { lotteryParts } from './lottery/main.ts';
 import { blockOf, type RaceBlock } from './lottery/race-block.ts';
 import { dueOf, prefers } from './lottery/race-rules.ts';
-import { staleFormula } from './lottery/race-rows.ts';
+import { staleFormula, usualRace } from './lottery/race-rows.ts';
 import type { Row } from './lottery/row.ts';
 import { bootstrapS, localMeanS, populationEstimate, simulatorUniform } from './lottery/sawtooth.ts';
 import { expectedWins, inverseNormal, privateTreeSpeed, seedChoices } from './lottery/seed-attacks.ts';
@@ -21,6 +21,8 @@ import { svgOf } from './lottery/svg-plot.ts';
 
 const parts = lotteryParts({ chances: chancesOf(1), quick: true, say: () => undefined });
 const rows = parts.flatMap((part) => part.rows);
+
+type HalfFigures = Readonly<Record<'hidden' | 'forking', readonly { readonly forged: number; readonly share: number }[]>>;
 
 function rowOf(metric: string): Row {
   const row = rows.find((one) => one.metric.startsWith(metric));
@@ -63,8 +65,11 @@ test('the model holds blocks as the production does (§12.4)', () => {
   const chance = chancesOf(2)('holds');
   for (let index = 0; index < 500; index += 1) {
     const [parentAnchorMs, waitMs, seenMs] = [chance.below(1_000), chance.below(1_000), chance.below(3_000)];
-    const model = dueOf(parentAnchorMs, waitMs, seenMs, toleranceOf(1_000));
-    assert.equal(model.anchorMs, anchorOf(model.earliestMs, seenMs, toleranceOf(1_000)));
+    for (const fromMs of [seenMs, Math.min(seenMs, chance.below(3_000))]) {
+      const model = dueOf(parentAnchorMs, waitMs, fromMs, toleranceOf(1_000));
+      assert.equal(model.earliestMs, parentAnchorMs + waitMs);
+      assert.equal(model.anchorMs, anchorOf(model.earliestMs, fromMs, toleranceOf(1_000)));
+    }
   }
 });
 
@@ -171,6 +176,21 @@ test('one forged chip of fifty gains at most its tolerance (§12.4)', () => {
 
 test('forty-eight members of a hundred that forge and withhold seeds do not have half of the blocks (§12.4, §12.1)', () => {
   assert.ok(rowOf('forged members for more than half, N = 100: forging').target?.isMet);
+});
+
+test('the race counts late blocks from when they were seen, as the production does, and not from their dates (§12.4)', () => {
+  assert.equal(usualRace.dated, false);
+});
+
+test('what chains of its own are worth to a group is told as it is: short of the target, and no half for 42 and 36 of 100 (§12.5)', () => {
+  const missed = rows.filter(({ target }) => target?.isMet === false).map(({ metric }) => metric);
+  assert.deepEqual(missed, [rowOf('the same with every trick').metric]);
+  const figures = parts.flatMap(({ figures: some }) => (some?.['half'] === undefined ? [] : [some['half'] as HalfFigures]))[0];
+  const all = [...(figures?.hidden ?? []), ...(figures?.forking ?? [])];
+  assert.deepEqual(
+    all.map(({ forged, share }) => `${forged} have ${share > 0.5 ? 'more' : 'less'} than half`),
+    ['42 have less than half', '36 have less than half', '48 have more than half'],
+  );
 });
 
 test('withholding at the end of an epoch is worth less than one block in a hundred (§12.1)', () => {

@@ -58,6 +58,15 @@ export function descendsFrom(block: RaceBlock, ancestor: RaceBlock): boolean {
   return false;
 }
 
+export function commonAncestor(left: RaceBlock, right: RaceBlock): RaceBlock {
+  let [one, other] = [left, right];
+  while (one !== other) {
+    if (one.height >= other.height) one = one.parent ?? other;
+    else other = other.parent ?? one;
+  }
+  return one;
+}
+
 /** How many blocks of its chain a node leaves by going from `head` to `next`. */
 export function abandoned(head: RaceBlock, next: RaceBlock): number {
   const below = new Set<RaceBlock>();

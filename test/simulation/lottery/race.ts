@@ -8,60 +8,10 @@
  */
 import type { Chance } from '../chance.ts';
 import { createEventQueue, type EventQueue } from '../event-queue.ts';
-import { abandoned, blockOf, chainOf, descendsFrom, type RaceBlock } from './race-block.ts';
+import { forkPays } from './fork-plan.ts';
+import { abandoned, blockOf, chainOf, commonAncestor, descendsFrom, type RaceBlock } from './race-block.ts';
 import { dueOf, prefers } from './race-rules.ts';
-
-/**
- * What the forged chips do with the blocks that they can make at any time:
- * `honest`: wait as others do. `fast-clock`: good chips, 1.2 times fast. `ahead`: send the block before it is due, so that it is taken at its
- * due everywhere. `late`: one tolerance after its due, to start the next wait before the others. `on-rival`: keep it
- * until a rival block appears. `private`: build a chain of its own in secret, and show as much of it as beats the others
- * (selfish mining, Eyal and Sirer 2014).
- */
-export type Trick = 'honest' | 'fast-clock' | 'ahead' | 'late' | 'on-rival' | 'private';
-export const tricks: readonly Trick[] = ['honest', 'fast-clock', 'ahead', 'late', 'on-rival', 'private'];
-
-export interface RaceSettings {
-  readonly nodes: number;
-  /** The first ones are forged. */
-  readonly forged: number;
-  readonly trick: Trick;
-  readonly heights: number;
-  readonly targetIntervalMs: number;
-  readonly minimumWaitMs: number;
-  /** To send and judge a block, in the mean; each message takes 50 to 150 % of it. */
-  readonly delayMs: number;
-  /** Both certificates of a good chip. */
-  readonly certifyMs: number;
-  /** Without §12.4 for comparison: whatever looks right is taken at once. */
-  readonly held: boolean;
-  /** The tolerance of §12.4 as a share of the target interval. */
-  readonly toleranceShare: number;
-  /** Whether a block that is shown late counts from its date, if that is earlier than when it was seen. */
-  readonly dated: boolean;
-  /** Whether a member finishes its own wait when a rival with a longer one was taken before. */
-  readonly goesOn: boolean;
-}
-
-export interface RaceOutcome {
-  /** Blocks of the chain in the end. */
-  readonly height: number;
-  readonly forgedWins: number;
-  /** Heights of that chain at which the shortest wait was a forged chip's: what it would have won without tricks and delays. */
-  readonly forgedDrawn: number;
-  /** Heights with more than one block. */
-  readonly forkedHeights: number;
-  readonly reorganisationMax: number;
-  readonly finalised: number;
-  /** Finalised blocks that are not in the chain of somebody. */
-  readonly finalisedReverted: number;
-  /** How often a node had to leave a head for a certificate of another branch. */
-  readonly overruled: number;
-  /** Of honest blocks at honest nodes: how many had to wait until their due, and how many were never taken although their parent was. */
-  readonly honestHeldShare: number;
-  readonly honestRefused: number;
-  readonly meanIntervalMs: number;
-}
+import type { RaceOutcome, RaceSettings } from './race-settings.ts';
 
 /** Waits of all nodes at a height, by the draws of `chance`: the same numbers whatever the trick. */
 interface HeightDraws {
@@ -75,6 +25,8 @@ interface HeightDraws {
 /** A wait that is longer than the shortest honest one by so many target intervals wins once in e^12. */
 const hopelessIntervals = 12;
 const fastClock = 1.2;
+/** How many heights of draws the group looks ahead; later ones hardly ever decide. */
+const forkAhead = 12;
 
 export function runRace(settings: RaceSettings, chance: { readonly draws: Chance; readonly delays: Chance }): RaceOutcome {
   const race = new Race(settings, chance.draws, chance.delays);
@@ -100,6 +52,7 @@ class Race {
   #base: RaceBlock;
   #secret: RaceBlock[] = [];
   #level = false;
+  #nextDueMs = 0;
   /** The last block with a quorum, and the last one of which everybody knows it. */
   #locked: RaceBlock;
   #final: RaceBlock;
@@ -215,7 +168,7 @@ class Race {
     for (const other of this.#honest) if (other !== node) this.#queue.after(this.#delayMs(), () => this.#arrive(other, block));
     for (const kept of this.#kept.get(block.height) ?? []) this.#sendForged(kept);
     this.#kept.delete(block.height);
-    if (this.#settings.trick === 'private') this.#meetRival(block);
+    if (this.#hasOwnChain()) this.#meetRival(block);
   }
 
   #created(parent: RaceBlock, node: number, waitMs: number): RaceBlock {
@@ -296,23 +249,27 @@ class Race {
 
   /** What the group does on a block as soon as somebody has it. */
   #plan(parent: RaceBlock): void {
-    const { trick } = this.#settings;
-    if (trick === 'private' && parent.height > 0) return;
+    if (this.#hasOwnChain() && parent.height > 0) return;
     const block = this.#forgedOn(parent);
     if (!block) return;
-    if (trick === 'on-rival') this.#kept.set(block.height, [...(this.#kept.get(block.height) ?? []), block]);
-    else if (trick === 'private') this.#grow(block, parent.madeMs + block.waitMs);
+    if (this.#settings.trick === 'on-rival') this.#kept.set(block.height, [...(this.#kept.get(block.height) ?? []), block]);
+    else if (this.#hasOwnChain()) this.#grow(block, parent.madeMs + block.waitMs);
     else this.#sendForged(block);
   }
 
-  /** The private chain grows by a block when that is due; while it lies level with the public one, it is shown at once. */
+  #hasOwnChain(): boolean {
+    return this.#settings.trick === 'private' || this.#settings.trick === 'fork';
+  }
+
+  /** The group's chain grows by a block when that is due; while a private one lies level with the public one, it is shown at once. */
   #grow(block: RaceBlock, dueMs: number): void {
     const from = this.#base;
+    this.#nextDueMs = dueMs;
     this.#queue.at(dueMs, () => {
       if (this.#base !== from) return;
       this.#base = block;
       this.#secret.push(block);
-      if (this.#level) this.#show(Infinity);
+      if (this.#level || this.#settings.trick === 'fork') this.#show(Infinity);
       const next = this.#forgedOn(block);
       if (next) this.#grow(next, dueMs + next.waitMs);
     });
@@ -325,11 +282,31 @@ class Race {
       this.#level = lead === 0;
       return;
     }
+    if (this.#settings.trick === 'fork' && this.#forkPays(rival)) return;
     this.#base = rival;
     this.#secret = [];
     this.#level = false;
     const next = this.#forgedOn(rival);
     if (next) this.#grow(next, rival.madeMs + next.waitMs);
+  }
+
+  #forkPays(rival: RaceBlock): boolean {
+    const { nodes, forged, targetIntervalMs } = this.#settings;
+    // More than two thirds finalise the rival's block at once.
+    if ((nodes - forged) * 3 > nodes * 2) return false;
+    const ancestor = commonAncestor(this.#base, rival);
+    const nextHeight = this.#base.height + 1;
+    const wait = (height: number): number => this.#at(height).waits[this.#at(height).forgedOrder[0] ?? 0] ?? Infinity;
+    const dueInMs = [this.#nextDueMs - this.#queue.nowMs];
+    for (let ahead = 1; ahead <= rival.height - this.#base.height + forkAhead; ahead += 1)
+      dueInMs.push((dueInMs.at(-1) ?? 0) + wait(nextHeight + ahead));
+    return forkPays({
+      rivals: rival.height - ancestor.height,
+      dueInMs,
+      nextHeight: nextHeight - ancestor.height,
+      joinedWaitsMs: Array.from({ length: forkAhead }, (_, above) => wait(rival.height + 1 + above)),
+      rivalIntervalMs: (targetIntervalMs * nodes) / (nodes - forged),
+    });
   }
 
   #show(upToHeight: number): void {

@@ -33,11 +33,12 @@ const frame = { left: 74, right: 24, top: 124, bottom: 62 };
 const font = 'font-family="Helvetica, Arial, sans-serif"';
 
 export function svgOf(plot: Plot): string {
+  const below = (legendRowsMax - legendRowsOf(plot.series)) * legendLine;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${size.width} ${size.height}">`,
     `<rect width="${size.width}" height="${size.height}" fill="#ffffff"/>`,
-    text(frame.left, 28, plot.title, { size: 18, weight: 'bold' }),
-    text(frame.left, 50, plot.subtitle, { size: 13, colour: '#444444' }),
+    text(frame.left, 28 + below, plot.title, { size: 18, weight: 'bold' }),
+    text(frame.left, 50 + below, plot.subtitle, { size: 13, colour: '#444444' }),
     ...legendOf(plot.series),
     ...gridOf(plot),
     `<clipPath id="plot"><rect x="${frame.left}" y="${frame.top}" width="${inner.width}" height="${inner.height}"/></clipPath>`,
@@ -84,11 +85,22 @@ function gridOf(plot: Plot): string[] {
   ];
 }
 
+const [legendRowsMax, legendLine] = [3, 18];
+
+function columnsOf(series: readonly Series[]): number {
+  return series.some(({ name }) => name.length > 40) ? 1 : 2;
+}
+
+function legendRowsOf(series: readonly Series[]): number {
+  return Math.ceil(series.length / columnsOf(series));
+}
+
+/** Right above the frame. */
 function legendOf(series: readonly Series[]): string[] {
-  const columns = series.some(({ name }) => name.length > 40) ? 1 : 2;
+  const columns = columnsOf(series);
   return series.flatMap(({ name, style, colour }, index) => {
     const x = frame.left + (index % columns) * (inner.width / columns);
-    const y = 70 + Math.floor(index / columns) * 18;
+    const y = frame.top - legendLine * (legendRowsOf(series) - Math.floor(index / columns));
     const mark =
       style === 'dots'
         ? `<circle cx="${x + 12}" cy="${y - 4}" r="4" fill="${colours[colour]}"/>`

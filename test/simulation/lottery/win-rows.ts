@@ -109,8 +109,13 @@ function accusedPlot({ ours, zTest }: Accused): Plot {
     x: { label: 'heights', min: 0, max: heights, ticks: [0, 1, 2, 3, 4, 5, 6].map((part) => Math.round((part * heights) / 6)) },
     y: { label: 'members accused at least once, %', min: 0, max: 100, ticks: [0, 20, 40, 60, 80, 100] },
     series: [
-      { name: `Capstan: win statistics at ${percent(falseAlarm, 0)} (reported)`, points: thinned(ours), style: 'line', colour: 'blue' },
-      { name: "Sawtooth's z-test (refused)", points: thinned(zTest), style: 'line', colour: 'orange' },
+      {
+        name: `Capstan: win statistics at ${percent(falseAlarm, 0)} (reported): ${percent(ours.at(-1) ?? NaN, 1)}`,
+        points: thinned(ours),
+        style: 'line',
+        colour: 'blue',
+      },
+      { name: `Sawtooth's z-test (refused): ${percent(zTest.at(-1) ?? NaN, 1)}`, points: thinned(zTest), style: 'line', colour: 'orange' },
     ],
   };
 }
