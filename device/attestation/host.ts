@@ -135,7 +135,8 @@ export class Attestation {
       case 'persist':
         return this.#request.records.save(encodeRecord(effect.record));
       case 'publish':
-        return this.#publish(effect);
+        // Not waited for: the broker may be away, and the TPM has work that does not depend on it.
+        return void this.#publish(effect);
       case 'ask':
         return this.#ask(effect.task);
       case 'report':

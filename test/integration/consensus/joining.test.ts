@@ -47,7 +47,7 @@ test('a newcomer that every member verifies gets a seat when a checkpoint holds 
   assert.deepEqual([applied.stage, applied.member], ['final', 'echo']);
   assert.ok(applied.height !== undefined && applied.height > 0, 'it is told in which block it stands');
   const node = nodeOf(cardOfEcho);
-  await until(() => seatsAt(alpha).includes(node), 'echo has its seat', 30_000);
+  await until(() => seatsAt(alpha).includes(node), 'echo has its seat', 60_000);
   assert.ok((recordAt(alpha, node)?.vouchedBy.length ?? 0) >= 3, 'more than two thirds of four have vouched');
   await until(() => hasVoted(alpha, node), 'a certificate has the vote of echo', 30_000);
   await until(() => echo.heard(/^membership .*"seated"/), 'echo says so');
