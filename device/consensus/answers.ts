@@ -1,14 +1,15 @@
 /** Answers to peers that lack something: one packet, and no more bytes than a peer may have in a second. Pure. Specification §14.2-14.3. */
+import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import { ChainRequest, ChainResponse } from '#protocol/chain/gossip-messages.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
-import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { respond } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState, Peer } from './state.ts';
-import { ancestorOf, pathUp } from './tree.ts';
+import { ancestorOf, finalisedIdAt, pathUp } from './tree.ts';
 import { peerOf } from './wants.ts';
 
 const bytesMax = LIMITS.packetBytesMax - CONSENSUS_LIMITS.answerEnvelopeBytes;
@@ -53,19 +54,22 @@ function blocksAnswer(what: 'block' | 'range', blocks: Uint8Array[]): ChainRespo
 }
 
 /** From the block downwards, as many as fit. */
-function ancestors(state: ConsensusState, id: Uint8Array, count: number, above: number): Uint8Array[] {
+function ancestors({ tree, setup }: ConsensusState, id: Uint8Array, count: number, above: number): Uint8Array[] {
   const blocks: Uint8Array[] = [];
-  let bytes = 0;
-  let at = state.tree.blocks.get(hex(id));
-  if (!at) return [state.setup.archive.block(id)].filter((block) => block !== undefined);
-  for (; at && at.position.height > above && blocks.length <= count && blocks.length < LIMITS.ancestorsMax;) {
-    const encoded: Uint8Array | undefined = at.block?.encoded ?? state.setup.archive.block(at.position.id);
-    bytes += encoded?.length ?? Infinity;
-    if (!encoded || bytes > bytesMax) break;
-    blocks.push(encoded);
-    at = state.tree.blocks.get(at.parent);
+  let [next, bytes] = [id, 0];
+  while (blocks.length <= count && blocks.length < LIMITS.ancestorsMax) {
+    const block = tree.blocks.get(hex(next))?.block ?? archived(setup.archive.block(next));
+    bytes += block?.encoded.length ?? Infinity;
+    if (!block || bytes > bytesMax || block.header.height <= above) break;
+    blocks.push(block.encoded);
+    next = block.header.parent;
   }
   return blocks;
+}
+
+function archived(encoded: Uint8Array | undefined): ReadBlock | undefined {
+  const read = encoded && readBlock(encoded);
+  return read?.status === 'decoded' ? read.value : undefined;
 }
 
 /** Upwards on the finalised chain and on to the head. */
@@ -106,8 +110,13 @@ function certificatesAnswer({ finality, setup }: ConsensusState, fromNumber: num
   return certificates.length > 0 ? { response: 'certificates', certificates } : { response: 'nothing', what: 'certificates' };
 }
 
-function stateAnswer({ setup }: ConsensusState, block: Uint8Array, offset: number): ChainResponse {
-  const state = setup.archive.state(block);
+/** Of the block, or of the highest one below it whose state is kept: the asker has the blocks between shown to it. */
+function stateAnswer({ setup, tree }: ConsensusState, wanted: Uint8Array, offset: number): ChainResponse {
+  const { archive } = setup;
+  const height = archived(archive.block(wanted))?.header.height;
+  const isFinal = height !== undefined && sameBytes(finalisedIdAt(tree, height) ?? new Uint8Array(), wanted);
+  const block = isFinal ? (archive.stateBlockUpTo(height) ?? wanted) : wanted;
+  const state = archive.state(block);
   if (!state || offset > state.length) return { response: 'nothing', what: 'state' };
   const piece = state.subarray(offset, offset + LIMITS.chunkBytesMax);
   return { response: 'state', block, offset, total: state.length, piece };

@@ -58,6 +58,19 @@ export class ChainLog {
       }
       case 'blockMade':
         return { event: 'blockMade', fields: { height: report.block.header.height, block: short(report.block.id), waitMs: report.waitMs } };
+      case 'startedFromCheckpoint': {
+        const { number, height, block } = report;
+        return { event: 'startedFromCheckpoint', fields: { number, height, block: short(block) } };
+      }
+      case 'anchorContradicted': {
+        const remedy =
+          'this device takes no part: correct `checkpoint` in its configuration, or move chain.sqlite away if the checkpoint is right';
+        return { event: 'checkpointContradicted', fields: { detail: report.detail, remedy } };
+      }
+      case 'awayTooLong': {
+        const remedy = 'give this device a recent `checkpoint` in its configuration and start it again';
+        return { event: 'awayTooLong', fields: { height: report.height, peers: report.peers, remedy } };
+      }
       case 'equivocation':
         return { event: 'equivocation', fields: { by: this.#nameOf(report.node), of: report.of } };
       case 'conflictingCertificates': {

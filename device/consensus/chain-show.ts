@@ -24,6 +24,7 @@ import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
+import { isAwayTooLong } from './away.ts';
 import type { ShowChain } from './chain-port.ts';
 import type { Consensus } from './host.ts';
 
@@ -75,6 +76,9 @@ function shown(view: ChainView): ReturnType<ShowChain> {
 
 function conditionOf({ state, lastFinality }: Consensus, { genesis }: Network): HeadView['condition'] {
   if (state.conflict) return 'stopped';
+  if (state.anchorFault) return 'other-checkpoint';
+  if (state.joining) return 'joining';
+  if (isAwayTooLong(state)) return 'away-too-long';
   const { height } = state.head.position;
   const claimed = [...state.sync.peers.values()].map(({ announcement }) => announcement?.head.height ?? 0).sort((low, high) => high - low);
   // As many as may lie are passed over.

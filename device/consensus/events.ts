@@ -48,7 +48,7 @@ export type ChainRecord =
   | { readonly record: 'votes'; readonly instance: Uint8Array; readonly votes: Uint8Array }
   | { readonly record: 'certificate'; readonly certificate: FinalityCertificate }
   /** The state of a checkpoint, encoded (`encodeState` in state-encoding.ts). */
-  | { readonly record: 'state'; readonly height: number; readonly block: Uint8Array; readonly state: Uint8Array }
+  | ({ readonly record: 'state' } & KeptState)
   /** Blocks below, and everything about branches that lost, may go. */
   | { readonly record: 'prune'; readonly belowHeight: number };
 
@@ -64,6 +64,12 @@ export type ConsensusReport =
       readonly reason: string;
       readonly detail: string;
     }
+  /** This member goes on from its operator's checkpoint (§13.7). */
+  | { readonly report: 'startedFromCheckpoint'; readonly number: number; readonly height: number; readonly block: Uint8Array }
+  /** The operator's checkpoint and the chain contradict each other: this member does not take part. */
+  | { readonly report: 'anchorContradicted'; readonly detail: string }
+  /** So many peers no longer have the blocks above the last checkpoint here: a newer one is needed (§13.7). */
+  | { readonly report: 'awayTooLong'; readonly height: number; readonly peers: number }
   | { readonly report: 'equivocation'; readonly node: string; readonly of: 'block' | 'ballot' }
   /** Two certificates for one number (§13.5): this member stops. */
   | { readonly report: 'conflictingCertificates'; readonly first: FinalityCertificate; readonly second: FinalityCertificate };
@@ -83,10 +89,18 @@ export type ConsensusEffect =
   /** Nothing is due before this moment of the monotonic clock; replaces the last one. */
   | { readonly effect: 'wakeAt'; readonly monotonicMs: number };
 
+/** `start`: number of the checkpoint, where this member started from it on its operator's word and has no certificate of it. */
+export interface KeptState {
+  readonly height: number;
+  readonly block: Uint8Array;
+  readonly state: Uint8Array;
+  readonly start?: number;
+}
+
 /** What a device keeps of the chain and gives back at its start. */
 export interface KeptChain {
   /** The state of the last kept checkpoint; absent at the genesis. */
-  readonly state?: { readonly height: number; readonly block: Uint8Array; readonly state: Uint8Array };
+  readonly state?: KeptState;
   /** Above that, every block in the order in which it was taken. */
   readonly blocks: readonly { readonly block: ReadBlock; readonly own: boolean }[];
   readonly certificates: readonly FinalityCertificate[];
@@ -102,4 +116,6 @@ export interface ChainArchive {
   blockAt(height: number): Uint8Array | undefined;
   certificate(number: number): FinalityCertificate | undefined;
   state(block: Uint8Array): Uint8Array | undefined;
+  /** Block of the highest state that is kept, at most at this height. */
+  stateBlockUpTo(height: number): Uint8Array | undefined;
 }

@@ -11,6 +11,7 @@ import { dropFinalisedOrphans } from './orphans.ts';
 import { persist, report } from './outbox.ts';
 import type { ConsensusState } from './state.ts';
 import { encodeState } from '#protocol/chain/state-encoding.ts';
+import { makeWhole } from './thinning.ts';
 import { descendsFrom, finaliseTo, type TakenBlock } from './tree.ts';
 import { beginDecision, tellBlock } from './votes.ts';
 
@@ -34,6 +35,7 @@ export function moveCheckpoint(state: ConsensusState, certificate: FinalityCerti
   for (const number of finality.pending.keys()) if (number <= certificate.number) finality.pending.delete(number);
   if (finality.keptVotes && sameBytes(finality.keptVotes.instance, finality.instance)) finality.keptVotes = undefined;
   finality.last = { number: certificate.number, block, certificate };
+  makeWhole(block);
   finaliseTo(tree, block);
   Object.assign(finality, beginDecision(setup, networkId, finality.last, finality));
   finality.decided = undefined;

@@ -5,7 +5,7 @@
 import { readBlock, TimeCertificate, type ReadBlock } from '#protocol/chain/block.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { encodeFinalityProof, type FinalityProof } from '#protocol/chain/finality-proof.ts';
-import type { ChainState } from '#protocol/chain/state.ts';
+import { CoreState, type ChainState } from '#protocol/chain/state.ts';
 import { proveState, StateProof } from '#protocol/chain/state-root.ts';
 import { decodeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
 import { decodeAction } from '#protocol/chain/signed-action.ts';
@@ -37,18 +37,21 @@ export class FinalityArchive {
   readonly #store: ChainStore;
   readonly #founders: ReadonlySet<string>;
   #seats: string;
+  /** Whether the kept changes lead from the founders to the seats of today: they do not where this member started later (§13.7). */
+  readonly #isComplete: boolean;
 
   constructor(store: ChainStore, network: Network, finalised: ChainState) {
     this.#store = store;
     this.#founders = new Set(network.genesis.members.map(hex));
     this.#seats = seatsOf(finalised).map(hex).join();
+    this.#isComplete = this.#lastKeptSeats() === this.#seats;
   }
 
   /** To be told of each checkpoint with the state of its block: a change of seats is kept with what shows it. */
   checkpointed(certificate: FinalityCertificate, state: ChainState): void {
     const seats = seatsOf(state);
     const words = seats.map(hex).join();
-    if (words === this.#seats) return;
+    if (words === this.#seats || !this.#isComplete) return;
     this.#seats = words;
     const block = this.#read(this.#store.block(certificate.block));
     if (!block) return;
@@ -75,11 +78,18 @@ export class FinalityArchive {
   prove(height: number, index: number): { readonly checkpoint: number; readonly proof: Uint8Array } | undefined {
     const certificate = this.#store.certificateFrom(height);
     const blocks = certificate && this.#blocksBetween(height, certificate.height);
-    if (!certificate || !blocks) return undefined;
-    const changes = this.#changesBefore(certificate.number);
+    if (!certificate || !blocks || !this.#isComplete) return undefined;
+    const changes = this.#changes(certificate.number - 1);
     const vouchers = this.#vouchersOf([...changes.map((change) => change.certificate), certificate]);
     if (!vouchers) return undefined;
     return { checkpoint: certificate.number, proof: encodeFinalityProof({ index, blocks, certificate, vouchers, changes }) };
+  }
+
+  #lastKeptSeats(): string {
+    const last = this.#changes(Number.MAX_SAFE_INTEGER).at(-1);
+    const core = last && decodeStrict(CoreState, last.state.core, LIMITS.coreBytesMax);
+    const seats = core?.status === 'decoded' ? (core.value.seatsToCome.at(-1)?.seats ?? core.value.seats) : [];
+    return last ? seats.map(hex).join() : [...this.#founders].sort().join();
   }
 
   #finalInclusion(height: number, capsule: string, receipt: Uint8Array): Inclusion {
@@ -100,8 +110,8 @@ export class FinalityArchive {
     return blocks;
   }
 
-  #changesBefore(number: number): FinalityProof['changes'] {
-    return this.#store.changesUpTo(number - 1).flatMap((content) => {
+  #changes(upTo: number): FinalityProof['changes'] {
+    return this.#store.changesUpTo(upTo).flatMap((content) => {
       const kept = decodeStrict(KeptChange, content, content.length);
       if (kept.status === 'malformed') return [];
       const { certificate, header, end, state } = kept.value;

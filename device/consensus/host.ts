@@ -21,6 +21,7 @@ import { ChainLog, type ChainLine } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
 import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from './events.ts';
 import { FinalityArchive } from './finality-archive.ts';
+import { sameMembers } from './followed-members.ts';
 import { createLedger } from './ledger.ts';
 import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from './machine.ts';
 import { MemberAudit } from './member-audit.ts';
@@ -222,7 +223,7 @@ export class Consensus implements Chain {
   /** In their order; nothing of a step is said when its records could not be stored. */
   #perform(effects: readonly ConsensusEffect[]): void {
     for (const effect of effects) this.#performOne(effect);
-    if (effects.some((effect) => effect.effect === 'report' && changes(effect.report))) this.#tellChange();
+    if (effects.some((effect) => effect.effect === 'report' && CHANGES.has(effect.report.report))) this.#tellChange();
   }
 
   #performOne(effect: ConsensusEffect): void {
@@ -274,6 +275,7 @@ export class Consensus implements Chain {
   #reported(report: ConsensusReport): void {
     if (report.report === 'headMoved') this.#noteSeen(report.block);
     if (report.report === 'checkpointFinalised') this.#checkpointed(report);
+    if (report.report === 'startedFromCheckpoint') this.#startedFrom(report.height);
     this.#chainLog.take(report);
   }
 
@@ -284,6 +286,13 @@ export class Consensus implements Chain {
     const { state, number, height } = this.finalised();
     if (number === certificate.number) this.#archive.checkpointed(certificate, state);
     this.#auditUpTo(height);
+    this.#followMembers();
+  }
+
+  #startedFrom(height: number): void {
+    const { store, network } = this.#request;
+    this.#archive = new FinalityArchive(store, network, this.finalised().state);
+    this.#audited = height;
     this.#followMembers();
   }
 
@@ -367,6 +376,11 @@ export class Consensus implements Chain {
   }
 }
 
+/** After which people are shown something else. */
+const CHANGES: ReadonlySet<ConsensusReport['report']> = new Set([
+  ...(['headMoved', 'checkpointFinalised', 'conflictingCertificates'] as const),
+  ...(['startedFromCheckpoint', 'anchorContradicted', 'awayTooLong'] as const),
+]);
 /** Node's timers take 31 bits. */
 const longestTimerMs = 2_147_483_647;
 /** Blocks whose arrival is remembered for the audit of rates. */
@@ -379,19 +393,6 @@ class Abstaining extends Error {}
 
 function now(): Instant {
   return { monotonicMs: performance.now(), unixMs: Date.now() };
-}
-
-function changes({ report }: ConsensusReport): boolean {
-  return report === 'headMoved' || report === 'checkpointFinalised' || report === 'conflictingCertificates';
-}
-
-function sameMembers(some: readonly Member[], others: readonly Member[]): boolean {
-  const wordsOf = (members: readonly Member[]): string =>
-    members
-      .map(({ name, peersUrl }) => `${name} ${peersUrl}`)
-      .sort()
-      .join();
-  return wordsOf(some) === wordsOf(others);
 }
 
 function messageOf(error: unknown): string {

@@ -15,15 +15,17 @@ import { requestArrived } from './answers.ts';
 import { ballotArrived, takeEarly } from './ballots.ts';
 import { certificatesOf, nextFinal } from './certificates.ts';
 import { anchorEarlier, sleptMs } from './due.ts';
-import type { ConsensusEffect, ConsensusEvent, Instant } from './events.ts';
+import type { ConsensusEffect, ConsensusEvent, Instant, MessageKind } from './events.ts';
 import { finalise } from './finalising.ts';
 import { followForkChoice } from './head.ts';
 import { voucherArrived } from './keys.ts';
+import { askToJoin, beginJoining, joinAnswered, joinUntilMs } from './joining.ts';
 import { broadcast, emptyOutbox, flush } from './outbox.ts';
 import { addOwnTransaction, sayOwnTransactions, saysAgainMs, transactionArrived } from './pool.ts';
 import type { Position } from './position.ts';
 import { restore } from './restore.ts';
-import type { ConsensusSetup, ConsensusState } from './state.ts';
+import { refuseAnchor, standingTo } from './starting.ts';
+import type { Anchor, ConsensusSetup, ConsensusState, Joining } from './state.ts';
 import { announce, announcementArrived, followPeers, followUntilMs, responseArrived } from './sync.ts';
 import { blockArrived, heldUntilMs, takeArrivals } from './taking.ts';
 import { askTpm, tpmAnswered, tpmFailed, tpmUntilMs } from './tpm-desk.ts';
@@ -37,6 +39,8 @@ export type { Anchor, ConsensusSetup, ConsensusState } from './state.ts';
 /** What was kept is taken up; the effects say to others what this member may not have been able to say. */
 export function startConsensus(setup: ConsensusSetup): { readonly state: ConsensusState; readonly effects: ConsensusEffect[] } {
   const state = restore(setup);
+  faceAnchor(state);
+  if (state.joining || state.anchorFault) return { state, effects: conclude(state) };
   for (const taken of state.tree.blocks.values()) tellBlock(state, taken);
   settle(state);
   sayOwnBlock(state);
@@ -46,7 +50,7 @@ export function startConsensus(setup: ConsensusSetup): { readonly state: Consens
 /** Changes `state` by an event. The same state and event give the same effects, to be performed in their order. */
 export function step(state: ConsensusState, event: ConsensusEvent): ConsensusEffect[] {
   state.outbox = emptyOutbox();
-  if (state.conflict) return [];
+  if (state.conflict || state.anchorFault) return [];
   wakeUp(state, sleptMs(state.at, event.at, LIMITS.clockSkewMaxMs), event.at);
   state.at = event.at;
   take(state, event);
@@ -114,6 +118,7 @@ function take(state: ConsensusState, event: ConsensusEvent): void {
 
 function received(state: ConsensusState, { from, kind, payload }: ConsensusEvent & { type: 'received' }): void {
   if (!peerOf(state, from)) return;
+  if (state.joining) return receivedWhileJoining(state, state.joining, { from, kind, payload });
   switch (kind) {
     case 'block':
       blockArrived(state, payload, from, 'gossip');
@@ -139,6 +144,28 @@ function received(state: ConsensusState, { from, kind, payload }: ConsensusEvent
   }
 }
 
+/** A chain of which nothing is known here can't be followed; who stands where, and their keys, are needed later. */
+function receivedWhileJoining(
+  state: ConsensusState,
+  joining: Joining,
+  { from, kind, payload }: { readonly from: string; readonly kind: MessageKind; readonly payload: Uint8Array },
+): void {
+  if (kind === 'head') announcementArrived(state, payload, from);
+  if (kind === 'request') requestArrived(state, payload, from);
+  if (kind === 'voucher') joining.vouchers.set(from, payload);
+  if (kind === 'response') joinAnswered(state, joining, payload, from);
+  if (state.joining || state.anchorFault) return;
+  for (const [peer, voucher] of joining.vouchers) keyShown(state, voucher, peer);
+}
+
+/** A checkpoint of the operator that the kept chain does not reach is asked for; one that it contradicts ends this member's part. */
+function faceAnchor(state: ConsensusState): void {
+  const { anchor } = state.setup;
+  const standing = anchor && standingTo(state, anchor);
+  if (standing?.is === 'not-reached') state.joining = beginJoining(anchor as Anchor);
+  if (standing?.is === 'contradicted') refuseAnchor(state, standing.detail);
+}
+
 function keyShown(state: ConsensusState, payload: Uint8Array, from: string): void {
   const node = voucherArrived(state, payload, from);
   if (node !== undefined) takeEarly(state, { node });
@@ -157,7 +184,7 @@ function vouched(state: ConsensusState, voucher: Uint8Array): void {
 
 /** Everything that follows by itself, until nothing does. */
 function settle(state: ConsensusState): void {
-  while (!state.conflict) {
+  while (!state.conflict && !state.joining && !state.anchorFault) {
     const taken = takeArrivals(state);
     for (const block of taken) blockTaken(state, block);
     const forced = state.arrivals.forced.size;
@@ -184,7 +211,12 @@ function blockTaken(state: ConsensusState, taken: TakenBlock): void {
 
 /** What this member owes and lacks, and then the effects. */
 function conclude(state: ConsensusState): ConsensusEffect[] {
-  if (state.conflict) return flush({ ...emptyOutbox(), records: state.outbox.records, reports: state.outbox.reports }, undefined);
+  if (state.conflict || state.anchorFault)
+    return flush({ ...emptyOutbox(), records: state.outbox.records, reports: state.outbox.reports }, undefined);
+  if (state.joining) {
+    askToJoin(state, state.joining);
+    return flush(state.outbox, joinUntilMs(state, state.joining));
+  }
   followOwnWait(state);
   askTpm(state);
   announce(state);

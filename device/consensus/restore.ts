@@ -38,7 +38,8 @@ export function restore(setup: ConsensusSetup): ConsensusState {
   return { ...state, head: state.tree.root, headInDoubt: true, outbox: { ...emptyOutbox(), reports: state.outbox.reports } };
 }
 
-function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
+/** A core that begins at this checkpoint and has heard of nothing yet. */
+export function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
   const { kept, at, archive, network, node } = setup;
   const networkId = idOf(network);
   const memory = { votesFrom: votesFrom(setup), keptVotes: usefulVotes(setup, networkId) };
@@ -47,7 +48,13 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
     ...{ history: new Map(), pending: new Map(), past: new Set<string>(), ...memory, stateHeight: last.block.position.height },
   };
   return {
-    ...{ setup, networkId, self: hex(node), toleranceMs: toleranceOf(network.genesis.consensus.targetIntervalMs), at },
+    ...{
+      setup: { ...setup, kept: withoutBlocks(kept) },
+      networkId,
+      self: hex(node),
+      toleranceMs: toleranceOf(network.genesis.consensus.targetIntervalMs),
+      at,
+    },
     onlineSinceMs: at.unixMs,
     ...{ outbox: emptyOutbox(), tree: plantTree(last.block, archive), head: last.block, headInDoubt: true, lock: '' },
     ...{ arrivals: noArrivals(), finality, early: { waiting: new Map(), count: 0, seen: new Set(), slots: new Map() } },
@@ -58,8 +65,19 @@ function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState {
       ownHeight: kept.ownHeight,
       ownVoucher: undefined,
     },
-    ...{ sync: { peers: new Map(), wants: new Map(), resting: new Map() }, equivocators: new Set(), conflict: undefined, announced: '' },
+    ...{
+      sync: { peers: new Map(), wants: new Map(), resting: new Map(), pruned: { aboveHeight: -1, peers: new Set(), isSaid: false } },
+      equivocators: new Set(),
+      conflict: undefined,
+      announced: '',
+    },
+    ...{ joining: undefined, anchorFault: undefined },
   };
+}
+
+/** What the tree and the archive hold is not held here too. */
+function withoutBlocks({ state: _state, ...kept }: ConsensusSetup['kept']): ConsensusSetup['kept'] {
+  return { ...kept, blocks: [] };
 }
 
 function noArrivals(): Arrivals {
@@ -77,16 +95,17 @@ function keptCheckpoint(setup: ConsensusSetup): Checkpoint | undefined {
   const encoded = kept.state && archive.block(kept.state.block);
   const read = encoded && readBlock(encoded);
   const certificate = kept.certificates.find(({ block }) => kept.state && sameBytes(block, kept.state.block));
-  if (!kept.state || read?.status !== 'decoded' || !certificate || !sameBytes(read.value.id, kept.state.block)) return undefined;
+  const number = certificate?.number ?? kept.state?.start;
+  if (!kept.state || read?.status !== 'decoded' || number === undefined || !sameBytes(read.value.id, kept.state.block)) return undefined;
   const { header, id } = read.value;
   const state = decodeState(kept.state.state, header.state);
   if (state.status === 'malformed') return undefined;
   const position = { id, height: header.height, timeMs: header.timeMs, state: state.value };
-  return { number: certificate.number, block: plainBlock(position, setup), certificate };
+  return { number, block: plainBlock(position, setup), certificate };
 }
 
 /** Where a tree begins: for whoever was away, chain time says since when its children wait (§12.4). */
-function plainBlock(position: Position, { at }: ConsensusSetup): TakenBlock {
+export function plainBlock(position: Position, { at }: Pick<ConsensusSetup, 'at'>): TakenBlock {
   const anchorMs = datedMs(position.timeMs, at);
   const times = { waitMs: 0, seenMs: at.monotonicMs, earliestMs: anchorMs, anchorMs };
   return { key: hex(position.id), parent: '', position, block: undefined, ...times };

@@ -20,6 +20,35 @@ export interface Anchor {
   readonly block: Uint8Array;
 }
 
+/** On the way to the operator's checkpoint: until then this member takes, votes on and makes nothing. */
+export interface Joining {
+  readonly anchor: Anchor;
+  /** From the checkpoint's block downwards, each the parent of the one before. */
+  readonly path: ReadBlock[];
+  /** Peers that lied, were silent or had nothing. */
+  readonly failed: Set<string>;
+  /** Vouchers that were retained by peers, by peer: they are said once to a connection. */
+  readonly vouchers: Map<string, Uint8Array>;
+  transfer: Transfer | undefined;
+  asked: { readonly peer: string; readonly wanted: Wanted; readonly tries: number; readonly deadlineMs: number } | undefined;
+  restUntilMs: number;
+}
+
+/** The state that one peer gives, in pieces. */
+export interface Transfer {
+  readonly peer: string;
+  /** At which it stands: the checkpoint, or below it. */
+  readonly block: Uint8Array;
+  /** Bytes. */
+  readonly total: number;
+  readonly pieces: Uint8Array[];
+  bytes: number;
+  /** Joined. */
+  state?: Uint8Array;
+  /** The blocks are needed down to here; Infinity while the state has not been read. */
+  fromHeight: number;
+}
+
 export interface ConsensusSetup {
   readonly network: Network;
   /** Node id of this member. */
@@ -67,6 +96,9 @@ export interface ConsensusState {
   /** Two certificates for one number: this member has stopped (§13.5). */
   conflict: { readonly first: FinalityCertificate; readonly second: FinalityCertificate } | undefined;
   announced: string;
+  joining: Joining | undefined;
+  /** Why the operator's checkpoint can't be started from: this member does not take part. */
+  anchorFault: string | undefined;
 }
 
 /** From where a block came: its own maker, a peer unasked or as an answer, or this member's store. */
@@ -242,4 +274,6 @@ export interface Sync {
   readonly wants: Map<string, Want>;
   /** Wants that were given up, and until when. */
   readonly resting: Map<string, number>;
+  /** Peers that no longer have the blocks above this height, which is the last checkpoint's. */
+  pruned: { readonly aboveHeight: number; readonly peers: Set<string>; isSaid: boolean };
 }

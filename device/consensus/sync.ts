@@ -4,6 +4,7 @@ import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { certificateArrived } from './certificates.ts';
+import { nothingAbove } from './away.ts';
 import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState, Peer, Want, Wanted } from './state.ts';
@@ -84,8 +85,11 @@ export function responseArrived(state: ConsensusState, payload: Uint8Array, from
     requestFailed(state, want);
     return;
   }
-  if (!takeAnswer(state, peer, want, decoded.value)) requestFailed(state, want);
-  else dropWant(state, want);
+  if (takeAnswer(state, peer, want, decoded.value)) dropWant(state, want);
+  else {
+    requestFailed(state, want);
+    if (decoded.value.response === 'nothing') nothingAbove(state, peer, want.wanted);
+  }
 }
 
 /** @returns whether it answers the question */

@@ -1,6 +1,6 @@
 /** How a block that arrives becomes a taken one: read, judged on its parent, held until it is due. Pure. Specification §11.2, §12.4. */
-import { sameBytes } from '#protocol/codec.ts';
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { merkleRoot } from '#protocol/chain/merkle.ts';
 import { transactionId } from '#protocol/chain/transaction.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
@@ -13,6 +13,7 @@ import { broadcast, persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { Arrival, Arrivals, BlockSource, ConsensusState, HeldBlock } from './state.ts';
 import { askForBlock } from './wants.ts';
+import { isThin, thinBelow } from './thinning.ts';
 import { branchOf, growTree, rivalsOf, type TakenBlock } from './tree.ts';
 
 /** @returns the block, if its bytes are one that was not taken before */
@@ -88,10 +89,6 @@ function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefine
   const parent = tree.blocks.get(hex(arrival.block.header.parent));
   if (!parent) place(state, arrival);
   if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key) || isOneTooMany(state, arrival)) return undefined;
-  if (contradictsAnchor(state, arrival)) {
-    refuseBlock(state, arrival, 'other-checkpoint', 'it is not the block of this height that this member starts from (§13.7)');
-    return undefined;
-  }
   const verdict = state.setup.ledger.judgeBlock(arrival.block, parent.position, branchOf(tree, parent));
   if (verdict.status === 'refused') {
     refuseBlock(state, arrival, verdict.reason, verdict.detail);
@@ -118,11 +115,10 @@ function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Ar
 function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
   const isOurs = source === 'kept' || source === 'self';
   if (isOurs || arrivals.forced.has(key) || arrivals.asked.has(key) || arrivals.childrenOf.has(key)) return false;
+  // Of a branch that starts so far below, its head is spoken of, and asked for.
+  const parent = tree.blocks.get(hex(block.header.parent));
+  if (source === 'gossip' && parent && isThin(parent)) return true;
   return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
-}
-
-function contradictsAnchor({ setup }: ConsensusState, { block }: Arrival): boolean {
-  return setup.anchor?.height === block.header.height && !sameBytes(setup.anchor.block, block.id);
 }
 
 /** Made while this member was away, or taken on the word of a certificate or of half of the voters (§12.4). */
@@ -172,6 +168,7 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   );
   const taken: TakenBlock = { key, parent, position, block, waitMs, seenMs, earliestMs, anchorMs };
   growTree(tree, taken);
+  thinBelow(tree, taken, state.setup.ledger);
   remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);
   arrivals.forced.delete(key);
   arrivals.asked.delete(key);

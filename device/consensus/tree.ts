@@ -1,5 +1,6 @@
 /** The blocks that this member has taken: the last finalised one and everything that grows on it. Pure. Specification §12.7. */
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import type { ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import type { ChainArchive } from './events.ts';
@@ -9,9 +10,11 @@ export interface TakenBlock {
   /** Its id, hexadecimal. */
   readonly key: string;
   readonly parent: string;
-  readonly position: Position;
+  position: Position;
   /** Absent where the tree begins with the genesis, or with a kept state. */
   readonly block: ReadBlock | undefined;
+  /** Leader and height, as in `byLeader`. */
+  slot?: string;
   readonly waitMs: number;
   /** On this member's monotonic clock: when it could first be judged, when it was due, and what its children count from (§12.4). */
   readonly seenMs: number;
@@ -28,18 +31,24 @@ export interface Tree {
   readonly spine: Map<number, Uint8Array>;
   /** Keys by `leader/height`, for equivocation (§12.6). */
   readonly byLeader: Map<string, string[]>;
+  /** Blocks that are in memory as a whole, by key, the oldest first (thinning.ts); the root is not among them. */
+  readonly whole: Map<string, TakenBlock>;
+  /** States that were made again, by key. */
+  readonly remade: Map<string, ChainState>;
   readonly archive: ChainArchive;
 }
 
 export function plantTree(root: TakenBlock, archive: ChainArchive): Tree {
   const spine = new Map([[root.position.height, root.position.id]]);
-  return { root, blocks: new Map([[root.key, root]]), spine, byLeader: new Map(), archive };
+  return { root, blocks: new Map([[root.key, root]]), spine, byLeader: new Map(), whole: new Map(), remade: new Map(), archive };
 }
 
 export function growTree(tree: Tree, taken: TakenBlock): void {
   tree.blocks.set(taken.key, taken);
   if (!taken.block) return;
+  tree.whole.set(taken.key, taken);
   const slot = slotOf(taken.block);
+  taken.slot = slot;
   tree.byLeader.set(slot, [...(tree.byLeader.get(slot) ?? []), taken.key]);
 }
 
@@ -99,6 +108,7 @@ export function finaliseTo(tree: Tree, root: TakenBlock): TakenBlock[] {
   }
   const kept = new Set([tree.root, ...won]);
   tree.root = root;
+  tree.whole.delete(root.key);
   const stays = new Set([root.key]);
   const lost: TakenBlock[] = [];
   for (const [key, taken] of tree.blocks) {
@@ -114,8 +124,9 @@ export function finaliseTo(tree: Tree, root: TakenBlock): TakenBlock[] {
 
 function forget(tree: Tree, taken: TakenBlock): void {
   tree.blocks.delete(taken.key);
-  if (!taken.block) return;
-  const slot = slotOf(taken.block);
+  tree.whole.delete(taken.key);
+  const { slot } = taken;
+  if (slot === undefined) return;
   const left = (tree.byLeader.get(slot) ?? []).filter((key) => key !== taken.key);
   if (left.length > 0) tree.byLeader.set(slot, left);
   else tree.byLeader.delete(slot);

@@ -7,6 +7,7 @@ import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
+import { isPruned } from './away.ts';
 import { keepLatest } from './bounded.ts';
 import { broadcast } from './outbox.ts';
 import type { ConsensusState, Peer, Want, Wanted } from './state.ts';
@@ -46,7 +47,7 @@ export function askForBlock(state: ConsensusState, missing: { readonly id: Uint8
 /** Blocks upwards on a peer's branch. */
 export function askForRange(state: ConsensusState, name: string): void {
   const peer = peerOf(state, name);
-  if (!peer) return;
+  if (!peer || isPruned(state, peer)) return;
   const fromHeight = Math.max(peer.cursor, state.tree.root.position.height) + 1;
   want(state, `range ${name}`, { want: 'range', fromHeight }, { first: name, anyone: false });
 }

@@ -11,15 +11,15 @@ import type { ReadBlock } from '#protocol/chain/block.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { decodeTransaction } from '#protocol/chain/transaction.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
-import { encodeStrict } from '#protocol/codec.ts';
+import { encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import type { ChainArchive, ChainRecord, KeptChain } from '../consensus/events.ts';
+import type { ChainArchive, ChainRecord, KeptChain, KeptState } from '../consensus/events.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import { writeWholeFile } from '../mqtt/whole-file.ts';
 import type { Log } from '../ports.ts';
-import { moveAside } from './damaged-file.ts';
-import { Database, isCorrupt } from './database.ts';
+import { moveAside, openOrMoveAside } from './damaged-file.ts';
+import { type Database, isCorrupt } from './database.ts';
 import {
   blockIn,
   CHAIN_TABLES,
@@ -72,7 +72,7 @@ export function openChainStore(file: string, log: Log, { pagesMax }: { readonly 
   if (isTornInside) log('chainStoreDamaged', { part: 'write-ahead log', detail: 'what was written last may be missing' });
   if (isMissing) log('chainStoreDamaged', { part: basename(file), detail: 'the file is gone' });
   const pragmas = `PRAGMA page_size = 1024;${pagesMax === undefined ? '' : ` PRAGMA max_page_count = ${pagesMax};`}`;
-  const { database, movedTo } = openOrMoveAside(file, pragmas, log);
+  const { database, movedTo } = openOrMoveAside({ file, tables: CHAIN_TABLES, pragmas }, log);
   const store = new SqliteChainStore(database, { file, log });
   if (isTornInside || isMissing || movedTo !== undefined || !store.isOwnSound()) store.noteLoss();
   if (!wasBegun) writeWholeFile(mark, '', 0o600);
@@ -158,6 +158,13 @@ class SqliteChainStore implements ChainStore {
       const row = this.#database.prepare('SELECT height, block, content, digest FROM state WHERE block = ?').get(block);
       return row && this.#stateIn(row as unknown as StateRow)?.state;
     });
+  }
+
+  stateBlockUpTo(height: number): Uint8Array | undefined {
+    const row = this.#read(() =>
+      this.#database.prepare('SELECT block FROM state WHERE height <= ? ORDER BY height DESC LIMIT 1').get(height),
+    );
+    return (row as { block: Uint8Array } | undefined)?.block;
   }
 
   certificateFrom(height: number): FinalityCertificate | undefined {
@@ -268,7 +275,11 @@ class SqliteChainStore implements ChainStore {
   }
 
   /** Of the states only the newest two are kept, and one for so many heights: the older of both for when the disk damages the newer. */
-  #writeState({ height, block, state }: { height: number; block: Uint8Array; state: Uint8Array }): void {
+  #writeState({ height, block, state, start }: KeptState): void {
+    if (start !== undefined) {
+      this.#writeOwn('start', concatenate(block, new TextEncoder().encode(String(start))));
+      this.#markFinal(block, height);
+    }
     this.#database
       .prepare('INSERT OR REPLACE INTO state (height, block, content, digest) VALUES (?, ?, ?, ?)')
       .run(height, block, state, digestOf('state', height, block, state));
@@ -299,9 +310,16 @@ class SqliteChainStore implements ChainStore {
     for (const { height } of rows) {
       const row = this.#database.prepare('SELECT height, block, content, digest FROM state WHERE height = ?').get(height);
       const state = this.#stateIn(row as unknown as StateRow);
-      if (state) return state;
+      if (state) return this.#withStart(state);
     }
     return undefined;
+  }
+
+  /** The number of the checkpoint from which this member started: it may have no certificate of it. */
+  #withStart(state: KeptState): KeptState {
+    const content = this.#own('start');
+    const isStart = content !== undefined && sameBytes(content.subarray(0, 32), state.block);
+    return isStart ? { ...state, start: numberIn(content.subarray(32)) } : state;
   }
 
   #blocksAbove(height: number): { block: ReadBlock; own: boolean }[] {
@@ -386,13 +404,4 @@ class SqliteChainStore implements ChainStore {
   }
 }
 
-type OwnName = 'votes' | 'height' | 'loss';
-
-function openOrMoveAside(file: string, pragmas: string, log: Log): { database: Database; movedTo?: string } {
-  try {
-    return { database: new Database(file, CHAIN_TABLES, pragmas) };
-  } catch (error) {
-    if (!isCorrupt(error)) throw error;
-    return { movedTo: moveAside(file, log, error), database: new Database(file, CHAIN_TABLES, pragmas) };
-  }
-}
+type OwnName = 'votes' | 'height' | 'start' | 'loss';

@@ -41,8 +41,15 @@ export const CheckpointLine = struct({
   knownForMs: Ms,
 });
 
-/** Where a device stands. `not-finalising`: no checkpoint for eight target intervals. `behind`: it catches up. */
-export const CHAIN_CONDITIONS = ['finalising', 'not-finalising', 'behind', 'stopped'] as const;
+/**
+ * Where a device stands. `not-finalising`: no checkpoint for eight target intervals. `behind`: it catches up. `stopped`: two certificates
+ * contradict each other. Of §13.7: `joining`: it fetches its operator's checkpoint; `other-checkpoint`: the chain that it keeps contradicts
+ * that one; `away-too-long`: its peers no longer have the blocks that it lacks.
+ */
+export const CHAIN_CONDITIONS = [
+  ...(['finalising', 'not-finalising', 'behind', 'stopped'] as const),
+  ...(['joining', 'other-checkpoint', 'away-too-long'] as const),
+] as const;
 
 export const HeadView = struct({
   device: Name,

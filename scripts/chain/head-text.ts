@@ -29,6 +29,12 @@ function conditionWords({ condition, checkpoint, voting }: HeadView): [Style, st
       return ['warning', 'behind: it is catching up with the others'];
     case 'stopped':
       return ['bad', 'STOPPED: two certificates contradict each other'];
+    case 'joining':
+      return ['warning', 'joining: it fetches the checkpoint of its configuration from the others'];
+    case 'other-checkpoint':
+      return ['bad', 'NOT TAKING PART: the chain that it keeps contradicts the checkpoint of its configuration'];
+    case 'away-too-long':
+      return ['bad', 'AWAY TOO LONG: the others no longer have the blocks that it lacks'];
   }
 }
 
@@ -52,6 +58,12 @@ function advice({ condition, checkpoint }: HeadView): string {
       return 'More than a third of the members has signed both. The proof is in the state of the device; the network needs its operators (§13.5).';
     case 'behind':
       return 'What it shows is older than what others know.';
+    case 'joining':
+      return 'It takes part when it has the checkpoint. If that does not end, its log says what each peer answered.';
+    case 'other-checkpoint':
+      return 'Ask another operator which is right. Correct `checkpoint` in the configuration; or, if it is right, move chain.sqlite away (§13.7).';
+    case 'away-too-long':
+      return 'Take number, height and block of a recent checkpoint from an operator whom you trust, put them into `checkpoint` of the configuration, and start the device again (§13.7).';
     default:
       return `What stands in blocks above height ${checkpoint.height} may still change. \`npm run chain -- peers\` shows who is missing.`;
   }

@@ -17,7 +17,7 @@ export type WatchNews =
   | { readonly news: 'final'; readonly checkpoint: CheckpointLine }
   | { readonly news: 'not-final'; readonly forMs: number; readonly voting: number; readonly voters: number }
   | { readonly news: 'final-again'; readonly afterMs: number }
-  | { readonly news: 'behind' }
+  | { readonly news: 'behind' | 'joining' | 'other-checkpoint' | 'away-too-long' }
   | { readonly news: 'stopped' }
   | { readonly news: 'member'; readonly name: string; readonly change: MemberChange }
   | { readonly news: 'silent'; readonly device: string; readonly forMs: number }
@@ -71,7 +71,7 @@ export function tellHead(story: WatchStory, view: HeadView, path: readonly Block
   if (!before) {
     remember(story, view.head);
     const trouble = view.condition === 'not-finalising' ? [notFinal(story, view, nowMs)] : [];
-    return [{ news: 'began', view }, ...trouble];
+    return [{ news: 'began', view }, ...trouble, ...comingLate(view.condition)];
   }
   const tip = Math.max(...story.told.keys());
   return [...heard, ...tellPath(story, view.head, path, tip), ...tellFinality(story, before.view, before.atMs, view, nowMs)];
@@ -128,7 +128,12 @@ function tellFinality(story: WatchStory, before: HeadView, beforeMs: number, vie
   if (view.condition === 'not-finalising') news.push(notFinal(story, view, nowMs));
   if (view.condition === 'behind') news.push({ news: 'behind' });
   if (view.condition === 'stopped') news.push({ news: 'stopped' });
-  return news;
+  return [...news, ...comingLate(view.condition)];
+}
+
+/** Where a device has no part in the chain (§13.7). */
+function comingLate(condition: HeadView['condition']): WatchNews[] {
+  return condition === 'joining' || condition === 'other-checkpoint' || condition === 'away-too-long' ? [{ news: condition }] : [];
 }
 
 function notFinal(story: WatchStory, { voting, checkpoint }: HeadView, nowMs: number): WatchNews {

@@ -27,6 +27,12 @@ export function newsText(news: WatchNews, nowMs: number, { paint }: Pick<Termina
       return mark('good', `✔ final again, after ${durationText(news.afterMs)}`);
     case 'behind':
       return mark('warning', '! the device is behind the others and catches up');
+    case 'joining':
+      return mark('warning', '! the device fetches the checkpoint of its configuration from the others');
+    case 'other-checkpoint':
+      return mark('bad', '! the device takes no part: its chain contradicts the checkpoint of its configuration');
+    case 'away-too-long':
+      return mark('bad', '! the device was away too long: it needs a checkpoint (`npm run chain -- head`)');
     case 'stopped':
       return mark('bad', '! the device has STOPPED: two certificates contradict each other');
     case 'member':

@@ -63,6 +63,10 @@ class MemoryDisk implements Disk {
     },
     certificate: (number) => this.certificates.get(number),
     state: (block) => this.states.get(hex(block))?.state,
+    stateBlockUpTo: (height) => {
+      const below = [...this.states.values()].filter((state) => state.height <= height);
+      return below.toSorted((left, right) => right.height - left.height)[0]?.block;
+    },
   };
 
   write(records: readonly ChainRecord[]): void {

@@ -84,6 +84,12 @@ function storyOf(report: ConsensusReport): string | undefined {
       return `refuses a block of height ${report.height} from ${short(report.from)}: ${report.reason} (${report.detail})`;
     case 'messageRefused':
       return undefined;
+    case 'startedFromCheckpoint':
+      return `starts from checkpoint ${report.number}, height ${report.height}`;
+    case 'anchorContradicted':
+      return `takes no part: ${report.detail}`;
+    case 'awayTooLong':
+      return `was away too long: ${report.peers} peers have no block above ${report.height}`;
     case 'equivocation':
       return `${short(report.node)} contradicts itself in a ${report.of}`;
     case 'conflictingCertificates':

@@ -272,6 +272,7 @@ function archiveOf(disk: Disk): ChainArchive {
     certificate: (number) => [...disk.certificates.values()].find((certificate) => certificate.number === number),
     state: (block) => disk.states.get(hex(block))?.state,
     voucherFor: () => undefined,
+    stateBlockUpTo: (height) => [...disk.states.values()].filter((state) => state.height <= height).at(-1)?.block,
   };
 }
 
