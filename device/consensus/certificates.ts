@@ -6,7 +6,7 @@ import { hex } from '#protocol/digest.ts';
 import { Envelope } from '#protocol/signed.ts';
 import type { VoteEffect } from '../votes/decision.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
-import { isKeyOf } from './keys.ts';
+import { isKeyOf, noteVouchers } from './keys.ts';
 import { persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState, PastCheckpoint, PendingCertificate } from './state.ts';
@@ -21,10 +21,11 @@ export function certificateArrived(state: ConsensusState, certificate: FinalityC
 }
 
 /** Those that a taken block carries: the ledger has judged them on their branch. */
-export function certificatesOf(state: ConsensusState, { block, position }: TakenBlock): void {
-  if (!block || position.state.core.checkpoint.number === 0) return;
+export function certificatesOf(state: ConsensusState, { block }: TakenBlock): void {
+  if (!block) return;
   for (const encoded of block.transactions) {
     const decoded = decodeTransaction(encoded);
+    if (decoded.status === 'decoded') noteVouchers(state, decoded.value);
     if (decoded.status === 'decoded' && decoded.value.kind === 'finality')
       noteCertificate(state, { certificate: decoded.value.certificate, from: state.self, judged: true });
   }

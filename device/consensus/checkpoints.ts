@@ -2,10 +2,12 @@
 import { judgeCertificate, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { votersOf } from '#protocol/chain/public-draw.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
+import type { TransactionOf } from '#protocol/chain/transaction.ts';
+import { judgeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { isKeyOf, recordOf, withRecord } from './member-identity.ts';
+import { identityOf, isKeyOf, recordOf, withRecord } from './member-identity.ts';
 import type { Place } from './position.ts';
 import { seatsToCome, withAdmitted, withSeatsInForce } from './seats.ts';
 import { applied, refused, type Outcome, type Refusal } from './transaction-refusal.ts';
@@ -15,14 +17,43 @@ export function votersAfter(state: ChainState, network: Uint8Array, number: numb
   return votersOf(network, state.core.epoch.seed, number, seatsToCome(state));
 }
 
-export function applyFinality(state: ChainState, certificate: FinalityCertificate, place: Place): Outcome {
-  const fault = placeFault(state, certificate, place);
+/**
+ * A key counts if the branch has its voucher, or the transaction shows it: what a member did with its other keys meanwhile must not undo a
+ * vote that others have counted.
+ */
+export function applyFinality(state: ChainState, { certificate, vouchers = [] }: TransactionOf<'finality'>, place: Place): Outcome {
+  const fault = placeFault(state, certificate, place) ?? voucherFault(state, certificate, vouchers, place);
   if (fault) return fault;
+  const shown = new Set(vouchers.map(({ operationalKey }) => hex(operationalKey)));
   const { crypto, networkId: network } = place.context;
   const voters = votersInForce(state, network, certificate.number);
-  const verdict = judgeCertificate(crypto, certificate, { network, voters, isKeyOf: (node, key) => isKeyOf(state, node, key) });
+  const verdict = judgeCertificate(crypto, certificate, {
+    network,
+    voters,
+    isKeyOf: (node, key) => isKeyOf(state, node, key) || shown.has(hex(key)),
+  });
   if (verdict.status === 'refused') return refused(`certificate-${verdict.reason}`, verdict.detail);
   return applied(withCheckpoint(state, certificate, place));
+}
+
+/** Each voucher is for a vote of the certificate. */
+function voucherFault(
+  state: ChainState,
+  { votes }: FinalityCertificate,
+  vouchers: readonly Voucher[],
+  { context }: Place,
+): Refusal | undefined {
+  for (const voucher of vouchers) {
+    const { node, operationalKey } = voucher;
+    const isVote = votes.some((vote) => sameBytes(vote.node, node) && sameBytes(vote.key, operationalKey));
+    if (!isVote) return refused('voucher-unneeded', `the voucher of ${hex(node)} is for none of the votes`);
+    const record = recordOf(state, node);
+    const identity = record && identityOf(context.crypto, record.member);
+    if (!identity) return refused('member-keys-unusable', `the keys of ${hex(node)} have not the templates`);
+    const verdict = judgeVoucher(context.crypto, identity.attestationKey, context.networkId, voucher);
+    if (verdict.status === 'refused') return refused(`voucher-${verdict.reason}`, verdict.detail);
+  }
+  return undefined;
 }
 
 /** The same voters, from a later state of the branch that has certified checkpoint `number` − 1. */

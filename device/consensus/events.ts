@@ -116,6 +116,8 @@ export interface ChainArchive {
   blockAt(height: number): Uint8Array | undefined;
   certificate(number: number): FinalityCertificate | undefined;
   state(block: Uint8Array): Uint8Array | undefined;
+  /** Encoded voucher of an operational key that the finalised chain has, or had. */
+  voucherFor(key: Uint8Array): Uint8Array | undefined;
   /** Block of the highest state that is kept, at most at this height. */
   stateBlockUpTo(height: number): Uint8Array | undefined;
 }

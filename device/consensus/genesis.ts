@@ -8,7 +8,9 @@ import { foundersOf, nodeIdOf, type Member } from '#protocol/network.ts';
 import type { LedgerContext, Position } from './position.ts';
 
 export function genesisPosition({ network, networkId }: LedgerContext): Position {
-  const founders = foundersOf(network).map(recordOf).sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+  const founders = foundersOf(network)
+    .map(recordOf)
+    .sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
   const seats = founders.map(({ node }) => node);
   const seed = genesisSeed(
     networkId,

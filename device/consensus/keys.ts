@@ -1,9 +1,10 @@
 /** Which operational keys are a member's: by vouchers on the chain, or gossiped and not there yet. Pure. Specification §11.3, §13.2. */
-import { decodeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
-import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeVoucher, encodeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
+import { decodeTransaction, encodeTransaction, vouchersIn, type Transaction } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
+import { keepLatest } from './bounded.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState } from './state.ts';
 import { branchOf } from './tree.ts';
@@ -58,6 +59,22 @@ export function vouchersDue(state: ConsensusState): Uint8Array[] {
       .filter(({ key }) => !ledger.isKeyOf(state.head.position.state, Uint8Array.fromHex(node), key))
       .map(({ transaction }) => transaction),
   );
+}
+
+/** From gossip, from a block, or from the store. */
+export function voucherOf(state: ConsensusState, node: Uint8Array, key: Uint8Array): Voucher | undefined {
+  const gossiped = (state.keys.get(hex(node)) ?? []).find((known) => sameBytes(known.key, key));
+  const transaction = gossiped && decodeTransaction(gossiped.transaction);
+  if (transaction?.status === 'decoded' && transaction.value.kind === 'voucher') return transaction.value.voucher;
+  const encoded = state.shownVouchers.get(hex(key)) ?? state.setup.archive.voucherFor(key);
+  const decoded = encoded && decodeVoucher(encoded);
+  return decoded?.status === 'decoded' ? decoded.value : undefined;
+}
+
+/** Of a transaction in a taken block. A vote may count by its key when the chain has newer ones instead (§13.4). */
+export function noteVouchers({ shownVouchers }: ConsensusState, transaction: Transaction): void {
+  for (const voucher of vouchersIn(transaction)) shownVouchers.set(hex(voucher.operationalKey), encodeVoucher(voucher));
+  keepLatest(shownVouchers, CONSENSUS_LIMITS.shownVouchersMax);
 }
 
 /** What a checkpoint holds needs no second memory. */

@@ -64,6 +64,7 @@ export function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState
       ownWait: undefined,
       ownHeight: kept.ownHeight,
       ownVoucher: undefined,
+      shownVouchers: new Map(),
     },
     ...{
       sync: { peers: new Map(), wants: new Map(), resting: new Map(), pruned: { aboveHeight: -1, peers: new Set(), isSaid: false } },

@@ -90,6 +90,8 @@ export interface ConsensusState {
   /** Greatest height of which this member has made a block (§12.6). */
   ownHeight: number;
   ownVoucher: Uint8Array | undefined;
+  /** Encoded vouchers that taken blocks have shown, by key (hexadecimal), the oldest first. */
+  readonly shownVouchers: Map<string, Uint8Array>;
   readonly sync: Sync;
   /** Members whose equivocation is on its way to the chain. */
   readonly equivocators: Set<string>;

@@ -14,6 +14,7 @@ export type TransactionRefusal =
   | 'signature-wrong'
   | 'member-keys-unusable'
   | `voucher-${VoucherRefusal}`
+  | 'voucher-unneeded'
   | 'boot-not-later'
   | 'checkpoint-out-of-order'
   | 'checkpoint-out-of-reach'

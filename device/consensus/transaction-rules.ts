@@ -21,7 +21,7 @@ export function applyTransaction(state: ChainState, encoded: Uint8Array, place: 
     case 'voucher':
       return applyVoucher(state, transaction, place);
     case 'finality':
-      return applyFinality(state, transaction.certificate, place);
+      return applyFinality(state, transaction, place);
     case 'equivocation':
       return applyEquivocation(state, transaction, place);
     case 'application':

@@ -5,6 +5,7 @@
  * A chip needs up to half a second for an answer, so the start certificate comes first, and draws are proved ahead.
  */
 import { blockId, encodeBlock, encodeHeader, type ReadBlock, type TimeCertificate } from '#protocol/chain/block.ts';
+import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { encodeTransaction } from '#protocol/chain/transaction.ts';
 import { endQualifier, startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { sameBytes } from '#protocol/codec.ts';
@@ -14,7 +15,7 @@ import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { keepLatest } from './bounded.ts';
 import type { TpmTask } from './events.ts';
-import { vouchersDue } from './keys.ts';
+import { voucherOf, vouchersDue } from './keys.ts';
 import { report } from './outbox.ts';
 import { poolCandidates } from './pool.ts';
 import type { ConsensusState, OwnWait } from './state.ts';
@@ -129,15 +130,25 @@ function compose(state: ConsensusState, wait: OwnWait, proof: Uint8Array): OwnWa
 }
 
 /** Of the checkpoints that the branch does not name yet, in their order. */
-function certificatesDue({ finality, setup, tree }: ConsensusState, parent: TakenBlock): Uint8Array[] {
+function certificatesDue(state: ConsensusState, parent: TakenBlock): Uint8Array[] {
+  const { finality, setup, tree } = state;
   const due: Uint8Array[] = [];
   const first = parent.position.state.core.checkpoint.number + 1;
   for (let number = first; number <= finality.last.number && due.length < CONSENSUS_LIMITS.certificatesPerBlock; number += 1) {
     const certificate = finality.history.get(number)?.certificate ?? setup.archive.certificate(number);
     if (!certificate) break;
-    due.push(encodeTransaction({ kind: 'finality', certificate }));
+    due.push(finalityTransaction(state, certificate, parent));
   }
   return ancestorOf(tree, parent, tree.root.position.height) ? due : [];
+}
+
+/** With the vouchers of keys that the branch does not have: the block may bring them, and may not, where a later one of that member is there. */
+function finalityTransaction(state: ConsensusState, certificate: FinalityCertificate, { position }: TakenBlock): Uint8Array {
+  const { ledger } = state.setup;
+  const vouchers = certificate.votes
+    .filter(({ node, key }) => !ledger.isKeyOf(position.state, node, key))
+    .flatMap(({ node, key }) => voucherOf(state, node, key) ?? []);
+  return encodeTransaction({ kind: 'finality', certificate, ...(vouchers.length > 0 && { vouchers }) });
 }
 
 /** On the TPM's clock, unjudged: of this member's own certificates. */

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
-import { decodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeTransaction, vouchersIn } from '#protocol/chain/transaction.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
 import { encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -50,7 +50,6 @@ export interface ChainStore extends ChainArchive {
   /** The certificate of the lowest checkpoint at or above this height. */
   certificateFrom(height: number): FinalityCertificate | undefined;
   /** An encoded `Voucher` for this operational key, from a finalised block. */
-  voucherFor(key: Uint8Array): Uint8Array | undefined;
   /** What shows a change of seats (finality-archive.ts), by the number of its checkpoint, kept for ever. */
   keepChange(number: number, change: Uint8Array): void;
   changesUpTo(number: number): Uint8Array[];
@@ -266,11 +265,9 @@ class SqliteChainStore implements ChainStore {
   /** Proofs of finality show them for as long as somebody asks for one (§13.6). */
   #keepVouchers({ transactions }: ReadBlock): void {
     for (const transaction of transactions.map(decodeTransaction)) {
-      if (transaction.status === 'malformed' || transaction.value.kind !== 'voucher') continue;
-      const { voucher } = transaction.value;
-      this.#database
-        .prepare('INSERT OR REPLACE INTO voucher (key, content) VALUES (?, ?)')
-        .run(voucher.operationalKey, encodeVoucher(voucher));
+      if (transaction.status === 'malformed') continue;
+      const keep = this.#database.prepare('INSERT OR REPLACE INTO voucher (key, content) VALUES (?, ?)');
+      for (const voucher of vouchersIn(transaction.value)) keep.run(voucher.operationalKey, encodeVoucher(voucher));
     }
   }
 

@@ -60,7 +60,8 @@ export type ActionOf<W extends Action['action']> = Extract<Action, { action: W }
 
 export const Transaction = variant('kind', {
   voucher: struct({ voucher: Voucher }),
-  finality: struct({ certificate: FinalityCertificate }),
+  /** `vouchers`: of the keys that the branch does not have, or does not have any more, each for a vote of the certificate. */
+  finality: struct({ certificate: FinalityCertificate, vouchers: optional(list(Voucher, { min: 1, max: LIMITS.committeeSize })) }),
   /** Two headers with their end certificates, or two signed ballots; encoded `Block`s without transactions, or ballot envelopes. */
   equivocation: struct({
     of: oneOf('block', 'ballot'),
@@ -85,4 +86,16 @@ export function decodeTransaction(encoded: Uint8Array): Decoded<Transaction> {
 
 export function transactionId(encoded: Uint8Array): Uint8Array {
   return domainDigest('transaction', encoded);
+}
+
+/** The vouchers that a transaction shows. */
+export function vouchersIn(transaction: Transaction): readonly Voucher[] {
+  switch (transaction.kind) {
+    case 'voucher':
+      return [transaction.voucher];
+    case 'finality':
+      return transaction.vouchers ?? [];
+    default:
+      return [];
+  }
 }

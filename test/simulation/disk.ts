@@ -6,6 +6,8 @@ import type { ReadBlock } from '#protocol/chain/block.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { hex } from '#protocol/digest.ts';
+import { decodeTransaction, vouchersIn } from '#protocol/chain/transaction.ts';
+import { encodeVoucher } from '#protocol/chain/voucher.ts';
 import type { ChainArchive, ChainRecord, KeptChain } from '../../device/consensus/events.ts';
 import type { Chance } from './chance.ts';
 
@@ -63,6 +65,7 @@ class MemoryDisk implements Disk {
     },
     certificate: (number) => this.certificates.get(number),
     state: (block) => this.states.get(hex(block))?.state,
+    voucherFor: (key) => this.voucherIn(key),
     stateBlockUpTo: (height) => {
       const below = [...this.states.values()].filter((state) => state.height <= height);
       return below.toSorted((left, right) => right.height - left.height)[0]?.block;
@@ -87,6 +90,19 @@ class MemoryDisk implements Disk {
       ...(this.lastVotes === undefined ? {} : { votes: this.lastVotes }),
       ownHeight: this.ownHeight,
     };
+  }
+
+  /** As the device's store: from the finalised blocks. */
+  private voucherIn(key: Uint8Array): Uint8Array | undefined {
+    for (const id of this.finalised.values()) {
+      for (const transaction of this.sound(id)?.block.transactions ?? []) {
+        const decoded = decodeTransaction(transaction);
+        const shown = decoded.status === 'decoded' ? vouchersIn(decoded.value) : [];
+        const found = shown.find(({ operationalKey }) => hex(operationalKey) === hex(key));
+        if (found) return encodeVoucher(found);
+      }
+    }
+    return undefined;
   }
 
   hasBlock(id: Uint8Array): boolean {

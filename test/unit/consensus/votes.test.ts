@@ -6,10 +6,25 @@ import { encodeTransaction } from '#protocol/chain/transaction.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
+import { networkId } from '#protocol/network.ts';
 import { decodeVoucher } from '#protocol/chain/voucher.ts';
 import type { ConsensusEffect } from '../../../device/consensus/events.ts';
 import { CONSENSUS_LIMITS } from '../../../device/limits.ts';
-import { ballotOf, certificateOf, forge, forgeChain, genesisOf, kindsOf, memberOf, say, sayBlock, voucherOf, type Made } from './forge.ts';
+import {
+  ballotOf,
+  byWait,
+  certificateOf,
+  drawnWaitMs,
+  forge,
+  forgeChain,
+  genesisOf,
+  kindsOf,
+  memberOf,
+  say,
+  sayBlock,
+  voucherOf,
+  type Made,
+} from './forge.ts';
 import { checkpointOf, heightOf, unixStartMs, World, type Actor } from './world.ts';
 
 const names = ['alpha', 'bravo', 'charlie', 'delta'];
@@ -232,3 +247,41 @@ function voucherTransaction(world: World, name: string): Uint8Array {
 function finality(certificate: FinalityCertificate): Uint8Array {
   return encodeTransaction({ kind: 'finality', certificate });
 }
+
+test('a member that replaces the key of its vote by newer ones does not keep a checkpoint off the chain (§13.4)', () => {
+  const world = new World(['alpha', 'bravo', 'charlie', 'delta']);
+  const honest = ['alpha', 'bravo', 'charlie'].map((name) => world.start(name));
+  const [alpha] = honest as [Actor];
+  const delta = memberOf(world, 'delta');
+  for (const actor of honest) say(world, actor, 'delta', 'voucher', voucherOf(world, 'delta'));
+  const headMade = (): Made => ({ ...genesisOf(world), position: alpha.state.head.position });
+  const isReady = (): boolean => {
+    const { head, tree } = alpha.state;
+    const isSettled = honest.every(({ state }) => state.head.key === head.key && state.tree.root.key === head.key && tree.root === head);
+    const known = world.ledger.isKeyOf(head.position.state, delta.node, delta.operationalKey('boot').publicKey);
+    return isSettled && known && byWait(world, headMade())[0] === 'delta';
+  };
+  assert.ok(world.runUntil(isReady, 300_000));
+  const parent = headMade();
+  const vouchers = [2, 3, 4, 5].map((resetCount) => {
+    const key = delta.operationalKey(`boot ${resetCount}`).publicKey;
+    const voucher = delta.voucher(networkId(world.network), { timeMs: 1, resetCount, restartCount: 0 }, key);
+    return encodeTransaction({ kind: 'voucher', voucher });
+  });
+  const waitMs = drawnWaitMs(world, parent, 'delta');
+  const timeMs = Math.max(world.at().unixMs, parent.position.timeMs) + waitMs;
+  const block = forge(world, parent, 'delta', { candidates: vouchers, timeMs });
+  assert.equal(block.block.transactions.length, 4, 'four newer keys take the place of the one that votes');
+  const number = checkpointOf(alpha) + 1;
+  for (const actor of honest) {
+    for (const step of ['prevote', 'precommit'] as const) {
+      const vote = { round: 0, step, value: block.position.id };
+      say(world, actor, 'delta', 'ballot', ballotOf(world, 'delta', { number, previous: parent.position.id }, vote));
+    }
+  }
+  world.run(waitMs + 1);
+  for (const actor of honest) sayBlock(world, actor, block, 'delta');
+  assert.ok(world.runUntil(() => alpha.state.head.position.state.core.checkpoint.number >= number + 3, 120_000));
+  const certified = alpha.state.finality.history.get(number)?.certificate;
+  assert.deepEqual(certified?.block, block.position.id);
+});

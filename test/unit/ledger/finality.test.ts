@@ -1,7 +1,8 @@
 /** Checkpoints on a branch: which certificates count (§13.1, §13.4), and what they bring into force (§11.5). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeTransaction, encodeTransaction } from '#protocol/chain/transaction.ts';
+import type { Voucher } from '#protocol/chain/voucher.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
@@ -131,4 +132,24 @@ test('the voters of a checkpoint follow from the state of the one before, now an
   const later = grown(finalised(left), 2);
   assert.equal(refusalOf(later, finalityOf(later, headOf(later).height, [alpha, bravo, delta])), 'certificate-not-a-voter');
   assert.equal(refusalOf(later, finalityOf(later, headOf(later).height, [alpha, bravo, charlie])), 'accepted');
+});
+
+describe('a certificate shows vouchers of keys that the branch does not have (§13.4)', () => {
+  const shown = (member: (typeof founders)[number]): Voucher => {
+    const decoded = decodeTransaction(voucherOf(member));
+    return decoded.status === 'decoded' && decoded.value.kind === 'voucher' ? decoded.value.voucher : assert.fail();
+  };
+  const bare = grown(genesisChain, 3);
+  const certificate = certificateOf(bare, 2);
+  const by = (vouchers: Voucher[]): Uint8Array => encodeTransaction({ kind: 'finality', certificate, vouchers });
+
+  test('and counts with them', () => {
+    assert.equal(refusalOf(bare, encodeTransaction({ kind: 'finality', certificate })), 'certificate-key-unknown');
+    assert.equal(headOf(extended(bare, alpha, [by(founders.map(shown))])).state.core.checkpoint.number, 1);
+  });
+  test('but not with those of others, nor with forged ones', () => {
+    assert.equal(refusalOf(bare, by([shown(createStubMember('stranger'))])), 'voucher-unneeded');
+    const [first, ...rest] = founders.map(shown) as [Voucher, ...Voucher[]];
+    assert.match(refusalOf(bare, by([{ ...first, quoteSignature: rest[0]!.quoteSignature }, ...rest])), /^voucher-quote-/);
+  });
 });
