@@ -251,8 +251,8 @@ function sharePlot(shares: readonly SharePoint[]): Plot {
       return share === undefined ? [] : [[point.forged, share * 100]];
     });
   const measured: Series[] = [
-    { name: 'the same, were late blocks dated', points: line(({ dated }) => dated), style: 'line', colour: 'purple' },
-    { name: 'Capstan: and chains of its own', points: line(({ forking }) => forking), style: 'line', colour: 'green' },
+    { name: 'private chain, were late blocks dated', points: line(({ dated }) => dated), style: 'line', colour: 'purple' },
+    { name: 'Capstan: with chains of its own', points: line(({ forking }) => forking), style: 'line', colour: 'green' },
     { name: 'Capstan: forged certificates', points: line(({ plain }) => plain), style: 'line', colour: 'blue' },
     { name: "Sawtooth's z-test", points: line(({ zTest }) => zTest), style: 'line', colour: 'orange' },
   ];
