@@ -232,6 +232,8 @@ export const MQTT_LIMITS = {
 
 /** The consensus core: what it holds in memory for others, and how long it waits for them (§14.3). */
 export const CONSENSUS_LIMITS = {
+  /** Blocks asked for and not come: those of a held branch and of every peer's head, many times over. */
+  askedMax: 4_096,
   /** Vouchers of the latest blocks, 700 bytes each: four of each of the most members, for votes by keys that the chain has replaced. */
   shownVouchersMax: 4_096,
   /** Ids of finalised blocks in memory; of older ones the store is asked. */

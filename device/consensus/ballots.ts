@@ -89,7 +89,11 @@ function putAside({ early }: ConsensusState, source: string, message: { readonly
 function takeBallot(state: ConsensusState, cast: CastBallot): void {
   const { round, step, node } = cast.ballot;
   const { finality, early, at } = state;
-  if (round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) return;
+  // Not kept, and not passed on; but where more than a third has got, this voter has to follow (§13.3).
+  if (round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) {
+    tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
+    return;
+  }
   const slot = `${hex(node)} ${round} ${step}`;
   const value = cast.ballot.value ? hex(cast.ballot.value) : 'none';
   const said = early.slots.get(slot) ?? [];

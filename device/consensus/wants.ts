@@ -8,7 +8,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { isPruned } from './away.ts';
-import { keepLatest } from './bounded.ts';
+import { keepLatest, remember } from './bounded.ts';
 import { broadcast } from './outbox.ts';
 import type { ConsensusState, Peer, Want, Wanted } from './state.ts';
 
@@ -38,7 +38,7 @@ function isNodeId(name: string): boolean {
 /** A block by its id, with what is between it and the last checkpoint, of whoever spoke of it first. */
 export function askForBlock(state: ConsensusState, missing: { readonly id: Uint8Array; readonly height?: number }, from: string): void {
   const above = state.tree.root.position.height;
-  state.arrivals.asked.add(hex(missing.id));
+  remember(state.arrivals.asked, hex(missing.id), CONSENSUS_LIMITS.askedMax);
   const ancestors = LIMITS.ancestorsMax - 1;
   if (missing.height !== undefined && missing.height - above > ancestors) askForRange(state, from);
   else want(state, `block ${hex(missing.id)}`, { want: 'block', id: missing.id, ancestors, above }, { first: from, anyone: true });

@@ -9,7 +9,7 @@ import { hex } from '#protocol/digest.ts';
 import { networkId } from '#protocol/network.ts';
 import { decodeVoucher } from '#protocol/chain/voucher.ts';
 import type { ConsensusEffect } from '../../../device/consensus/events.ts';
-import { CONSENSUS_LIMITS } from '../../../device/limits.ts';
+import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../../../device/limits.ts';
 import {
   ballotOf,
   byWait,
@@ -284,4 +284,29 @@ test('a member that replaces the key of its vote by newer ones does not keep a c
   assert.ok(world.runUntil(() => alpha.state.head.position.state.core.checkpoint.number >= number + 3, 120_000));
   const certified = alpha.state.finality.history.get(number)?.certificate;
   assert.deepEqual(certified?.block, block.position.id);
+});
+
+test('a voter that was away for more rounds than are kept follows the others to theirs (§13.3)', () => {
+  const world = new World(names, { targetIntervalMs: 400, minimumWaitMs: 15_000, epochHeights: 16 });
+  const [alpha, bravo, charlie] = names.slice(0, 3).map((name) => world.start(name)) as [Actor, Actor, Actor];
+  const voters = [alpha, bravo, charlie];
+  for (const actor of voters) say(world, actor, 'delta', 'voucher', voucherOf(world, 'delta'));
+  world.run(100_000);
+  world.kill(alpha);
+  const roundOf = ({ state }: Actor): number => state.finality.decision.round;
+  const far = DEVICE_LIMITS.voteRoundsAhead + 10;
+  for (let steps = 0; roundOf(bravo) < far && steps < 20_000; steps += 1) {
+    world.run(200);
+    for (const actor of [bravo, charlie]) {
+      const { last, decision } = actor.state.finality;
+      const about = { number: last.number + 1, previous: last.block.position.id };
+      const steps = decision.cast.length > 0 ? (['prevote', 'precommit'] as const) : [];
+      for (const step of steps) say(world, actor, 'delta', 'ballot', ballotOf(world, 'delta', about, { round: decision.round, step }));
+    }
+  }
+  assert.ok(roundOf(bravo) >= far, 'votes for none by a liar keep two honest voters going round');
+  const before = checkpointOf(bravo);
+  world.boot(alpha);
+  world.run(600_000);
+  assert.ok(checkpointOf(bravo) > before, 'three honest voters of four are enough');
 });
