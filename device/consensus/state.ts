@@ -90,7 +90,7 @@ export interface ConsensusState {
   /** Greatest height of which this member has made a block (§12.6). */
   ownHeight: number;
   ownVoucher: Uint8Array | undefined;
-  /** Encoded vouchers that taken blocks have shown, by key (hexadecimal), the oldest first. */
+  /** Encoded vouchers that taken blocks have shown, by `node/key` (hexadecimal), the oldest first. */
   readonly shownVouchers: Map<string, Uint8Array>;
   readonly sync: Sync;
   /** Members whose equivocation is on its way to the chain. */
@@ -260,7 +260,6 @@ export interface Peer {
   announcement: HeadAnnouncement | undefined;
   /** Ids of what it announces, hexadecimal. */
   headKey: string;
-  checkpointKey: string;
   announcedMs: number;
   /** Heights up to here have come from it, or were claimed in vain: the next range begins above. */
   cursor: number;

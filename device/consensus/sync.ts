@@ -33,7 +33,6 @@ export function announcementArrived(state: ConsensusState, payload: Uint8Array, 
   if (!peer) return;
   peer.announcement = decoded.value;
   peer.headKey = hex(decoded.value.head.id);
-  peer.checkpointKey = hex(decoded.value.checkpoint.block);
   peer.announcedMs = state.at.monotonicMs;
 }
 
@@ -59,14 +58,15 @@ function followPeer(state: ConsensusState, peer: Peer, { head, checkpoint }: Hea
     else askForRange(state, peer.name);
   }
   const lacksCertificate = checkpoint.number > state.finality.last.number && state.at.monotonicMs >= certificateDueMs(state, peer);
-  if (lacksCertificate && state.tree.blocks.has(peer.checkpointKey)) askForCertificates(state, peer.name);
+  // Without them a late branch is followed only at the pace of its waits (§12.4).
+  if (lacksCertificate) askForCertificates(state, peer.name);
 }
 
-function isAhead(state: ConsensusState, { announcement, headKey, checkpointKey }: Peer): boolean {
+function isAhead(state: ConsensusState, { announcement, headKey }: Peer): boolean {
   if (!announcement) return false;
   const { head, checkpoint } = announcement;
   const lacksHead = head.height > state.tree.root.position.height && !isKnown(state, headKey);
-  return lacksHead || (checkpoint.number > state.finality.last.number && state.tree.blocks.has(checkpointKey));
+  return lacksHead || checkpoint.number > state.finality.last.number;
 }
 
 /** Whoever votes comes to the same certificate a moment later, without asking. */

@@ -20,7 +20,6 @@ export function peerOf({ sync, at, self }: ConsensusState, name: string): Peer |
   const quiet = {
     announcement: undefined,
     headKey: '',
-    checkpointKey: '',
     announcedMs: at.monotonicMs,
     cursor: 0,
     restUntilMs: 0,
