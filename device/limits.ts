@@ -145,6 +145,8 @@ export const CHAIN_LIMITS = {
    * another have it by then, and copies of copies would take most of the time to a certificate.
    */
   relayAfterMs: 50,
+  /** Transactions of others that a member passes on: an eighth of what it may say to a peer (`PEER_LIMITS`). Their authors repeat them. */
+  relayedTransactionsPerSecond: 64,
   /** Messages of others that wait to be passed on. */
   relaysMax: 2_048,
   /** The head on `<device>/chain` is said at most this often: nobody reads faster. */

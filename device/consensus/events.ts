@@ -49,7 +49,7 @@ export type ChainRecord =
   | { readonly record: 'certificate'; readonly certificate: FinalityCertificate }
   /** The state of a checkpoint, encoded (`encodeState` in state-encoding.ts). */
   | ({ readonly record: 'state' } & KeptState)
-  /** Blocks below, and everything about branches that lost, may go. */
+  /** What lost below this finalised height may go; what was finalised, as far below it as is kept (§14.4). */
   | { readonly record: 'prune'; readonly belowHeight: number };
 
 export type ConsensusReport =
@@ -116,8 +116,8 @@ export interface ChainArchive {
   blockAt(height: number): Uint8Array | undefined;
   certificate(number: number): FinalityCertificate | undefined;
   state(block: Uint8Array): Uint8Array | undefined;
-  /** Encoded voucher of an operational key that the finalised chain has, or had. */
-  voucherFor(key: Uint8Array): Uint8Array | undefined;
+  /** Encoded voucher of a member for an operational key that the finalised chain has, or had. Others may vouch for the same key. */
+  voucherFor(node: Uint8Array, key: Uint8Array): Uint8Array | undefined;
   /** Block of the highest state that is kept, at most at this height. */
   stateBlockUpTo(height: number): Uint8Array | undefined;
 }

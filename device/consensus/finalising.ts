@@ -53,5 +53,5 @@ function keepState({ finality, outbox }: ConsensusState): void {
   if (height - finality.stateHeight < CHAIN_LIMITS.stateEveryHeights) return;
   finality.stateHeight = height;
   persist(outbox, { record: 'state', height, block: id, state: encodeState(state) });
-  persist(outbox, { record: 'prune', belowHeight: Math.max(0, height - CHAIN_LIMITS.keptHeights) });
+  persist(outbox, { record: 'prune', belowHeight: height });
 }

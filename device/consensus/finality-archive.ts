@@ -120,10 +120,10 @@ export class FinalityArchive {
   }
 
   #vouchersOf(certificates: readonly FinalityCertificate[]): Voucher[] | undefined {
-    const keys = new Map(certificates.flatMap(({ votes }) => votes.map(({ key }) => [hex(key), key] as const)));
+    const voters = new Map(certificates.flatMap(({ votes }) => votes.map((vote) => [`${hex(vote.node)}/${hex(vote.key)}`, vote] as const)));
     const vouchers: Voucher[] = [];
-    for (const key of keys.values()) {
-      const content = this.#store.voucherFor(key);
+    for (const { node, key } of voters.values()) {
+      const content = this.#store.voucherFor(node, key);
       const voucher = content && decodeVoucher(content);
       if (voucher?.status !== 'decoded') return undefined;
       vouchers.push(voucher.value);

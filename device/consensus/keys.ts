@@ -66,14 +66,15 @@ export function voucherOf(state: ConsensusState, node: Uint8Array, key: Uint8Arr
   const gossiped = (state.keys.get(hex(node)) ?? []).find((known) => sameBytes(known.key, key));
   const transaction = gossiped && decodeTransaction(gossiped.transaction);
   if (transaction?.status === 'decoded' && transaction.value.kind === 'voucher') return transaction.value.voucher;
-  const encoded = state.shownVouchers.get(hex(key)) ?? state.setup.archive.voucherFor(key);
+  const encoded = state.shownVouchers.get(`${hex(node)}/${hex(key)}`) ?? state.setup.archive.voucherFor(node, key);
   const decoded = encoded && decodeVoucher(encoded);
   return decoded?.status === 'decoded' ? decoded.value : undefined;
 }
 
 /** Of a transaction in a taken block. A vote may count by its key when the chain has newer ones instead (§13.4). */
 export function noteVouchers({ shownVouchers }: ConsensusState, transaction: Transaction): void {
-  for (const voucher of vouchersIn(transaction)) shownVouchers.set(hex(voucher.operationalKey), encodeVoucher(voucher));
+  for (const voucher of vouchersIn(transaction))
+    shownVouchers.set(`${hex(voucher.node)}/${hex(voucher.operationalKey)}`, encodeVoucher(voucher));
   keepLatest(shownVouchers, CONSENSUS_LIMITS.shownVouchersMax);
 }
 

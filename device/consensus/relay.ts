@@ -20,6 +20,7 @@ export class Relay {
   readonly #heard = new WeakSet<Uint8Array>();
   readonly #soon = new Map<ChainKind, { readonly payload: Uint8Array; readonly waiting: NodeJS.Timeout }>();
   #waiting: Waiting[] = [];
+  #passed: { readonly left: number; readonly atMs: number } = { left: CHAIN_LIMITS.relayedTransactionsPerSecond, atMs: performance.now() };
   #timer: NodeJS.Timeout | undefined;
 
   constructor(say: Say) {
@@ -33,7 +34,7 @@ export class Relay {
   /** Whether this is another's word; if so it is said when its time comes. */
   takes(kind: ChainKind, payload: Uint8Array): boolean {
     if (!this.#heard.has(payload)) return false;
-    if (this.#waiting.length < CHAIN_LIMITS.relaysMax)
+    if (this.#waiting.length < CHAIN_LIMITS.relaysMax && this.#mayPass(kind))
       this.#waiting.push({ kind, payload, dueMs: performance.now() + CHAIN_LIMITS.relayAfterMs });
     this.#timer ??= setTimeout(() => this.#flush(), CHAIN_LIMITS.relayAfterMs);
     return true;
@@ -54,6 +55,19 @@ export class Relay {
     clearTimeout(this.#timer);
     for (const { waiting } of this.#soon.values()) clearTimeout(waiting);
     this.#waiting = [];
+  }
+
+  /**
+   * Transactions are as many as a member likes to make, and different ones for each peer: passed on without a bound they would use up what
+   * honest members may say to one another. Blocks and ballots are few.
+   */
+  #mayPass(kind: ChainKind): boolean {
+    if (kind !== 'transaction') return true;
+    const atMs = performance.now();
+    const regained = ((atMs - this.#passed.atMs) / 1_000) * CHAIN_LIMITS.relayedTransactionsPerSecond;
+    const left = Math.min(CHAIN_LIMITS.relayedTransactionsPerSecond, this.#passed.left + regained);
+    this.#passed = { left: left < 1 ? left : left - 1, atMs };
+    return left >= 1;
   }
 
   #sayNow(kind: ChainKind): void {

@@ -175,8 +175,8 @@ class SqliteChainStore implements ChainStore {
     });
   }
 
-  voucherFor(key: Uint8Array): Uint8Array | undefined {
-    const row = this.#read(() => this.#database.prepare('SELECT content FROM voucher WHERE key = ?').get(key));
+  voucherFor(node: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+    const row = this.#read(() => this.#database.prepare('SELECT content FROM voucher WHERE node = ? AND key = ?').get(node, key));
     return (row as { content: Uint8Array } | undefined)?.content;
   }
 
@@ -266,8 +266,8 @@ class SqliteChainStore implements ChainStore {
   #keepVouchers({ transactions }: ReadBlock): void {
     for (const transaction of transactions.map(decodeTransaction)) {
       if (transaction.status === 'malformed') continue;
-      const keep = this.#database.prepare('INSERT OR REPLACE INTO voucher (key, content) VALUES (?, ?)');
-      for (const voucher of vouchersIn(transaction.value)) keep.run(voucher.operationalKey, encodeVoucher(voucher));
+      const keep = this.#database.prepare('INSERT OR REPLACE INTO voucher (node, key, content) VALUES (?, ?, ?)');
+      for (const voucher of vouchersIn(transaction.value)) keep.run(voucher.node, voucher.operationalKey, encodeVoucher(voucher));
     }
   }
 

@@ -8,6 +8,7 @@ import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { hex } from '#protocol/digest.ts';
 import { decodeTransaction, vouchersIn } from '#protocol/chain/transaction.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
+import { CHAIN_LIMITS } from '../../device/limits.ts';
 import type { ChainArchive, ChainRecord, KeptChain } from '../../device/consensus/events.ts';
 import type { Chance } from './chance.ts';
 
@@ -65,7 +66,7 @@ class MemoryDisk implements Disk {
     },
     certificate: (number) => this.certificates.get(number),
     state: (block) => this.states.get(hex(block))?.state,
-    voucherFor: (key) => this.voucherIn(key),
+    voucherFor: (node, key) => this.voucherIn(node, key),
     stateBlockUpTo: (height) => {
       const below = [...this.states.values()].filter((state) => state.height <= height);
       return below.toSorted((left, right) => right.height - left.height)[0]?.block;
@@ -93,12 +94,12 @@ class MemoryDisk implements Disk {
   }
 
   /** As the device's store: from the finalised blocks. */
-  private voucherIn(key: Uint8Array): Uint8Array | undefined {
+  private voucherIn(node: Uint8Array, key: Uint8Array): Uint8Array | undefined {
     for (const id of this.finalised.values()) {
       for (const transaction of this.sound(id)?.block.transactions ?? []) {
         const decoded = decodeTransaction(transaction);
         const shown = decoded.status === 'decoded' ? vouchersIn(decoded.value) : [];
-        const found = shown.find(({ operationalKey }) => hex(operationalKey) === hex(key));
+        const found = shown.find((voucher) => hex(voucher.node) === hex(node) && hex(voucher.operationalKey) === hex(key));
         if (found) return encodeVoucher(found);
       }
     }
@@ -180,10 +181,14 @@ class MemoryDisk implements Disk {
     }
   }
 
-  private prune(belowHeight: number): void {
-    for (const [id, { block }] of this.blocks) if (block.header.height < belowHeight) this.blocks.delete(id);
-    for (const height of this.finalised.keys()) if (height < belowHeight) this.finalised.delete(height);
+  private prune(finalHeight: number): void {
+    const oldest = finalHeight - CHAIN_LIMITS.keptHeights;
+    for (const [id, { block }] of this.blocks) {
+      const { height } = block.header;
+      if (height < oldest || (height < finalHeight && this.finalised.get(height) !== id)) this.blocks.delete(id);
+    }
+    for (const height of this.finalised.keys()) if (height < oldest) this.finalised.delete(height);
     const newest = Math.max(0, ...[...this.states.values()].map(({ height }) => height));
-    for (const [id, { height }] of this.states) if (height < Math.min(belowHeight, newest)) this.states.delete(id);
+    for (const [id, { height }] of this.states) if (height < Math.min(finalHeight, newest)) this.states.delete(id);
   }
 }

@@ -52,3 +52,15 @@ test('of heads that change in a moment the last is said, retained; nothing after
   await sleep(CHAIN_LIMITS.relayAfterMs * 2);
   assert.deepEqual(said, ['head 3 retained']);
 });
+
+test('transactions of others are passed on at a bounded rate, so that a liar spends nobody else’s allowance (§14.3)', async () => {
+  const { relay, said } = recorded();
+  for (let index = 0; index < 500; index += 1) {
+    const payload = word(String(index));
+    relay.heard(payload);
+    assert.equal(relay.takes('transaction', payload), true);
+  }
+  await sleep(CHAIN_LIMITS.relayAfterMs * 2);
+  assert.ok(said.length >= CHAIN_LIMITS.relayedTransactionsPerSecond && said.length < 2 * CHAIN_LIMITS.relayedTransactionsPerSecond);
+  relay.stop();
+});
