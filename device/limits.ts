@@ -43,6 +43,10 @@ export const DEVICE_LIMITS = {
   inputWaitMaxMs: 3_600 * SECOND,
   /** Fetches at once: each has 512 KiB in flight. */
   blobsCollectedAtOnceMax: 8,
+  /** Of these a client, box or peer has so many at once: two keep its line busy while a piece is checked. */
+  blobsOfSourceAtOnceMax: 2,
+  /** Sources that get their first place though others hold all: the clients and boxes of a device that send at one time. */
+  blobSourcesAtOnceMax: 64,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
   /** An executor that has said nothing to the gateway for this long has lost its run (§15.5); it speaks every 3 s. */

@@ -64,13 +64,20 @@ export class BlobCollector {
 
   #startWaiting(): void {
     for (const [key, { source, file }] of this.#waiting) {
-      if (this.#running.size >= DEVICE_LIMITS.blobsCollectedAtOnceMax) return;
+      if (!this.#mayStart(source)) continue;
       this.#waiting.delete(key);
       const fetch = startFetch({ digest: file.digest, bytes: file.bytes, bytesMax: file.bytes }, 0);
       const collecting: Collecting = { source, digest: hex(file.digest), fetch, turn: Promise.resolve() };
       this.#running.set(key, collecting);
       collecting.turn = this.#begin(collecting, file);
     }
+  }
+
+  /** Whoever names blobs and never sends them takes its own places, and nobody else's. */
+  #mayStart(source: BlobSource): boolean {
+    const own = [...this.#running.values()].filter((collecting) => collecting.source === source).length;
+    if (own === 0) return this.#running.size < DEVICE_LIMITS.blobsCollectedAtOnceMax + DEVICE_LIMITS.blobSourcesAtOnceMax;
+    return own < DEVICE_LIMITS.blobsOfSourceAtOnceMax && this.#running.size < DEVICE_LIMITS.blobsCollectedAtOnceMax;
   }
 
   async #begin(collecting: Collecting, file: WantedFile): Promise<void> {

@@ -33,3 +33,19 @@ for (const words of ['', 'some content']) {
     assert.deepEqual([...new Set(heard)], ['stored']);
   });
 }
+
+test('who names many blobs and sends none keeps nobody else from sending (§8)', async () => {
+  const asked: string[] = [];
+  const collector = new BlobCollector(new BlobStore(join(folder, 'blobs-shared')), {
+    ask: (source) => void asked.push(source),
+    stored: () => undefined,
+    failed: () => undefined,
+    now: Date.now,
+  });
+  const named = (text: string) => ({ digest: blobDigest(new TextEncoder().encode(text)), bytes: 1 });
+  for (let index = 0; index < 400; index += 1) collector.collect(`client.m${index % 10}`, named(`never ${index}`));
+  collector.collect('client.alice', named('hers'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(asked.filter((source) => source === 'client.alice').length, 1);
+  assert.ok(asked.length <= 11, `${asked.length} at once`);
+});
