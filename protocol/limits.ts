@@ -170,6 +170,8 @@ export const LIMITS = {
   chainCapsulesMax: 10_000,
   /** Capsules on the chain, ended ones included: bounds the state at 450 bytes each. */
   chainCapsulesKeptMax: 50_000,
+  /** A gateway's share of both, whatever the seats: an even share of a network of 1,024 would be 9 capsules at a time. */
+  gatewayCapsulesMin: 64,
   /** A capsule that nobody has ended is given up then: longer than the farthest deadline and the longest run together. */
   chainCapsuleOpenMaxMs: 40 * DAY,
   /** Boxes ranked for capsules by one block (§15): 40 ms of digests; who was left out is drawn by a later block. */

@@ -21,7 +21,7 @@ export function opened(parent: Position, { node, output, waitedUntil, timeMs }: 
   const height = parent.height + 1;
   const begun = inEpochOf(parent.state, height, epochHeights);
   const led = withLeader({ ...begun, core: gathered(begun.core, output) }, node, waitedUntil);
-  return withUpkeep(led, { height, timeMs, output });
+  return withUpkeep(led, { height, timeMs, leader: node, output });
 }
 
 function withLeader(state: ChainState, node: Uint8Array, waitedUntil: ChipTime): ChainState {

@@ -5,6 +5,7 @@ import { hasEnded } from '#protocol/capsule.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { agendaOf } from './capsule-agenda.ts';
+import { capsulesOf } from './capsule-share.ts';
 import type { Place } from './position.ts';
 import { applied, refused, type Outcome, type Refusal } from './transaction-refusal.ts';
 
@@ -12,7 +13,7 @@ import { applied, refused, type Outcome, type Refusal } from './transaction-refu
 export function applySubmission(state: ChainState, by: Uint8Array, action: ActionOf<'submission'>, { height, timeMs }: Place): Outcome {
   const { action: _, ...submission } = action;
   if (state.capsules.has(submission.capsule)) return refused('capsule-known', `the capsule ${submission.capsule} is ordered already`);
-  const fault = timeFault(submission, timeMs) ?? roomFault(state);
+  const fault = timeFault(submission, timeMs) ?? roomFault(state) ?? shareFault(state, by);
   if (fault) return fault;
   return applied(withCapsule(state, { ...submission, gateway: by, orderedHeight: height, attempts: [], awaitsDraw: 'yes' }));
 }
@@ -77,6 +78,22 @@ function roomFault(state: ChainState): Refusal | undefined {
     'capsules-full',
     `${LIMITS.chainCapsulesMax} capsules wait for their end, or ${LIMITS.chainCapsulesKeptMax} are remembered`,
   );
+}
+
+/** So that one gateway can't take the room of all. */
+function shareFault(state: ChainState, gateway: Uint8Array): Refusal | undefined {
+  const seats = state.core.seats.length;
+  const [openMax, keptMax] = [shareOf(LIMITS.chainCapsulesMax, seats), shareOf(LIMITS.chainCapsulesKeptMax, seats)];
+  const { open, kept } = capsulesOf(state.capsules, gateway);
+  if (open < openMax && kept < keptMax) return undefined;
+  return refused(
+    'gateway-full',
+    `${open} capsules of this gateway wait for their end and ${kept} are remembered; at most ${openMax} may wait and ${keptMax} be remembered`,
+  );
+}
+
+function shareOf(max: number, seats: number): number {
+  return Math.max(Math.floor(max / Math.max(seats, 1)), LIMITS.gatewayCapsulesMin);
 }
 
 function openRecord(state: ChainState, capsule: string): { readonly status: 'open'; readonly value: CapsuleRecord } | Refusal {

@@ -1,16 +1,18 @@
 /** What a block does for capsules by itself: draws boxes, lets deadlines pass, forgets what has ended. Pure. Specification §15. */
 import { boxOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsulesWhere, type Agenda } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
 import { hasSeat } from './seats.ts';
 
-/** A block's height, chain time and VRF output. */
+/** A block's height, chain time, leader and VRF output. */
 export interface Upkeep {
   readonly height: number;
   readonly timeMs: number;
+  readonly leader: Uint8Array;
   readonly output: Uint8Array;
 }
 
@@ -38,12 +40,14 @@ function expired(record: CapsuleRecord, { height }: Upkeep): CapsuleRecord {
 }
 
 /** In the order in which the capsules were ordered, as far as a block's draws reach. */
-function withBoxesDrawn(state: ChainState, { height, output }: Upkeep): ChainState {
+function withBoxesDrawn(state: ChainState, { height, leader, output }: Upkeep): ChainState {
   const boxes = [...state.boxes.values().filter((box) => isReachable(state, box))];
   if (boxes.length === 0) return state;
   const fitting = fittingOf(boxes);
+  const othersLead = doOthersLead(state, leader);
   let [capsules, ranks] = [state.capsules, 0];
   for (const record of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
+    if (othersLead && sameBytes(record.gateway, leader)) continue;
     const ranked = fitting(record);
     if (ranks > 0 && ranks + ranked.length > LIMITS.boxRanksPerBlockMax) break;
     ranks += ranked.length;
@@ -53,6 +57,12 @@ function withBoxesDrawn(state: ChainState, { height, output }: Upkeep): ChainSta
     capsules = capsules.with(record.capsule, { ...record, attempts, awaitsDraw: 'no' });
   }
   return { ...state, capsules };
+}
+
+/** Then they draw: a gateway knows its own outputs for a whole epoch, and could choose ids and retries for which they name its box. */
+function doOthersLead(state: ChainState, leader: Uint8Array): boolean {
+  const { seats, epoch } = state.core;
+  return seats.some((node) => !sameBytes(node, leader) && (recordOf(state, node)?.drawsFromEpoch ?? Infinity) <= epoch.number);
 }
 
 function byOrder(left: CapsuleRecord, right: CapsuleRecord): number {

@@ -37,6 +37,7 @@ export type TransactionRefusal =
   | 'capsule-unknown'
   | 'capsule-ended'
   | 'capsules-full'
+  | 'gateway-full'
   | 'submission-too-old'
   | 'submission-too-early'
   | 'deadline-passed'

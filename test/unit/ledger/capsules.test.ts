@@ -52,6 +52,7 @@ const receiptOf = (chain: Chain, change: Partial<ActionOf<'receipt'>> = {}): Act
   ...change,
 });
 const says = (chain: Chain, member: StubMember, action: Action): string => refusalOf(chain, actionOf(member, action));
+const ledBy = (chain: Chain, ...leaders: StubMember[]): Chain => leaders.reduce((longer, leader) => extended(longer, leader), chain);
 const retry = (chain: Chain): Uint8Array => actionOf(alpha, { action: 'retry', capsule, attempt: capsuleOf(chain).attempts.length });
 
 describe('a box is drawn', () => {
@@ -60,6 +61,27 @@ describe('a box is drawn', () => {
     assert.equal(capsuleOf(ordered).awaitsDraw, 'yes');
     assert.equal(capsuleOf(drawn).attempts[0]!.height, headOf(drawn).height);
     assert.equal(capsuleOf(drawn).awaitsDraw, 'no');
+  });
+  test('by the first block of another leader than the gateway, which knows its own draws and could choose ids for them (§15.2)', () => {
+    const own = extended(ordered, alpha);
+    assert.deepEqual(capsuleOf(own).attempts, []);
+    assert.equal(capsuleOf(extended(own, delta)).attempts[0]!.height, headOf(own).height + 1);
+    const again = extended(extended(drawn, bravo, [retry(drawn)]), alpha);
+    assert.equal(capsuleOf(again).attempts.length, 1);
+    assert.equal(capsuleOf(extended(again, bravo)).attempts.length, 2);
+  });
+  test('by the next block while no other member leads: with one seat, or with newcomers whose draws do not count yet (§15.2)', () => {
+    const others = [bravo, charlie, delta].map((member) => actionOf(member, { action: 'leave' }));
+    const alone = finalised(extended(readyChain, alpha, [...others, actionOf(alpha, boxesOf(1, 'box'))]));
+    assert.equal(headOf(alone).state.core.seats.length, 1);
+    assert.equal(capsuleOf(extended(extended(alone, alpha, [submission]), alpha)).attempts.length, 1);
+    const head = headOf(ordered);
+    const { members } = [bravo, charlie, delta].reduce(
+      (state, { node }) => ({ members: state.members.with(hex(node), { ...state.members.get(hex(node))!, drawsFromEpoch: 3 }) }),
+      { members: head.state.members },
+    );
+    const early = { ...ordered, positions: [...ordered.positions.slice(0, -1), { ...head, state: { ...head.state, members } }] };
+    assert.equal(capsuleOf(extended(early, alpha)).attempts.length, 1);
   });
   test('by that block’s own draw: another leader, other boxes (§15)', () => {
     const nodes = Array.from({ length: 40 }, (_, index) => actionOf(alpha, submissionOf(100 + index, { acceptedAtMs: nowMs })));
@@ -86,7 +108,7 @@ describe('a box is drawn', () => {
     const third = extended(extended(second, alpha, [retry(second)]), bravo);
     assert.equal(new Set(capsuleOf(third).attempts.map(({ node }) => hex(node))).size, 3);
     const alone = extended(extended(readyChain, alpha, [actionOf(bravo, boxesOf(1, 'box'))]), bravo, [submission]);
-    const once = extended(alone, alpha);
+    const once = extended(alone, charlie);
     const twice = extended(extended(once, alpha, [retry(once)]), bravo);
     assert.deepEqual(
       capsuleOf(twice).attempts.map(({ node }) => hex(node)),
@@ -100,7 +122,7 @@ describe('a box is drawn', () => {
     const many = Array.from({ length: 30 }, (_, index) =>
       actionOf(alpha, submissionOf(200 + index, { acceptedAtMs: headOf(chain).timeMs })),
     );
-    const silent = extended(extended(chain, bravo, many), alpha);
+    const silent = extended(extended(chain, bravo, many), charlie);
     const nodes = new Set(
       headOf(silent)
         .state.capsules.values()
@@ -110,7 +132,7 @@ describe('a box is drawn', () => {
   });
   test('of nobody who has left (§11.5)', () => {
     const left = extended(offering, alpha, [actionOf(bravo, { action: 'leave' }), actionOf(charlie, { action: 'leave' }), submission]);
-    assert.equal(hex(capsuleOf(extended(left, alpha)).attempts[0]!.node), hex(delta.node));
+    assert.equal(hex(capsuleOf(extended(left, delta)).attempts[0]!.node), hex(delta.node));
   });
   test('for as many capsules as the ranking of a block allows, in the order of ordering (§15)', () => {
     const names = Array.from({ length: LIMITS.chainBoxesPerMemberMax }, (_, index) => `b${String(index).padStart(2, '0')}`);
@@ -126,7 +148,10 @@ describe('a box is drawn', () => {
         .state.capsules.values()
         .filter(({ awaitsDraw }) => awaitsDraw === 'yes')
         .toArray().length;
-    assert.deepEqual([open(waiting), open(grown(waiting, 1)), open(grown(waiting, 2)), open(grown(waiting, 3))], [20, 12, 4, 0]);
+    assert.deepEqual(
+      [waiting, ledBy(waiting, bravo), ledBy(waiting, bravo, charlie), ledBy(waiting, bravo, charlie, delta)].map(open),
+      [20, 12, 4, 0],
+    );
   });
 });
 
@@ -158,6 +183,36 @@ describe('a submission is refused', () => {
     assert.equal(refusalOf(crowded(LIMITS.chainCapsulesMax, {}), another), 'capsules-full');
     assert.equal(refusalOf(crowded(LIMITS.chainCapsulesMax, ended), another), 'accepted');
     assert.equal(refusalOf(crowded(LIMITS.chainCapsulesKeptMax, ended), another), 'capsules-full');
+  });
+  test('of a gateway that has its share of open or of remembered capsules, and of no other (§15.1)', () => {
+    const crowded = (count: number, change: Partial<CapsuleRecord>): Chain => {
+      const head = headOf(offering);
+      let { capsules } = head.state;
+      const record = { ...capsuleOf(drawn), gateway: delta.node, ...change };
+      for (let index = 0; index < count; index += 1) capsules = capsules.with(capsuleId(1_000 + index), record);
+      return { ...offering, positions: [...offering.positions.slice(0, -1), { ...head, state: { ...head.state, capsules } }] };
+    };
+    const ended = { end: { state: 'agreed', height: 1 } } as const;
+    const [openMax, keptMax] = [LIMITS.chainCapsulesMax / founders.length, LIMITS.chainCapsulesKeptMax / founders.length];
+    const another = submissionOf(2, { acceptedAtMs: nowMs });
+    assert.equal(says(crowded(openMax - 1, {}), delta, another), 'accepted');
+    assert.equal(says(crowded(openMax, {}), delta, another), 'gateway-full');
+    assert.equal(says(crowded(openMax, {}), alpha, another), 'accepted');
+    assert.equal(says(crowded(keptMax - 1, ended), delta, another), 'accepted');
+    assert.equal(says(crowded(keptMax, ended), delta, another), 'gateway-full');
+    assert.equal(says(crowded(keptMax, ended), alpha, another), 'accepted');
+  });
+  test('of a gateway of many only above 64 (§15.1)', () => {
+    const head = headOf(offering);
+    let { capsules } = head.state;
+    for (let index = 0; index < LIMITS.gatewayCapsulesMin - 1; index += 1)
+      capsules = capsules.with(capsuleId(1_000 + index), capsuleOf(drawn));
+    const seats = Array.from({ length: 1_024 }, () => alpha.node);
+    const many = { ...head, state: { ...head.state, capsules, core: { ...head.state.core, seats } } };
+    const chain = { ...offering, positions: [...offering.positions.slice(0, -1), many] };
+    assert.equal(refusalOf(chain, submission), 'accepted');
+    const full = { ...many, state: { ...many.state, capsules: capsules.with(capsuleId(9_000), capsuleOf(drawn)) } };
+    assert.equal(refusalOf({ ...chain, positions: [...offering.positions.slice(0, -1), full] }, submission), 'gateway-full');
   });
 });
 
@@ -217,10 +272,10 @@ describe('a cancellation', () => {
     assert.equal(says(cancelled, alpha, cancellation), 'capsule-ended');
   });
   test('of a capsule that waits for a box keeps blocks from drawing one (§15)', () => {
-    const waiting = extended(ordered, alpha, []);
+    const waiting = extended(ordered, delta, []);
     assert.equal(capsuleOf(waiting).attempts.length, 1);
     const gone = extended(offering, bravo, [submission, actionOf(alpha, cancellation)]);
-    assert.deepEqual(capsuleOf(extended(gone, alpha)).attempts, []);
+    assert.deepEqual(capsuleOf(extended(gone, delta)).attempts, []);
   });
   test('leaves the executor the word on a run that had begun, once (§15)', () => {
     const receipt = actionOf(executorOf(drawn), receiptOf(drawn, { state: 'cancelled', reason: 'cancelled-by-client' }));
@@ -241,7 +296,7 @@ describe('time', () => {
   });
   test('beyond the deadline leaves a run that has a box to its executor (§15)', () => {
     const run = extended(offering, bravo, [actionOf(alpha, submissionOf(1, { acceptedAtMs: nowMs, deadlineMs: nowMs + 60_000 }))]);
-    const late = extended(extended(run, alpha), bravo, [], { timeMs: nowMs + 120_000 });
+    const late = extended(extended(run, delta), bravo, [], { timeMs: nowMs + 120_000 });
     assert.equal(capsuleOf(late).end, undefined);
   });
   test('gives up at last what nobody ends (§10)', () => {

@@ -58,7 +58,8 @@ export class MemoryChain {
     const place = { height: this.height, timeMs: this.#now() };
     const said = this.#waiting;
     this.#waiting = [];
-    let state = withUpkeep(this.state, { ...place, output: blobDigest(Uint8Array.of(this.luck, this.height)) });
+    const leader = new Uint8Array(32);
+    let state = withUpkeep(this.state, { ...place, leader, output: blobDigest(Uint8Array.of(this.luck, this.height)) });
     for (const { by, action } of said) {
       const outcome = apply(state, by, action, place as Place);
       if (outcome.status === 'applied') ({ state } = outcome);
