@@ -161,6 +161,8 @@ export const CHAIN_LIMITS = {
 
 /** Broker, connections and pairing. */
 export const MQTT_LIMITS = {
+  /** A port that was chosen is kept for its broker this long: longer than a grid's founding on a slow machine. */
+  portReservedMs: 600 * SECOND,
   /** Boxes that one device controls: an owner's rack. Connections that are more are refused by the broker. */
   boxConnectionsMax: 64,
   /** A client may hold several connections: one that watches, one that sends. */

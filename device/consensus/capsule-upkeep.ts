@@ -1,5 +1,5 @@
 /** What a block does for capsules by itself: draws boxes, lets deadlines pass, forgets what has ended. Pure. Specification §15. */
-import { boxOrder } from '#protocol/chain/public-draw.ts';
+import { boxOrder, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -88,10 +88,20 @@ function fittingOf(boxes: readonly BoxRecord[]): (record: CapsuleRecord) => read
   };
 }
 
-/** The first one not tried before; where all were tried, the first. */
+/** A member first, then one of its boxes: who offers many is drawn no oftener. Those not tried before, as long as there are such. */
 function drawnFor({ capsule, attempts }: CapsuleRecord, fitting: readonly BoxRecord[], output: Uint8Array): BoxRecord | undefined {
-  const named = fitting.map((record) => ({ node: record.node, box: record.box.name, record }));
-  const order = boxOrder(output, capsule, attempts.length + 1, named);
+  const attempt = attempts.length + 1;
+  const boxesOf = Map.groupBy(fitting, ({ node }) => hex(node));
+  const members = memberOrder(
+    output,
+    capsule,
+    attempt,
+    [...boxesOf.values()].flatMap(([first]) => first?.node ?? []),
+  );
+  const triedMembers = new Set(attempts.map(({ node }) => hex(node)));
+  const member = members.find((node) => !triedMembers.has(hex(node))) ?? members[0];
+  const named = (boxesOf.get(member ? hex(member) : '') ?? []).map((record) => ({ node: record.node, box: record.box.name, record }));
+  const order = boxOrder(output, capsule, attempt, named);
   const tried = new Set(attempts.map(({ node, box }) => `${hex(node)}/${box}`));
   return (order.find(({ node, box }) => !tried.has(`${hex(node)}/${box}`)) ?? order[0])?.record;
 }

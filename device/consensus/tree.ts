@@ -57,10 +57,6 @@ export function rivalsOf(tree: Tree, block: ReadBlock): TakenBlock[] {
   return (tree.byLeader.get(slotOf(block)) ?? []).flatMap((key) => tree.blocks.get(key) ?? []);
 }
 
-export function parentOf(tree: Tree, { parent }: TakenBlock): TakenBlock | undefined {
-  return tree.blocks.get(parent);
-}
-
 /** The block at a height on the way from `tip` down to the root. */
 export function ancestorOf(tree: Tree, tip: TakenBlock, height: number): TakenBlock | undefined {
   let at: TakenBlock | undefined = tip;

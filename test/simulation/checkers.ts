@@ -186,6 +186,11 @@ export class Checkers {
         return;
       case 'conflictingCertificates':
         this.requireProof(report.first, report.second);
+        return;
+      case 'anchorContradicted':
+      case 'awayTooLong':
+      case 'startedFromCheckpoint':
+        return;
     }
   }
 

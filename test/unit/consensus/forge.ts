@@ -1,5 +1,5 @@
 /** Blocks and votes of other members, made at will, for a core that is tried alone. */
-import { BallotMessage, ProposalMessage, type Ballot } from '#protocol/chain/ballot.ts';
+import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { blockId, encodeBlock, encodeHeader, type ReadBlock } from '#protocol/chain/block.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
@@ -111,20 +111,6 @@ export function ballotOf(world: World, name: string, about: { number: number; pr
   const instance = checkpointInstance(network, about.number, about.previous);
   const sign = (input: Uint8Array): Uint8Array => member.operationalKey('boot').sign(input);
   return signMessage(BallotMessage, { network, instance, ...cast, node: member.node }, sign);
-}
-
-export function proposalOf(
-  world: World,
-  name: string,
-  about: { number: number; previous: Uint8Array },
-  round: number,
-  value: Uint8Array,
-): Uint8Array {
-  const member = memberOf(world, name);
-  const network = networkId(world.network);
-  const instance = checkpointInstance(network, about.number, about.previous);
-  const sign = (input: Uint8Array): Uint8Array => member.operationalKey('boot').sign(input);
-  return signMessage(ProposalMessage, { network, instance, round, value, prevotes: [], node: member.node }, sign);
 }
 
 /** By these members, for a block above the checkpoint before it. */
