@@ -1,0 +1,34 @@
+/** Whose box is drawn (§15.2): members alike, whatever they say they have. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hex } from '#protocol/digest.ts';
+import { actionOf, alpha, boxesOf, bravo, capsuleId, charlie, delta, extended, headOf, readyChain, submissionOf } from './workshop.ts';
+
+const capsules = Array.from({ length: 60 }, (_, index) => index + 1);
+
+test('a member that offers 64 boxes is drawn no oftener, and a retry goes to another member (§15.2)', () => {
+  const many = Array.from({ length: 64 }, (_, index) => `b${String(index).padStart(2, '0')}`);
+  const offers = [...[alpha, bravo, charlie].map((member) => actionOf(member, boxesOf(1, 'box'))), actionOf(delta, boxesOf(1, ...many))];
+  let chain = extended(readyChain, alpha, offers);
+  const acceptedAtMs = headOf(chain).timeMs;
+  chain = extended(
+    chain,
+    alpha,
+    capsules.map((index) => actionOf(alpha, { ...submissionOf(index), acceptedAtMs })),
+  );
+  const memberOf = (index: number): string =>
+    hex(headOf(chain).state.capsules.get(capsuleId(index))?.attempts.at(-1)?.node ?? assert.fail());
+  chain = extended(extended(chain, bravo), charlie); // one block ranks 2,048 boxes
+  const atDelta = capsules.filter((index) => memberOf(index) === hex(delta.node));
+  assert.ok(atDelta.length > 5 && atDelta.length < 25, `${atDelta.length} of 60 are with one of four members`);
+  chain = extended(
+    chain,
+    alpha,
+    atDelta.map((index) => actionOf(alpha, { action: 'retry', capsule: capsuleId(index), attempt: 1 })),
+  );
+  chain = extended(extended(chain, bravo), charlie);
+  assert.deepEqual(
+    atDelta.filter((index) => memberOf(index) === hex(delta.node)),
+    [],
+  );
+});
