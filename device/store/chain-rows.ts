@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS seat_change (number INTEGER PRIMARY KEY, content BLOB
 CREATE TABLE IF NOT EXISTS own (name TEXT PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 `;
 
+export const ADD_CERTIFICATE = `
+INSERT INTO certificate (number, block, height, content, digest) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (number, block) DO UPDATE SET height = excluded.height, content = excluded.content, digest = excluded.digest
+`;
+
 export interface BlockRow {
   taken: number;
   id: Uint8Array;

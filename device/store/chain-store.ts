@@ -21,6 +21,7 @@ import type { Log } from '../ports.ts';
 import { moveAside, openOrMoveAside } from './damaged-file.ts';
 import { type Database, isCorrupt } from './database.ts';
 import {
+  ADD_CERTIFICATE,
   blockIn,
   CHAIN_TABLES,
   certificateIn,
@@ -49,7 +50,6 @@ export interface ChainStore extends ChainArchive {
   forgetLoss(): void;
   /** The certificate of the lowest checkpoint at or above this height. */
   certificateFrom(height: number): FinalityCertificate | undefined;
-  /** An encoded `Voucher` for this operational key, from a finalised block. */
   /** What shows a change of seats (finality-archive.ts), by the number of its checkpoint, kept for ever. */
   keepChange(number: number, change: Uint8Array): void;
   changesUpTo(number: number): Uint8Array[];
@@ -239,11 +239,7 @@ class SqliteChainStore implements ChainStore {
   #writeCertificate(certificate: FinalityCertificate): void {
     const { number, height, block } = certificate;
     const content = encodeStrict(FinalityCertificate, certificate);
-    this.#database
-      .prepare(
-        'INSERT INTO certificate (number, block, height, content, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT (number, block) DO UPDATE SET height = excluded.height, content = excluded.content, digest = excluded.digest',
-      )
-      .run(number, block, height, content, digestOf('certificate', number, height, content));
+    this.#database.prepare(ADD_CERTIFICATE).run(number, block, height, content, digestOf('certificate', number, height, content));
     const { held } = this.#database.prepare('SELECT COUNT(*) AS held FROM certificate WHERE number = ?').get(number) as { held: number };
     if (held === 1) this.#markFinal(block, height);
   }
