@@ -85,7 +85,7 @@ function requireResumption(world: World): number {
   if (world.greatestHeight() <= height) broken('progress', 'blocks do not go on while more than a third of the members is silent');
   if (greatestNumber(world) > 0 || number > 0)
     broken('agreement', `checkpoint ${number} is certified while more than a third of the members is silent`);
-  for (const host of world.hosts) host.reform();
+  world.reform();
   world.note('the silent speak again');
   return requireProgress(world);
 }

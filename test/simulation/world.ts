@@ -97,6 +97,12 @@ export class World implements HostWorld {
     for (const host of this.hosts) this.started(host);
   }
 
+  /** Cheats are honest from now on; what the silent ones retained reaches everybody. */
+  reform(): void {
+    for (const host of this.hosts) host.reform();
+    for (const host of this.hosts) this.started(host);
+  }
+
   honestHosts(): Host[] {
     return this.hosts.filter((host) => host.honest && host.starts > 0);
   }
