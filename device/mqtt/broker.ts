@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MQTT_LIMITS } from '../limits.ts';
+import { withoutDescriptors } from '../own-descriptors.ts';
 import { CONFIGURATION_FILE, type BrokerFiles } from './broker-configuration.ts';
 import { writeWholeFile } from './whole-file.ts';
 
@@ -139,7 +140,8 @@ async function start(options: BrokerOptions, files?: BrokerFiles): Promise<Liste
 /** `setpriv` has the kernel kill the broker when the firmware dies, however that happens. */
 function launch(options: BrokerOptions): Launched {
   const descriptorsMax = options.connectionsMax + MQTT_LIMITS.brokerDescriptorsSpare;
-  const words = [
+  const { program, words } = withoutDescriptors([
+    'prlimit',
     `--nofile=${descriptorsMax}:${descriptorsMax}`,
     'setpriv',
     '--pdeathsig',
@@ -147,9 +149,9 @@ function launch(options: BrokerOptions): Launched {
     'mosquitto',
     '-c',
     join(options.folder, CONFIGURATION_FILE),
-  ];
+  ]);
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
-  const child = spawn('prlimit', words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
+  const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
   const lastWords: string[] = [];
   readLines(child, (line) => {
     lastWords.push(line);
@@ -157,7 +159,7 @@ function launch(options: BrokerOptions): Launched {
     options.onEvent({ event: 'brokerSpoke', line });
   });
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`prlimit could not be run: ${error.message}`));
+    child.once('error', (error) => resolve(`bash could not be run: ${error.message}`));
     child.once('close', (code, signal) =>
       resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`),
     );

@@ -17,6 +17,7 @@ import { getuid } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { TpmHash } from '#protocol/tpm/algorithm.ts';
+import { withoutDescriptors } from '../own-descriptors.ts';
 
 export interface SoftwareTpmRequest {
   /** Folder of this one TPM; made where it is missing. */
@@ -164,25 +165,23 @@ async function socketFolderFor(folder: string): Promise<string> {
  * disconnected" after every command and stops when nobody reads that, so it is heard only to learn why it does not start.
  */
 function startProgram(folder: string, socket: string, hearing: 'heard' | 'unheard'): Program {
-  const child = spawn(
+  const { program, words } = withoutDescriptors([
     'setpriv',
-    [
-      '--pdeathsig',
-      'KILL',
-      'swtpm',
-      'socket',
-      '--tpm2',
-      '--tpmstate',
-      `dir=${join(folder, 'state')},mode=0600`,
-      '--server',
-      `type=unixio,path=${socket},mode=0600`,
-      '--ctrl',
-      `type=unixio,path=${socket}.ctrl,mode=0600`,
-      '--flags',
-      'not-need-init,startup-clear',
-    ],
-    { stdio: hearing === 'heard' ? ['ignore', 'pipe', 'pipe'] : 'ignore', detached: true },
-  );
+    '--pdeathsig',
+    'KILL',
+    'swtpm',
+    'socket',
+    '--tpm2',
+    '--tpmstate',
+    `dir=${join(folder, 'state')},mode=0600`,
+    '--server',
+    `type=unixio,path=${socket},mode=0600`,
+    '--ctrl',
+    `type=unixio,path=${socket}.ctrl,mode=0600`,
+    '--flags',
+    'not-need-init,startup-clear',
+  ]);
+  const child = spawn(program, words, { stdio: hearing === 'heard' ? ['ignore', 'pipe', 'pipe'] : 'ignore', detached: true });
   return watch(child);
 }
 

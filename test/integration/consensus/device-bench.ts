@@ -20,6 +20,7 @@ import type { Tpm } from '../../../device/tpm/tpm.ts';
 import { foundNetwork, newSalt, writeNetworkFile } from '../../../scripts/grid/network.ts';
 
 const BOARD = 'simulated';
+const stopMsMax = 5_000;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export class BenchDevice {
@@ -122,7 +123,10 @@ export async function foundDevices(names: readonly string[], consensus: Network[
     return device;
   };
   const stop = async (): Promise<void> => {
+    // A device that waits for its TPM is told that it is gone, so that a case that failed ends, too.
+    const hardly = setTimeout(() => all.forEach(({ tpm }) => void tpm.kill()), stopMsMax);
     await Promise.all(all.map((device) => device.stop()));
+    clearTimeout(hardly);
     await Promise.all(all.map(({ tpm }) => tpm.kill()));
     await rm(folder, { recursive: true, force: true });
   };
