@@ -1,7 +1,7 @@
 /**
  * Starts a program with no descriptors of ours but its standard streams. libtss2 opens its connections without
  * close-on-exec: a program that inherits one keeps a software TPM waiting for the end of a command for ever, and could
- * itself talk to a chip. Owner of the `bash` program.
+ * itself talk to a chip. Owner of the `bash` program in the firmware.
  */
 
 /** What is to be run instead of `words`: it closes every other descriptor, and becomes them. */

@@ -55,7 +55,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
 
 /** The files that may name an outside program: whoever starts it. Set-up, which installs them, and tests are free. */
 export const programOwners: Readonly<Record<string, readonly string[]>> = {
-  bash: ['device/own-descriptors.ts'],
+  bash: ['device/own-descriptors.ts', 'hpc-agent/runtimes.ts'],
   swtpm: ['device/tpm/swtpm.ts'],
   swtpm_setup: ['device/tpm/swtpm.ts'],
   swtpm_localca: ['device/tpm/swtpm.ts'],
