@@ -282,7 +282,7 @@ export class Checkers {
     const { scenario, nowMs } = this.world;
     const wait = this.chronicle.waits.get(block.id) ?? 0;
     // The genesis has no chain time to count from (§12.4), so the first block is due when it is seen.
-    const sum = block.height === 1 ? Math.min(wait, nowMs()) : (this.waited.get(block.parent) ?? 0) + wait;
+    const sum = block.height === 1 ? Math.min(wait, block.sinceMs) : (this.waited.get(block.parent) ?? 0) + wait;
     this.waited.set(block.id, sum);
     this.waited.delete(block.parent);
     const rate = scenario.faults.has('clock-rate') ? 1 + scenario.rateSpread : 1;
