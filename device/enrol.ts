@@ -1,4 +1,5 @@
 /** A device's card: written beside its state, for the founder to collect, or for a member that brings it before the network. Specification §4.3, §11.5. */
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { readConfiguration } from './configuration.ts';
@@ -33,7 +34,7 @@ export async function writeCard(
     const card = await makeCard(identity, {
       salt,
       name: configuration.name,
-      peersUrl: `mqtts://${configuration.hosts[0] ?? 'localhost'}:${ports.peers}`,
+      peersUrl: `mqtts://${inUrl(configuration.hosts[0] ?? 'localhost')}:${ports.peers}`,
       peersAuthority: openDeviceAuthority(stateFolder, configuration).root('device'),
       endorsementIntermediates: given.endorsementIntermediates.filter((certificate) => !isRoot(certificate)),
       crypto,
@@ -44,6 +45,10 @@ export async function writeCard(
   } finally {
     await identity.close();
   }
+}
+
+function inUrl(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
 }
 
 /** The verifier brings the roots; only what lies between is shown. */

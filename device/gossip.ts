@@ -134,9 +134,11 @@ class GossipRoom {
   }
 
   #add(member: Member): void {
+    const connection = this.#connect(member);
+    if (!connection) return;
     const peer: FollowedPeer = {
       member,
-      connection: this.#connect(member),
+      connection,
       allowance: fullAllowance(performance.now()),
       loggedAtMs: -Infinity,
       standing: new Map(),
@@ -160,15 +162,17 @@ class GossipRoom {
     void closing.finally(() => this.#closing.delete(closing));
   }
 
-  #connect(member: Member): Connection {
-    const { authority } = this.#request;
-    return connect({
-      url: member.peersUrl,
-      authority: pemOf('CERTIFICATE', member.peersAuthority),
-      server: member.name,
-      certificate: readFileSync(authority.peer.certificateFile),
-      key: readFileSync(authority.peer.keyFile),
-    });
+  /** Undefined where the address can't be opened: address and authority are the member's own words, which may end no device. */
+  #connect(member: Member): Connection | undefined {
+    const { authority, log } = this.#request;
+    const [certificate, key] = [readFileSync(authority.peer.certificateFile), readFileSync(authority.peer.keyFile)];
+    const { peersUrl: url, name: server } = member;
+    try {
+      return connect({ url, authority: pemOf('CERTIFICATE', member.peersAuthority), server, certificate, key });
+    } catch (error) {
+      log('peerAddressUnusable', { peer: server, url, error: error instanceof Error ? error.message : 'unknown' });
+      return undefined;
+    }
   }
 
   /** A peer that isn't there yet is waited for; the subscriptions stand when it comes. */
@@ -232,7 +236,9 @@ class GossipRoom {
   #resume(peer: FollowedPeer): void {
     peer.pause = undefined;
     if (this.#peers.get(peer.member.name) !== peer) return;
-    peer.connection = this.#connect(peer.member);
+    const connection = this.#connect(peer.member);
+    if (!connection) return this.#drop(peer.member.name);
+    peer.connection = connection;
     peer.allowance = fullAllowance(performance.now());
     this.#follow(peer);
   }

@@ -2,6 +2,7 @@
 import { decodeStrict, encodeStrict, type Decoded } from './codec.ts';
 import { blobDigest, Digest, domainDigest, hex } from './digest.ts';
 import { LIMITS } from './limits.ts';
+import { PeersUrl } from './peers-url.ts';
 import { bytes, fixedBytes, flag, integer, list, oneOf, struct, text, type Infer } from './schema.ts';
 import { GOSSIP_LEVEL, Name } from './topics.ts';
 
@@ -36,8 +37,8 @@ export const Genesis = struct({
 /** A member: the signer of credentials and beacons, found by its endorsement key (§4.2). */
 export const Member = struct({
   name: Name,
-  /** Broker for peers, `mqtts://host:port`. */
-  peersUrl: text({ max: 255, pattern: /^mqtts:\/\/[^\s]+$/, like: 'a mqtts:// address' }),
+  /** Broker for peers. */
+  peersUrl: PeersUrl,
   /** Authority of the member's TLS certificates towards peers, DER. */
   peersAuthority: Certificate,
   endorsementCertificate: Certificate,

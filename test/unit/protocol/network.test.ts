@@ -1,8 +1,9 @@
 /** The network file: what its id commits to, what contradicts itself, and what hangs on it. Specification §4. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeStrict } from '#protocol/codec.ts';
+import { encodeStrict, readPlain } from '#protocol/codec.ts';
 import { decodeNetwork, encodeNetwork, memberOf, Network, networkId, networkLabel, nodeIdOf, foundersOf } from '#protocol/network.ts';
+import { PeersUrl } from '#protocol/peers-url.ts';
 import { alpha, bravo, network, networkFile, outcomeOf, receiptWith } from './workshop.ts';
 
 const [first, second, third] = network.members;
@@ -87,6 +88,50 @@ describe('the network id commits to the genesis, and to nothing else (§4.1)', (
   });
 
   test('its first 8 bytes stand in topics', () => assert.equal(networkLabel(network), id.slice(0, 16)));
+});
+
+describe('an address for peers is mqtts://host:port and nothing else (§4.2)', () => {
+  const labels = Array.from({ length: 3 }, () => 'a'.repeat(63)).join('.');
+  const hosts = [
+    'localhost',
+    'alpha',
+    'a-1.Example.org',
+    '192.168.1.20',
+    '[::]',
+    '[::1]',
+    '[fe80::1:2]',
+    '[2001:db8:0:0:0:0:0:1]',
+    '[1::]',
+    labels,
+  ];
+  const good = [...hosts.map((host) => `mqtts://${host}:8883`), 'mqtts://x:1', 'mqtts://x:65535'];
+  for (const url of good) {
+    test(`${url.slice(0, 40)} is taken`, () => {
+      assert.equal(readPlain(PeersUrl, url).status, 'decoded');
+      assert.equal(new URL(url).port, url.slice(url.lastIndexOf(':') + 1));
+    });
+  }
+  const badHosts = [
+    '',
+    '[',
+    '[]',
+    '[:]',
+    '[:::]',
+    '[1::2::3]',
+    '[1:2:3:4:5:6:7]',
+    '[1:2:3:4:5:6:7::8]',
+    '[12345::]',
+    '[fe80::1%eth0]',
+    '::1',
+    '-a',
+    'a-',
+  ];
+  const worseHosts = ['a..b', 'a.', 'a_b', 'a b', 'a%00', 'a@b', 'user:word@b', 'ä', `${'a'.repeat(64)}.b`];
+  const badPorts = ['0', '00', '08883', '65536', '99999', '100000', '-1', '', 'x', '1/', '1/path', '1?query', '1#part', '1\n'];
+  const bad = [...[...badHosts, ...worseHosts].map((host) => `mqtts://${host}:8883`), ...badPorts.map((port) => `mqtts://x:${port}`)];
+  for (const url of [...bad, 'mqtts://x', 'mqtt://x:1', 'MQTTS://x:1', ' mqtts://x:1', `mqtts://${labels}.${'a'.repeat(62)}:8883`]) {
+    test(`${JSON.stringify(url).slice(0, 40)} is refused`, () => assert.equal(readPlain(PeersUrl, url).status, 'malformed'));
+  }
 });
 
 test('a node id is the digest of the endorsement key: one chip, one seat (§3.1)', () => {
