@@ -107,7 +107,11 @@ function refusalOfPolicy({ policy }: Manifest, view: GatewayView): RefusedSubmis
 }
 
 function refusalOfRuntime({ runtime }: Manifest, view: GatewayView): RefusedSubmission | undefined {
-  if (view.runtimesByBox.size === 0) return refused('no-box', 'the chain has no box for this device: no member offers one yet (pair one, and start its agent), or this device is not a member');
+  if (view.runtimesByBox.size === 0)
+    return refused(
+      'no-box',
+      'the chain has no box for this device: no member offers one yet (pair one, and start its agent), or this device is not a member',
+    );
   const known = [...new Set([...view.runtimesByBox.values()].flat())].sort();
   if (known.includes(runtime)) return undefined;
   return refused('unknown-runtime', `no box of the network has the runtime "${runtime}"; there are ${known.join(', ')}`);
