@@ -96,7 +96,7 @@ function grindRows({ chances, quick }: Effort): Row[] {
       oursText: `${later.toFixed(2)} x`,
       target: atMost(later, quick ? 1.2 : 1.08, '1 x (± the sample)'),
       beside: `were the seed known at joining ${known.toFixed(2)} x`,
-      note: 'draws count two epochs later (§11.5)',
+      note: 'draws count from the third epoch on (§11.5)',
     },
     {
       metric: `the same for the last of 4 founders, first two epochs`,
