@@ -8,7 +8,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { networkId, networkLabel, type Network } from '#protocol/network.ts';
 import type { Crypto } from '#protocol/crypto.ts';
-import type { Chain, ShowChain } from './consensus/chain-port.ts';
+import type { Chain, ShowChain } from './chain/chain-port.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Orders } from './gateway/orders.ts';
 import { Controller } from './hpc/controller.ts';

@@ -22,7 +22,7 @@ import { voucherArrived } from './keys.ts';
 import { askToJoin, beginJoining, joinAnswered, joinUntilMs } from './joining.ts';
 import { broadcast, emptyOutbox, flush } from './outbox.ts';
 import { addOwnTransaction, sayOwnTransactions, saysAgainMs, transactionArrived } from './pool.ts';
-import type { Position } from './position.ts';
+import type { Position } from '../ledger/position.ts';
 import { restore } from './restore.ts';
 import { refuseAnchor, standingTo } from './starting.ts';
 import type { Anchor, ConsensusSetup, ConsensusState, Joining } from './state.ts';

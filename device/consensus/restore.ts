@@ -12,7 +12,7 @@ import { noteCertificate, stop } from './certificates.ts';
 import { datedMs, toleranceOf } from './due.ts';
 import { moveCheckpoint } from './finalising.ts';
 import { emptyOutbox } from './outbox.ts';
-import type { Position } from './position.ts';
+import type { Position } from '../ledger/position.ts';
 import type { Arrivals, Checkpoint, ConsensusSetup, ConsensusState } from './state.ts';
 import { decodeState } from '#protocol/chain/state-encoding.ts';
 import { blockArrived, takeArrivals } from './taking.ts';

@@ -6,7 +6,7 @@ import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { persist, report } from './outbox.ts';
-import type { Position } from './position.ts';
+import type { Position } from '../ledger/position.ts';
 import { plainBlock, stateAt } from './restore.ts';
 import type { Anchor, ConsensusState, Joining, Transfer } from './state.ts';
 import { finalisedIdAt } from './tree.ts';

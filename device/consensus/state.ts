@@ -8,9 +8,9 @@ import type { Sign } from '#protocol/signed.ts';
 import type { VoteEffect } from '../votes/decision.ts';
 import type { DecisionState } from '../votes/machine.ts';
 import type { ChainArchive, Instant, KeptChain, TpmTask } from './events.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { Outbox } from './outbox.ts';
-import type { Position } from './position.ts';
+import type { Position } from '../ledger/position.ts';
 import type { TakenBlock, Tree } from './tree.ts';
 
 /** A checkpoint that this member's operator vouches for (§13.7). */

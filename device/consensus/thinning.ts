@@ -7,8 +7,8 @@ import type { ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { keepLatest } from './bounded.ts';
-import type { Ledger } from './ledger.ts';
-import type { Position } from './position.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Position } from '../ledger/position.ts';
 import { branchOf, type TakenBlock, type Tree } from './tree.ts';
 
 /** To be called when a block is taken: thins those that are so far below it. */

@@ -4,7 +4,7 @@ import type { ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import type { ChainArchive } from './events.ts';
-import type { Branch, Position } from './position.ts';
+import type { Branch, Position } from '../ledger/position.ts';
 
 export interface TakenBlock {
   /** Its id, hexadecimal. */

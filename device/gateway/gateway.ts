@@ -22,7 +22,7 @@ import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { clientSubtree, isTopicName, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
-import type { ShowChain } from '../consensus/chain-port.ts';
+import type { ShowChain } from '../chain/chain-port.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from '../ports.ts';

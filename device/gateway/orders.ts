@@ -17,7 +17,7 @@ import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import type { Network } from '#protocol/network.ts';
 import { RunNews, RunOrder, type RunNewsOf } from '#protocol/peer-messages.ts';
 import { harmless } from '#protocol/schema.ts';
-import type { Chain } from '../consensus/chain-port.ts';
+import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, Peers, Publisher } from '../ports.ts';
 import { BlobCollector, type BlobSource, type CollectFailure } from '../store/blob-collector.ts';

@@ -1,7 +1,7 @@
 /** Keeps what the chain has of this member's boxes up with the boxes. Specification §11.3, §15.10. */
 import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
-import type { Chain } from '../consensus/chain-port.ts';
+import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Boxes } from './boxes.ts';

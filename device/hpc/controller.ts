@@ -14,7 +14,7 @@ import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { harmless } from '#protocol/schema.ts';
 import type { BoxUp } from '#protocol/topics.ts';
-import type { Chain } from '../consensus/chain-port.ts';
+import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, OperationalSigner, Peers, Publisher, Random } from '../ports.ts';
 import { BlobCollector, type BlobSource, type CollectFailure } from '../store/blob-collector.ts';

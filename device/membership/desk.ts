@@ -5,9 +5,9 @@
 import { encodeTransaction, transactionId } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { harmless } from '#protocol/schema.ts';
-import type { Consensus } from '../consensus/host.ts';
+import type { Consensus } from '../chain/host.ts';
 import { makeAction } from '../consensus/machine.ts';
-import type { TransactionVerdict } from '../consensus/ledger.ts';
+import type { TransactionVerdict } from '../ledger/ledger.ts';
 import { branchOf } from '../consensus/tree.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';

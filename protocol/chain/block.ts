@@ -60,7 +60,7 @@ export function blockId(headerBytes: Uint8Array, end: TimeCertificate): Uint8Arr
   return domainDigest('block', domainDigest('block-header', headerBytes), end.attestation, end.signature);
 }
 
-/** Reads a block's bytes; whether it is a good one depends on its parent (`device/consensus/ledger.ts`). */
+/** Reads a block's bytes; whether it is a good one depends on its parent (`device/ledger/ledger.ts`). */
 export function readBlock(encoded: Uint8Array): Decoded<ReadBlock> {
   const block = decodeStrict(Block, encoded, LIMITS.blockBytesMax);
   if (block.status === 'malformed') return block;

@@ -1,7 +1,7 @@
 /** The core that devices run, with its ledger, started in a simulated world. */
 import type { Crypto } from '#protocol/crypto.ts';
 import { networkId, type Network } from '#protocol/network.ts';
-import { createLedger } from '../../device/consensus/ledger.ts';
+import { createLedger } from '../../device/ledger/ledger.ts';
 import { startConsensus, step } from '../../device/consensus/machine.ts';
 import type { StartCore } from './core.ts';
 

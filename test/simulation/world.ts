@@ -2,7 +2,7 @@
  * A simulated network: the production core on every member, one queue of events in virtual time, faults drawn from a seed,
  * checkers after every step. First faults happen; then they stop, and what is promised must follow. Specification §13.5.
  */
-import { createLedger } from '../../device/consensus/ledger.ts';
+import { createLedger } from '../../device/ledger/ledger.ts';
 import { headOf } from '../../device/consensus/machine.ts';
 import { castOf, type Cast } from './cast.ts';
 import { chancesOf, type Chances } from './chance.ts';

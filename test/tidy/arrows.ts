@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 
 import type { Finding } from './finding.ts';
 import { isPure } from './purity.ts';
-import { arrows, matches, namedFolders, packageOwners, pureRooms } from './rules.ts';
+import { arrows, matches, namedFolders, packageOwners, pureRooms, roomArrows } from './rules.ts';
 import type { Import, Source } from './source.ts';
 
 /** Where an import leads: a file of the repository, a module of Node, or a package. */
@@ -48,7 +48,17 @@ function judgeFileImport(path: string, to: string, target: string, finding: Comp
   if (from !== into && namedFolders.includes(into) && !to.startsWith('#'))
     return finding(`relative import ${to} across folders`, `write #${target}`);
   if (from === into && to.startsWith('#')) return finding(`${to} inside its own folder`, 'write a relative path');
+  const room = judgeRoomImport(path, target, finding);
+  if (room.length > 0) return room;
   return posix.extname(target) === '' ? finding(`import ${to} without an extension`, `write ${to}.ts`) : [];
+}
+
+function judgeRoomImport(path: string, target: string, finding: Complain): Finding[] {
+  const [from, into] = [posix.dirname(path), posix.dirname(target)];
+  const allowed = roomArrows[from];
+  if (allowed === undefined || from === into || topFolder(from) !== topFolder(into) || posix.basename(target) === 'limits.ts') return [];
+  if (allowed.includes(into)) return [];
+  return finding(`${from} imports ${target}`, `${from} may import ${['itself', 'limits.ts', ...allowed].join(', ')}`);
 }
 
 function judgePureImport(path: string, target: string, pure: ReadonlySet<string>, finding: Complain): Finding[] {

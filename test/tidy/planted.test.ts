@@ -26,6 +26,8 @@ const arrowCases: readonly (readonly [string, string, ...string[]])[] = [
   ['device/a.ts', `import { b } from '../protocol/b.ts';`, 'relative import ../protocol/b.ts across folders'],
   ['protocol/a.ts', `import { b } from '#protocol/b.ts';`, '#protocol/b.ts inside its own folder'],
   ['device/a.ts', `/** Pure. */ import type { B } from './b.ts'; import { type C } from './c.ts';`],
+  ['device/ledger/a.ts', `import { c } from '../consensus/b.ts';`, 'device/ledger imports device/consensus/b.ts'],
+  ['device/consensus/a.ts', `import { c } from '../ledger/b.ts'; import { d } from '../limits.ts';`],
   ['hpc-agent/a.ts', `import type { B } from '../device/b.ts';`, 'hpc-agent imports device (../device/b.ts)'],
   ['device/a.ts', `const b = await import('../scripts/b.ts');`, 'device imports scripts (../scripts/b.ts)'],
   ['device/hpc/job.ts', `import { b } from './link.ts';`, 'a pure room imports device/hpc/link.ts'],

@@ -5,7 +5,15 @@
  * file whose first comment says that it is pure is held to it too.
  */
 export const pureRooms: readonly string[] = [
-  ...['protocol/*', 'device/limits.ts', 'device/votes/*', 'hpc-agent/limits.ts', 'hpc-agent/run.ts'],
+  ...[
+    'protocol/*',
+    'device/limits.ts',
+    'device/votes/*',
+    'device/ledger/*',
+    'device/consensus/*',
+    'hpc-agent/limits.ts',
+    'hpc-agent/run.ts',
+  ],
   ...[
     'device/hpc/job.ts',
     'device/hpc/assignments.ts',
@@ -33,6 +41,13 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   contracts: ['protocol', 'node:'],
   scripts: ['protocol', 'contracts', 'device', 'hpc-agent', 'board-configs', 'node:'],
   test: ['protocol', 'contracts', 'device', 'hpc-agent', 'scripts', 'board-configs', 'node:'],
+};
+
+/** What a room of a top folder may import of that folder besides itself and the limits; a room that is not named may import any. */
+export const roomArrows: Readonly<Record<string, readonly string[]>> = {
+  'device/votes': [],
+  'device/ledger': [],
+  'device/consensus': ['device/ledger', 'device/votes'],
 };
 
 /** Top folders that others reach by their `#name/`, never by a relative path. */

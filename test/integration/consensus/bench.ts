@@ -6,7 +6,7 @@ import { blobDigest } from '#protocol/digest.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { judgeMemberCard } from '#protocol/enrolment.ts';
 import { networkLabel, nodeIdOf, type Member, type Network } from '#protocol/network.ts';
-import { Consensus } from '../../../device/consensus/host.ts';
+import { Consensus } from '../../../device/chain/host.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import { joinGossip, type GossipNetwork } from '../../../device/gossip.ts';
 import { makeCard } from '../../../device/identity/card.ts';

@@ -12,7 +12,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { networkLabel, nodeIdOf, type Member } from '#protocol/network.ts';
 import { topicOf } from '#protocol/topics.ts';
 import { readConfiguration } from '../../../device/configuration.ts';
-import { FinalityArchive } from '../../../device/consensus/finality-archive.ts';
+import { FinalityArchive } from '../../../device/chain/finality-archive.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import { openDeviceAuthority } from '../../../device/device.ts';
 import { connect } from '../../../device/mqtt/connection.ts';

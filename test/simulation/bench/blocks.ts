@@ -1,6 +1,6 @@
 /** Blocks judged, and transactions finalised, per second of processor time with real signatures, beside the signature checks alone. */
 import { readBlock } from '#protocol/chain/block.ts';
-import type { Ledger } from '../../../device/consensus/ledger.ts';
+import type { Ledger } from '../../../device/ledger/ledger.ts';
 import type { Benchmark, Row } from '../../../scripts/bench/benchmark.ts';
 import { inTurns, perCpuSecond } from '../../../scripts/bench/rounds.ts';
 import { RealChain, recordingChecks, type RealBlock } from './real-chain.ts';

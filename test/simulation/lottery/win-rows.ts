@@ -1,5 +1,5 @@
 /** Rows on whom the statistics accuse: honest members, and one that wins twice its share. */
-import { judgeWins, noteWin, noWins } from '../../../device/consensus/win-statistics.ts';
+import { judgeWins, noteWin, noWins } from '../../../device/chain/win-statistics.ts';
 import type { Chance } from '../chance.ts';
 import { orderOf } from './distribution.ts';
 import { atMost, percent, type Effort, type Part, type Row } from './row.ts';

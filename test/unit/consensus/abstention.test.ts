@@ -1,7 +1,7 @@
 /** When a member that may have forgotten votes speaks again. Specification §14.4. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hearFrom, newAbstention, stepAbstention, type Abstention } from '../../../device/consensus/abstention.ts';
+import { hearFrom, newAbstention, stepAbstention, type Abstention } from '../../../device/chain/abstention.ts';
 
 const seats = new Set(['a', 'b', 'c', 'd']);
 const at = (number: number, nowMs: number) => ({ number, seats, self: 'a', nowMs, settleMs: 10_000 });

@@ -11,7 +11,7 @@ import { networkId } from '#protocol/network.ts';
 import { Envelope, signMessage } from '#protocol/signed.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import type { ConsensusEffect, MessageKind } from '../../../device/consensus/events.ts';
-import type { Position } from '../../../device/consensus/position.ts';
+import type { Position } from '../../../device/ledger/position.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import type { StubMember } from '../../simulation/stub-tpm.ts';
 import type { Actor, World } from './world.ts';

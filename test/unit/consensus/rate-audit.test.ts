@@ -10,7 +10,7 @@ import {
   type ClockSighting,
   type RateAudit,
   type RateReport,
-} from '../../../device/consensus/rate-audit.ts';
+} from '../../../device/chain/rate-audit.ts';
 import { drawFrom, type Draw } from '../../../scripts/fuzz/random.ts';
 
 const unixStartMs = 1_800_000_000_000;

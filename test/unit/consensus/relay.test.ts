@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { CHAIN_LIMITS } from '../../../device/limits.ts';
-import { Relay } from '../../../device/consensus/relay.ts';
+import { Relay } from '../../../device/chain/relay.ts';
 
 const word = (text: string): Uint8Array => new TextEncoder().encode(text);
 

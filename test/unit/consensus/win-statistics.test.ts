@@ -10,7 +10,7 @@ import {
   withoutOthers,
   type WinStatistics,
   type WinTally,
-} from '../../../device/consensus/win-statistics.ts';
+} from '../../../device/chain/win-statistics.ts';
 import { drawFrom, type Draw } from '../../../scripts/fuzz/random.ts';
 
 const falseAlarm = 0.01;

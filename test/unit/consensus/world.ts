@@ -17,7 +17,7 @@ import type {
   KeptChain,
   TpmTask,
 } from '../../../device/consensus/events.ts';
-import { createLedger } from '../../../device/consensus/ledger.ts';
+import { createLedger } from '../../../device/ledger/ledger.ts';
 import { finalisedOf, headOf, startConsensus, step, type ConsensusSetup, type ConsensusState } from '../../../device/consensus/machine.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember, stubNetwork, type StubMember } from '../../simulation/stub-tpm.ts';

@@ -9,7 +9,7 @@ import { startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
-import { seatsToCome } from '../../../device/consensus/seats.ts';
+import { seatsToCome } from '../../../device/ledger/seats.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
 import {

@@ -9,7 +9,7 @@ import { hex } from '#protocol/digest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
-import { votersAfter } from '../../../device/consensus/checkpoints.ts';
+import { votersAfter } from '../../../device/ledger/checkpoints.ts';
 import {
   actionOf,
   alpha,

@@ -24,7 +24,7 @@ import {
   refusalOf,
   voucherOf,
 } from './workshop.ts';
-import { createLedger } from '../../../device/consensus/ledger.ts';
+import { createLedger } from '../../../device/ledger/ledger.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 
 const rebooted = { timeMs: 5, resetCount: 4, restartCount: 0 };

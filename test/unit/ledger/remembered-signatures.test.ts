@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Crypto } from '#protocol/crypto.ts';
-import { rememberingSignatures } from '../../../device/consensus/remembered-signatures.ts';
+import { rememberingSignatures } from '../../../device/ledger/remembered-signatures.ts';
 import { stubCrypto, stubEcdsaSignature } from '../../simulation/stub-crypto.ts';
 import { stubOperationalKey } from '../../simulation/stub-tpm.ts';
 

@@ -13,8 +13,8 @@ import { hex } from '#protocol/digest.ts';
 import { networkId, type ConsensusParameters } from '#protocol/network.ts';
 import { signingInput } from '#protocol/signed.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
-import { createLedger, type Ledger } from '../../../device/consensus/ledger.ts';
-import type { Branch, Position } from '../../../device/consensus/position.ts';
+import { createLedger, type Ledger } from '../../../device/ledger/ledger.ts';
+import type { Branch, Position } from '../../../device/ledger/position.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember, stubNetwork, type StubMember, type StubReading } from '../../simulation/stub-tpm.ts';
 

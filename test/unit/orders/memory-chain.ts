@@ -1,13 +1,13 @@
 /** A chain in memory by the ledger's own rules for capsules and boxes (§15): a block when a test says so, undone when it says so. */
-import { genesisPosition } from '../../../device/consensus/genesis.ts';
-import { applyCancellation, applyReceipt, applyRetry, applySubmission } from '../../../device/consensus/capsule-rules.ts';
-import { withUpkeep } from '../../../device/consensus/capsule-upkeep.ts';
-import type { Chain, Inclusion } from '../../../device/consensus/chain-port.ts';
-import { recordOf } from '../../../device/consensus/member-identity.ts';
-import { applyBoxes } from '../../../device/consensus/offered-boxes.ts';
-import type { Place } from '../../../device/consensus/position.ts';
-import { withoutMember } from '../../../device/consensus/seats.ts';
-import type { Outcome } from '../../../device/consensus/transaction-refusal.ts';
+import { genesisPosition } from '../../../device/ledger/genesis.ts';
+import { applyCancellation, applyReceipt, applyRetry, applySubmission } from '../../../device/ledger/capsule-rules.ts';
+import { withUpkeep } from '../../../device/ledger/capsule-upkeep.ts';
+import type { Chain, Inclusion } from '../../../device/chain/chain-port.ts';
+import { recordOf } from '../../../device/ledger/member-identity.ts';
+import { applyBoxes } from '../../../device/ledger/offered-boxes.ts';
+import type { Place } from '../../../device/ledger/position.ts';
+import { withoutMember } from '../../../device/ledger/seats.ts';
+import type { Outcome } from '../../../device/ledger/transaction-refusal.ts';
 import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';

@@ -4,7 +4,7 @@ import type { ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
-import type { Instant } from './events.ts';
+import type { Instant } from '../consensus/events.ts';
 import { judgeRate, noteSighting, nothingSighted, withoutOtherClocks, type RateAudit, type RateReport } from './rate-audit.ts';
 import { judgeWins, noteWin, noWins, withoutOthers, type WinReport, type WinStatistics } from './win-statistics.ts';
 

@@ -19,14 +19,14 @@ import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
 import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
 import { ChainLog, type ChainLine } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
-import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from './events.ts';
+import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from '../consensus/events.ts';
 import { FinalityArchive } from './finality-archive.ts';
 import { sameMembers } from './followed-members.ts';
-import { createLedger } from './ledger.ts';
-import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from './machine.ts';
+import { createLedger } from '../ledger/ledger.ts';
+import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from '../consensus/machine.ts';
 import { MemberAudit } from './member-audit.ts';
 import { Relay } from './relay.ts';
-import { ancestorOf } from './tree.ts';
+import { ancestorOf } from '../consensus/tree.ts';
 
 /** The way to the other members, by name: `GossipNetwork`. */
 export interface ChainGossip {

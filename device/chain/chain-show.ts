@@ -24,7 +24,7 @@ import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
-import { isAwayTooLong } from './away.ts';
+import { isAwayTooLong } from '../consensus/away.ts';
 import type { ShowChain } from './chain-port.ts';
 import type { Consensus } from './host.ts';
 

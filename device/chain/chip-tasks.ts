@@ -1,6 +1,6 @@
 /** What the core asks of the chip (events.ts), put to the device's identity; each answer is an event. Specification §11.3, §12. */
 import type { TimeCertificate } from '#protocol/chain/block.ts';
-import type { ConsensusEvent, TpmTask } from './events.ts';
+import type { ConsensusEvent, TpmTask } from '../consensus/events.ts';
 
 /** What the device's chip and operational key do for consensus: `Identity` of device/identity. May take seconds and may fail. */
 export interface ConsensusChip {

@@ -2,7 +2,7 @@
 import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
-import type { ConsensusReport } from './events.ts';
+import type { ConsensusReport } from '../consensus/events.ts';
 
 type Fields = Readonly<Record<string, string | number>>;
 

@@ -7,16 +7,16 @@ import { HeadView } from '#protocol/chain/chain-view.ts';
 import { encodeBulk } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Member, Network } from '#protocol/network.ts';
-import type { Chain, ShowChain } from './consensus/chain-port.ts';
-import { headView, showChain, type ShownParts } from './consensus/chain-show.ts';
-import type { Anchor } from './consensus/machine.ts';
-import type { ConsensusChip } from './consensus/chip-tasks.ts';
-import { Consensus } from './consensus/host.ts';
-import type { GossipNetwork } from './gossip.ts';
-import { CHAIN_LIMITS, DEVICE_LIMITS } from './limits.ts';
-import { MembershipDesk } from './membership/desk.ts';
-import type { Log, Publisher } from './ports.ts';
-import { openChainStore } from './store/chain-store.ts';
+import type { Chain, ShowChain } from './chain-port.ts';
+import { headView, showChain, type ShownParts } from './chain-show.ts';
+import type { Anchor } from '../consensus/machine.ts';
+import type { ConsensusChip } from './chip-tasks.ts';
+import { Consensus } from './host.ts';
+import type { GossipNetwork } from '../gossip.ts';
+import { CHAIN_LIMITS, DEVICE_LIMITS } from '../limits.ts';
+import { MembershipDesk } from '../membership/desk.ts';
+import type { Log, Publisher } from '../ports.ts';
+import { openChainStore } from '../store/chain-store.ts';
 
 export interface ChainRoomRequest {
   readonly stateFolder: string;
