@@ -24,13 +24,13 @@ export function votersAfter(state: ChainState, network: Uint8Array, number: numb
 export function applyFinality(state: ChainState, { certificate, vouchers = [] }: TransactionOf<'finality'>, place: Place): Outcome {
   const fault = placeFault(state, certificate, place) ?? voucherFault(state, certificate, vouchers, place);
   if (fault) return fault;
-  const shown = new Set(vouchers.map(({ operationalKey }) => hex(operationalKey)));
+  const shown = new Set(vouchers.map(({ node, operationalKey }) => `${hex(node)}/${hex(operationalKey)}`));
   const { crypto, networkId: network } = place.context;
   const voters = votersInForce(state, network, certificate.number);
   const verdict = judgeCertificate(crypto, certificate, {
     network,
     voters,
-    isKeyOf: (node, key) => isKeyOf(state, node, key) || shown.has(hex(key)),
+    isKeyOf: (node, key) => isKeyOf(state, node, key) || shown.has(`${hex(node)}/${hex(key)}`),
   });
   if (verdict.status === 'refused') return refused(`certificate-${verdict.reason}`, verdict.detail);
   return applied(withCheckpoint(state, certificate, place));

@@ -1,10 +1,14 @@
 /** Checkpoints on a branch: which certificates count (§13.1, §13.4), and what they bring into force (§11.5). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { BallotMessage } from '#protocol/chain/ballot.ts';
+import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { decodeTransaction, encodeTransaction } from '#protocol/chain/transaction.ts';
 import type { Voucher } from '#protocol/chain/voucher.ts';
+import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { signingInput } from '#protocol/signed.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
 import {
   actionOf,
@@ -20,6 +24,7 @@ import {
   genesisChain,
   grown,
   headOf,
+  identity,
   keyOf,
   ledger,
   readyChain,
@@ -146,6 +151,17 @@ describe('a certificate shows vouchers of keys that the branch does not have (§
   test('and counts with them', () => {
     assert.equal(refusalOf(bare, encodeTransaction({ kind: 'finality', certificate })), 'certificate-key-unknown');
     assert.equal(headOf(extended(bare, alpha, [by(founders.map(shown))])).state.core.checkpoint.number, 1);
+  });
+  test('and one member’s key, whose voucher is shown, counts for no other member', () => {
+    const { publicKey: key, sign } = keyOf(alpha);
+    const { number, previous, block, round } = certificate;
+    const instance = checkpointInstance(identity, number, previous);
+    const votes = certificate.votes.map(({ node }) => {
+      const ballot = encodeStrict(BallotMessage.body, { network: identity, instance, round, step: 'precommit', value: block, node });
+      return { node, key, signature: sign(signingInput('ballot', ballot)) };
+    });
+    const forged = encodeTransaction({ kind: 'finality', certificate: { ...certificate, votes }, vouchers: [shown(alpha)] });
+    assert.equal(refusalOf(bare, forged), 'certificate-key-unknown');
   });
   test('but not with those of others, nor with forged ones', () => {
     assert.equal(refusalOf(bare, by([shown(createStubMember('stranger'))])), 'voucher-unneeded');
