@@ -219,33 +219,38 @@ function aboutAction(action: Action, name: (node: Uint8Array) => string): string
   }
 }
 
-function peersView({ consensus, isReached }: ShownParts): Omit<Extract<ChainView, { show: 'peers' }>, 'show'> {
-  const { core, members } = consensus.finalised().state;
-  const seats = new Set(core.seats.map(hex));
-  const peers = [...members.values()]
-    .map((record) => peerView(consensus, isReached, seats, record))
+function peersView(parts: ShownParts): Omit<Extract<ChainView, { show: 'peers' }>, 'show'> {
+  const { consensus } = parts;
+  const { state, number } = consensus.finalised();
+  const seats = state.core.seats.map(hex);
+  const peers = [...state.members.values()]
+    .map((record) => peerView(parts, record))
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .slice(0, LIMITS.chainLinesMax);
-  return { window: consensus.audit.window, certificates: core.checkpoint.number, peers };
+  const voting = seats.filter((seat) => voiceOf(parts, seat) === 'votes').length;
+  return { window: consensus.audit.window, certificates: number, seats: seats.length, voting, peers };
 }
 
-function peerView(
-  consensus: Consensus,
-  isReached: (name: string) => boolean,
-  seats: ReadonlySet<string>,
-  { node, member, standing, votedIn }: MemberRecord,
-): PeerView {
+function peerView(parts: ShownParts, { node, member, standing, votedIn }: MemberRecord): PeerView {
+  const { consensus, isReached } = parts;
+  const { state, certificate, number } = consensus.finalised();
   const key = hex(node);
   const wins = consensus.audit.wins(key);
   const rate = consensus.audit.rate(key);
   const isSelf = sameBytes(node, consensus.node);
+  const boxes = [...state.boxes.values()].filter((offered) => sameBytes(offered.node, node));
+  const inLast = certificate?.votes.some((vote) => sameBytes(vote.node, node)) === true;
   return {
     name: member.name,
     node,
     standing,
-    seat: seats.has(key) ? 'in-force' : 'none',
+    seat: state.core.seats.some((seat) => sameBytes(seat, node)) ? 'in-force' : 'none',
     reach: isSelf ? 'self' : isReached(member.name) ? 'connected' : 'lost',
-    votedIn,
+    ...lastWord(consensus, key),
+    voice: voiceOf(parts, key),
+    votedIn: inLast ? number : votedIn,
+    boxes: boxes.length,
+    ...(boxes[0] && { firstBox: boxes[0].box.name }),
     blocks: wins?.wins ?? 0,
     ...(wins && { expectedBlocksMilli: Math.round(wins.expected * 1_000), winsMilli: bounded(wins.evidence * 1_000) }),
     wins: wins?.verdict ?? 'too-little-data',
@@ -253,6 +258,22 @@ function peerView(
     ...(rate?.rate === undefined ? {} : { rateOverMs: rate.overMs }),
     rate: rate?.verdict ?? 'too-little-data',
   };
+}
+
+/** A member says where it stands whenever its head moves, so who is silent on a living broker is seen by this alone. */
+function lastWord(consensus: Consensus, node: string): Pick<PeerView, 'heardMs' | 'headHeight'> {
+  if (node === hex(consensus.node)) return { heardMs: 0, headHeight: consensus.head().height };
+  const peer = consensus.state.sync.peers.get(node);
+  if (!peer?.announcement) return {};
+  return { heardMs: Math.max(0, Math.round(performance.now() - peer.announcedMs)), headHeight: peer.announcement.head.height };
+}
+
+/** While checkpoints come, the quickest votes make them: whose vote is not in one may still be there. */
+function voiceOf({ consensus, network }: ShownParts, node: string): PeerView['voice'] {
+  if (!consensus.finalised().state.core.seats.some((seat) => hex(seat) === node)) return 'none';
+  if (conditionOf(consensus, network) === 'not-finalising') return consensus.state.finality.decision.reached.has(node) ? 'votes' : 'silent';
+  const { heardMs = Infinity } = lastWord(consensus, node);
+  return heardMs <= CHAIN_LIMITS.notFinalisingIntervals * network.genesis.consensus.targetIntervalMs ? 'votes' : 'silent';
 }
 
 function bounded(value: number): number {

@@ -100,8 +100,19 @@ export const PeerView = struct({
   /** Whether its seat is in force: a member has one from the checkpoint after the one that made it a member. */
   seat: oneOf('in-force', 'none'),
   reach: oneOf('self', 'connected', 'lost'),
+  /** How long ago it last said where it stands (§14.1), and the height of the head that it said; of the device itself, how it stands. */
+  heardMs: optional(Ms),
+  headHeight: optional(Height),
+  /**
+   * Whether its seat takes part. While checkpoints come, who has said nothing for eight target intervals is silent; while none
+   * comes, who has cast no ballot on the next one.
+   */
+  voice: oneOf('votes', 'silent', 'none'),
   /** Number of the last certificate with its vote on this branch; 0 for none. */
   votedIn: Height,
+  /** How many boxes it offers on the chain, and the first of them by name. */
+  boxes: Count,
+  firstBox: optional(Name),
   /** Its blocks among the finalised ones of the window, and what its draws would give, in thousandths of a block (§12.5). */
   blocks: Count,
   expectedBlocksMilli: optional(Count),
@@ -118,8 +129,11 @@ export const PeerView = struct({
 export const ChainView = variant('show', {
   head: HeadView,
   block: BlockView,
-  /** By name. `window`: finalised blocks that are counted. `certificates`: number of the last one on this branch, for `votedIn`. */
-  peers: struct({ window: Count, certificates: Height, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
+  /**
+   * By name. `window`: finalised blocks that are counted. `certificates`: number of the last one, for `votedIn`. `seats`: in
+   * force, one vote each, and `voting` those of them that are not silent.
+   */
+  peers: struct({ window: Count, certificates: Height, seats: Count, voting: Count, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
 });
 
 /** How a client names a block: by its height, or by the beginning of its id in hexadecimal. */

@@ -1,5 +1,6 @@
-/** The members in a table. */
+/** The members in a table, and below it whether their votes are enough. */
 import type { ChainView, PeerView } from '#protocol/chain/chain-view.ts';
+import { quorumOf } from '#protocol/chain/finality-certificate.ts';
 import { durationText, table, type Terminal } from '../terminal.ts';
 import { counted } from './words.ts';
 
@@ -10,25 +11,38 @@ type Paint = Terminal['paint'];
 export function peersText(view: PeersView, processOf: (name: string) => number | undefined, { paint }: Pick<Terminal, 'paint'>): string {
   const processes = view.peers.map(({ name }) => processOf(name));
   const hasProcesses = processes.some((id) => id !== undefined);
-  const head = ['member', 'standing', 'last vote', 'blocks', 'luck', "TPM's clock", 'reach', ...(hasProcesses ? ['process'] : [])];
+  const last = hasProcesses ? ['process'] : [];
+  const head = ['member', 'seat', 'votes', 'heard', 'head', 'boxes', 'blocks led', 'luck', "TPM's clock", ...last];
   const rows = view.peers.map((peer, index) => [
     peer.name,
     standingWords(peer, paint),
     voteWords(peer, view.certificates, paint),
+    heardWords(peer, paint),
+    String(peer.headHeight ?? ''),
+    boxWords(peer),
     blocksWords(peer),
     luckWords(peer, paint),
     clockWords(peer, paint),
-    reachWords(peer, paint),
     ...(hasProcesses ? [String(processes[index] ?? '')] : []),
   ]);
-  const counting = `blocks and clocks of ${counted(view.window, 'finalised block')} since the device was started`;
-  return `${table([head.map((word) => paint('quiet', word)), ...rows])}\n\n  ${paint('quiet', counting)}`;
+  const counting = `A seat is one vote. Blocks and clocks: of ${counted(view.window, 'finalised block')} since the device was started.`;
+  return `${table([head.map((word) => paint('quiet', word)), ...rows])}\n\n  ${paint('quiet', counting)}\n  ${votingWords(view, paint)}`;
+}
+
+/** "3 of 4 seats vote, 3 needed: what is ordered becomes final. Silent: charlie" */
+function votingWords({ seats, voting, peers }: PeersView, paint: Paint): string {
+  const needed = quorumOf(seats);
+  const silent = peers.filter(({ voice }) => voice === 'silent').map(({ name }) => name);
+  const style = voting < needed ? 'bad' : silent.length > 0 ? 'warning' : 'good';
+  const meaning = voting < needed ? 'nothing becomes final until more are back' : 'blocks become final';
+  const who = silent.length === 0 ? '' : `. Silent: ${silent.join(', ')}`;
+  return paint(style, `${voting} of ${counted(seats, 'seat')} vote, ${needed} needed: ${meaning}${who}`);
 }
 
 function standingWords({ standing, seat }: PeerView, paint: Paint): string {
   switch (standing) {
     case 'member':
-      return seat === 'in-force' ? 'seat' : paint('warning', 'member, seat to come');
+      return seat === 'in-force' ? 'yes' : paint('warning', 'to come');
     case 'applicant':
       return paint('warning', 'applicant');
     case 'left':
@@ -38,16 +52,33 @@ function standingWords({ standing, seat }: PeerView, paint: Paint): string {
   }
 }
 
-function voteWords({ votedIn, seat }: PeerView, certificates: number, paint: Paint): string {
+function voteWords({ votedIn, seat, voice }: PeerView, certificates: number, paint: Paint): string {
   if (seat === 'none') return '';
-  const ago = Math.max(0, certificates - votedIn);
-  if (votedIn === 0) return certificates === 0 ? 'none yet' : paint('bad', 'none');
-  if (ago === 0) return 'last checkpoint';
+  const last = lastVoteWords(votedIn, certificates);
+  if (voice === 'silent') return paint('bad', `SILENT, ${last}`);
   // With one of four absent each of the others is needed; without, three may be quicker than the fourth for a while.
-  return paint(ago > silentCheckpoints ? 'warning' : 'strong', `${counted(ago, 'checkpoint')} ago`);
+  return certificates - votedIn > silentCheckpoints ? paint('warning', last) : last;
+}
+
+function lastVoteWords(votedIn: number, certificates: number): string {
+  if (votedIn === 0) return 'none yet';
+  const ago = certificates - votedIn;
+  return ago <= 0 ? 'last checkpoint' : `${counted(ago, 'checkpoint')} ago`;
 }
 
 const silentCheckpoints = 5;
+
+/** On its own broker a member says where it stands whenever that changes; a broker can outlive its device. */
+function heardWords({ heardMs, reach, standing }: PeerView, paint: Paint): string {
+  if (reach === 'self') return 'asked';
+  if (standing === 'left' || standing === 'expelled') return '';
+  const ago = heardMs === undefined ? 'not yet' : `${durationText(heardMs)} ago`;
+  return reach === 'lost' ? paint('bad', `${ago}, NOT REACHED`) : ago;
+}
+
+function boxWords({ boxes, firstBox = '' }: PeerView): string {
+  return boxes > 1 ? `${firstBox} and ${boxes - 1} more` : firstBox;
+}
 
 function blocksWords({ blocks, expectedBlocksMilli }: PeerView): string {
   return expectedBlocksMilli === undefined ? '' : `${blocks} of ${(expectedBlocksMilli / 1_000).toFixed(1)}`;
@@ -61,19 +92,8 @@ function luckWords({ wins, winsMilli }: PeerView, paint: Paint): string {
 }
 
 function clockWords({ rate, ratePpm, rateOverMs }: PeerView, paint: Paint): string {
-  if (ratePpm === undefined) return paint('quiet', 'not known yet');
+  if (ratePpm === undefined) return '';
   const percent = `${ratePpm < 0 ? '−' : '+'}${(Math.abs(ratePpm) / 10_000).toFixed(2)} %`;
   const over = rateOverMs === undefined ? '' : ` over ${durationText(rateOverMs)}`;
-  return rate === 'fast' || rate === 'slow' ? paint('bad', `${rate.toUpperCase()} ${percent}${over}`) : `${percent}${over}`;
-}
-
-function reachWords({ reach }: PeerView, paint: Paint): string {
-  switch (reach) {
-    case 'self':
-      return 'asked';
-    case 'connected':
-      return 'reached';
-    case 'lost':
-      return paint('bad', 'NOT REACHED');
-  }
+  return rate === 'fast' || rate === 'slow' ? paint('bad', `${rate.toUpperCase()} ${percent}${over}`) : percent;
 }

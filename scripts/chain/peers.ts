@@ -1,5 +1,6 @@
 /** `chain peers`: the members as the device sees them. */
 import { ChainView } from '#protocol/chain/chain-view.ts';
+import { quorumOf } from '#protocol/chain/finality-certificate.ts';
 import { encodeJson } from '#protocol/codec.ts';
 import { commandOf } from '../arguments.ts';
 import { gridLayout } from '../grid/layout.ts';
@@ -11,11 +12,11 @@ import { askDevice, chainOptions } from './session.ts';
 export const peers = commandOf(
   {
     name: 'peers',
-    summary: 'Shows the members: who votes, who leads, whose clock is odd, who is out of reach.',
+    summary: 'Shows the members: who votes and who is silent, who leads, whose clock is odd.',
     operands: [],
     options: chainOptions,
     notes:
-      'last vote: when its vote last stood in a certificate. blocks: those it has led since the device was started, of those that its seat\nlets expect. luck: how much the blocks speak against honest draws; an honest member ever comes to 1,000 with probability 1/1,000.\nclock: how fast its TPM runs against the clock of the device that is asked; the specification of TPMs allows 15 %.',
+      'votes: when its vote last stood in a certificate; SILENT when it says nothing, or casts no ballot while nothing becomes final.\nheard: when it last said where it stands; head: the height that it said. Its broker may live on when the device itself does not.\nblocks led: of those that its seat lets expect, since the device was started. luck: how much the blocks speak against honest draws;\nan honest member ever comes to 1,000 with probability 1/1,000. clock: how fast its TPM runs against the clock of the device that is\nasked; the specification of TPMs allows 15 %.\nExit status: 0 when enough seats vote, 3 when they do not, 1 when the device can not be asked, 2 for a wrong line.',
   },
   ({ options }) =>
     askDevice(options, async ({ client, state }) => {
@@ -25,6 +26,8 @@ export const peers = commandOf(
       const terminal = openTerminal(process.stdout, process.env);
       if (options.json) process.stdout.write(`${encodeJson(ChainView, view)}\n`);
       else terminal.line(peersText(view, processOf, terminal));
-      return 0;
+      return view.voting < quorumOf(view.seats) ? notEnoughVote : 0;
     }),
 );
+
+const notEnoughVote = 3; // as of `head` where nothing becomes final

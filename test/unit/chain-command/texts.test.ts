@@ -72,15 +72,23 @@ test('transactions that are not listed are counted, and text of others moves no 
   assert.ok(!text.includes('\u001b'));
 });
 
-test('members stand in a table with what the audits find (§12.5)', () => {
-  const { winsMilli: _, expectedBlocksMilli: __, ratePpm: ___, rateOverMs: ____, ...unseen } = peer('delta');
+test('members stand in a table with what the audits find (§12.5, §14.5)', () => {
+  const {
+    winsMilli: _,
+    expectedBlocksMilli: __,
+    ratePpm: ___,
+    rateOverMs: ____,
+    heardMs: _____,
+    headHeight: ______,
+    ...unseen
+  } = peer('delta');
   const rows = peersText(
     peersView([
       peer('alpha'),
-      peer('bravo', { wins: 'too-many', winsMilli: 5_000_000, votedIn: 2 }),
+      peer('bravo', { wins: 'too-many', winsMilli: 5_000_000, votedIn: 2, boxes: 3 }),
       peer('charlie', { rate: 'fast', ratePpm: 201_000, reach: 'lost', votedIn: 7 }),
-      { ...unseen, wins: 'too-little-data', rate: 'too-little-data', seat: 'none' },
-      peer('echo', { standing: 'expelled', seat: 'none' }),
+      { ...unseen, wins: 'too-little-data', rate: 'too-little-data', seat: 'none', voice: 'none' },
+      peer('echo', { standing: 'expelled', seat: 'none', voice: 'none', boxes: 2 }),
     ]),
     (name) => (name === 'alpha' ? 4_711 : undefined),
     plain,
@@ -88,14 +96,25 @@ test('members stand in a table with what the audits find (§12.5)', () => {
   assert.deepEqual(
     rows.slice(0, 6).map((row) => row.trim().split(/ {2,}/)),
     [
-      ['member', 'standing', 'last vote', 'blocks', 'luck', "TPM's clock", 'reach', 'process'],
-      ['alpha', 'seat', 'last checkpoint', '3 of 2.3', '0.9', '+0.15 % over 26.3 s', 'asked', '4711'],
-      ['bravo', 'seat', '6 checkpoints ago', '3 of 2.3', 'TOO MANY (5e+3)', '+0.15 % over 26.3 s', 'reached'],
-      ['charlie', 'seat', '1 checkpoint ago', '3 of 2.3', '0.9', 'FAST +20.10 % over 26.3 s', 'NOT REACHED'],
-      ['delta', 'member, seat to come', '3 of 2.3', 'not known yet', 'reached'].filter((word) => word !== '3 of 2.3'),
-      ['echo', 'EXPELLED', '3 of 2.3', '0.9', '+0.15 % over 26.3 s', 'reached'],
+      ['member', 'seat', 'votes', 'heard', 'head', 'boxes', 'blocks led', 'luck', "TPM's clock", 'process'],
+      ['alpha', 'yes', 'last checkpoint', 'asked', '9', 'alpha-box', '3 of 2.3', '0.9', '+0.15 %', '4711'],
+      ['bravo', 'yes', '6 checkpoints ago', '400 ms ago', '9', 'bravo-box and 2 more', '3 of 2.3', 'TOO MANY (5e+3)', '+0.15 %'],
+      ['charlie', 'yes', '1 checkpoint ago', '400 ms ago, NOT REACHED', '9', 'charlie-box', '3 of 2.3', '0.9', 'FAST +20.10 % over 26.3 s'],
+      ['delta', 'to come', 'not yet', 'delta-box'],
+      ['echo', 'EXPELLED', '9', 'echo-box and 1 more', '3 of 2.3', '0.9', '+0.15 %'],
     ],
   );
+});
+
+test('who is silent is named, and whether the others are enough (§13.5, §14.5)', () => {
+  const silent = { voice: 'silent', votedIn: 3, heardMs: 14_200, headHeight: 4 } as const;
+  const one = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie'), peer('delta', silent)]), () => undefined, plain);
+  assert.match(one, /delta {4}yes {3}SILENT, 5 checkpoints ago {2}14\.2 s ago {2}4 /);
+  assert.match(one, /\n {2}3 of 4 seats vote, 3 needed: blocks become final\. Silent: delta$/);
+  const two = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie', silent), peer('delta', silent)]), () => undefined, plain);
+  assert.match(two, /\n {2}2 of 4 seats vote, 3 needed: nothing becomes final until more are back\. Silent: charlie, delta$/);
+  const all = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie'), peer('delta')]), () => undefined, plain);
+  assert.match(all, /\n {2}4 of 4 seats vote, 3 needed: blocks become final$/);
 });
 
 test('no column of processes where the devices run elsewhere', () => {

@@ -60,7 +60,12 @@ export function peer(name: string, changes: Partial<PeerView> = {}): PeerView {
     standing: 'member',
     seat: 'in-force',
     reach: name === 'alpha' ? 'self' : 'connected',
+    heardMs: name === 'alpha' ? 0 : 400,
+    headHeight: 9,
+    voice: 'votes',
     votedIn: 8,
+    boxes: 1,
+    firstBox: `${name}-box`,
     blocks: 3,
     expectedBlocksMilli: 2_250,
     winsMilli: 900,
@@ -73,7 +78,9 @@ export function peer(name: string, changes: Partial<PeerView> = {}): PeerView {
 }
 
 export function peersView(peers: PeerView[]): Extract<ChainView, { show: 'peers' }> {
-  return { show: 'peers', window: 9, certificates: 8, peers };
+  const seats = peers.filter(({ seat }) => seat === 'in-force');
+  const voting = seats.filter(({ voice }) => voice === 'votes').length;
+  return { show: 'peers', window: 9, certificates: 8, seats: seats.length, voting, peers };
 }
 
 /** Paints nothing, as where nobody watches. */
