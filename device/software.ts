@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Reference } from '#protocol/network.ts';
 import { fileDigest, firmwareDigest } from './identity/firmware-digest.ts';
 import type { Measurements } from './identity/measurement.ts';
-import { loadAddon } from './tpm/addon.ts';
+import { loadAddon } from './addon.ts';
 
 export const FIRMWARE_VERSION = '0.1.0';
 
@@ -25,7 +25,7 @@ export async function measureSoftware(board: string): Promise<Measurements> {
 export function referencesOf(measurements: Measurements, board: string): Reference[] {
   return [
     { kind: 'firmware', digest: measurements.firmware, label: `capstan ${FIRMWARE_VERSION}` },
-    { kind: 'addon', digest: measurements.addon, label: `tpm addon ${FIRMWARE_VERSION}` },
+    { kind: 'addon', digest: measurements.addon, label: `addon ${FIRMWARE_VERSION}` },
     { kind: 'board', digest: measurements.board, label: board },
   ];
 }

@@ -1,8 +1,8 @@
 /**
- * Builds the native TPM addon (device/tpm/addon) with one call of g++ against the headers inside the pinned Node.
+ * Builds the native addon (device/addon: TPM and board) with one call of g++ against the headers inside the pinned Node.
  *
  * Plain JavaScript for any Node from 18 on, because it runs before the pinned one is chosen. The result is
- * `build/addon/capstan-tpm-<arch>-<hash>.node`; the hash covers sources, flags and the version of tpm2-tss, so an
+ * `build/addon/capstan-<arch>-<hash>.node`; the hash covers sources, flags and the version of tpm2-tss, so an
  * addon that is up to date is not built again.
  */
 import { execFile } from 'node:child_process';
@@ -16,7 +16,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const sourcesFolder = join(root, 'device/tpm/addon');
+const sourcesFolder = join(root, 'device/addon');
 const libraries = ['tss2-esys', 'tss2-mu', 'tss2-rc', 'tss2-tctildr'];
 const flags = [
   '-std=c++17',
@@ -50,7 +50,7 @@ export async function buildAddon({ sanitize = false } = {}) {
   const allFlags = sanitize ? [...flags.filter((f) => f !== '-O2' && f !== '-D_FORTIFY_SOURCE=2'), ...sanitizerFlags] : flags;
   const folder = join(root, 'build', sanitize ? 'addon-sanitized' : 'addon');
   const hash = await hashOf([compiler, ...allFlags, `tss ${version}`]);
-  const name = `capstan-tpm-${arch}-${hash}.node`;
+  const name = `capstan-${arch}-${hash}.node`;
   const path = join(folder, name);
   if (existsSync(path)) return { path, built: false };
   await compile({ compiler, flags: allFlags, headers, path });
@@ -69,7 +69,7 @@ async function requireTss() {
     return (await run('pkg-config', ['--modversion', ...libraries])).stdout.trim().split('\n')[0];
   } catch (cause) {
     throw new Error(
-      'The TPM addon needs tpm2-tss with its headers and pkg-config; on Debian and Raspberry Pi OS: ' +
+      'The native addon needs tpm2-tss with its headers and pkg-config; on Debian and Raspberry Pi OS: ' +
         'sudo apt install pkg-config libtss2-dev',
       { cause },
     );
@@ -106,7 +106,7 @@ async function compile({ compiler, flags: compilerFlags, headers, path }) {
     if (cause.code === 'ENOENT') {
       throw new Error(`No C++ compiler (${compiler}); on Debian and Raspberry Pi OS: sudo apt install g++`, { cause });
     }
-    throw new Error(`The TPM addon does not compile:\n${cause.stderr}`, { cause });
+    throw new Error(`The native addon does not compile:\n${cause.stderr}`, { cause });
   }
   await rename(unfinished, path);
 }
@@ -114,7 +114,7 @@ async function compile({ compiler, flags: compilerFlags, headers, path }) {
 /** One addon an architecture, so that the loader needs no hash to find it. */
 async function removeOthers(folder, arch, keep) {
   for (const file of await readdir(folder)) {
-    const old = file.startsWith(`capstan-tpm-${arch}-`) && file.endsWith('.node') && file !== keep;
+    const old = file.startsWith(`capstan-${arch}-`) && file.endsWith('.node') && file !== keep;
     if (old) await rm(join(folder, file), { force: true });
   }
 }

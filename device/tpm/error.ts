@@ -1,5 +1,5 @@
 /**
- * TpmError: why a call of the chip failed. Made by the addon (device/tpm/addon/queue.cc).
+ * TpmError: why a call of the chip failed. Made by the addon (device/addon/queue.cc).
  * Response codes: TPM 2.0 Part 2 section 6.6; layers: TCG TSS 2.0 Overview section 3.6.
  */
 

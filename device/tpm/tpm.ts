@@ -4,7 +4,7 @@
  * A chip has three slots for keys and three for sessions, so an operation has the chip to itself from its first command
  * to its last, and leaves nothing loaded. The wrappers of this folder take a `Tpm`; each is one operation.
  */
-import { loadAddon } from './addon.ts';
+import { loadAddon } from '../addon.ts';
 import { unsized } from './answer.ts';
 import { isTpmError, type TpmError } from './error.ts';
 import type { Esys } from './esys.ts';

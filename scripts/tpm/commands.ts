@@ -5,7 +5,7 @@ import { hashBytes, type TpmHash } from '#protocol/tpm/algorithm.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
 
-import { loadAddon } from '../../device/tpm/addon.ts';
+import { loadAddon } from '../../device/addon.ts';
 import { getTime, quote, type Attestation } from '../../device/tpm/attestation.ts';
 import { describeTpm } from '../../device/tpm/capability.ts';
 import { readClock } from '../../device/tpm/clock.ts';

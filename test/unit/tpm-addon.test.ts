@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { loadAddon, type Signature } from '../../device/tpm/addon.ts';
+import { loadAddon, type Signature } from '../../device/addon.ts';
 import { isTpmError } from '../../device/tpm/error.ts';
 
 const addon = loadAddon();

@@ -5,7 +5,7 @@
  * `leak CALLS`: quotes, with the resident memory before and after.
  * The TPM is named by CAPSTAN_EXERCISE_TCTI, the folder of the addon by CAPSTAN_EXERCISE_ADDON. Prints one line of JSON.
  */
-import { loadAddon, type Addon, type Signature } from '../../../device/tpm/addon.ts';
+import { loadAddon, type Addon, type Signature } from '../../../device/addon.ts';
 import { isTpmError } from '../../../device/tpm/error.ts';
 import type { Esys } from '../../../device/tpm/esys.ts';
 import { SizedPublicArea } from '#protocol/tpm/public-area.ts';

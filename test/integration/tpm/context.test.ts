@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { loadAddon } from '../../../device/tpm/addon.ts';
+import { loadAddon } from '../../../device/addon.ts';
 import { describeTpm } from '../../../device/tpm/capability.ts';
 import { readClock } from '../../../device/tpm/clock.ts';
 import { hasTpmCode, isTpmError } from '../../../device/tpm/error.ts';

@@ -1,5 +1,5 @@
 // Module: what JavaScript sees: `open(tcti)`, which resolves to a context with one method for each binding and `close`,
-// and `signatures`, the table of the bindings for type-directed tests. Typed in device/tpm/esys.ts.
+// `signatures`, the table of the bindings for type-directed tests (typed in device/tpm/esys.ts), and the calls of board.h.
 #define NAPI_VERSION 8
 #include <node_api.h>
 
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "bindings.h"
+#include "board.h"
 
 namespace capstan {
 
@@ -212,6 +213,7 @@ napi_value Init(napi_env env, napi_value exports) {
   napi_create_function(env, "open", NAPI_AUTO_LENGTH, Open, nullptr, &open);
   napi_set_named_property(env, exports, "open", open);
   napi_set_named_property(env, exports, "signatures", Signatures(env));
+  DefineBoard(env, exports);
   return exports;
 }
 
