@@ -28,7 +28,7 @@ export class LiveAttestation {
     return this.#current.ownStanding();
   }
 
-  /** Node ids of peers whose attestation key this device has activated and whose evidence it trusts now. */
+  /** Member digests (§11.5) of peers whose attestation key this device has activated and whose evidence it trusts now. */
   trustedActivated(): Uint8Array[] {
     return this.#current.trustedActivated();
   }

@@ -7,10 +7,10 @@
  */
 import { decodeStrict, encodeStrict } from './codec.ts';
 import type { Crypto } from './crypto.ts';
-import { blobDigest, domainDigest } from './digest.ts';
+import { domainDigest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { judgeMemberKeys, type MemberKeys, type MemberKeysRefusal } from './member-keys.ts';
-import { Member, type Genesis } from './network.ts';
+import { Member, memberDigest, type Genesis } from './network.ts';
 import { bytes, fixedBytes, list, struct, type Infer } from './schema.ts';
 import { judgeCertification, judgeCreation, type CertificationVerdict, type CreationVerdict } from './tpm/certified-key.ts';
 import { judgeVrfKeyRoots, vrfKeyRootsCount, vrfProofBytes } from './tpm/vrf.ts';
@@ -38,7 +38,7 @@ export function vrfKeyPurpose(salt: Uint8Array): Uint8Array {
 
 /** Qualifying data of both certifications: the founding, and everything that the card says of the member. */
 export function enrolmentQualifier(salt: Uint8Array, member: Member): Uint8Array {
-  return domainDigest('enrolment', salt, blobDigest(encodeStrict(Member, member)));
+  return domainDigest('enrolment', salt, memberDigest(member));
 }
 
 export function encodeMemberCard(card: MemberCard): Uint8Array {

@@ -132,6 +132,12 @@ export const LIMITS = {
   checkpointStepMax: 64,
   /** Members, applicants and members that left: bounds the state at 8 KiB each. */
   chainMembersMax: 1_024,
+  /** Applicants for whom nobody honest has vouched, the oldest of whom gives way to one more: one a block, so each stands so many blocks. */
+  applicationsOpenMax: 32,
+  /** For so many heights an application keeps others of its chip or name away: activation and evidence take a few checkpoints. */
+  applicationStandsHeights: 32,
+  /** After so many heights an applicant that is no member is forgotten: a day at 20 s a block. */
+  applicationKeepHeights: 4_096,
   /** Blocks that change the seats between two certified checkpoints: bounds the core of the state at 16 lists of seats. */
   seatChangesMax: 16,
   /** Seeds since the last certified checkpoint: without checkpoints a seed stays, so there are two more at most (§12.1). */

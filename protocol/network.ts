@@ -86,6 +86,15 @@ export function nodeIdOf(endorsementKey: Uint8Array): Uint8Array {
   return blobDigest(endorsementKey);
 }
 
+/** What a member's card says of it, as vouches and certifications name it (§4.3, §11.5). */
+export function memberDigest(member: Member): Uint8Array {
+  const known = memberDigests.get(member) ?? blobDigest(encodeStrict(Member, member));
+  memberDigests.set(member, known);
+  return known;
+}
+
+const memberDigests = new WeakMap<Member, Uint8Array>();
+
 export function memberOf({ members }: Pick<Network, 'members'>, nodeId: Uint8Array): Member | undefined {
   const known = membersByNode.get(members) ?? new Map(members.toReversed().map((member) => [hex(nodeIdOf(member.endorsementKey)), member]));
   membersByNode.set(members, known);

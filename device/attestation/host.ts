@@ -3,7 +3,7 @@ import { Beacon, BeaconMessage, beaconNonceBytes } from '#protocol/beacon.ts';
 import { encodeStrict } from '#protocol/codec.ts';
 import { CredentialMessage } from '#protocol/credential.ts';
 import type { Crypto } from '#protocol/crypto.ts';
-import { networkId, type Network } from '#protocol/network.ts';
+import { memberDigest, memberOf, networkId, type Network } from '#protocol/network.ts';
 import { sealBody, signingInput } from '#protocol/signed.ts';
 
 import { needsRestart } from '../identity/identity-error.ts';
@@ -74,10 +74,11 @@ export class Attestation {
     return new Map([...this.#state.peers.values()].flatMap(({ name, standing }) => (standing ? [[name, standing] as const] : [])));
   }
 
-  /** Node ids of peers whose attestation key this device has activated, and whose evidence it trusts. */
+  /** Member digests (§11.5) of peers whose attestation key this device has activated, and whose evidence it trusts. */
   trustedActivated(): Uint8Array[] {
     const peers = [...this.#state.peers.values()];
-    return peers.filter(({ credentialForIt, standing }) => credentialForIt && standing?.verdict === 'trusted').map(({ node }) => node);
+    const trusted = peers.filter(({ credentialForIt, standing }) => credentialForIt && standing?.verdict === 'trusted');
+    return trusted.flatMap(({ node }) => memberOf(this.#state.network, node) ?? []).map(memberDigest);
   }
 
   /** How this device stands in its own judgement; undefined before its first evidence. */

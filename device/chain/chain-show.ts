@@ -195,15 +195,15 @@ function transactionLine(consensus: Consensus, encoded: Uint8Array): BlockView['
     case 'signed': {
       const action = decodeAction(value.body);
       if (action.status === 'malformed') return { id, kind: 'signed', about: '' };
-      return { id, kind: action.value.action, about: harmless(`${aboutAction(action.value, name)}by ${name(value.by)}`, 160) };
+      return { id, kind: action.value.action, about: harmless(`${aboutAction(action.value)}by ${name(value.by)}`, 160) };
     }
   }
 }
 
-function aboutAction(action: Action, name: (node: Uint8Array) => string): string {
+function aboutAction(action: Action): string {
   switch (action.action) {
     case 'vouch':
-      return `for ${name(action.applicant)}, `;
+      return `for the card ${hex(action.applicant).slice(0, 8)}, `;
     case 'leave':
       return '';
     case 'boxes':

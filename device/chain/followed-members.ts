@@ -1,5 +1,6 @@
-/** Whether a device follows the same members as before, at the same addresses. */
-import type { Member } from '#protocol/network.ts';
+/** Whether a device follows the same members as before, with the same keys at the same addresses. */
+import { hex } from '#protocol/digest.ts';
+import { memberDigest, type Member } from '#protocol/network.ts';
 
 export function sameMembers(some: readonly Member[], others: readonly Member[]): boolean {
   return wordsOf(some) === wordsOf(others);
@@ -7,7 +8,7 @@ export function sameMembers(some: readonly Member[], others: readonly Member[]):
 
 function wordsOf(members: readonly Member[]): string {
   return members
-    .map(({ name, peersUrl }) => `${name} ${peersUrl}`)
+    .map((member) => hex(memberDigest(member)))
     .sort()
     .join();
 }

@@ -1,6 +1,7 @@
 /** The state that a block makes of its parent's: what the block does by itself, then its transactions. Pure. Specification §11.4. */
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { ChipTime } from '#protocol/chain/wait-certificate.ts';
+import { withoutStaleApplications } from './applications.ts';
 import { withUpkeep } from './capsule-upkeep.ts';
 import { gathered, inEpochOf } from './epochs.ts';
 import { recordOf, withRecord } from './member-identity.ts';
@@ -21,7 +22,7 @@ export function opened(parent: Position, { node, output, waitedUntil, timeMs }: 
   const height = parent.height + 1;
   const begun = inEpochOf(parent.state, height, epochHeights);
   const led = withLeader({ ...begun, core: gathered(begun.core, output) }, node, waitedUntil);
-  return withUpkeep(led, { height, timeMs, leader: node, output });
+  return withUpkeep(withoutStaleApplications(led, height), { height, timeMs, leader: node, output });
 }
 
 function withLeader(state: ChainState, node: Uint8Array, waitedUntil: ChipTime): ChainState {

@@ -24,6 +24,7 @@ export type TransactionRefusal =
   | 'contradiction-unproven'
   | 'already-expelled'
   | `card-${MemberCardRefusal}`
+  | 'application-waits'
   | 'node-known'
   | 'name-taken'
   | 'members-full'

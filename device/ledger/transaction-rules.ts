@@ -3,11 +3,12 @@ import { decodeAction, isSignatureRight } from '#protocol/chain/signed-action.ts
 import type { ChainState } from '#protocol/chain/state.ts';
 import { decodeTransaction, type Action, type TransactionOf } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
+import { applyApplication } from './applications.ts';
 import { applyCancellation, applyReceipt, applyRetry, applySubmission } from './capsule-rules.ts';
 import { applyFinality } from './checkpoints.ts';
 import { applyEquivocation } from './equivocation.ts';
 import { recordOf } from './member-identity.ts';
-import { applyApplication, applyLeave, applyVouch } from './membership.ts';
+import { applyLeave, applyVouch } from './membership.ts';
 import { applyBoxes } from './offered-boxes.ts';
 import { applyVoucher } from './operational-keys.ts';
 import type { Place } from './position.ts';
@@ -53,7 +54,8 @@ function authorFault(state: ChainState, { by, key }: TransactionOf<'signed'>): R
   return undefined;
 }
 
-function applyAction(state: ChainState, by: Uint8Array, action: Action, place: Place): Outcome {
+/** Of an author whose key and standing were looked at. */
+export function applyAction(state: ChainState, by: Uint8Array, action: Action, place: Place): Outcome {
   switch (action.action) {
     case 'vouch':
       return applyVouch(state, by, action, place);

@@ -4,6 +4,7 @@
  */
 import { encodeTransaction, transactionId } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
+import { memberDigest } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
 import type { Consensus } from '../chain/host.ts';
 import { makeAction } from '../consensus/machine.ts';
@@ -17,7 +18,7 @@ import { MembershipRequests, type MembershipAnswer, type MembershipRequest, type
 export interface MembershipDeskRequest {
   readonly stateFolder: string;
   readonly consensus: Consensus;
-  /** Node ids of peers whose attestation key this device has activated and whose evidence it trusts now. */
+  /** Member digests (§11.5) of peers whose attestation key this device has activated and whose evidence it trusts now. */
   readonly trustedActivated: () => readonly Uint8Array[];
   readonly log: Log;
 }
@@ -118,9 +119,10 @@ export class MembershipDesk {
     const { core, members } = consensus.head().state;
     if (!core.seats.some((seat) => sameBytes(seat, consensus.node))) return;
     const trusted = trustedActivated();
-    for (const { node, standing, vouchedBy } of members.values()) {
+    for (const { member, standing, vouchedBy } of members.values()) {
       if (standing !== 'applicant' || vouchedBy.some((voucher) => sameBytes(voucher, consensus.node))) continue;
-      if (trusted.some((activated) => sameBytes(activated, node))) consensus.act({ action: 'vouch', applicant: node });
+      const applicant = memberDigest(member);
+      if (trusted.some((activated) => sameBytes(activated, applicant))) consensus.act({ action: 'vouch', applicant });
     }
   }
 

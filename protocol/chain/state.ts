@@ -33,6 +33,8 @@ const standing = {
   standing: oneOf('applicant', 'member', 'left', 'expelled'),
   /** Epoch from which its draws count (§11.5); 0 for founders. */
   drawsFromEpoch: Height,
+  /** Height of its application; a founder has none. */
+  appliedHeight: optional(Height),
   vouchedBy: list(Digest, { max: LIMITS.chainMembersMax }),
   /** Newest last. */
   keys: list(struct({ key: fixedBytes(32), resetCount: Count, restartCount: Count }), { max: LIMITS.memberKeysMax }),

@@ -29,7 +29,7 @@ export type OfferedBox = Infer<typeof OfferedBox>;
 
 /** What a member, or an applicant, says with its operational key. */
 export const Action = variant('action', {
-  /** For an applicant whose attestation key this member has activated and whose evidence it has judged. */
+  /** For an applicant whose attestation key this member has activated and whose evidence it has judged, by its card (`memberDigest`). */
   vouch: struct({ applicant: Digest }),
   leave: struct({}),
   /** All boxes that the member offers now, in the order of their names; `serial` grows with each such action of a member. */

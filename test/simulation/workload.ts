@@ -5,6 +5,7 @@
 import { blobDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { encodeTransaction, type Action } from '#protocol/chain/transaction.ts';
+import { memberDigest, type Member } from '#protocol/network.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { finalisedOf, headOf, makeAction } from '../../device/consensus/machine.ts';
 import { stateOf } from './checkers.ts';
@@ -162,7 +163,7 @@ class Members implements Workload {
         if (!known) host.submit(application);
         else if (known.standing === 'applicant' && !vouched.has(host.index)) {
           vouched.add(host.index);
-          this.intend(host, vouch(host, joiner));
+          this.intend(host, vouch(host, joiner, known.member));
         } else if (known.standing === 'member' && !joiner.running && joiner.starts === 0) {
           note(`${joiner.identity.name} has become a member`);
           joiner.start();
@@ -218,9 +219,9 @@ function submission(seed: number, serial: number, nowMs: number): Omit<Intent, '
   };
 }
 
-function vouch(host: Host, joiner: Host): Omit<Intent, 'sinceMs'> {
+function vouch(host: Host, joiner: Host, member: Member): Omit<Intent, 'sinceMs'> {
   return {
-    action: { action: 'vouch', applicant: joiner.identity.node },
+    action: { action: 'vouch', applicant: memberDigest(member) },
     stands: ({ members }) => {
       const record = members.get(joiner.node);
       return record !== undefined && (record.standing !== 'applicant' || record.vouchedBy.some((node) => node.toHex() === host.node));

@@ -8,6 +8,7 @@ import { encodeTransaction, transactionId, type Action } from '#protocol/chain/t
 import { startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { memberDigest } from '#protocol/network.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { seatsToCome } from '../../../device/ledger/seats.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
@@ -48,7 +49,7 @@ const who = fc.constantFrom(...everybody);
 const capsule = fc.nat(5).map(capsuleId);
 const attempt = fc.integer({ min: 1, max: LIMITS.attemptsMax });
 const action: fc.Arbitrary<(chain: Chain) => Action> = fc.oneof(
-  who.map(({ node }) => () => ({ action: 'vouch' as const, applicant: node })),
+  who.map(({ member }) => () => ({ action: 'vouch' as const, applicant: memberDigest(member) })),
   fc.constant(() => ({ action: 'leave' as const })),
   fc.tuple(fc.integer({ min: 1, max: 4 }), fc.subarray(['a', 'b', 'c'])).map(
     ([serial, names]) =>

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { encodeTransaction } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { memberDigest } from '#protocol/network.ts';
 import { createStubMember, type StubMember } from '../../simulation/stub-tpm.ts';
 import {
   actionOf,
@@ -33,7 +34,7 @@ import {
 const echo = createStubMember('echo');
 const applicationOf = (member: StubMember, salt = network.genesis.salt) =>
   encodeTransaction({ kind: 'application', card: member.card(salt) });
-const vouchOf = (by: StubMember, applicant: StubMember = echo) => actionOf(by, { action: 'vouch', applicant: applicant.node });
+const vouchOf = (by: StubMember, applicant: StubMember = echo) => actionOf(by, { action: 'vouch', applicant: memberDigest(applicant.member) });
 const applied = extended(readyChain, alpha, [applicationOf(echo)]);
 const voters = [alpha, bravo, charlie];
 const admitted = extended(
