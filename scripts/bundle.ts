@@ -8,7 +8,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { bytesText, table } from './terminal.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -34,37 +34,48 @@ export async function makeBundles(): Promise<Bundle[]> {
   return Promise.all([makeBundle('device'), makeBundle('hpc-agent')]);
 }
 
+/** Test files as one file each, for a machine without the checkout. They find what lies beside `into` as from the repository. */
+export async function bundleTests(files: readonly string[], into: string): Promise<void> {
+  const entryPoints = files.map((file) => join(root, file));
+  await build({ ...options, entryPoints, outdir: into, outExtension: { '.js': '.mjs' }, plugins: [placesInRepository] });
+}
+
 async function makeBundle(name: BundleName): Promise<Bundle> {
   const file = bundleFiles[name];
-  await build({
-    entryPoints: [join(root, entries[name])],
-    outfile: file,
-    absWorkingDir: root,
-    bundle: true,
-    minify: true,
-    legalComments: 'none',
-    platform: 'node',
-    format: 'esm',
-    target: 'node26',
-    // Packages in the older form of modules ask for Node's by `require`.
-    banner: { js: `import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);` },
-    plugins: [placesOfSources],
-    logLevel: 'silent',
-  });
+  await build({ ...options, entryPoints: [join(root, entries[name])], outfile: file, minify: true, plugins: [placesOfSources] });
   return { name, file, bytes: (await stat(file)).size };
 }
 
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  legalComments: 'none',
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  // Packages in the older form of modules ask for Node's by `require`.
+  banner: { js: `import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);` },
+  logLevel: 'silent',
+} as const satisfies BuildOptions;
+
 /** A file that looks for something beside itself finds it from the bundle too: it is told the place where its source lies. */
-const placesOfSources: Plugin = {
-  name: 'places-of-sources',
-  setup: (bundling) => {
-    bundling.onLoad({ filter: /\/(device|hpc-agent)\/.*\.ts$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      const place = relative(folder, path).split(sep).join('/');
-      return { loader: 'ts', contents: text.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`) };
-    });
-  },
-};
+const placesOfSources = placesOf('places-of-sources', (path) => relative(folder, path));
+
+/** As if the bundle of a test lay in a folder `test/` of a repository. */
+const placesInRepository = placesOf('places-in-repository', (path) => join('..', relative(root, path)));
+
+function placesOf(name: string, placeOf: (path: string) => string): Plugin {
+  return {
+    name,
+    setup: (bundling) => {
+      bundling.onLoad({ filter: /\/(device|hpc-agent)\/.*\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        const place = JSON.stringify(placeOf(path).split(sep).join('/'));
+        return { loader: 'ts', contents: text.replaceAll('import.meta.url', `new URL(${place}, import.meta.url).href`) };
+      });
+    },
+  };
+}
 
 if (import.meta.main) {
   const bundles = await makeBundles();

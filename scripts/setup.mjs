@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { buildNativeAddon } from './setup/addon.mjs';
+import { groups, missingCapabilities } from './setup/capabilities.mjs';
 import { judgeMachine, requireWritable, unwritableFolder } from './setup/machine.mjs';
 import { installNpmPackages } from './setup/npm-packages.mjs';
 import { probeMachine } from './setup/probes.mjs';
@@ -16,14 +17,15 @@ import { forgetReady, isReady, rememberReady, root } from './setup/stamp.mjs';
 import { SetupRefused, createReport } from './setup/report.mjs';
 import { installSystemPackages } from './setup/system-packages.mjs';
 
-const help = `usage: node scripts/setup.mjs [--check] [--verbose] [--help]
+const help = `usage: node scripts/setup.mjs [--with hardware] [--check] [--verbose] [--help]
 
 Makes this checkout ready to run: npm packages, Debian packages, the native addon; then probes the machine.
 It runs by itself before npm start, npm test, npm run check, npm run bench and npm run fuzz.
 
-  --check     say what is missing and change nothing (exit 1 when something is)
-  --verbose   show every probe and the output of every program
-  --help      this text
+  --with GROUP  add what only some commands need as well: hardware (a kernel is built)
+  --check       say what is missing and change nothing (exit 1 when something is)
+  --verbose     show every probe and the output of every program
+  --help        this text
 `;
 
 const lockWaitSeconds = 900; // a first installation over a slow line; the lock goes with its holder, so waiting is safe
@@ -33,17 +35,18 @@ const exitBusy = 75;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words) {
-  const unknown = words.find((word) => !['--check', '--verbose', '--help', '-h'].includes(word));
-  if (unknown !== undefined) {
-    process.stderr.write(`set-up does not know the option ${unknown}\n\n${help}`);
+  const group = words.includes('--with') ? (words[words.indexOf('--with') + 1] ?? '') : undefined;
+  const unknown = words.find((word) => !['--with', group, '--check', '--verbose', '--help', '-h'].includes(word));
+  if (unknown !== undefined || (group !== undefined && !groups.includes(group))) {
+    process.stderr.write(`set-up does not know ${unknown ?? `the group "${group}"`}\n\n${help}`);
     return 2;
   }
   if (words.includes('--help') || words.includes('-h')) {
     process.stdout.write(help);
     return 0;
   }
-  const options = { check: words.includes('--check'), verbose: words.includes('--verbose') };
-  if (!options.check && !options.verbose && isReady()) return 0;
+  const options = { check: words.includes('--check'), verbose: words.includes('--verbose'), group };
+  if (!options.check && !options.verbose && isComplete(group)) return 0;
   if (options.check || process.env[lockedMark] !== undefined || unwritableFolder() !== undefined) return setUp(options);
   return setUpAlone(words, options);
 }
@@ -67,8 +70,13 @@ function setUpAlone(words, options) {
   return 1;
 }
 
+/** Nothing is left to do. */
+function isComplete(group) {
+  return isReady() && (group === undefined || missingCapabilities(group).length === 0);
+}
+
 async function setUp(options) {
-  if (!options.check && !options.verbose && isReady()) return 0;
+  if (!options.check && !options.verbose && isComplete(options.group)) return 0;
   const report = createReport(options);
   try {
     judgeMachine(report);
@@ -77,7 +85,8 @@ async function setUp(options) {
       forgetReady();
     }
     await installNpmPackages(report, options);
-    await installSystemPackages(report, options);
+    await installSystemPackages(report, { ...options, group: 'base' });
+    if (options.group !== undefined) await installSystemPackages(report, options);
     const files = await buildNativeAddon(report, options);
     const sound = report.complete() && (await probeMachine(report));
     if (!options.check && sound) rememberReady(files);

@@ -42,7 +42,21 @@ const needed = [
   { name: 'python3', use: 'capsules in Python', has: () => program('python3'), packages: ['python3'] },
   { name: 'openssl', use: 'certificate checks', has: () => program('openssl'), packages: ['openssl'] },
   { name: 'setpriv', use: 'dropping of rights', has: () => program('setpriv'), packages: ['util-linux'] },
+  // What only `npm run hardware` needs: to build a kernel.
+  ...[
+    { name: 'make', use: 'building a kernel', has: () => program('make'), packages: ['make'] },
+    { name: 'gcc', use: 'building a kernel', has: () => program('gcc'), packages: ['gcc'] },
+    { name: 'flex', use: 'building a kernel', has: () => program('flex'), packages: ['flex'] },
+    { name: 'bison', use: 'building a kernel', has: () => program('bison'), packages: ['bison'] },
+    { name: 'bc', use: 'building a kernel', has: () => program('bc'), packages: ['bc'] },
+    { name: 'xz', use: 'unpacking its source', has: () => program('xz'), packages: ['xz-utils'] },
+    { name: 'insmod', use: 'loading its modules', has: () => program('insmod'), packages: ['kmod'] },
+    { name: 'gelf.h', use: 'building a kernel', has: () => header('gelf.h'), packages: ['libelf-dev'] },
+  ].map((capability) => ({ ...capability, group: 'hardware' })),
 ];
+
+/** Further groups of capabilities, which only some commands need. */
+export const groups = ['hardware'];
 
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const headerFolders = ['/usr/include', '/usr/local/include'];
@@ -52,9 +66,11 @@ const libraryFolders = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/
   folder,
 ]);
 
-/** The capabilities that this machine lacks: `{ name, use, packages }` each. */
-export function missingCapabilities(has = (capability) => capability.has()) {
-  return needed.filter((capability) => !has(capability)).map(({ name, use, packages }) => ({ name, use, packages }));
+/** The capabilities of a group that this machine lacks: `{ name, use, packages }` each. */
+export function missingCapabilities(group = 'base', has = (capability) => capability.has()) {
+  return needed
+    .filter((capability) => (capability.group ?? 'base') === group && !has(capability))
+    .map(({ name, use, packages }) => ({ name, use, packages }));
 }
 
 /** The full path of a program, also of those in the sbin folders, which a person's PATH often lacks. */

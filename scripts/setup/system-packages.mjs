@@ -9,20 +9,22 @@ const passing =
 const options = '-y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3';
 const policyMark = 'capstan set-up: no service is started while it installs';
 
-export async function installSystemPackages(report, { check, verbose }) {
-  const missing = missingCapabilities();
+/** @param group of capabilities: `base`, which everything needs, or a further one */
+export async function installSystemPackages(report, { check, verbose, group = 'base' }) {
+  const missing = missingCapabilities(group);
+  const title = group === 'base' ? 'system packages' : `${group} packages`;
   const list = missing.map(({ name, use }) => `${name} (${use})`).join(', ');
-  if (missing.length === 0) return report.note('system packages', 'all there');
-  if (check) return report.missing('system packages', list);
+  if (missing.length === 0) return report.note(title, 'all there');
+  if (check) return report.missing(title, list);
   if (program('apt-get') === undefined) throw withoutApt(missing, list);
   const asRoot = await rootRunner(missing, list, verbose);
-  await report.step('system packages', `adding ${list}`, async (say) => {
+  await report.step(title, `adding ${list}`, async (say) => {
     const packages = await offeredPackages(missing, asRoot);
     const done = await installWithRetry(packages, (script) => asRoot(script, (text) => showProgress(text, say)));
     say(`added ${packages.join(' ')}`);
     if (!done.ok) throw new SetupRefused(`the Debian packages could not be installed:\n${lastLines(done.output)}`, typed(packages));
   });
-  const still = missingCapabilities().map(({ name }) => name);
+  const still = missingCapabilities(group).map(({ name }) => name);
   if (still.length > 0)
     throw new SetupRefused(
       `after the installation these are still missing: ${still.join(', ')}.`,

@@ -70,7 +70,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
 
 /** The files that may name an outside program: whoever starts it. Set-up, which installs them, and tests are free. */
 export const programOwners: Readonly<Record<string, readonly string[]>> = {
-  bash: ['device/own-descriptors.ts', 'hpc-agent/runtimes.ts'],
+  bash: ['device/own-descriptors.ts', 'hpc-agent/runtimes.ts', 'scripts/hardware/kernel.ts'],
   swtpm: ['device/tpm/swtpm.ts'],
   swtpm_setup: ['device/tpm/swtpm.ts'],
   swtpm_localca: ['device/tpm/swtpm.ts'],
@@ -81,10 +81,12 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   mkfifo: ['hpc-agent/sandbox/bubblewrap.ts', 'hpc-agent/sandbox/channels.ts'],
   python3: ['hpc-agent/runtimes.ts'],
   prlimit: ['hpc-agent/sandbox/bubblewrap.ts', 'device/mqtt/broker.ts'],
-  setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts', 'scripts/grid/supervisor.ts'], // each is part of starting the program that it drops rights for
+  setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts', 'scripts/grid/supervisor.ts', 'scripts/hardware/guest.ts'], // each is part of starting the program that it drops rights for
   openssl: ['scripts/bench/openssl.ts'],
   etcd: ['scripts/bench/etcd.ts'],
-  'apt-get': [],
+  'apt-get': ['scripts/hardware/kernel.ts'], // the source of a kernel; what the machine lacks, set-up installs
+  make: ['scripts/hardware/kernel.ts'],
+  'dpkg-deb': ['scripts/hardware/kernel.ts'],
   'g++': [],
 };
 

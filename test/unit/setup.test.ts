@@ -26,7 +26,7 @@ const { installScript, progressIn, typed } = (await load('system-packages')) as 
 };
 const { fitTimed } = (await load('report')) as { fitTimed: (text: string, time: string, columns?: number) => string };
 const { missingCapabilities } = (await load('capabilities')) as {
-  missingCapabilities: (has?: (capability: { name: string }) => boolean) => { name: string; packages: string[] }[];
+  missingCapabilities: (group: string, has?: (capability: { name: string }) => boolean) => { name: string; packages: string[] }[];
 };
 const { requireSystem, requireWritable } = (await load('machine')) as {
   requireSystem: (platform: string, arch: string) => void;
@@ -81,7 +81,7 @@ test('a system without Capstan is refused with what to do', () => {
 });
 
 test('a capability that is missing names the packages that bring it, with the names of both Debian releases', () => {
-  const [found, ...rest] = missingCapabilities(({ name }) => name !== 'libtss2-tcti-swtpm');
+  const [found, ...rest] = missingCapabilities('base', ({ name }) => name !== 'libtss2-tcti-swtpm');
   assert.deepEqual([found?.packages, rest], [['libtss2-tcti-swtpm0t64', 'libtss2-tcti-swtpm0'], []]);
 });
 
