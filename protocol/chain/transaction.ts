@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts';
 import { TRUST_LEVELS } from '../manifest.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
-import { FinalityCertificate } from './finality-certificate.ts';
+import { FinalityCertificate, Height } from './finality-certificate.ts';
 import { Voucher } from './voucher.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -40,6 +40,8 @@ export const Action = variant('action', {
   /** By the gateway, when all files are there. `manifest` is the blob digest of the encoded manifest. */
   submission: struct({
     capsule: CapsuleId,
+    /** Of client and request id; capsule and author's name follow the rule of the id (§7.2). */
+    requestDigest: Digest,
     digest: Digest,
     manifest: Digest,
     manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
@@ -48,8 +50,18 @@ export const Action = variant('action', {
     acceptedAtMs: UnixMs,
     deadlineMs: optional(UnixMs),
   }),
-  /** By the gateway: the attempt that did not get anywhere. */
+  /** By the gateway: the attempt that does not get anywhere. */
   retry: struct({ capsule: CapsuleId, attempt: Attempt }),
+  /**
+   * By the executor of the last attempt: `goes-on` to the retry that was said at height `asked`; `given-up` by itself; or what the gateway
+   * did: `input-lacking`, `cancelled`.
+   */
+  answer: struct({
+    capsule: CapsuleId,
+    attempt: Attempt,
+    run: oneOf('goes-on', 'given-up', 'input-lacking', 'cancelled'),
+    asked: optional(Height),
+  }),
   /** By the executor: D(`receipt`, signed receipt) and what it says. */
   receipt: struct({ capsule: CapsuleId, attempt: Attempt, receipt: Digest, state: CapsuleState, reason: optional(EndReason) }),
   /** By the gateway. */

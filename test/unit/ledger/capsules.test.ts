@@ -157,8 +157,13 @@ describe('a box is drawn', () => {
 
 describe('a submission is refused', () => {
   test('that is known: a replay does nothing (§11.3)', () => assert.equal(refusalOf(ordered, submission), 'capsule-known'));
-  test('that names the same capsule from another gateway (§15)', () =>
-    assert.equal(says(ordered, bravo, submissionOf(1, { acceptedAtMs: nowMs })), 'capsule-known'));
+  test("that names the capsule of another gateway, before it or after it: nobody takes another's id (§15.1)", () => {
+    for (const chain of [offering, ordered]) assert.equal(says(chain, bravo, submissionOf(1, { acceptedAtMs: nowMs })), 'capsule-mismatch');
+    const own = submissionOf(1, { acceptedAtMs: nowMs }, bravo);
+    assert.equal(says(ordered, bravo, own), 'accepted');
+    for (const change of [{ requestDigest: new Uint8Array(32) }, { digest: new Uint8Array(32) }, { capsule: capsuleId(2, bravo) }])
+      assert.equal(says(ordered, bravo, { ...own, ...change }), 'capsule-mismatch', Object.keys(change).join());
+  });
   test('accepted more than an hour ago, or in the future (§15)', () => {
     const at = (acceptedAtMs: number): string => says(offering, alpha, submissionOf(2, { acceptedAtMs }));
     assert.equal(at(nowMs - LIMITS.submissionAgeMaxMs), 'accepted');
@@ -194,13 +199,13 @@ describe('a submission is refused', () => {
     };
     const ended = { end: { state: 'agreed', height: 1 } } as const;
     const [openMax, keptMax] = [LIMITS.chainCapsulesMax / founders.length, LIMITS.chainCapsulesKeptMax / founders.length];
-    const another = submissionOf(2, { acceptedAtMs: nowMs });
-    assert.equal(says(crowded(openMax - 1, {}), delta, another), 'accepted');
-    assert.equal(says(crowded(openMax, {}), delta, another), 'gateway-full');
-    assert.equal(says(crowded(openMax, {}), alpha, another), 'accepted');
-    assert.equal(says(crowded(keptMax - 1, ended), delta, another), 'accepted');
-    assert.equal(says(crowded(keptMax, ended), delta, another), 'gateway-full');
-    assert.equal(says(crowded(keptMax, ended), alpha, another), 'accepted');
+    const another = (gateway: typeof alpha) => submissionOf(2, { acceptedAtMs: nowMs }, gateway);
+    assert.equal(says(crowded(openMax - 1, {}), delta, another(delta)), 'accepted');
+    assert.equal(says(crowded(openMax, {}), delta, another(delta)), 'gateway-full');
+    assert.equal(says(crowded(openMax, {}), alpha, another(alpha)), 'accepted');
+    assert.equal(says(crowded(keptMax - 1, ended), delta, another(delta)), 'accepted');
+    assert.equal(says(crowded(keptMax, ended), delta, another(delta)), 'gateway-full');
+    assert.equal(says(crowded(keptMax, ended), alpha, another(alpha)), 'accepted');
   });
   test('of a gateway of many only above 64 (§15.1)', () => {
     const head = headOf(offering);

@@ -28,7 +28,7 @@ import {
 const ordered = extended(readyChain, alpha, [
   actionOf(bravo, boxesOf(1, 'box', 'box1', 'box10')),
   actionOf(alpha, submissionOf(1, { acceptedAtMs: headOf(readyChain).timeMs })),
-  actionOf(charlie, submissionOf(2, { acceptedAtMs: headOf(readyChain).timeMs, deadlineMs: 2e12 })),
+  actionOf(charlie, submissionOf(2, { acceptedAtMs: headOf(readyChain).timeMs, deadlineMs: 2e12 }, charlie)),
 ]);
 const { state } = headOf(finalised(extended(ordered, bravo)));
 

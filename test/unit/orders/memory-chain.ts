@@ -55,7 +55,7 @@ export class MemoryChain {
   /** A block with everything that waits. What is refused is dropped. */
   block(): void {
     this.height += 1;
-    const place = { height: this.height, timeMs: this.#now() };
+    const place = { height: this.height, timeMs: this.#now(), context: { network, networkId: networkId(network), crypto } };
     const said = this.#waiting;
     this.#waiting = [];
     const leader = new Uint8Array(32);
