@@ -126,13 +126,13 @@ function countsFromDate({ arrivals, onlineSinceMs }: ConsensusState, { key, sour
   return source === 'kept' || arrivals.forced.has(key) || position.timeMs < onlineSinceMs;
 }
 
-/** When a judged block may be taken; undefined when its parent is gone. A certificate, or half of the voters, overrides the hold. */
+/** When a judged block may be taken; undefined when its parent is gone. Half of the voters override the wait, a certificate its date as well. */
 function dueMs({ tree, at, arrivals }: ConsensusState, { key, block, waitMs, source }: HeldBlock): number | undefined {
   const parent = tree.blocks.get(hex(block.header.parent));
   if (!parent) return undefined;
-  if (source === 'kept' || source === 'self' || arrivals.forced.has(key)) return at.monotonicMs;
+  if (source === 'kept' || source === 'self' || arrivals.certified.has(key)) return at.monotonicMs;
   const datedMs = at.monotonicMs + block.header.timeMs - LIMITS.clockSkewMaxMs - at.unixMs;
-  return Math.max(parent.anchorMs + waitMs, datedMs);
+  return arrivals.forced.has(key) ? Math.max(at.monotonicMs, datedMs) : Math.max(parent.anchorMs + waitMs, datedMs);
 }
 
 /** Of a peer that sends too many, and of all, the one that is due last goes. */
@@ -171,6 +171,7 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   thinBelow(tree, taken, state.setup.ledger);
   remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);
   arrivals.forced.delete(key);
+  arrivals.certified.delete(key);
   arrivals.asked.delete(key);
   for (const orphan of adoptOrphans(arrivals, key)) arrivals.queue.set(orphan.key, orphan);
   if (source !== 'kept') persist(outbox, { record: 'block', block, own: source === 'self' });

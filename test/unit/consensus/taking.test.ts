@@ -162,6 +162,37 @@ describe('chain time (§11.2)', () => {
   });
 });
 
+describe('a block dated ahead, which half of the voters have taken', () => {
+  const aheadMs = LIMITS.clockSkewMaxMs + 60_000;
+  function backed(): { world: World; alpha: Actor; block: Made; genesis: Made } {
+    const { world, alpha, genesis } = watcher();
+    for (const name of ['bravo', 'charlie', 'delta']) say(world, alpha, name, 'voucher', voucherOf(world, name));
+    const block = forge(world, genesis, 'bravo', { timeMs: unixStartMs + world.nowMs + aheadMs });
+    sayBlock(world, alpha, block);
+    const about = { number: 1, previous: genesis.position.id };
+    const prevote = (name: string): Uint8Array => ballotOf(world, name, about, { round: 0, step: 'prevote', value: block.position.id });
+    for (const name of ['bravo', 'charlie']) say(world, alpha, name, 'ballot', prevote(name));
+    return { world, alpha, block, genesis };
+  }
+
+  test('is held all the same: a liar and one wrong clock of four do not move chain time (§11.2)', () => {
+    const { world, alpha, block } = backed();
+    assert.ok(!has(alpha, block));
+    world.run(aheadMs - LIMITS.clockSkewMaxMs);
+    assert.ok(has(alpha, block));
+  });
+
+  test('is taken with its certificate (§12.4)', () => {
+    const { world, alpha, block, genesis } = backed();
+    const about = { number: 1, previous: genesis.position.id };
+    const certificate = certificateOf(world, ['bravo', 'charlie', 'delta'], about, block.position);
+    alpha.state.finality.pending.set(1, { certificate, from: 'test', judged: false });
+    world.tell(alpha, { type: 'ticked' });
+    assert.ok(has(alpha, block));
+    assert.equal(alpha.state.finality.last.number, 1);
+  });
+});
+
 describe('unsound blocks', () => {
   test('a certificate short of the wait is refused, once, and the block is not judged again (§12.3)', () => {
     const { world, alpha, genesis } = watcher();
