@@ -169,6 +169,15 @@ export const MQTT_LIMITS = {
   clientConnectionsMax: 256,
   /** Each member of the largest network, once, and again while a lost connection is not yet noticed. */
   peerConnectionsMax: 256,
+  /**
+   * Connections of one certificate; a newer one ends the oldest. A person has some commands that watch and some in scripts; a box and
+   * a peer have one, and another while the loss of that is not noticed: together these are what their listeners hold.
+   */
+  connectionsPerCertificateMax: { clients: 32, boxes: 2, peers: 2 },
+  /** Connections that are between their handshake and their first packet: what all listeners hold, and as many that went. */
+  arrivingConnectionsMax: 1_024,
+  /** Taking over a client id at the own socket takes a millisecond. */
+  takeOverMs: 2 * SECOND,
   /** People pair one thing at a time; anonymous connections are kept few. */
   pairingConnectionsMax: 8,
   /**
@@ -206,8 +215,8 @@ export const MQTT_LIMITS = {
   brokerSettledMs: 60 * SECOND,
   /** Lines of a broker's last words that go into an error. */
   brokerLastWordsMax: 8,
-  /** One line of a broker's log; client ids and topics in it are other people's text. */
-  brokerLineCharactersMax: 400,
+  /** One line of a broker's log, which Mosquitto cuts at 1,000; client ids and topics in it are other people's text. */
+  brokerLineCharactersMax: 1_024,
   /** The path of a Unix socket has to fit `sockaddr_un` with its final zero. */
   socketPathBytesMax: 107,
 
