@@ -67,8 +67,8 @@ test('bytes that the long way refuses are never read (§2.1)', () => {
       (encoded) => {
         const read = readCommon(encoded);
         if (read === notCommon) return;
-      taken += 1;
-      assert.deepEqual(read, theLongWay(encoded));
+        taken += 1;
+        assert.deepEqual(read, theLongWay(encoded));
       },
     ),
     { numRuns: 2_000 },
