@@ -130,8 +130,6 @@ export const PEER_LIMITS = {
 
 /** The chain: what its host and its store allow themselves. */
 export const CHAIN_LIMITS = {
-  /** Reports that are kept in memory for whoever asks; a line each. */
-  reportsKeptMax: 256,
   /** Lines of the log about refusals of one peer in a minute: a lying peer must not fill the disk. */
   refusalLinesPerMinute: 6,
   /** Blocks are kept for so many heights below the last checkpoint (§14.4). */
@@ -140,6 +138,8 @@ export const CHAIN_LIMITS = {
   stateEveryHeights: 256,
   /** Rows that one pruning removes, so that it never holds up a block: 100 ms on a card. */
   prunedRowsMax: 2_048,
+  /** A checkpoint follows its block within milliseconds; a block without one gets its line in the log after this long. */
+  blockLineHeldMs: 2 * SECOND,
   /** Target intervals without a checkpoint before a device says that its network does not finalise. */
   notFinalisingIntervals: 8,
   /** Heights that a peer is ahead before a device says that it is behind. */
