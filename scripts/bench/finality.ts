@@ -16,11 +16,12 @@ export const finality: Benchmark = {
   name: 'finality',
   summary: 'from a block to its certificate at every member, four and seven device processes; beside a put to three etcd',
   metric: 'finality latency',
-  run: async ({ quick, folder }) => {
+  run: async ({ quick, folder, progress }) => {
+    progress('puts to etcd');
     const peer = await etcdPuts(join(folder, 'peer'), quick ? 100 : 400);
     const rows: Row[] = [];
     for (const members of [4, 7]) {
-      const latencies = await measure(join(folder, `finality-${members}`), members, quick ? 10 : 60);
+      const latencies = await measure(join(folder, `finality-${members}`), members, quick ? 10 : 60, progress);
       rows.push(...rowsOf(members, latencies, peer));
     }
     return rows;
@@ -42,7 +43,8 @@ async function etcdPuts(folder: string, count: number): Promise<number[]> {
   return puts;
 }
 
-async function measure(folder: string, members: number, blocks: number): Promise<number[]> {
+async function measure(folder: string, members: number, blocks: number, progress: BenchContext['progress']): Promise<number[]> {
+  progress(`${members} devices start`);
   const names = NAMES.slice(0, members);
   const layout = gridLayout(folder);
   mkdirSync(layout.logs, { recursive: true });
@@ -55,7 +57,11 @@ async function measure(folder: string, members: number, blocks: number): Promise
     await Promise.all(devices.map(({ supervisor }) => supervisor.waitForLine('checkpointFinalised', startMaxMs)));
     const giveUpAt = performance.now() + (blocks + warmUpHeights) * blockMaxMs;
     let latencies: number[] = [];
-    while ((latencies = latenciesIn(layout, names)).length < blocks && performance.now() < giveUpAt) await sleep(1_000);
+    while ((latencies = latenciesIn(layout, names)).length < blocks && performance.now() < giveUpAt) {
+      const median = latencies.length > 0 ? `, p50 ${percentile(latencies, 0.5)} ms so far` : `, after ${warmUpHeights} to warm up`;
+      progress(`${members} devices, ${latencies.length} of ${blocks} blocks${median}`);
+      await sleep(1_000);
+    }
     return latencies;
   } finally {
     await Promise.all(devices.map((device) => device.stop()));
