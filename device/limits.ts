@@ -49,8 +49,8 @@ export const DEVICE_LIMITS = {
   blobSourcesAtOnceMax: 64,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
-  /** An executor that has said nothing to the gateway for this long has lost its run (§15.5); it speaks every 3 s. */
-  executorSilenceMaxMs: 45 * SECOND,
+  /** An executor that has said nothing to the gateway for this long is asked on the chain whether the run goes on (§15.5); it speaks every 3 s. */
+  executorSilenceMaxMs: 20 * SECOND,
   /** A run that has not begun this long after its box was drawn is given to another: that box has too much to do. */
   startWaitMaxMs: 3_600 * SECOND,
   /** Beyond its wall time a run may take this long: laying out input, storing outputs, sending them over a slow line. */

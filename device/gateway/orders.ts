@@ -232,6 +232,8 @@ export class Orders {
     const record = state.capsules.get(order.capsule);
     if (order.receipt !== 'none' && hasEnded(order.state)) this.#lookAtFinality(capsule);
     if (isNoMore(order, record, this.#parts.now())) return this.#apply(order.capsule, { type: 'withdrawn' });
+    const end = record?.end;
+    if (end && !end.receipt) this.#apply(order.capsule, { type: 'endedOnChain', ...end });
     this.#apply(order.capsule, { type: 'undrawn', attempts: record?.attempts.length ?? 0 });
     const draw = record && drawIn(record, state);
     if (!draw) return;

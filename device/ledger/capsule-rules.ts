@@ -21,7 +21,7 @@ export function applySubmission(state: ChainState, by: Uint8Array, action: Actio
   if (state.capsules.has(submission.capsule)) return refused('capsule-known', `the capsule ${submission.capsule} is ordered already`);
   const fault = timeFault(submission, timeMs) ?? roomFault(state) ?? shareFault(state, by);
   if (fault) return fault;
-  const record = { ...submission, gateway: by, orderedHeight: height, attempts: [], awaitsDraw: 'yes' } as const;
+  const record: CapsuleRecord = { ...submission, gateway: by, orderedHeight: height, attempts: [], awaitsDraw: 'yes' };
   return applied(withCapsule(state, awaitingDraw(record, place)));
 }
 

@@ -54,7 +54,7 @@ describe('the root of a state', () => {
       { ...state, members: state.members.without(hex(alpha.node)) },
       { ...state, boxes: state.boxes.with(boxKey(box), { ...box, box: { ...box.box, runtimes: [] } }) },
       { ...state, boxes: StateMap.of() },
-      { ...state, capsules: state.capsules.with(capsuleId(1), { ...capsule, awaitsDraw: 'yes' }) },
+      { ...state, capsules: state.capsules.with(capsuleId(1), { ...capsule, manifestBytes: 9 }) },
       { ...state, capsules: StateMap.of() },
     ];
     assert.equal(new Set([state, ...others].map((at) => hex(stateRoot(at)))).size, others.length + 1);
