@@ -288,6 +288,14 @@ export const CONSENSUS_LIMITS = {
   /** Ballots by members whose key, or of instances which, is not known yet; of one member, and in all. */
   earlyBallotsPerNode: 16,
   earlyBallotsMax: 1_024,
+  /**
+   * Signature checks that may come to nothing by what one peer says: a member passes on what it has checked, so these are messages by
+   * keys of which this member has not heard yet. At once, the ballots of a network whose members all start anew; 0.2 ms each on a board.
+   */
+  failedChecksPerSecond: 32,
+  failedChecksBurst: 512,
+  /** Heights and leaders for which a peer's announcements have had one more block taken. */
+  liftedSlotsMax: 256,
   /** Certificates that wait for their block, and checkpoints of which the voters are remembered. */
   pendingCertificatesMax: 128,
   rememberedCheckpoints: 64,

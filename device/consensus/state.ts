@@ -132,7 +132,7 @@ export interface Arrivals {
   readonly forced: Set<string>;
   /** Those of them that a certificate wants: taken whatever their dates (§11.2). */
   readonly certified: Set<string>;
-  /** Wanted by votes, as ancestors or as another member's head: taken however many rivals there are. */
+  /** Wanted by votes or as ancestors: taken however many rivals there are. */
   readonly asked: Set<string>;
   /** Ids of blocks that are not good. */
   readonly refused: Set<string>;
@@ -270,6 +270,11 @@ export interface Peer {
   want: string | undefined;
   answerBytes: number;
   answeredMs: number;
+  /** Signature checks that came to nothing, as of the moment when that was last reckoned. */
+  failedChecks: number;
+  failedMs: number;
+  /** Heights and leaders for which its announcements have had one more block taken. */
+  readonly lifted: Set<string>;
 }
 
 export interface Sync {

@@ -88,7 +88,11 @@ function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefine
   const { tree, arrivals } = state;
   const parent = tree.blocks.get(hex(arrival.block.header.parent));
   if (!parent) place(state, arrival);
-  if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key) || isOneTooMany(state, arrival)) return undefined;
+  if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key)) return undefined;
+  if (isOneTooMany(state, arrival)) {
+    restFrom(state, arrival);
+    return undefined;
+  }
   const verdict = state.setup.ledger.judgeBlock(arrival.block, parent.position, branchOf(tree, parent));
   if (verdict.status === 'refused') {
     refuseBlock(state, arrival, verdict.reason, verdict.detail);
@@ -112,13 +116,31 @@ function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Ar
 }
 
 /** An equivocator makes as many blocks of a height as it likes; more than a few are taken only when somebody rests on them. */
-function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
+function isOneTooMany(state: ConsensusState, arrival: Arrival): boolean {
+  const { tree, arrivals } = state;
+  const { key, block, source } = arrival;
   const isOurs = source === 'kept' || source === 'self';
   if (isOurs || arrivals.forced.has(key) || arrivals.asked.has(key) || arrivals.childrenOf.has(key)) return false;
   // Of a branch that starts so far below, its head is spoken of, and asked for.
   const parent = tree.blocks.get(hex(block.header.parent));
   if (source === 'gossip' && parent && isThin(parent)) return true;
-  return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
+  return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax && !isHeadOfAnother(state, arrival);
+}
+
+/** Who stands on a block that is not taken is not asked for it all the time. */
+function restFrom({ sync, at }: ConsensusState, { key, from }: Arrival): void {
+  const peer = sync.peers.get(from);
+  if (peer?.headKey === key) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
+}
+
+/** One block of a leader and height for each peer that says it stands on it; the leader's own word is worth nothing. */
+function isHeadOfAnother({ sync }: ConsensusState, { key, block }: Arrival): boolean {
+  const leader = hex(block.header.node);
+  const slot = `${leader} ${block.header.height}`;
+  const peer = [...sync.peers.values()].find(({ name, headKey, lifted }) => headKey === key && name !== leader && !lifted.has(slot));
+  if (!peer) return false;
+  remember(peer.lifted, slot, CONSENSUS_LIMITS.liftedSlotsMax);
+  return true;
 }
 
 /** Made while this member was away, or taken on the word of a certificate or of half of the voters (§12.4). */
