@@ -176,7 +176,7 @@ export class Consensus implements Chain {
     const sign = (input: Uint8Array): Uint8Array => chip.sign(input);
     const kept = store.load();
     return startConsensus({
-      ...{ network, crypto, node, operationalKey, sign, ledger, kept, at: now() },
+      ...{ network, crypto: ledger.crypto, node, operationalKey, sign, ledger, kept, at: now() },
       archive: store,
       ...(anchor && { anchor }),
     });
