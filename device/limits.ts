@@ -49,8 +49,8 @@ export const DEVICE_LIMITS = {
   blobSourcesAtOnceMax: 64,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
-  /** An executor that has said nothing to the gateway for this long has lost its run (§15.5); it speaks every 3 s. */
-  executorSilenceMaxMs: 45 * SECOND,
+  /** An executor that has said nothing to the gateway for this long is asked on the chain whether the run goes on (§15.5); it speaks every 3 s. */
+  executorSilenceMaxMs: 20 * SECOND,
   /** A run that has not begun this long after its box was drawn is given to another: that box has too much to do. */
   startWaitMaxMs: 3_600 * SECOND,
   /** Beyond its wall time a run may take this long: laying out input, storing outputs, sending them over a slow line. */
@@ -130,8 +130,6 @@ export const PEER_LIMITS = {
 
 /** The chain: what its host and its store allow themselves. */
 export const CHAIN_LIMITS = {
-  /** Reports that are kept in memory for whoever asks; a line each. */
-  reportsKeptMax: 256,
   /** Lines of the log about refusals of one peer in a minute: a lying peer must not fill the disk. */
   refusalLinesPerMinute: 6,
   /** Blocks are kept for so many heights below the last checkpoint (§14.4). */
@@ -140,6 +138,8 @@ export const CHAIN_LIMITS = {
   stateEveryHeights: 256,
   /** Rows that one pruning removes, so that it never holds up a block: 100 ms on a card. */
   prunedRowsMax: 2_048,
+  /** A checkpoint follows its block within milliseconds; a block without one gets its line in the log after this long. */
+  blockLineHeldMs: 2 * SECOND,
   /** Target intervals without a checkpoint before a device says that its network does not finalise. */
   notFinalisingIntervals: 8,
   /** Heights that a peer is ahead before a device says that it is behind. */
@@ -169,6 +169,15 @@ export const MQTT_LIMITS = {
   clientConnectionsMax: 256,
   /** Each member of the largest network, once, and again while a lost connection is not yet noticed. */
   peerConnectionsMax: 256,
+  /**
+   * Connections of one certificate; a newer one ends the oldest. A person has some commands that watch and some in scripts; a box and
+   * a peer have one, and another while the loss of that is not noticed: together these are what their listeners hold.
+   */
+  connectionsPerCertificateMax: { clients: 32, boxes: 2, peers: 2 },
+  /** Connections that are between their handshake and their first packet: what all listeners hold, and as many that went. */
+  arrivingConnectionsMax: 1_024,
+  /** Taking over a client id at the own socket takes a millisecond. */
+  takeOverMs: 2 * SECOND,
   /** People pair one thing at a time; anonymous connections are kept few. */
   pairingConnectionsMax: 8,
   /**
@@ -206,8 +215,8 @@ export const MQTT_LIMITS = {
   brokerSettledMs: 60 * SECOND,
   /** Lines of a broker's last words that go into an error. */
   brokerLastWordsMax: 8,
-  /** One line of a broker's log; client ids and topics in it are other people's text. */
-  brokerLineCharactersMax: 400,
+  /** One line of a broker's log, which Mosquitto cuts at 1,000; client ids and topics in it are other people's text. */
+  brokerLineCharactersMax: 1_024,
   /** The path of a Unix socket has to fit `sockaddr_un` with its final zero. */
   socketPathBytesMax: 107,
 
@@ -279,6 +288,14 @@ export const CONSENSUS_LIMITS = {
   /** Ballots by members whose key, or of instances which, is not known yet; of one member, and in all. */
   earlyBallotsPerNode: 16,
   earlyBallotsMax: 1_024,
+  /**
+   * Signature checks that may come to nothing by what one peer says: a member passes on what it has checked, so these are messages by
+   * keys of which this member has not heard yet. At once, the ballots of a network whose members all start anew; 0.2 ms each on a board.
+   */
+  failedChecksPerSecond: 32,
+  failedChecksBurst: 512,
+  /** Heights and leaders for which a peer's announcements have had one more block taken. */
+  liftedSlotsMax: 256,
   /** Certificates that wait for their block, and checkpoints of which the voters are remembered. */
   pendingCertificatesMax: 128,
   rememberedCheckpoints: 64,

@@ -164,6 +164,8 @@ async function subscribe(client: MqttClient, identifier: number, filter: string)
 function clientOptions(options: ConnectOptions): IClientOptions {
   return {
     protocolVersion: 5,
+    // Otherwise mqtt.js keeps a buffer of each of the 65,536 packet ids: 9 MB.
+    writeCache: false,
     clientId: options.clientId ?? randomUUID(),
     clean: true,
     resubscribe: false,

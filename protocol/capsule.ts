@@ -57,6 +57,17 @@ export const RequestId = fixedBytes(16);
 /** A capsule's id as it stands in topics and file names: 32 hexadecimal digits. */
 export const CapsuleId = text({ min: 32, max: 32, pattern: /^[0-9a-f]{32}$/, like: '32 hexadecimal digits' });
 
+/** Who asks, and which time: what the chain is shown of it. */
+export function requestDigestOf(client: string, request: Uint8Array): Uint8Array {
+  return domainDigest('capsule-request', new TextEncoder().encode(client), request);
+}
+
+/** The id that follows from what the chain is shown; `device` is the gateway's name. */
+export function capsuleIdFrom(shown: { network: Uint8Array; device: string; requestDigest: Uint8Array; capsule: Uint8Array }): string {
+  const { network, device, requestDigest, capsule } = shown;
+  return hex(domainDigest('capsule', network, new TextEncoder().encode(device), requestDigest, capsule).subarray(0, 16));
+}
+
 /** The id follows from who asks whom for what, so a repeated request is the same capsule. */
 export function capsuleIdOf(submission: {
   network: Uint8Array;
@@ -65,7 +76,6 @@ export function capsuleIdOf(submission: {
   request: Uint8Array;
   capsule: Uint8Array;
 }): string {
-  const encoder = new TextEncoder();
   const { network, device, client, request, capsule } = submission;
-  return hex(domainDigest('capsule', network, encoder.encode(device), encoder.encode(client), request, capsule).subarray(0, 16));
+  return capsuleIdFrom({ network, device, requestDigest: requestDigestOf(client, request), capsule });
 }

@@ -10,6 +10,7 @@
  */
 import { Encoder } from 'cbor-x/encode';
 import { decode as decodeCbor, encode as encodeCbor, rfc8949EncodeOptions, Tokenizer, Type, type Token } from 'cborg';
+import { notCommon, readCommon, writeCommon } from './common-cbor.ts';
 import { LIMITS } from './limits.ts';
 import { harmless, MalformedValue, type Notation, type Schema } from './schema.ts';
 
@@ -25,7 +26,8 @@ export type Decoded<T> =
 export function encodeStrict<T>(schema: Schema<T>, value: T): Uint8Array {
   const raw = schema.write(value, 'cbor');
   schema.read(raw, 'value', 'cbor');
-  return encodeCbor(raw, rfc8949EncodeOptions);
+  const encoded = writeCommon(raw);
+  return encoded === notCommon ? encodeCbor(raw, rfc8949EncodeOptions) : encoded;
 }
 
 /** The same for a value that was put together from what somebody else said, and may be out of bounds by that. */
@@ -37,6 +39,8 @@ export function encodeForeign<T>(schema: Schema<T>, value: T): Decoded<Uint8Arra
 /** Reads strict bytes; any other encoding of the same value is refused (§2.1). */
 export function decodeStrict<T>(schema: Schema<T>, encoded: Uint8Array, bytesMax: number): Decoded<T> {
   if (encoded.length > bytesMax) return tooLarge(encoded, bytesMax);
+  const common = readCommon(encoded);
+  if (common !== notCommon) return readDeclared(schema, common, 'cbor');
   let raw: unknown;
   let encodedAgain: Uint8Array;
   try {

@@ -23,6 +23,7 @@ export const DOMAINS = [
   'measured-event',
   'enrolment',
   'capsule',
+  'capsule-request',
   'acceptance',
   'introduction',
   'challenge',
@@ -58,6 +59,7 @@ export const DOMAINS = [
   'committee-order',
   'proposer',
   'box-order',
+  'box-draw',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -180,6 +180,14 @@ export const LIMITS = {
   gatewayCapsulesMin: 64,
   /** A capsule that nobody has ended is given up then: longer than the farthest deadline and the longest run together. */
   chainCapsuleOpenMaxMs: 40 * DAY,
+  /** So many heights above the first block that draws, its leader may lead the second as well: others may be away. */
+  drawOtherLeaderHeights: 4,
+  /** Blocks that may hold an executor's answer to a retry: colluding leaders of a third of them keep it out of all once in 700 times. */
+  retryAnswerHeights: 6,
+  /** Chain time that it has at least, which a leader can date ahead by the clock skew: devices restart and reconnect in seconds. */
+  retryAnswerMs: 15 * SECOND,
+  /** After an answer the gateway may ask again so many heights later: each question costs the executor a transaction. */
+  retryAgainHeights: 16,
   /** Boxes ranked for capsules by one block (§15): 40 ms of digests; who was left out is drawn by a later block. */
   boxRanksPerBlockMax: 2_048,
   /** Heights for which an ended capsule is remembered, so that its transactions are known when they come again. */

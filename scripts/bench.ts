@@ -14,7 +14,7 @@ import { deviceFootprint } from './bench/device-footprint.ts';
 import { firstBirth } from './bench/first-birth.ts';
 import { openGridLoan } from './bench/grid-loan.ts';
 import { quoteCheck } from './bench/quote-check.ts';
-import { jsonOf, tableOf } from './bench/report.ts';
+import { jsonOf, rowText, tableOf } from './bench/report.ts';
 import { signedMessages } from './bench/signed-messages.ts';
 import { storeAppends } from './bench/store-appends.ts';
 import { submission } from './bench/submission.ts';
@@ -40,6 +40,7 @@ const declaration = {
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const rounds = { full: 5, quick: 2 };
+const progressEveryMs = 10_000;
 const terminal = openTerminal(process.stdout, process.env);
 const buildFolder = fileURLToPath(new URL('../build', import.meta.url));
 
@@ -86,7 +87,8 @@ async function measure(chosen: readonly Benchmark[], how: Pick<BenchContext, 'qu
   const grid = openGridLoan(folder, (part) => terminal.show(`  the bench grid comes up: ${part}`));
   try {
     const rows: Row[] = [];
-    for (const benchmark of chosen) rows.push(...(await measureOne(benchmark, { ...how, folder, grid })));
+    for (const benchmark of chosen)
+      rows.push(...(await measureOne(benchmark, { ...how, folder, grid, progress: progressOf(benchmark.name) })));
     return rows;
   } finally {
     terminal.show('  stopping what was started');
@@ -106,5 +108,17 @@ async function measureOne(benchmark: Benchmark, context: BenchContext): Promise<
       { status: 'not-measured', metric: benchmark.metric, reason: error instanceof Error ? error.message : String(error) },
     ]);
   terminal.line(terminal.paint('quiet', `  ${benchmark.name.padEnd(14)} ${durationText(performance.now() - startedAt)}`));
+  for (const row of rows) terminal.line(terminal.paint('quiet', `    ${rowText(row)}`));
   return rows;
+}
+
+/** On the live line, or a line now and then where there is none. */
+function progressOf(name: string): (text: string) => void {
+  let saidAtMs = performance.now();
+  return (text) => {
+    if (terminal.live) return terminal.show(`  ${name}: ${text}`);
+    if (performance.now() - saidAtMs < progressEveryMs) return;
+    saidAtMs = performance.now();
+    terminal.line(terminal.paint('quiet', `  ${name}: ${text}`));
+  };
 }

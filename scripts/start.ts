@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
 import { head } from './chain/head.ts';
-import { startGrid, type Grid } from './grid/grid.ts';
+import { StartCutOff, startGrid, type Grid } from './grid/grid.ts';
 import { GRID_CLIENT } from './grid/layout.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
@@ -48,7 +48,8 @@ async function main(line: readonly string[]): Promise<number> {
   terminal.line(
     `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs: they show how it works and prove nothing about hardware)')}`,
   );
-  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd });
+  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd, stopAsked }).catch(giveUp);
+  if (!grid) return 130;
   try {
     const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
     if (sampled === 'stopped') return 130;
@@ -61,6 +62,12 @@ async function main(line: readonly string[]): Promise<number> {
     terminal.line('Stopping what was started…');
     await grid.stop();
   }
+}
+
+/** Ctrl-C while it starts: what was started is stopped by now. */
+function giveUp(error: unknown): undefined {
+  if (!(error instanceof StartCutOff)) throw error;
+  terminal.line('Stopped before everything was up. The same command goes on from there.');
 }
 
 function showStep(part: string, detail: string, ms: number): void {

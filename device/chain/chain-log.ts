@@ -1,4 +1,10 @@
-/** What the core reports, as lines of the log and as a ring in memory for whoever asks later. Specification §14.5. */
+/**
+ * What the core reports, as lines of the log.
+ *
+ * A block is one line as long as its checkpoint follows within two seconds: logs lie on cards that wear out.
+ */
+import type { ReadBlock } from '#protocol/chain/block.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
@@ -6,58 +12,115 @@ import type { ConsensusReport } from '../consensus/events.ts';
 
 type Fields = Readonly<Record<string, string | number>>;
 
-export interface ChainLine {
+const MINUTE_MS = 60_000;
+
+interface Line {
   readonly event: string;
-  readonly atMs: number;
   readonly fields: Fields;
 }
 
-const MINUTE_MS = 60_000;
+/** A block that waits for its checkpoint, or for the word that it is the head. */
+interface Held extends Line {
+  readonly id: Uint8Array;
+}
+
+/** What reports leave out. */
+export interface ChainLogContext {
+  /** The name of a member by its node id. */
+  readonly nameOf: (node: string) => string;
+  /** The wait that a block of the tree was drawn, ms. */
+  readonly waitMsOf: (block: Uint8Array) => number | undefined;
+  /** Voters on a checkpoint. */
+  readonly votersOf: (checkpoint: number) => number | undefined;
+}
 
 export class ChainLog {
   readonly #log: Log;
   readonly #now: () => number;
-  /** The name of a member by its node id. */
-  readonly #nameOf: (node: string) => string;
-  readonly #lines: ChainLine[] = [];
+  readonly #context: ChainLogContext;
+  #held: Held | undefined;
+  #timer: NodeJS.Timeout | undefined;
   /** Lines about refusals in the present minute, by peer. */
   #refusals = new Map<string, number>();
   #minute = 0;
 
-  constructor(log: Log, now: () => number, nameOf: (node: string) => string) {
+  constructor(log: Log, now: () => number, context: ChainLogContext) {
     this.#log = log;
     this.#now = now;
-    this.#nameOf = nameOf;
-  }
-
-  /** The latest lines, oldest first. */
-  lines(): readonly ChainLine[] {
-    return this.#lines;
+    this.#context = context;
   }
 
   take(report: ConsensusReport): void {
-    const line = this.#lineOf(report);
+    switch (report.report) {
+      case 'blockMade':
+        return this.#hold({ id: report.block.id, event: 'blockMade', fields: this.#blockFields(report.block) });
+      case 'headMoved': {
+        const left = report.depth > 0 ? { left: report.depth } : {};
+        const own = this.#held?.event === 'blockMade' && sameBytes(this.#held.id, report.block.id) ? { own: 'yes' } : {};
+        if (own.own) this.#held = undefined;
+        return this.#hold({ id: report.block.id, event: 'headMoved', fields: { ...this.#blockFields(report.block), ...own, ...left } });
+      }
+      case 'checkpointFinalised':
+        return this.#log('checkpointFinalised', this.#checkpointFields(report));
+      default:
+        this.#writeOf(this.#lineOf(report));
+    }
+  }
+
+  /** What is held is written at once. */
+  stop(): void {
+    this.#release();
+  }
+
+  #hold(held: Held): void {
+    this.#release();
+    this.#held = held;
+    this.#timer = setTimeout(() => this.#release(), CHAIN_LIMITS.blockLineHeldMs).unref();
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer);
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.#log(held.event, held.fields);
+  }
+
+  #writeOf(line: Line | undefined): void {
     if (!line) return;
-    this.#lines.push({ ...line, atMs: this.#now() });
-    if (this.#lines.length > CHAIN_LIMITS.reportsKeptMax) this.#lines.shift();
+    this.#release();
     this.#log(line.event, line.fields);
   }
 
-  #lineOf(report: ConsensusReport): { event: string; fields: Fields } | undefined {
+  #blockFields({ id, header, transactions }: ReadBlock): Fields {
+    const waitMs = this.#context.waitMsOf(id);
+    const fields = {
+      height: header.height,
+      block: short(id),
+      by: this.#context.nameOf(hex(header.node)),
+      transactions: transactions.length,
+    };
+    return waitMs === undefined ? fields : { ...fields, waitMs };
+  }
+
+  /** With its block, where that is still held. */
+  #checkpointFields({ certificate, afterMs }: Extract<ConsensusReport, { report: 'checkpointFinalised' }>): Fields {
+    const { number, height, block, round, votes } = certificate;
+    const held = this.#held && sameBytes(this.#held.id, block) ? this.#held : undefined;
+    if (held) this.#held = undefined;
+    this.#release();
+    const voters = this.#context.votersOf(number);
+    return {
+      ...(held?.fields ?? { height, block: short(block) }),
+      checkpoint: number,
+      ...(round > 0 ? { round } : {}),
+      votes: votes.length,
+      ...(voters === undefined ? {} : { of: voters }),
+      ms: Math.round(afterMs),
+    };
+  }
+
+  #lineOf(report: Exclude<ConsensusReport, { report: 'blockMade' | 'headMoved' | 'checkpointFinalised' }>): Line | undefined {
     switch (report.report) {
-      case 'headMoved': {
-        const { id, header, transactions } = report.block;
-        const by = this.#nameOf(hex(header.node));
-        const fields = { height: header.height, block: short(id), by, transactions: transactions.length };
-        return { event: 'headMoved', fields: report.depth > 0 ? { ...fields, left: report.depth } : fields };
-      }
-      case 'checkpointFinalised': {
-        const { number, height, block, round, votes } = report.certificate;
-        const fields = { number, height, block: short(block), round, votes: votes.length, ms: Math.round(report.afterMs) };
-        return { event: 'checkpointFinalised', fields };
-      }
-      case 'blockMade':
-        return { event: 'blockMade', fields: { height: report.block.header.height, block: short(report.block.id), waitMs: report.waitMs } };
       case 'startedFromCheckpoint': {
         const { number, height, block } = report;
         return { event: 'startedFromCheckpoint', fields: { number, height, block: short(block) } };
@@ -72,7 +135,7 @@ export class ChainLog {
         return { event: 'awayTooLong', fields: { height: report.height, peers: report.peers, remedy } };
       }
       case 'equivocation':
-        return { event: 'equivocation', fields: { by: this.#nameOf(report.node), of: report.of } };
+        return { event: 'equivocation', fields: { by: this.#context.nameOf(report.node), of: report.of } };
       case 'conflictingCertificates': {
         const { first, second } = report;
         return {
@@ -87,14 +150,14 @@ export class ChainLog {
   }
 
   /** A peer that lies all the time gets so many lines in a minute. */
-  #refusal(report: Extract<ConsensusReport, { report: 'blockRefused' | 'messageRefused' }>): { event: string; fields: Fields } | undefined {
+  #refusal(report: Extract<ConsensusReport, { report: 'blockRefused' | 'messageRefused' }>): Line | undefined {
     const minute = Math.floor(this.#now() / MINUTE_MS);
     if (minute !== this.#minute) this.#refusals = new Map();
     this.#minute = minute;
     const count = (this.#refusals.get(report.from) ?? 0) + 1;
     this.#refusals.set(report.from, count);
     if (count > CHAIN_LIMITS.refusalLinesPerMinute) return undefined;
-    const from = this.#nameOf(report.from);
+    const from = this.#context.nameOf(report.from);
     const { reason, detail } = report;
     if (report.report === 'blockRefused') return { event: 'blockRefused', fields: { from, height: report.height, reason, detail } };
     return { event: 'messageRefused', fields: { from, kind: report.kind, reason, detail } };

@@ -212,6 +212,8 @@ function aboutAction(action: Action): string {
       return `capsule ${action.capsule.slice(0, 8)}, ${action.runtime}, `;
     case 'retry':
       return `capsule ${action.capsule.slice(0, 8)}, attempt ${action.attempt}, `;
+    case 'answer':
+      return `capsule ${action.capsule.slice(0, 8)}, attempt ${action.attempt} ${action.run}, `;
     case 'receipt':
       return `capsule ${action.capsule.slice(0, 8)}, ${action.state}, `;
     case 'cancellation':

@@ -17,7 +17,7 @@ import type { Log } from '../ports.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
 import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
-import { ChainLog, type ChainLine } from './chain-log.ts';
+import { ChainLog } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
 import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from '../consensus/events.ts';
 import { FinalityArchive } from './finality-archive.ts';
@@ -87,7 +87,11 @@ export class Consensus implements Chain {
     this.node = request.chip.node;
     this.#networkId = networkId(request.network);
     this.#relay = new Relay((kind, payload, retain) => request.gossip.broadcast(kind, payload, retain));
-    this.#chainLog = new ChainLog(request.log, Date.now, (node) => this.nameOf(node));
+    this.#chainLog = new ChainLog(request.log, Date.now, {
+      nameOf: (node) => this.nameOf(node),
+      waitMsOf: (block) => this.#state.tree.blocks.get(hex(block))?.waitMs,
+      votersOf: (checkpoint) => this.#state.finality.history.get(checkpoint)?.voters.length,
+    });
     this.#knowMembers(request.network.members);
     if (request.store.memory() === 'lost') this.#abstain();
     const { state, effects } = this.#begin();
@@ -126,11 +130,6 @@ export class Consensus implements Chain {
 
   onChange(handler: () => void): void {
     this.#changed.push(handler);
-  }
-
-  /** The latest reports, oldest first. */
-  lines(): readonly ChainLine[] {
-    return this.#chainLog.lines();
   }
 
   /** The core as it is, to be read only. */
@@ -177,7 +176,7 @@ export class Consensus implements Chain {
     const sign = (input: Uint8Array): Uint8Array => chip.sign(input);
     const kept = store.load();
     return startConsensus({
-      ...{ network, crypto, node, operationalKey, sign, ledger, kept, at: now() },
+      ...{ network, crypto: ledger.crypto, node, operationalKey, sign, ledger, kept, at: now() },
       archive: store,
       ...(anchor && { anchor }),
     });
@@ -366,6 +365,7 @@ export class Consensus implements Chain {
   #halt(): void {
     this.#stopped = true;
     this.#relay.stop();
+    this.#chainLog.stop();
     clearTimeout(this.#timer);
   }
 

@@ -2,7 +2,7 @@
 import { BallotMessage, ProposalMessage, type Ballot, type Proposal } from '#protocol/chain/ballot.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
-import { isSignedBy, openSigned, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
+import { isSignedBy, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
 import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../limits.ts';
 import type { CastBallot } from '../votes/decision.ts';
 import { proposerOf } from '../votes/proposer.ts';
@@ -10,6 +10,7 @@ import { remember } from './bounded.ts';
 import { isKeyOf, keysOf } from './keys.ts';
 import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
+import { isHeardOut, noteFailedChecks } from './scrutiny.ts';
 import type { ConsensusState } from './state.ts';
 import { tellVotes } from './votes.ts';
 
@@ -31,6 +32,7 @@ export function takeEarly(state: ConsensusState, who: 'everyone' | { readonly no
 function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): void {
   const ballot = readSigned(BallotMessage, payload);
   if (ballot.status === 'decoded') {
+    if (isNeedless(state, ballot.value.value)) return;
     const key = keyFor(state, BallotMessage, ballot.value, { payload, from });
     if (key) takeBallot(state, { ballot: ballot.value.value, envelope: payload, key });
     return;
@@ -47,7 +49,26 @@ function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): v
   }
 }
 
-/** The key that signed it; what can't be counted yet waits. */
+/** Of this decision, and yet nothing that its signature could make count: no voter's, of a round that is over, or said before. */
+function isNeedless({ finality, early }: ConsensusState, ballot: Ballot): boolean {
+  const { instance, decision } = finality;
+  const node = hex(ballot.node);
+  if (!sameBytes(ballot.instance, instance)) return false;
+  if (!decision.setup.voters.weights.has(node) || ballot.round < decision.round - DEVICE_LIMITS.voteRoundsBehind) return true;
+  if (ballot.round > decision.round + DEVICE_LIMITS.voteRoundsAhead) return ballot.round <= (decision.reached.get(node) ?? 0);
+  const said = early.slots.get(slotOf(ballot)) ?? [];
+  return said.length >= 2 || said.includes(valueOf(ballot));
+}
+
+function slotOf({ node, round, step }: Ballot): string {
+  return `${hex(node)} ${round} ${step}`;
+}
+
+function valueOf({ value }: Ballot): string {
+  return value ? hex(value) : 'none';
+}
+
+/** The key that signed it; what can't be counted yet waits, and so does what is not checked (§14.3). */
 function keyFor<T extends Ballot | Proposal>(
   state: ConsensusState,
   kind: SignedKind<T>,
@@ -59,12 +80,22 @@ function keyFor<T extends Ballot | Proposal>(
     dismiss(state, message.payload);
     return undefined;
   }
-  const publicKey = keysOf(state, said.node).find((key) =>
-    isSignedBy(kind, read, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto),
-  );
+  const publicKey = isHeardOut(state, message.from) ? signerOf(state, kind, read, message.from) : undefined;
   if (publicKey && sameBytes(said.instance, state.finality.instance)) return publicKey;
   putAside(state, publicKey ? hex(said.node) : `unknown ${message.from}`, message);
   return undefined;
+}
+
+function signerOf<T extends Ballot | Proposal>(
+  state: ConsensusState,
+  kind: SignedKind<T>,
+  read: ReadMessage<T>,
+  from: string,
+): Uint8Array | undefined {
+  const keys = keysOf(state, read.value.node);
+  const signer = keys.find((publicKey) => isSignedBy(kind, read, { algorithm: 'ed25519', publicKey }, state.setup.crypto));
+  if (!signer) noteFailedChecks(state, from, keys.length);
+  return signer;
 }
 
 /** What is counted, or never will be, is not looked at again. */
@@ -87,20 +118,16 @@ function putAside({ early }: ConsensusState, source: string, message: { readonly
 
 /** Counted and passed on: one, and a contradictory second, which is evidence. */
 function takeBallot(state: ConsensusState, cast: CastBallot): void {
-  const { round, step, node } = cast.ballot;
+  const { round } = cast.ballot;
   const { finality, early, at } = state;
   // Not kept, and not passed on; but where more than a third has got, this voter has to follow (§13.3).
   if (round > finality.decision.round + DEVICE_LIMITS.voteRoundsAhead) {
     tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
     return;
   }
-  const slot = `${hex(node)} ${round} ${step}`;
-  const value = cast.ballot.value ? hex(cast.ballot.value) : 'none';
-  const said = early.slots.get(slot) ?? [];
+  const slot = slotOf(cast.ballot);
   dismiss(state, cast.envelope);
-  if (!finality.decision.setup.voters.weights.has(hex(node))) return;
-  if (said.length >= 2 || said.includes(value)) return;
-  early.slots.set(slot, [...said, value]);
+  early.slots.set(slot, [...(early.slots.get(slot) ?? []), valueOf(cast.ballot)]);
   broadcast(state.outbox, 'ballot', cast.envelope);
   tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
 }
@@ -124,7 +151,10 @@ function takeProposal(state: ConsensusState, proposal: Proposal, envelope: Uint8
 
 function castOf(state: ConsensusState, shown: { readonly key: Uint8Array; readonly envelope: Uint8Array }): CastBallot | undefined {
   const { key, envelope } = shown;
-  const opened = openSigned(BallotMessage, envelope, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
-  if (opened.status === 'refused' || !sameBytes(opened.value.network, state.networkId)) return undefined;
-  return isKeyOf(state, opened.value.node, key) ? { ballot: opened.value, envelope, key } : undefined;
+  const read = readSigned(BallotMessage, envelope);
+  if (read.status === 'malformed') return undefined;
+  const ballot = read.value.value;
+  if (!sameBytes(ballot.network, state.networkId) || !isKeyOf(state, ballot.node, key)) return undefined;
+  const isSigned = isSignedBy(BallotMessage, read.value, { algorithm: 'ed25519', publicKey: key }, state.setup.crypto);
+  return isSigned ? { ballot, envelope, key } : undefined;
 }

@@ -34,12 +34,12 @@ export function certificatesOf(state: ConsensusState, { block }: TakenBlock): vo
 /** The certificate by which the next checkpoint is final, with its block, as soon as both are here. */
 export function nextFinal(state: ConsensusState): { certificate: FinalityCertificate; block: TakenBlock } | undefined {
   const { finality, tree } = state;
-  for (const key of finality.backed) if (!tree.blocks.has(key)) fetchUnheld(state, { block: Uint8Array.fromHex(key) });
+  for (const key of finality.backed) if (!tree.blocks.has(key)) fetchUnheld(state, { block: Uint8Array.fromHex(key) }, 'half');
   const certificate = ownCertificate(state) ?? judgedCertificate(state);
   if (!certificate) return undefined;
   const block = tree.blocks.get(hex(certificate.block));
   if (!block) {
-    fetchUnheld(state, certificate);
+    fetchUnheld(state, certificate, 'certificate');
     return undefined;
   }
   if (block.position.height === certificate.height && block !== tree.root) return { certificate, block };
@@ -55,7 +55,7 @@ function ownCertificate(state: ConsensusState): FinalityCertificate | undefined 
   if (!decided) return undefined;
   const block = state.tree.blocks.get(hex(decided.value));
   if (!block) {
-    fetchUnheld(state, { block: decided.value });
+    fetchUnheld(state, { block: decided.value }, 'certificate');
     return undefined;
   }
   const { id, height } = block.position;
@@ -149,11 +149,18 @@ function judge(state: ConsensusState, certificate: FinalityCertificate, voters: 
   });
 }
 
-/** Its block, and what is below it, is taken whether due or not (§12.4), and asked for where it is not here. */
-function fetchUnheld(state: ConsensusState, final: { readonly block: Uint8Array; readonly height?: number }): void {
+/** Its block, and what is below it, is taken whether due or not (§12.4), by a certificate whatever its date; it is asked for where it is not here. */
+function fetchUnheld(
+  state: ConsensusState,
+  final: { readonly block: Uint8Array; readonly height?: number },
+  wantedBy: 'half' | 'certificate',
+): void {
   const { arrivals, sync } = state;
   const waiting = waitingFrom(state, hex(final.block));
-  for (const key of waiting) arrivals.forced.add(key);
+  for (const key of waiting) {
+    arrivals.forced.add(key);
+    if (wantedBy === 'certificate') arrivals.certified.add(key);
+  }
   const anyPeer = sync.peers.keys().next().value;
   if (waiting.length > 0) {
     const missing = missingBelowOrphan(state, waiting.at(-1) ?? '');

@@ -43,8 +43,10 @@ export type ConsensusEvent = { readonly at: Instant } & (
 
 /** What the store keeps. */
 export type ChainRecord =
-  /** `own`: made by this member; its height is never used again (§12.6). */
+  /** `own`: made by this member, which uses its height and those below no more as long as the block can become final (§12.6). */
   | { readonly record: 'block'; readonly block: ReadBlock; readonly own: boolean }
+  /** What this member made above this height has lost: it may make blocks of these heights anew (§12.6). */
+  | { readonly record: 'ownHeight'; readonly height: number }
   | { readonly record: 'votes'; readonly instance: Uint8Array; readonly votes: Uint8Array }
   | { readonly record: 'certificate'; readonly certificate: FinalityCertificate }
   /** The state of a checkpoint, encoded (`encodeState` in state-encoding.ts). */
@@ -105,7 +107,7 @@ export interface KeptChain {
   readonly blocks: readonly { readonly block: ReadBlock; readonly own: boolean }[];
   readonly certificates: readonly FinalityCertificate[];
   readonly votes?: { readonly instance: Uint8Array; readonly votes: Uint8Array };
-  /** The greatest height of which this member has made a block. */
+  /** The greatest height of which this member has made a block that can still become final. */
   readonly ownHeight: number;
 }
 

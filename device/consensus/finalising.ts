@@ -12,7 +12,7 @@ import { persist, report } from './outbox.ts';
 import type { ConsensusState } from './state.ts';
 import { encodeState } from '#protocol/chain/state-encoding.ts';
 import { makeWhole } from './thinning.ts';
-import { descendsFrom, finaliseTo, type TakenBlock } from './tree.ts';
+import { descendsFrom, finaliseTo, highestBy, type TakenBlock } from './tree.ts';
 import { beginDecision, tellBlock } from './votes.ts';
 
 /** @param block taken, above the last checkpoint */
@@ -21,6 +21,7 @@ export function finalise(state: ConsensusState, certificate: FinalityCertificate
   report(state.outbox, { report: 'checkpointFinalised', certificate, afterMs: state.at.monotonicMs - block.seenMs });
   if (!descendsFrom(state.tree, state.head, block)) moveHead(state, block);
   moveCheckpoint(state, certificate, block);
+  freeHeights(state);
   keepState(state);
   for (const taken of state.tree.blocks.values()) tellBlock(state, taken);
   takeEarly(state, 'everyone');
@@ -45,6 +46,17 @@ export function moveCheckpoint(state: ConsensusState, certificate: FinalityCerti
   dropFinalisedOrphans(state);
   dropFinalisedKeys(state);
   state.headInDoubt = true;
+}
+
+/**
+ * Heights of which this member has made blocks that have lost are free again. Were they not, a branch that becomes final though the members
+ * have built higher on another could be continued by nobody (§12.6).
+ */
+function freeHeights(state: ConsensusState): void {
+  const height = highestBy(state.tree, state.self, state.ownHeight);
+  if (height >= state.ownHeight) return;
+  state.ownHeight = height;
+  persist(state.outbox, { record: 'ownHeight', height });
 }
 
 /** From time to time the state, so that a restart does not begin at the genesis; and what is below the retention may go. */

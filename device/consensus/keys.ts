@@ -6,6 +6,7 @@ import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { keepLatest } from './bounded.ts';
 import { refuseMessage } from './refusal.ts';
+import { isHeardOut, noteFailedChecks } from './scrutiny.ts';
 import type { ConsensusState } from './state.ts';
 import { branchOf } from './tree.ts';
 
@@ -40,11 +41,13 @@ export function voucherArrived(state: ConsensusState, payload: Uint8Array, from:
   }
   const voucher = decoded.value;
   if (isKeyOf(state, voucher.node, voucher.operationalKey)) return undefined;
+  if (!isHeardOut(state, from)) return undefined;
   const transaction = encodeTransaction({ kind: 'voucher', voucher });
   const { head, tree, setup, at } = state;
   const timeMs = Math.max(at.unixMs, head.position.timeMs);
   const verdict = setup.ledger.judgeTransaction(transaction, head.position, branchOf(tree, head), timeMs);
   if (verdict.status === 'refused') {
+    noteFailedChecks(state, from, 1);
     refuseMessage(state, { from, kind: 'voucher' }, verdict);
     return undefined;
   }

@@ -187,15 +187,20 @@ function settle(state: ConsensusState): void {
   while (!state.conflict && !state.joining && !state.anchorFault) {
     const taken = takeArrivals(state);
     for (const block of taken) blockTaken(state, block);
-    const forced = state.arrivals.forced.size;
+    const wanted = wantedOf(state);
     const final = nextFinal(state);
     if (final) finalise(state, final.certificate, final.block);
     const moved = followForkChoice(state, taken);
     tellCandidate(state);
     if ((votesUntilMs(state.finality.decision) ?? Infinity) <= state.at.monotonicMs)
       tellVotes(state, { type: 'ticked', nowMs: state.at.monotonicMs });
-    if (taken.length === 0 && !final && !moved && state.arrivals.forced.size === forced && !isDecidedHere(state)) return;
+    if (taken.length === 0 && !final && !moved && wantedOf(state) === wanted && !isDecidedHere(state)) return;
   }
+}
+
+/** How many blocks wait no longer than the next pass. */
+function wantedOf({ arrivals }: ConsensusState): number {
+  return arrivals.forced.size + arrivals.certified.size;
 }
 
 /** Whether a decision waits for nothing but the next pass. */

@@ -83,7 +83,7 @@ function withoutBlocks({ state: _state, ...kept }: ConsensusSetup['kept']): Cons
 
 function noArrivals(): Arrivals {
   const waiting = { queue: new Map(), held: new Map(), orphans: new Map(), childrenOf: new Map(), orphanBytes: 0 };
-  return { ...waiting, forced: new Set(), asked: new Set(), refused: new Set(), seen: new Set() };
+  return { ...waiting, forced: new Set(), certified: new Set(), asked: new Set(), refused: new Set(), seen: new Set() };
 }
 
 function genesisCheckpoint(setup: ConsensusSetup): Checkpoint {

@@ -87,7 +87,7 @@ export interface ConsensusState {
   readonly keys: Map<string, KnownKey[]>;
   readonly tpm: TpmDesk;
   ownWait: OwnWait | undefined;
-  /** Greatest height of which this member has made a block (§12.6). */
+  /** Greatest height of which this member has made a block that can still become final (§12.6). */
   ownHeight: number;
   ownVoucher: Uint8Array | undefined;
   /** Encoded vouchers that taken blocks have shown, by `node/key` (hexadecimal), the oldest first. */
@@ -128,9 +128,11 @@ export interface Arrivals {
   readonly orphans: Map<string, Arrival>;
   readonly childrenOf: Map<string, Set<string>>;
   orphanBytes: number;
-  /** Wanted by a certificate: taken whether due or not. */
+  /** Wanted by a certificate or by half of the voters: taken whether due or not (§12.4). */
   readonly forced: Set<string>;
-  /** Wanted by votes, as ancestors or as another member's head: taken however many rivals there are. */
+  /** Those of them that a certificate wants: taken whatever their dates (§11.2). */
+  readonly certified: Set<string>;
+  /** Wanted by votes or as ancestors: taken however many rivals there are. */
   readonly asked: Set<string>;
   /** Ids of blocks that are not good. */
   readonly refused: Set<string>;
@@ -268,6 +270,11 @@ export interface Peer {
   want: string | undefined;
   answerBytes: number;
   answeredMs: number;
+  /** Signature checks that came to nothing, as of the moment when that was last reckoned. */
+  failedChecks: number;
+  failedMs: number;
+  /** Heights and leaders for which its announcements have had one more block taken. */
+  readonly lifted: Set<string>;
 }
 
 export interface Sync {

@@ -9,7 +9,7 @@ import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import type { ConsensusState, Peer, Want, Wanted } from './state.ts';
 import { blockArrived, isKnown } from './taking.ts';
-import { askForBlock, askForCertificates, askForRange, dropWant, peerOf, requestFailed } from './wants.ts';
+import { askForBlockSpokenOf, askForCertificates, askForRange, dropWant, peerOf, requestFailed } from './wants.ts';
 
 /** Says where this member stands, when that has changed; who subscribes later hears it too. */
 export function announce(state: ConsensusState): void {
@@ -54,7 +54,7 @@ export function followUntilMs(state: ConsensusState): number | undefined {
 function followPeer(state: ConsensusState, peer: Peer, { head, checkpoint }: HeadAnnouncement): void {
   const { root } = state.tree;
   if (!isKnown(state, peer.headKey) && head.height > root.position.height) {
-    if (head.height - root.position.height < LIMITS.ancestorsMax) askForBlock(state, head, peer.name);
+    if (head.height - root.position.height < LIMITS.ancestorsMax) askForBlockSpokenOf(state, head, peer.name);
     else askForRange(state, peer.name);
   }
   const lacksCertificate = checkpoint.number > state.finality.last.number && state.at.monotonicMs >= certificateDueMs(state, peer);

@@ -88,7 +88,11 @@ function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefine
   const { tree, arrivals } = state;
   const parent = tree.blocks.get(hex(arrival.block.header.parent));
   if (!parent) place(state, arrival);
-  if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key) || isOneTooMany(state, arrival)) return undefined;
+  if (!parent || tree.blocks.has(arrival.key) || arrivals.held.has(arrival.key)) return undefined;
+  if (isOneTooMany(state, arrival)) {
+    restFrom(state, arrival);
+    return undefined;
+  }
   const verdict = state.setup.ledger.judgeBlock(arrival.block, parent.position, branchOf(tree, parent));
   if (verdict.status === 'refused') {
     refuseBlock(state, arrival, verdict.reason, verdict.detail);
@@ -112,13 +116,31 @@ function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Ar
 }
 
 /** An equivocator makes as many blocks of a height as it likes; more than a few are taken only when somebody rests on them. */
-function isOneTooMany({ tree, arrivals }: ConsensusState, { key, block, source }: Arrival): boolean {
+function isOneTooMany(state: ConsensusState, arrival: Arrival): boolean {
+  const { tree, arrivals } = state;
+  const { key, block, source } = arrival;
   const isOurs = source === 'kept' || source === 'self';
   if (isOurs || arrivals.forced.has(key) || arrivals.asked.has(key) || arrivals.childrenOf.has(key)) return false;
   // Of a branch that starts so far below, its head is spoken of, and asked for.
   const parent = tree.blocks.get(hex(block.header.parent));
   if (source === 'gossip' && parent && isThin(parent)) return true;
-  return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax;
+  return rivalsOf(tree, block).length >= CONSENSUS_LIMITS.rivalBlocksMax && !isHeadOfAnother(state, arrival);
+}
+
+/** Who stands on a block that is not taken is not asked for it all the time. */
+function restFrom({ sync, at }: ConsensusState, { key, from }: Arrival): void {
+  const peer = sync.peers.get(from);
+  if (peer?.headKey === key) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;
+}
+
+/** One block of a leader and height for each peer that says it stands on it; the leader's own word is worth nothing. */
+function isHeadOfAnother({ sync }: ConsensusState, { key, block }: Arrival): boolean {
+  const leader = hex(block.header.node);
+  const slot = `${leader} ${block.header.height}`;
+  const peer = [...sync.peers.values()].find(({ name, headKey, lifted }) => headKey === key && name !== leader && !lifted.has(slot));
+  if (!peer) return false;
+  remember(peer.lifted, slot, CONSENSUS_LIMITS.liftedSlotsMax);
+  return true;
 }
 
 /** Made while this member was away, or taken on the word of a certificate or of half of the voters (§12.4). */
@@ -126,13 +148,13 @@ function countsFromDate({ arrivals, onlineSinceMs }: ConsensusState, { key, sour
   return source === 'kept' || arrivals.forced.has(key) || position.timeMs < onlineSinceMs;
 }
 
-/** When a judged block may be taken; undefined when its parent is gone. A certificate, or half of the voters, overrides the hold. */
+/** When a judged block may be taken; undefined when its parent is gone. Half of the voters override the wait, a certificate its date as well. */
 function dueMs({ tree, at, arrivals }: ConsensusState, { key, block, waitMs, source }: HeldBlock): number | undefined {
   const parent = tree.blocks.get(hex(block.header.parent));
   if (!parent) return undefined;
-  if (source === 'kept' || source === 'self' || arrivals.forced.has(key)) return at.monotonicMs;
+  if (source === 'kept' || source === 'self' || arrivals.certified.has(key)) return at.monotonicMs;
   const datedMs = at.monotonicMs + block.header.timeMs - LIMITS.clockSkewMaxMs - at.unixMs;
-  return Math.max(parent.anchorMs + waitMs, datedMs);
+  return arrivals.forced.has(key) ? Math.max(at.monotonicMs, datedMs) : Math.max(parent.anchorMs + waitMs, datedMs);
 }
 
 /** Of a peer that sends too many, and of all, the one that is due last goes. */
@@ -171,6 +193,7 @@ function take(state: ConsensusState, judged: HeldBlock): TakenBlock {
   thinBelow(tree, taken, state.setup.ledger);
   remember(arrivals.seen, hex(blobDigest(block.encoded)), CONSENSUS_LIMITS.seenMax);
   arrivals.forced.delete(key);
+  arrivals.certified.delete(key);
   arrivals.asked.delete(key);
   for (const orphan of adoptOrphans(arrivals, key)) arrivals.queue.set(orphan.key, orphan);
   if (source !== 'kept') persist(outbox, { record: 'block', block, own: source === 'self' });

@@ -57,6 +57,13 @@ export function rivalsOf(tree: Tree, block: ReadBlock): TakenBlock[] {
   return (tree.byLeader.get(slotOf(block)) ?? []).flatMap((key) => tree.blocks.get(key) ?? []);
 }
 
+/** The greatest height above the root, at most this one, of which the tree holds a block of the leader; else the root's. @param leader node id, hexadecimal */
+export function highestBy({ root, byLeader }: Tree, leader: string, atMost: number): number {
+  let height = atMost;
+  while (height > root.position.height && !byLeader.has(`${leader}/${height}`)) height -= 1;
+  return Math.max(height, root.position.height);
+}
+
 /** The block at a height on the way from `tip` down to the root. */
 export function ancestorOf(tree: Tree, tip: TakenBlock, height: number): TakenBlock | undefined {
   let at: TakenBlock | undefined = tip;

@@ -94,7 +94,7 @@ export function endCertified(state: ConsensusState, header: Uint8Array, end: Tim
   return undefined;
 }
 
-/** One block of a height, ever, and only by who has a seat. */
+/** One block of a height, unless all of them have lost (§12.6), and only by who has a seat. */
 function beginWait({ head, ownHeight, setup }: ConsensusState): OwnWait | undefined {
   const height = head.position.height + 1;
   if (height <= ownHeight) return undefined;

@@ -25,7 +25,8 @@ export function peerOf({ sync, at, self }: ConsensusState, name: string): Peer |
     restUntilMs: 0,
     want: undefined,
   };
-  const peer: Peer = { name, heardMs: at.monotonicMs, ...quiet, answerBytes: 0, answeredMs: at.monotonicMs };
+  const unused = { answerBytes: 0, answeredMs: at.monotonicMs, failedChecks: 0, failedMs: at.monotonicMs, lifted: new Set<string>() };
+  const peer: Peer = { name, heardMs: at.monotonicMs, ...quiet, ...unused };
   sync.peers.set(name, peer);
   return peer;
 }
@@ -35,9 +36,19 @@ function isNodeId(name: string): boolean {
 }
 
 /** A block by its id, with what is between it and the last checkpoint, of whoever spoke of it first. */
-export function askForBlock(state: ConsensusState, missing: { readonly id: Uint8Array; readonly height?: number }, from: string): void {
-  const above = state.tree.root.position.height;
+export function askForBlock(state: ConsensusState, missing: MissingBlock, from: string): void {
   remember(state.arrivals.asked, hex(missing.id), CONSENSUS_LIMITS.askedMax);
+  askForBlockSpokenOf(state, missing, from);
+}
+
+interface MissingBlock {
+  readonly id: Uint8Array;
+  readonly height?: number;
+}
+
+/** The same of a block on which nothing rests but a peer's word: what has too many rivals is not taken for that alone (§14.3). */
+export function askForBlockSpokenOf(state: ConsensusState, missing: MissingBlock, from: string): void {
+  const above = state.tree.root.position.height;
   const ancestors = LIMITS.ancestorsMax - 1;
   if (missing.height !== undefined && missing.height - above > ancestors) askForRange(state, from);
   else want(state, `block ${hex(missing.id)}`, { want: 'block', id: missing.id, ancestors, above }, { first: from, anyone: true });

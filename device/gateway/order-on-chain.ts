@@ -38,9 +38,9 @@ export function drawIn(record: CapsuleRecord, state: ChainState): { readonly att
   return { attempt: record.attempts.length, executor: { node: last.node, device, box: last.box, ...(key ? { key } : {}) } };
 }
 
-/** To give up the last attempt ends a capsule as failed. */
-export function withdrawalOf({ capsule, attempt, end }: Order): Action {
-  return end?.state === 'failed' && attempt === LIMITS.attemptsMax
+/** To give up the last attempt ends a capsule as failed, unless its executor says that the run goes on. */
+export function withdrawalOf({ capsule, attempt, end }: Order, record: CapsuleRecord | undefined): Action {
+  return end?.state === 'failed' && attempt === LIMITS.attemptsMax && record?.answeredHeight === undefined
     ? { action: 'retry', capsule, attempt }
     : { action: 'cancellation', capsule };
 }

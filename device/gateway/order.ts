@@ -60,6 +60,10 @@ export type OrderEvent =
   | { readonly type: 'runMoved'; readonly state: CapsuleState; readonly atMs: number }
   /** The attempt came to nothing: by the executor's word, its silence, a receipt that doesn't hold, or its expulsion. */
   | { readonly type: 'attemptFailed'; readonly reason: EndReason; readonly detail: string }
+  /** The executor of this attempt says on the chain that the run goes on: there will be no other box. */
+  | { readonly type: 'answered'; readonly attempt: number }
+  /** The chain has an end without a receipt: its executor has given up, for a reason that no other box would mend. */
+  | { readonly type: 'endedOnChain'; readonly state: CapsuleState; readonly reason?: EndReason }
   /** Checked and stored; `lacking`: the outputs. */
   | { readonly type: 'receiptAccepted'; readonly state: CapsuleState; readonly reason?: EndReason; readonly lacking: string[] }
   | { readonly type: 'receiptFinal' }
@@ -141,6 +145,10 @@ function stepOpen(order: Order, event: OrderEvent): Order {
       return runMoved(order, event.state, event.atMs);
     case 'attemptFailed':
       return attemptFailed(order, event);
+    case 'answered':
+      return answered(order, event.attempt);
+    case 'endedOnChain':
+      return endedOnChain(order, event);
     case 'receiptAccepted':
       return receiptAccepted(order, event);
     case 'cancelAsked':
@@ -225,6 +233,18 @@ function attemptFailed(order: Order, { reason, detail }: { reason: EndReason; de
   if (order.attempt >= LIMITS.attemptsMax) return ended(order, failure);
   const { end: _end, ...kept } = order;
   return { ...kept, state: 'ordered', failure, lacking: [], receipt: 'none' };
+}
+
+/** Who was only not heard is waited for again; an attempt that failed for another reason was the last one. */
+function answered(order: Order, attempt: number): Order {
+  const { failure, ...kept } = order;
+  if (order.state !== 'ordered' || !failure || order.attempt !== attempt) return order;
+  return failure.reason === 'box-lost' ? { ...kept, state: 'assigned' } : ended(kept, failure);
+}
+
+/** What this gateway was told of the failure says more than the chain. */
+function endedOnChain(order: Order, { state, reason }: { state: CapsuleState; reason?: EndReason }): Order {
+  return order.state === 'submitted' ? order : ended(order, order.failure ?? { state, ...(reason && { reason }) });
 }
 
 function receiptAccepted(order: Order, { state, reason, lacking }: { state: CapsuleState; reason?: EndReason; lacking: string[] }): Order {

@@ -6,7 +6,7 @@
  */
 import { runIdOf } from '#protocol/box-messages.ts';
 import { BlobNeed, type BlobChunk } from '#protocol/blob-transfer.ts';
-import { hasEnded } from '#protocol/capsule.ts';
+import { hasEnded, requestDigestOf } from '#protocol/capsule.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { decodeBulk, encodeBulk, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
@@ -232,10 +232,13 @@ export class Orders {
     const record = state.capsules.get(order.capsule);
     if (order.receipt !== 'none' && hasEnded(order.state)) this.#lookAtFinality(capsule);
     if (isNoMore(order, record, this.#parts.now())) return this.#apply(order.capsule, { type: 'withdrawn' });
+    const end = record?.end;
+    if (end && !end.receipt) this.#apply(order.capsule, { type: 'endedOnChain', ...end });
     this.#apply(order.capsule, { type: 'undrawn', attempts: record?.attempts.length ?? 0 });
     const draw = record && drawIn(record, state);
     if (!draw) return;
     this.#apply(order.capsule, { type: 'drawn', ...draw, atMs: this.#parts.now() });
+    if (record.answeredHeight !== undefined && !record.asked) this.#apply(order.capsule, { type: 'answered', attempt: draw.attempt });
     const isLost = !draw.executor.key || !isMember(draw.executor.node, state);
     if (isLost && this.#open.get(order.capsule)?.order.state !== 'reported')
       this.#apply(order.capsule, { type: 'attemptFailed', reason: 'box-lost', detail: `box ${draw.executor.box} is offered no more` });
@@ -317,7 +320,7 @@ export class Orders {
       case 'retry':
         return chain.act({ action: 'retry', capsule: id, attempt: duty.attempt });
       case 'withdraw':
-        return chain.act(withdrawalOf(order));
+        return chain.act(withdrawalOf(order, chain.head().state.capsules.get(id)));
       case 'giveOrder':
         return this.#tellExecutor(duty.executor, { order: 'run', run, client, request, manifest });
       case 'cancelRun':
@@ -327,7 +330,7 @@ export class Orders {
     }
   }
 
-  #submit({ order, manifest: encoded, acceptedAtMs }: StoredCapsule): void {
+  #submit({ order, client, request, manifest: encoded, acceptedAtMs }: StoredCapsule): void {
     const { chain } = this.#parts;
     const manifest = decodeManifest(encoded);
     if (manifest.status === 'malformed' || chain.head().state.capsules.has(order.capsule)) return;
@@ -335,6 +338,7 @@ export class Orders {
     chain.act({
       action: 'submission',
       capsule: order.capsule,
+      requestDigest: requestDigestOf(client, request),
       digest: capsuleDigest(encoded),
       manifest: blobDigest(encoded),
       manifestBytes: encoded.length,

@@ -29,7 +29,7 @@ import type { PairedBox } from './box-registry.ts';
 import { BoxOffers } from './box-offers.ts';
 import { Boxes } from './boxes.ts';
 import type { Listener } from './box-voice.ts';
-import { dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
+import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
 
 export interface ControllerParts {
@@ -186,12 +186,21 @@ export class Controller {
     if (standing === 'gone') return this.#apply(run, { type: 'withdrawn' });
     if (standing === 'assigned') {
       if (stored.job.standing === 'withdrawn') this.#apply(run, { type: 'assignedAgain' });
+      this.#answer(stored.job);
       if (digest && chain.receiptInclusion(stored.job.capsule, digest).status === 'final') this.#apply(run, { type: 'receiptFinal' });
       return;
     }
     const sinceMs = this.#unseenSinceMs.get(run) ?? now();
     this.#unseenSinceMs.set(run, sinceMs);
     if (now() - sinceMs > DEVICE_LIMITS.withdrawalWaitMs) this.#apply(run, { type: 'withdrawn' });
+  }
+
+  /** So that a run that goes on is not given to another box. */
+  #answer(job: Job): void {
+    const { capsule, attempt } = job;
+    const asked = this.#parts.chain.head().state.capsules.get(capsule)?.asked?.height;
+    const run = answerOf(job);
+    if (asked !== undefined && run) this.#parts.chain.act({ action: 'answer', capsule, attempt, run, asked });
   }
 
   /** What the chain has of the capsule decides whether these are its manifest, its client and its request. */
@@ -276,6 +285,8 @@ export class Controller {
         return receipt && this.#tellNews(job, { news: 'receipt', run, receipt });
       case 'settle':
         return receipt && this.#settle(job, receipt);
+      case 'giveUp':
+        return this.#parts.chain.act({ action: 'answer', capsule, attempt, run: duty.run });
     }
   }
 

@@ -103,7 +103,9 @@ export type Duty =
   | { readonly duty: 'issueReceipt' }
   | { readonly duty: 'deliverReceipt' }
   /** The receipt's digest on the chain. */
-  | { readonly duty: 'settle' };
+  | { readonly duty: 'settle' }
+  /** On the chain that there will be no receipt, so that another box is drawn, or the capsule ends. */
+  | { readonly duty: 'giveUp'; readonly run: 'given-up' | 'input-lacking' };
 
 /** A challenge that has waited this long is asked again with a new nonce, so that its answer is always fresh. */
 const CHALLENGE_AGE_MAX_MS = 60_000;
@@ -166,11 +168,23 @@ function closingDuties(job: Job): Duty[] {
 }
 
 function endDuties(job: Job): Duty[] {
-  if (!hasReceipt(job)) return [{ duty: 'tellState' }];
+  if (!hasReceipt(job)) return [{ duty: 'tellState' }, ...(job.state === 'failed' ? [{ duty: 'giveUp', run: faultOf(job) } as const] : [])];
   const duties: Duty[] = [];
   if (job.delivery !== 'acknowledged') duties.push({ duty: 'deliverReceipt' });
   if (job.delivery !== 'owed' && job.standing !== 'final') duties.push({ duty: 'settle' });
   return duties;
+}
+
+/** Files that did not come from the gateway are its fault: they must not give it another box. */
+function faultOf({ before, end }: Job): 'given-up' | 'input-lacking' {
+  const isInput = !before && (end?.reason === 'blob-missing' || end?.reason === 'blob-wrong');
+  return isInput ? 'input-lacking' : 'given-up';
+}
+
+/** What the executor answers where the gateway says that a run gets nowhere (§15.5); undefined: it says no more than that it gave up. */
+export function answerOf(job: Job): 'goes-on' | 'cancelled' | undefined {
+  if (!hasEnded(job.state) || hasReceipt(job)) return 'goes-on';
+  return job.state === 'cancelled' ? 'cancelled' : undefined;
 }
 
 function stepOpen(job: Job, event: JobEvent): Job {

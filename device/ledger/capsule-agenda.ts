@@ -21,6 +21,9 @@ export interface Agenda {
   readonly openAcceptedAtMs: number;
   /** Earliest deadline of one for which a box is to be drawn. */
   readonly waitingDeadlineMs: number;
+  /** Earliest height and chain time at which an executor was asked that has not answered. */
+  readonly askedHeight: number;
+  readonly askedMs: number;
 }
 
 export function agendaOf(capsules: StateMap<CapsuleRecord>): Agenda {
@@ -46,6 +49,8 @@ const nothing: Agenda = {
   endedAcceptedAtMs: Infinity,
   openAcceptedAtMs: Infinity,
   waitingDeadlineMs: Infinity,
+  askedHeight: Infinity,
+  askedMs: Infinity,
 };
 
 const agendas = new WeakMap<object, Agenda>();
@@ -58,9 +63,9 @@ function agendaBelow(tree: Tree<CapsuleRecord>): Agenda {
   return agenda;
 }
 
-function agendaOfOne({ end, awaitsDraw, acceptedAtMs, deadlineMs }: CapsuleRecord): Agenda {
+function agendaOfOne({ end, awaitsDraw, acceptedAtMs, deadlineMs, asked }: CapsuleRecord): Agenda {
   if (end) return { ...nothing, endedHeight: end.height, endedAcceptedAtMs: acceptedAtMs };
-  const open = { ...nothing, open: 1, openAcceptedAtMs: acceptedAtMs };
+  const open = { ...nothing, open: 1, openAcceptedAtMs: acceptedAtMs, ...(asked && { askedHeight: asked.height, askedMs: asked.timeMs }) };
   return awaitsDraw === 'yes' ? { ...open, waiting: 1, waitingDeadlineMs: deadlineMs ?? Infinity } : open;
 }
 
@@ -72,5 +77,7 @@ function together(left: Agenda, right: Agenda): Agenda {
     endedAcceptedAtMs: Math.min(left.endedAcceptedAtMs, right.endedAcceptedAtMs),
     openAcceptedAtMs: Math.min(left.openAcceptedAtMs, right.openAcceptedAtMs),
     waitingDeadlineMs: Math.min(left.waitingDeadlineMs, right.waitingDeadlineMs),
+    askedHeight: Math.min(left.askedHeight, right.askedHeight),
+    askedMs: Math.min(left.askedMs, right.askedMs),
   };
 }

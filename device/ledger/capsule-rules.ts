@@ -1,33 +1,68 @@
 /** What gateways and executors may say of capsules. Pure. Specification §15. */
 import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import type { ActionOf } from '#protocol/chain/transaction.ts';
-import { hasEnded } from '#protocol/capsule.ts';
+import { capsuleIdFrom, hasEnded } from '#protocol/capsule.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { awaitingDraw, endedWith, givenUp, isBoxGone } from './attempts.ts';
 import { agendaOf } from './capsule-agenda.ts';
 import { capsulesOf } from './capsule-share.ts';
+import { recordOf } from './member-identity.ts';
 import type { Place } from './position.ts';
 import { applied, refused, type Outcome, type Refusal } from './transaction-refusal.ts';
 
 /** By the gateway, which is the author. A capsule that was forgotten is too old to come again. */
-export function applySubmission(state: ChainState, by: Uint8Array, action: ActionOf<'submission'>, { height, timeMs }: Place): Outcome {
-  const { action: _, ...submission } = action;
+export function applySubmission(state: ChainState, by: Uint8Array, action: ActionOf<'submission'>, place: Place): Outcome {
+  const { action: _, requestDigest, ...submission } = action;
+  const { height, timeMs } = place;
+  const id = ownCapsuleId(state, by, action, place);
+  if (submission.capsule !== id)
+    return refused('capsule-mismatch', `author, request digest and capsule digest make capsule ${id}, not ${submission.capsule}`);
   if (state.capsules.has(submission.capsule)) return refused('capsule-known', `the capsule ${submission.capsule} is ordered already`);
   const fault = timeFault(submission, timeMs) ?? roomFault(state) ?? shareFault(state, by);
   if (fault) return fault;
-  return applied(withCapsule(state, { ...submission, gateway: by, orderedHeight: height, attempts: [], awaitsDraw: 'yes' }));
+  const record: CapsuleRecord = { ...submission, gateway: by, orderedHeight: height, attempts: [], awaitsDraw: 'yes' };
+  return applied(withCapsule(state, awaitingDraw(record, place)));
 }
 
-/** By the gateway: an attempt that did not get anywhere. After the last one the capsule has failed. */
-export function applyRetry(state: ChainState, by: Uint8Array, { capsule, attempt }: ActionOf<'retry'>, { height }: Place): Outcome {
+/**
+ * By the gateway: an attempt that does not get anywhere. That alone gives no other box, or a gateway could choose among three: the chain
+ * must show that the box is gone, or the executor must leave it unanswered.
+ */
+export function applyRetry(state: ChainState, by: Uint8Array, { capsule, attempt }: ActionOf<'retry'>, place: Place): Outcome {
   const record = openRecord(state, capsule);
   if (record.status === 'refused') return record;
   const { value } = record;
   if (!sameBytes(value.gateway, by)) return notTheGateway(capsule);
   if (value.awaitsDraw === 'yes') return refused('awaits-draw', `no box is drawn for attempt ${value.attempts.length + 1} yet`);
   if (attempt !== value.attempts.length) return otherAttempt(attempt, value);
-  if (attempt < LIMITS.attemptsMax) return applied(withCapsule(state, { ...value, awaitsDraw: 'yes' }));
-  return applied(withCapsule(state, { ...value, end: { state: 'failed', reason: 'box-lost', height } }));
+  if (isBoxGone(state, value)) return applied(withCapsule(state, givenUp(value, place)));
+  if (value.asked) return refused('retry-known', `the executor of attempt ${attempt} was asked at height ${value.asked.height}`);
+  const { height, timeMs } = place;
+  if (value.answeredHeight !== undefined && height - value.answeredHeight < LIMITS.retryAgainHeights)
+    return refused('executor-answered', `the run goes on, its executor has answered at height ${value.answeredHeight}`);
+  return applied(withCapsule(state, { ...value, asked: { height, timeMs } }));
+}
+
+/** By the executor of the last attempt, whose word alone gives the capsule to another box, or ends it where the gateway is to blame. */
+export function applyAnswer(state: ChainState, by: Uint8Array, action: ActionOf<'answer'>, place: Place): Outcome {
+  const { capsule, attempt, run, asked } = action;
+  const record = openRecord(state, capsule);
+  if (record.status === 'refused') return record;
+  const { value } = record;
+  const fault = attemptFault(value, by, attempt);
+  if (fault) return fault;
+  const { height } = place;
+  switch (run) {
+    case 'given-up':
+      return applied(withCapsule(state, givenUp(value, place)));
+    case 'input-lacking':
+      return applied(withCapsule(state, endedWith(value, { state: 'failed', reason: 'blob-missing', height })));
+    case 'cancelled':
+      return applied(withCapsule(state, endedWith(value, { state: 'cancelled', reason: 'cancelled-by-client', height })));
+    case 'goes-on':
+      return value.asked && value.asked.height === asked ? applied(withCapsule(state, answered(value, height))) : notAsked(action);
+  }
 }
 
 /** By the executor of the last attempt. That of a cancelled capsule may still say how its run ended, once. */
@@ -37,13 +72,10 @@ export function applyReceipt(state: ChainState, by: Uint8Array, action: ActionOf
   if (!record) return unknownCapsule(capsule);
   if (record.end && !(record.end.state === 'cancelled' && !record.end.receipt))
     return refused('capsule-ended', `the capsule ${capsule} has ended`);
-  const last = record.attempts.at(-1);
-  if (attempt !== record.attempts.length || !last) return otherAttempt(attempt, record);
-  if (record.awaitsDraw === 'yes')
-    return refused('awaits-draw', `attempt ${attempt} was given up; a box for the next one is not drawn yet`);
-  if (!sameBytes(last.node, by)) return refused('not-the-executor', `another member's box was drawn for attempt ${attempt} of ${capsule}`);
+  const fault = attemptFault(record, by, attempt);
+  if (fault) return fault;
   if (!hasEnded(endState)) return refused('not-an-end', `the state is ${endState}; a receipt says how a run ended`);
-  return applied(withCapsule(state, { ...record, end: { state: endState, ...(reason && { reason }), receipt, height } }));
+  return applied(withCapsule(state, endedWith(record, { state: endState, ...(reason && { reason }), receipt, height })));
 }
 
 /** By the gateway, on behalf of its client. */
@@ -52,7 +84,27 @@ export function applyCancellation(state: ChainState, by: Uint8Array, { capsule }
   if (record.status === 'refused') return record;
   if (!sameBytes(record.value.gateway, by)) return notTheGateway(capsule);
   const end = { state: 'cancelled', reason: 'cancelled-by-client', height } as const;
-  return applied(withCapsule(state, { ...record.value, awaitsDraw: 'no', end }));
+  return applied(withCapsule(state, endedWith(record.value, end)));
+}
+
+/** So that nobody has the id of another gateway's capsule ordered first. */
+function ownCapsuleId(state: ChainState, by: Uint8Array, action: ActionOf<'submission'>, { context }: Place): string {
+  const device = recordOf(state, by)?.member.name ?? '';
+  return capsuleIdFrom({ network: context.networkId, device, requestDigest: action.requestDigest, capsule: action.digest });
+}
+
+/** Of what only the executor of the last attempt may say. */
+function attemptFault(record: CapsuleRecord, by: Uint8Array, attempt: number): Refusal | undefined {
+  const last = record.attempts.at(-1);
+  if (attempt !== record.attempts.length || !last) return otherAttempt(attempt, record);
+  if (record.awaitsDraw === 'yes')
+    return refused('awaits-draw', `attempt ${attempt} was given up; a box for the next one is not drawn yet`);
+  if (sameBytes(last.node, by)) return undefined;
+  return refused('not-the-executor', `another member's box was drawn for attempt ${attempt} of ${record.capsule}`);
+}
+
+function answered({ asked: _, ...record }: CapsuleRecord, height: number): CapsuleRecord {
+  return { ...record, answeredHeight: height };
 }
 
 function withCapsule(state: ChainState, record: CapsuleRecord): ChainState {
@@ -104,6 +156,10 @@ function openRecord(state: ChainState, capsule: string): { readonly status: 'ope
 
 function unknownCapsule(capsule: string): Refusal {
   return refused('capsule-unknown', `the capsule ${capsule} is not known, or was forgotten after its end`);
+}
+
+function notAsked({ capsule, asked }: ActionOf<'answer'>): Refusal {
+  return refused('not-asked', `the gateway of ${capsule} does not ask at height ${asked ?? 'none'}`);
 }
 
 function notTheGateway(capsule: string): Refusal {

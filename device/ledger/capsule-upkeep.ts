@@ -1,11 +1,12 @@
 /** What a block does for capsules by itself: draws boxes, lets deadlines pass, forgets what has ended. Pure. Specification §15. */
 import { boxOrder, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
-import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { endedWith, givenUp } from './attempts.ts';
 import { capsulesWhere, type Agenda } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
+import { drawingSeats, withDraw } from './two-leaders.ts';
 import { hasSeat } from './seats.ts';
 
 /** A block's height, chain time, leader and VRF output. */
@@ -22,6 +23,9 @@ export function withUpkeep(state: ChainState, upkeep: Upkeep): ChainState {
   for (const { capsule } of capsulesWhere(state.capsules, (agenda) => mayBeForgotten(agenda, upkeep))) capsules = capsules.without(capsule);
   for (const record of capsulesWhere(capsules, (agenda) => hasExpired(agenda, upkeep)))
     capsules = capsules.with(record.capsule, expired(record, upkeep));
+  const { height, leader: node, output } = upkeep;
+  for (const record of capsulesWhere(capsules, (agenda) => isUnanswered(agenda, upkeep)))
+    capsules = capsules.with(record.capsule, givenUp(record, { height, lead: { node, output } }));
   return withBoxesDrawn(capsules === state.capsules ? state : { ...state, capsules }, upkeep);
 }
 
@@ -36,7 +40,12 @@ function hasExpired({ waitingDeadlineMs, openAcceptedAtMs }: Agenda, { timeMs }:
 }
 
 function expired(record: CapsuleRecord, { height }: Upkeep): CapsuleRecord {
-  return { ...record, awaitsDraw: 'no', end: { state: 'expired', reason: 'deadline', height } };
+  return endedWith(record, { state: 'expired', reason: 'deadline', height });
+}
+
+/** Of those whose executor was asked, after the blocks and the time that it had. */
+function isUnanswered({ askedHeight, askedMs }: Agenda, { height, timeMs }: Upkeep): boolean {
+  return height - askedHeight > LIMITS.retryAnswerHeights && timeMs - askedMs >= LIMITS.retryAnswerMs;
 }
 
 /** In the order in which the capsules were ordered, as far as a block's draws reach. */
@@ -44,25 +53,24 @@ function withBoxesDrawn(state: ChainState, { height, leader, output }: Upkeep): 
   const boxes = [...state.boxes.values().filter((box) => isReachable(state, box))];
   if (boxes.length === 0) return state;
   const fitting = fittingOf(boxes);
-  const othersLead = doOthersLead(state, leader);
+  const leaders = drawingSeats(state);
   let [capsules, ranks] = [state.capsules, 0];
-  for (const record of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
-    if (othersLead && sameBytes(record.gateway, leader)) continue;
+  for (const waiting of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
+    const { record, draw } = withDraw(waiting, { leader, output, height }, leaders);
+    if (record !== waiting) capsules = capsules.with(record.capsule, record);
+    if (!draw || ranks > LIMITS.boxRanksPerBlockMax) continue;
     const ranked = fitting(record);
-    if (ranks > 0 && ranks + ranked.length > LIMITS.boxRanksPerBlockMax) break;
+    const isFirst = ranks === 0;
     ranks += ranked.length;
-    const drawn = drawnFor(record, ranked, output);
-    if (!drawn) continue;
-    const attempts = [...record.attempts, { node: drawn.node, box: drawn.box.name, height }];
-    capsules = capsules.with(record.capsule, { ...record, attempts, awaitsDraw: 'no' });
+    if (!isFirst && ranks > LIMITS.boxRanksPerBlockMax) continue;
+    const drawn = drawnFor(record, ranked, draw);
+    if (drawn) capsules = capsules.with(record.capsule, withAttempt(record, { node: drawn.node, box: drawn.box.name, height }));
   }
   return { ...state, capsules };
 }
 
-/** Then they draw: a gateway knows its own outputs for a whole epoch, and could choose ids and retries for which they name its box. */
-function doOthersLead(state: ChainState, leader: Uint8Array): boolean {
-  const { seats, epoch } = state.core;
-  return seats.some((node) => !sameBytes(node, leader) && (recordOf(state, node)?.drawsFromEpoch ?? Infinity) <= epoch.number);
+function withAttempt({ drawing: _, ...record }: CapsuleRecord, attempt: CapsuleRecord['attempts'][number]): CapsuleRecord {
+  return { ...record, attempts: [...record.attempts, attempt], awaitsDraw: 'no' };
 }
 
 function byOrder(left: CapsuleRecord, right: CapsuleRecord): number {

@@ -49,7 +49,7 @@ export function compose(
   const { node, output, timeMs } = leader;
   const { epochHeights } = context.network.genesis.consensus;
   const waitedUntil = waitedUntilOf(leader.start, waitAbove(context, parent, output));
-  const place: Place = { context, height: parent.height + 1, timeMs, branch };
+  const place: Place = { context, height: parent.height + 1, timeMs, branch, lead: { node, output } };
   const transactions: Uint8Array[] = [];
   const refused: Composed['refused'] = [];
   let [state, room] = [opened(parent, { node, output, waitedUntil, timeMs }, epochHeights), LIMITS.blockBytesMax - frameBytes];

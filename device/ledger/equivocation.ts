@@ -1,9 +1,9 @@
-/** Proofs that a member contradicted itself: two blocks of one height, or two votes of one step. Pure. Specification §12.6, §13.5. */
+/** Proofs that a member contradicted itself: two blocks of one height in the same time, or two votes of one step. Pure. Specification §12.6, §13.5. */
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import type { TransactionOf } from '#protocol/chain/transaction.ts';
-import { endQualifier, judgeTimeCertificate } from '#protocol/chain/wait-certificate.ts';
+import { areApart, endQualifier, judgeTimeCertificate, type ClaimedWait } from '#protocol/chain/wait-certificate.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { openSigned, peekSigned } from '#protocol/signed.ts';
@@ -39,7 +39,7 @@ function blocksOf(first: Uint8Array, second: Uint8Array, context: LedgerContext)
   if (!areRivals(...blocks, context.networkId))
     return refused(
       'no-contradiction',
-      'two different blocks of one member and height of this network, without transactions, are a proof; these are not',
+      'two different blocks of one member and height of this network with waits that overlap, without transactions, are a proof; these are not',
     );
   return { status: 'shown', node: left.value.header.node, unproven: (record) => unprovenBlock(blocks, record, context) };
 }
@@ -48,7 +48,11 @@ function areRivals(left: ReadBlock, right: ReadBlock, network: Uint8Array): bool
   const isOfNetwork = sameBytes(left.header.network, network) && sameBytes(right.header.network, network);
   const isOfOne = left.header.height === right.header.height && sameBytes(left.header.node, right.header.node);
   const isBare = left.transactions.length === 0 && right.transactions.length === 0;
-  return isOfNetwork && isOfOne && isBare && !sameBytes(left.id, right.id);
+  return isOfNetwork && isOfOne && isBare && !sameBytes(left.id, right.id) && !areApart(waitOf(left), waitOf(right));
+}
+
+function waitOf({ header, end }: ReadBlock): ClaimedWait {
+  return { start: header.start, end };
 }
 
 /** The end certificate is the chip's word for the whole header. */

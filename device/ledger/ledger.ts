@@ -4,6 +4,7 @@
  */
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
+import type { Crypto } from '#protocol/crypto.ts';
 import { judgeBlock, type BlockVerdict } from './block-rules.ts';
 import { votersAfter } from './checkpoints.ts';
 import { compose, type Composed, type Leader } from './composing.ts';
@@ -20,6 +21,8 @@ export type TransactionVerdict =
   { readonly status: 'accepted' } | { readonly status: 'refused'; readonly reason: TransactionRefusal; readonly detail: string };
 
 export interface Ledger {
+  /** The port that the ledger checks with: a ballot that was checked by it needs no second check in a certificate. */
+  readonly crypto: Crypto;
   genesis(): Position;
   /** What a member needs to wait for `parent.height + 1`. */
   draw(parent: Position, node: Uint8Array): DrawVerdict;
@@ -47,6 +50,7 @@ export function createLedger(given: LedgerContext): Ledger {
   const context = { ...given, crypto: rememberingSignatures(given.crypto, DEVICE_LIMITS.rememberedSignaturesMax) };
   const genesis = genesisPosition(context);
   return {
+    crypto: context.crypto,
     genesis: () => genesis,
     draw: (parent, node) => drawOf(context, parent, node),
     waitMs: (parent, output) => waitAbove(context, parent, output),

@@ -24,9 +24,17 @@ export interface Branch {
   ancestorAt(height: number): Uint8Array | undefined;
 }
 
+/** Who leads a block, and the VRF output of its draw. */
+export interface Lead {
+  readonly node: Uint8Array;
+  readonly output: Uint8Array;
+}
+
 /** The block in which a transaction would stand. */
 export interface Place {
   readonly context: LedgerContext;
+  /** Node and VRF output of its leader; absent while nobody leads it yet. */
+  readonly lead?: Lead;
   readonly height: number;
   /** Chain time of the block, Unix ms. */
   readonly timeMs: number;

@@ -34,6 +34,7 @@ export type TransactionRefusal =
   | 'seat-changes-full'
   | 'serial-not-later'
   | 'boxes-out-of-order'
+  | 'capsule-mismatch'
   | 'capsule-known'
   | 'capsule-unknown'
   | 'capsule-ended'
@@ -46,6 +47,9 @@ export type TransactionRefusal =
   | 'not-the-executor'
   | 'other-attempt'
   | 'awaits-draw'
+  | 'retry-known'
+  | 'executor-answered'
+  | 'not-asked'
   | 'not-an-end';
 
 export interface Refusal {

@@ -4,7 +4,7 @@ import type { ChainState } from '#protocol/chain/state.ts';
 import { decodeTransaction, type Action, type TransactionOf } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { applyApplication } from './applications.ts';
-import { applyCancellation, applyReceipt, applyRetry, applySubmission } from './capsule-rules.ts';
+import { applyAnswer, applyCancellation, applyReceipt, applyRetry, applySubmission } from './capsule-rules.ts';
 import { applyFinality } from './checkpoints.ts';
 import { applyEquivocation } from './equivocation.ts';
 import { recordOf } from './member-identity.ts';
@@ -67,6 +67,8 @@ export function applyAction(state: ChainState, by: Uint8Array, action: Action, p
       return applySubmission(state, by, action, place);
     case 'retry':
       return applyRetry(state, by, action, place);
+    case 'answer':
+      return applyAnswer(state, by, action, place);
     case 'receipt':
       return applyReceipt(state, by, action, place);
     case 'cancellation':

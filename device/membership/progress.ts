@@ -29,9 +29,10 @@ export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
   if (decoded.status === 'malformed') return { stage: 'unknown', ...nobody };
   const { member } = decoded.value;
   const node = nodeIdOf(member.endorsementKey);
-  const final = sameMember(sights.finalised, node, member);
-  const coming = final ?? sameMember(sights.head, node, member);
+  // Who is gone on the branch of the head is gone, though it has its seat until a checkpoint says so.
+  const coming = sameMember(sights.head, node, member);
   if (!coming) return { stage: 'unknown', member: member.name, ...nobody };
+  const final = sameMember(sights.finalised, node, member);
   const { members, core } = sights.finalised;
   const vouchedBy = (final ?? coming).vouchedBy.flatMap((by) => members.get(hex(by))?.member.name ?? []);
   const stage = !final ? 'in-block' : holds(core.seats, node) ? 'in-force' : 'final';

@@ -3,7 +3,8 @@
  *
  * One listener for each trust domain, so that who may connect says what the name in a certificate means. Client ids are
  * left free, because a client that watches in one shell and sends in another needs two; taking over a foreign id brings
- * no foreign right, since rights follow the certificate, and our own programs use ids that nobody can guess.
+ * no foreign right, since rights follow the certificate, and our own programs use ids that nobody can guess. With the
+ * name as id (`use_username_as_clientid`) a client could end the connection of a peer of its choice.
  */
 import assert from 'node:assert/strict';
 import { LIMITS } from '#protocol/limits.ts';

@@ -15,6 +15,8 @@ import { writeWholeFile } from './whole-file.ts';
 export type BrokerEvent =
   | { readonly event: 'brokerStarted'; readonly processId: number; readonly startMs: number }
   | { readonly event: 'brokerDied'; readonly detail: string; readonly restartMs: number }
+  /** A certificate had more connections than it may; its oldest was ended. */
+  | { readonly event: 'connectionSurplus'; readonly listener: string; readonly name: string; readonly clientId: string }
   /** A line of the broker's log; it may quote other people's text. */
   | { readonly event: 'brokerSpoke'; readonly line: string };
 

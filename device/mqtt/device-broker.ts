@@ -8,6 +8,7 @@ import { MQTT_LIMITS } from '../limits.ts';
 import { peerTrust, type Authority, type PeerAuthority } from './authority.ts';
 import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
 import { watchBroker } from './broker-watch.ts';
+import { limitConnections } from './connection-limit.ts';
 import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
 import type { RevokedSerial } from './certificate.ts';
 
@@ -48,14 +49,17 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
   const place = placeOf(options);
   const filesFor = (current: Trust) => deviceBrokerFiles({ ...place, ...trustedFiles(options.authority, current) });
   const connectionsMax = MQTT_LIMITS.clientConnectionsMax + MQTT_LIMITS.boxConnectionsMax + MQTT_LIMITS.peerConnectionsMax;
-  const broker = await startBroker({
-    folder: place.folder,
-    files: filesFor(trust),
-    socket: place.socket,
-    connectionsMax,
-    onEvent: options.onEvent,
-  });
-  const stop = watched(broker, place.socket, MQTT_LIMITS.brokerMemoryBytesMax);
+  const limit = limitConnections(place.socket, place.ports, (surplus) => options.onEvent({ event: 'connectionSurplus', ...surplus }));
+  const onEvent = (event: BrokerEvent): void => {
+    options.onEvent(event);
+    if (event.event === 'brokerSpoke') limit.heard(event.line);
+  };
+  const broker = await startBroker({ folder: place.folder, files: filesFor(trust), socket: place.socket, connectionsMax, onEvent });
+  const stopBroker = watched(broker, place.socket, MQTT_LIMITS.brokerMemoryBytesMax);
+  const stop = async (): Promise<void> => {
+    await limit.stop();
+    await stopBroker();
+  };
   return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop };
 }
 

@@ -100,7 +100,7 @@ class SqliteChainStore implements ChainStore {
       const blocks = this.#blocksAbove(state?.height ?? 0);
       const certificates = this.#certificatesFrom(state?.height ?? 0);
       const votes = this.#votes();
-      const ownHeight = Math.max(numberIn(this.#own('height')), ...blocks.filter(({ own }) => own).map(({ block }) => block.header.height));
+      const ownHeight = numberIn(this.#own('height'));
       return { ...(state && { state }), blocks, certificates, ...(votes && { votes }), ownHeight };
     });
   }
@@ -211,6 +211,8 @@ class SqliteChainStore implements ChainStore {
         return this.#writeCertificate(record.certificate);
       case 'state':
         return this.#writeState(record);
+      case 'ownHeight':
+        return this.#writeOwn('height', new TextEncoder().encode(String(record.height)));
       case 'prune':
         return this.#prune(record.belowHeight);
     }

@@ -2,6 +2,7 @@
 import { decodeStrict, encodeStrict, type Decoded } from '../codec.ts';
 import { Digest, domainDigest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
+import { oncePerBytes } from '../once-per-bytes.ts';
 import { bytes, fixedBytes, integer, list, oneOf, struct, type Infer } from '../schema.ts';
 import { vrfProofBytes } from '../tpm/vrf.ts';
 
@@ -61,7 +62,9 @@ export function blockId(headerBytes: Uint8Array, end: TimeCertificate): Uint8Arr
 }
 
 /** Reads a block's bytes; whether it is a good one depends on its parent (`device/ledger/ledger.ts`). */
-export function readBlock(encoded: Uint8Array): Decoded<ReadBlock> {
+export const readBlock: (encoded: Uint8Array) => Decoded<ReadBlock> = oncePerBytes(readOnce);
+
+function readOnce(encoded: Uint8Array): Decoded<ReadBlock> {
   const block = decodeStrict(Block, encoded, LIMITS.blockBytesMax);
   if (block.status === 'malformed') return block;
   const { header: headerBytes, end, transactions } = block.value;

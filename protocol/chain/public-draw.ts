@@ -36,12 +36,17 @@ export interface DrawnBox {
   readonly box: string;
 }
 
+/** What the two blocks that draw for a capsule give together: VRF outputs of the first and of the second. */
+export function boxDraw(first: Uint8Array, second: Uint8Array): Uint8Array {
+  return domainDigest('box-draw', first, second);
+}
+
 /** The members with boxes that fit, in the order in which one is drawn for an attempt: each alike, however many boxes it has. */
 export function memberOrder(output: Uint8Array, capsule: string, attempt: number, nodes: readonly Uint8Array[]): Uint8Array[] {
   return ordered(nodes, (node) => domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node));
 }
 
-/** The boxes of the drawn member in the order in which they are asked to run an attempt. @param output VRF output of the block that draws. @param capsule its id */
+/** The boxes of the drawn member in the order in which they are asked to run an attempt. @param output of the draw (`boxDraw`). @param capsule its id */
 export function boxOrder<B extends DrawnBox>(output: Uint8Array, capsule: string, attempt: number, boxes: readonly B[]): B[] {
   return ordered(boxes, ({ node, box }) =>
     domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node, encoder.encode(box)),

@@ -68,6 +68,12 @@ export const CapsuleRecord = struct({
   attempts: list(struct({ node: Digest, box: Name, height: Height }), { max: LIMITS.attemptsMax }),
   /** Whether a box is to be drawn: set by the submission and by a retry. */
   awaitsDraw: oneOf('yes', 'no'),
+  /** The gateway has said that the last attempt got nowhere: its executor has to answer by a height and chain time that follow (§15.5). */
+  asked: optional(struct({ height: Height, timeMs: UnixMs })),
+  /** Height at which the executor has last answered that the run goes on. */
+  answeredHeight: optional(Height),
+  /** The first of the two blocks that draw: its leader, VRF output and height (§15.2). */
+  drawing: optional(struct({ leader: Digest, output: Digest, height: Height })),
   end: optional(struct({ state: CapsuleState, reason: optional(EndReason), receipt: optional(Digest), height: Height })),
 });
 

@@ -4,9 +4,10 @@ import { decodeStrict, encodeStrict, type Decoded } from '../codec.ts';
 import { Digest, domainDigest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { TRUST_LEVELS } from '../manifest.ts';
+import { oncePerBytes } from '../once-per-bytes.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
-import { FinalityCertificate } from './finality-certificate.ts';
+import { FinalityCertificate, Height } from './finality-certificate.ts';
 import { Voucher } from './voucher.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -40,6 +41,8 @@ export const Action = variant('action', {
   /** By the gateway, when all files are there. `manifest` is the blob digest of the encoded manifest. */
   submission: struct({
     capsule: CapsuleId,
+    /** Of client and request id; capsule and author's name follow the rule of the id (§7.2). */
+    requestDigest: Digest,
     digest: Digest,
     manifest: Digest,
     manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
@@ -48,8 +51,18 @@ export const Action = variant('action', {
     acceptedAtMs: UnixMs,
     deadlineMs: optional(UnixMs),
   }),
-  /** By the gateway: the attempt that did not get anywhere. */
+  /** By the gateway: the attempt that does not get anywhere. */
   retry: struct({ capsule: CapsuleId, attempt: Attempt }),
+  /**
+   * By the executor of the last attempt: `goes-on` to the retry that was said at height `asked`; `given-up` by itself; or what the gateway
+   * did: `input-lacking`, `cancelled`.
+   */
+  answer: struct({
+    capsule: CapsuleId,
+    attempt: Attempt,
+    run: oneOf('goes-on', 'given-up', 'input-lacking', 'cancelled'),
+    asked: optional(Height),
+  }),
   /** By the executor: D(`receipt`, signed receipt) and what it says. */
   receipt: struct({ capsule: CapsuleId, attempt: Attempt, receipt: Digest, state: CapsuleState, reason: optional(EndReason) }),
   /** By the gateway. */
@@ -62,11 +75,16 @@ export const Transaction = variant('kind', {
   voucher: struct({ voucher: Voucher }),
   /** `vouchers`: of the keys that the branch does not have, or does not have any more, each for a vote of the certificate. */
   finality: struct({ certificate: FinalityCertificate, vouchers: optional(list(Voucher, { min: 1, max: LIMITS.committeeSize })) }),
-  /** Two headers with their end certificates, or two signed ballots; encoded `Block`s without transactions, or ballot envelopes. */
+  /**
+   * Two headers with their end certificates, or two signed ballots; encoded `Block`s without transactions, or ballot envelopes. For ballots
+   * the vouchers of their keys, which the branch may have no more, and then the checkpoint that they vote on.
+   */
   equivocation: struct({
     of: oneOf('block', 'ballot'),
     first: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
     second: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
+    vouchers: optional(list(Voucher, { min: 1, max: 2 })),
+    checkpoint: optional(struct({ number: Height, previous: Digest })),
   }),
   /** Encoded `MemberCard`, made with the genesis salt of this network. */
   application: struct({ card: bytes({ min: 1, max: LIMITS.signedBytesMax }) }),
@@ -80,13 +98,12 @@ export function encodeTransaction(transaction: Transaction): Uint8Array {
   return encodeStrict(Transaction, transaction);
 }
 
-export function decodeTransaction(encoded: Uint8Array): Decoded<Transaction> {
-  return decodeStrict(Transaction, encoded, LIMITS.transactionBytesMax);
-}
+/** The same bytes are read for the pool, in a block, and when that becomes final. */
+export const decodeTransaction: (encoded: Uint8Array) => Decoded<Transaction> = oncePerBytes((encoded) =>
+  decodeStrict(Transaction, encoded, LIMITS.transactionBytesMax),
+);
 
-export function transactionId(encoded: Uint8Array): Uint8Array {
-  return domainDigest('transaction', encoded);
-}
+export const transactionId: (encoded: Uint8Array) => Uint8Array = oncePerBytes((encoded) => domainDigest('transaction', encoded));
 
 /** The vouchers that a transaction shows. */
 export function vouchersIn(transaction: Transaction): readonly Voucher[] {

@@ -8,6 +8,7 @@
 import { bytesToNumberBE, numberToBytesBE } from '@noble/curves/utils.js';
 import type { Crypto } from '../crypto.ts';
 import { domainDigest, uint64 } from '../digest.ts';
+import { decodeAttestOf } from '../tpm/attest.ts';
 import type { AttestationKey } from '../tpm/attestation-key.ts';
 import { refused, type AttestationRefusal, type Refused } from '../tpm/attestation.ts';
 import { judgeCertifiedTime } from '../tpm/certified-time.ts';
@@ -110,6 +111,30 @@ export function judgeWait(crypto: Crypto, key: AttestationKey, wait: Wait): Wait
   if (fault) return fault;
   const { resetCount, restartCount, timeMs } = end;
   return { status: 'accepted', end: { resetCount, restartCount, timeMs }, elapsedMs: timeMs - start.timeMs };
+}
+
+/** A wait by what its two certificates say; their signatures are judged by `judgeWait`. */
+export interface ClaimedWait {
+  readonly start: TimeCertificate;
+  readonly end: TimeCertificate;
+}
+
+/**
+ * Whether two waits of one chip were waited one after the other: no second of it counts for both (§12.6). What no chip can have certified
+ * is apart from nothing.
+ */
+export function areApart(left: ClaimedWait, right: ClaimedWait): boolean {
+  const [leftStart, leftEnd, rightStart, rightEnd] = [left.start, left.end, right.start, right.end].map(claimedTime);
+  if (!leftStart || !leftEnd || !rightStart || !rightEnd) return false;
+  return judgeOrder(leftEnd, rightStart) === undefined || judgeOrder(rightEnd, leftStart) === undefined;
+}
+
+/** What it says, unjudged; undefined where no chip can have said it. */
+export function claimedTime({ attestation }: TimeCertificate): ChipTime | undefined {
+  const decoded = decodeAttestOf('time', attestation);
+  if (decoded.status === 'malformed') return undefined;
+  const { time, clockInfo } = decoded.value.attested.timeInfo;
+  return { resetCount: clockInfo.resetCount, restartCount: clockInfo.restartCount, timeMs: Number(time) };
 }
 
 /** One boot and long enough. */

@@ -50,6 +50,8 @@ export interface BenchContext {
   readonly folder: string;
   /** A bench grid, started when it is first asked for. */
   readonly grid: GridLoan;
+  /** Says how far a long measurement is. */
+  readonly progress: (text: string) => void;
 }
 
 export interface Benchmark {

@@ -17,6 +17,13 @@ export function tableOf(rows: readonly Row[], terminal: Terminal): string {
   return [table([head, ...lines]), ...reasons].join('\n');
 }
 
+/** A row as soon as it is measured, before there is a table to stand in. */
+export function rowText(row: Row): string {
+  return row.status === 'measured'
+    ? `${row.metric}: ${numberText(mediansOf(row).ours)}${row.unit}`
+    : `${row.metric} was not measured: ${row.reason}`;
+}
+
 type Paint = Terminal['paint'];
 
 function measuredLine(row: Measured, paint: Paint): string[] {

@@ -6,10 +6,11 @@ import { shellQuoted } from '../pair/paste-lines.ts';
 import { bytesText, harmless, table } from '../terminal.ts';
 import { capsuleFolder } from './capsule-folder.ts';
 import { endingText, isSuccess } from './ending.ts';
+import { finalityText } from './finality-text.ts';
 import { defaultState } from './options.ts';
 import { saveResult, type SavedResult } from './saved-result.ts';
 import type { Session } from './session.ts';
-import { finalityText, summaryTable, verificationSentence } from './verification-lines.ts';
+import { summaryTable, verificationSentence } from './verification-lines.ts';
 import { holds, verifyReceipt, type Verification } from './verification.ts';
 import type { View } from './view.ts';
 

@@ -5,20 +5,23 @@ export interface Interrupts {
   readonly stop: () => void;
 }
 
-export function listenForInterrupts(): Interrupts {
+/** @param signals those that mean it */
+export function listenForInterrupts(signals: readonly ('SIGINT' | 'SIGTERM' | 'SIGHUP')[] = ['SIGINT']): Interrupts {
   let counted = 0;
   let waiting: (() => void) | undefined;
   const heard = (): void => {
     counted += 1;
     waiting?.();
   };
-  process.on('SIGINT', heard);
+  for (const signal of signals) process.on(signal, heard);
   return {
     next: async () => {
       while (counted === 0) await new Promise<void>((resolve) => (waiting = resolve));
       counted -= 1;
       return 'interrupted';
     },
-    stop: () => process.off('SIGINT', heard),
+    stop: () => {
+      for (const signal of signals) process.off(signal, heard);
+    },
   };
 }

@@ -6,6 +6,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { readWrittenManifest, WRITTEN_MANIFEST_FIELDS, type WrittenManifest } from '#protocol/manifest.ts';
 import { nearest } from '../arguments.ts';
 import { CommandFailure, systemCode } from './failure.ts';
+import { contentText } from './foreign-file.ts';
 import { parseYaml, type KeyPath } from './yaml.ts';
 
 export interface ManifestFile {
@@ -22,6 +23,8 @@ const names = ['capsule.yaml', 'capsule.yml', 'capsule.json'];
 export async function readManifestFile(given: string): Promise<ManifestFile> {
   const path = await findManifest(given);
   const source = await readText(path);
+  if (source.trim() === '' || source.trimStart().startsWith('<'))
+    throw new CommandFailure(2, `${path} is not a manifest: ${contentText(new TextEncoder().encode(source.trim()))}; ${manifestAdvice}`);
   const parsed = parseYaml(source, ([first]) => first === 'arguments' || first === 'environment');
   if (parsed.status === 'malformed')
     throw new CommandFailure(2, `${path}, line ${parsed.line}: this is not YAML or JSON: ${parsed.detail}`);
@@ -57,6 +60,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function readText(path: string): Promise<string> {
   const file = await open(path, 'r');
+  let content: Uint8Array = new Uint8Array();
   try {
     const found = await file.stat();
     if (!found.isFile()) throw new CommandFailure(2, `${path} is not a file`);
@@ -65,9 +69,10 @@ async function readText(path: string): Promise<string> {
         2,
         `${path} has ${found.size} bytes; a manifest has at most ${LIMITS.manifestBytesMax}. Is it ${basename(path)} that describes the capsule?`,
       );
-    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
+    content = await file.readFile();
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (error) {
-    if (error instanceof TypeError) throw new CommandFailure(2, `${path} is not text in UTF-8; a manifest is YAML or JSON`);
+    if (error instanceof TypeError) throw new CommandFailure(2, `${path} is not text in UTF-8: ${contentText(content)}; ${manifestAdvice}`);
     throw error;
   } finally {
     await file.close();
@@ -87,6 +92,8 @@ function malformed(path: string, detail: string, lineOf: (path: KeyPath) => numb
     `${path}, line ${line}: ${subject}${detail.slice(place.length)}${meant === undefined ? '' : `; did you mean "${meant}"?`}${hint(detail)}`,
   );
 }
+
+const manifestAdvice = 'a manifest is a capsule.yaml that begins with "capsule: 1"; scripts/sample/capsule.yaml is one';
 
 function hint(detail: string): string {
   return detail.includes('lacks the field "capsule"') ? '; write "capsule: 1", the version of the format' : '';

@@ -4,16 +4,17 @@ import { hex } from '#protocol/digest.ts';
 import type { ReceiptVerdict } from '#protocol/receipt-verifier.ts';
 import { bytesText, durationText, harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { endingText } from './ending.ts';
-import { holds, type FileCheck, type FinalityCheck, type Verification } from './verification.ts';
+import { finalityLines, finalityText } from './finality-text.ts';
+import { holds, type FileCheck, type Verification } from './verification.ts';
 
 type Verified = ReceiptVerdict & { readonly status: 'verified' };
 
-export function showVerification(terminal: Terminal, { verdict, finality, files }: Verification): void {
+export function showVerification(terminal: Terminal, { verdict, finality, finalityFile, files }: Verification): void {
   const tick = terminal.paint('good', '✓');
   const cross = terminal.paint('bad', '✗');
   for (const { rule, detail } of verdict.steps) terminal.line(`${tick} ${rule.padEnd(18)} ${harmless(detail)}`);
   if (verdict.status === 'refused') return terminal.line(`${cross} ${verdict.reason.padEnd(18)} ${harmless(verdict.detail)}`);
-  for (const line of finality ? finalityLines(terminal, finality, tick, cross) : []) terminal.line(line);
+  for (const line of finality ? finalityLines(terminal, finality, finalityFile) : []) terminal.line(line);
   for (const line of fileLines(terminal, files, tick, cross)) terminal.line(line);
   if (verdict.receipt.tpm === 'software-tpm') showSoftwareTpm(terminal);
   terminal.line(`\n${summaryTable(verdict)}\n`);
@@ -38,24 +39,15 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
   return table(rows);
 }
 
-/** Whether a checkpoint holds it, in a few words. */
-export function finalityText(finality: FinalityCheck): string {
-  switch (finality.status) {
-    case 'accepted':
-      return `final: checkpoint ${finality.checkpoint.number} (height ${finality.checkpoint.height}) holds it, by ${finality.votes.length} of ${finality.voters} votes`;
-    case 'refused':
-      return `the proof of finality does not hold (${finality.reason}): ${harmless(finality.detail)}`;
-    case 'not-final':
-      return finality.said
-        ? `not-final: it stands in block ${finality.said.height}, as the device says, and no checkpoint holds it yet`
-        : 'not-final: there is no proof that a checkpoint holds it';
-  }
+/** Of a file that is no receipt its detail says all. */
+function refusalSentence({ reason, detail }: ReceiptVerdict & { readonly status: 'refused' }): string {
+  return reason === 'malformed' ? harmless(detail) : `the receipt does not hold (${reason}): ${harmless(detail)}`;
 }
 
 /** One sentence, for the end. */
 export function verificationSentence(verification: Verification): string {
   const { verdict, finality, files } = verification;
-  if (verdict.status === 'refused') return `the receipt does not hold (${verdict.reason}): ${harmless(verdict.detail)}`;
+  if (verdict.status === 'refused') return refusalSentence(verdict);
   const wrong = (files ?? []).filter(({ status }) => status === 'changed' || status === 'absent');
   if (!holds(verification) && wrong.length > 0)
     return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;
@@ -65,20 +57,6 @@ export function verificationSentence(verification: Verification): string {
   const unlisted = files.filter(({ status }) => status === 'unlisted').length;
   const others = unlisted === 0 ? '' : `; beside them lie ${unlisted} files about which it says nothing`;
   return `the receipt holds, and the outputs are what it says${others}`;
-}
-
-/** Inclusion in a block, the checkpoint above it, and whose signatures stand under that. */
-function finalityLines(terminal: Terminal, finality: FinalityCheck, tick: string, cross: string): string[] {
-  if (finality.status === 'refused') return [`${cross} ${'finality'.padEnd(18)} ${finality.reason}: ${harmless(finality.detail)}`];
-  if (finality.status === 'not-final') return [`${terminal.paint('warning', '!')} ${'finality'.padEnd(18)} ${finalityText(finality)}`];
-  const { transactionId, height, block, timeMs, checkpoint, votes, voters } = finality;
-  const path = checkpoint.height === height ? 'that block itself' : `${checkpoint.height - height} blocks above, each on the one below`;
-  return [
-    `${tick} ${'transaction'.padEnd(18)} ${hex(transactionId).slice(0, 16)}: this receipt's digest, put on the chain by its device`,
-    `${tick} ${'block'.padEnd(18)} height ${height}, ${hex(block).slice(0, 16)}, chain time ${timeText(timeMs)}; the transaction is under its root`,
-    `${tick} ${'checkpoint'.padEnd(18)} ${checkpoint.number}, height ${checkpoint.height}, ${hex(checkpoint.block).slice(0, 16)}: ${path}`,
-    `${tick} ${'votes'.padEnd(18)} ${votes.length} of ${voters}: ${votes.map(({ name }) => harmless(name)).join(', ')}, each by a key that its TPM has quoted`,
-  ];
 }
 
 function fileLines(terminal: Terminal, files: readonly FileCheck[] | undefined, tick: string, cross: string): string[] {

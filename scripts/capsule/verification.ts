@@ -9,12 +9,14 @@ import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeNetwork, type Network } from '#protocol/network.ts';
-import type { Receipt } from '#protocol/receipt.ts';
+import { ReceiptMessage, type Receipt } from '#protocol/receipt.ts';
 import { judgeReceiptFinality, type ReceiptFinalityVerdict } from '#protocol/receipt-finality.ts';
 import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
+import { peekSigned } from '#protocol/signed.ts';
 import { digestOf } from '../client/downloads.ts';
 import { FINALITY_FILE } from './capsule-folder.ts';
 import { CommandFailure, systemCode } from './failure.ts';
+import { FILE_KINDS, notWhatWasAsked, type FileKind } from './foreign-file.ts';
 
 /** `unlisted`: the receipt says nothing about the file. */
 export interface FileCheck {
@@ -31,6 +33,8 @@ export interface Verification {
   readonly verdict: ReceiptVerdict;
   /** Absent where the receipt does not hold. */
   readonly finality: FinalityCheck | undefined;
+  /** Where the device's word on it lies, or would lie. */
+  readonly finalityFile: string;
   /** Absent where no outputs are at hand, or the receipt does not hold. */
   readonly files: readonly FileCheck[] | undefined;
 }
@@ -48,9 +52,12 @@ export function isFinal({ finality }: Verification): boolean {
 /** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
 export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
   const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
-  const said = await readFinality(dirname(receiptFile));
-  const verdict = judgeReceipt(encoded, { network: withProven(network, said), crypto: nobleCrypto, nowMs: Date.now() });
-  if (verdict.status === 'refused') return { verdict, finality: undefined, files: undefined };
+  const finalityFile = join(dirname(receiptFile), FINALITY_FILE);
+  const said = await readFinality(finalityFile);
+  const judged = judgeReceipt(encoded, { network: withProven(network, said), crypto: nobleCrypto, nowMs: Date.now() });
+  const isForeign = judged.status === 'refused' && peekSigned(ReceiptMessage, encoded).status === 'malformed';
+  const verdict = isForeign ? { ...judged, detail: notWhatWasAsked(receiptFile, 'receipt', encoded) } : judged;
+  if (verdict.status === 'refused') return { verdict, finality: undefined, finalityFile, files: undefined };
   const finality = checkFinality(encoded, verdict.receipt, said, network);
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then(
@@ -60,17 +67,23 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
   if (!present && outputs !== undefined)
     throw new CommandFailure(2, `there is no folder ${outputs}; --outputs names the folder that holds the outputs of the capsule`);
   const comparable = present || verdict.report.outputs.length === 0;
-  return { verdict, finality, files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined };
+  return {
+    verdict,
+    finality,
+    finalityFile,
+    files: comparable ? await checkFiles(verdict.report, folder, dirname(receiptFile)) : undefined,
+  };
 }
 
 type SaidFinality = FinalityNews | { readonly finality: 'malformed'; readonly detail: string } | undefined;
 
 /** What lies beside the receipt is as foreign as the receipt. */
-async function readFinality(folder: string): Promise<SaidFinality> {
-  const file = join(folder, FINALITY_FILE);
+async function readFinality(file: string): Promise<SaidFinality> {
   if (!(await isThere(file))) return undefined;
-  const news = decodeStrict(FinalityNews, await readBounded(file, LIMITS.packetBytesMax, 'word on finality'), LIMITS.packetBytesMax);
-  return news.status === 'malformed' ? { finality: 'malformed', detail: news.detail } : news.value;
+  const encoded = await readBounded(file, LIMITS.packetBytesMax, 'word on finality');
+  const news = decodeStrict(FinalityNews, encoded, LIMITS.packetBytesMax);
+  if (news.status === 'malformed') return { finality: 'malformed', detail: notWhatWasAsked(file, 'word on finality', encoded) };
+  return news.value;
 }
 
 /** With the members that joined since the founding, where the proof of finality shows them (§13.6). */
@@ -94,18 +107,20 @@ function checkFinality(encoded: Uint8Array, receipt: Receipt, said: SaidFinality
 
 /** @throws CommandFailure */
 export async function readNetworkFile(path: string): Promise<Network> {
-  const decoded = decodeNetwork(await readBounded(path, LIMITS.networkBytesMax, 'network file'));
-  if (decoded.status === 'malformed') throw new CommandFailure(2, `${path} is not a network file: ${decoded.detail}`);
+  const encoded = await readBounded(path, LIMITS.networkBytesMax, 'network file');
+  const decoded = decodeNetwork(encoded);
+  if (decoded.status === 'malformed') throw new CommandFailure(2, notWhatWasAsked(path, 'network file', encoded));
   return decoded.value;
 }
 
-async function readBounded(path: string, bytesMax: number, what: string): Promise<Uint8Array> {
+async function readBounded(path: string, bytesMax: number, kind: FileKind): Promise<Uint8Array> {
   const found = await stat(path).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') throw new CommandFailure(2, `there is no ${what} ${path}`);
+    if (systemCode(error) === 'ENOENT') throw new CommandFailure(2, `there is no ${kind} ${path}; ${FILE_KINDS[kind]}`);
     throw error;
   });
-  if (!found.isFile()) throw new CommandFailure(2, `${path} is not a file; a ${what} is one`);
-  if (found.size > bytesMax) throw new CommandFailure(2, `${path} has ${found.size} bytes; a ${what} has at most ${bytesMax}`);
+  if (!found.isFile()) throw new CommandFailure(2, `${path} is not a file; ${FILE_KINDS[kind]}`);
+  if (found.size > bytesMax)
+    throw new CommandFailure(2, `${path} has ${found.size} bytes, and a ${kind} at most ${bytesMax}; ${FILE_KINDS[kind]}`);
   return Uint8Array.from(await readFile(path));
 }
 

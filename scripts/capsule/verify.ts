@@ -11,6 +11,7 @@ import { capsuleFolder } from './capsule-folder.ts';
 import { wholeId } from './chosen-capsule.ts';
 import { CommandFailure } from './failure.ts';
 import { defaultState, jsonOption, stateOption } from './options.ts';
+import { finalityAdvice, finalityText } from './finality-text.ts';
 import { networkFile } from './session.ts';
 import { showVerification, verificationSentence } from './verification-lines.ts';
 import { holds, isFinal, readNetworkFile, verifyReceipt, type FinalityCheck, type Verification } from './verification.ts';
@@ -34,13 +35,12 @@ export const verify = commandOf(
   async ({ operands: [given = ''], options }) => {
     const state = options.state ?? defaultState;
     const receipt = await findReceipt(state, given);
-    const network = await readNetworkFile(options.network ?? networkFile(state));
+    const networkPath = options.network ?? networkFile(state);
+    const network = await readNetworkFile(networkPath);
     const verification = await verifyReceipt(receipt, network, options.outputs);
     if (options.json) printJson(forPrograms(verification));
-    else show(verification);
-    const isEnough = holds(verification) && (!options.final || isFinal(verification));
-    if (holds(verification) && !isEnough && !options.json) process.stdout.write('It is not shown to be final, which --final demands.\n');
-    return isEnough ? 0 : 1;
+    else show(verification, receipt, networkPath, options.final);
+    return holds(verification) && (!options.final || isFinal(verification)) ? 0 : 1;
   },
 );
 
@@ -54,10 +54,18 @@ async function findReceipt(state: string, given: string): Promise<string> {
   throw new CommandFailure(2, `capsule ${given} has no receipt here yet; \`npm run capsule -- result ${given}\` fetches it`);
 }
 
-function show(verification: Verification): void {
+function show(verification: Verification, receipt: string, network: string, isFinalityDemanded: boolean): void {
   const terminal = openTerminal(process.stdout, process.env);
+  terminal.line(terminal.paint('quiet', `${receipt}, checked against ${network}\n`));
   showVerification(terminal, verification);
   terminal.line(terminal.paint(holds(verification) ? 'good' : 'bad', verificationSentence(verification)));
+  const { verdict, finality, finalityFile } = verification;
+  if (verdict.status === 'refused') return;
+  if (finality?.status === 'accepted') return terminal.line(terminal.paint('good', finalityText(finality)));
+  const { capsule, gateway } = verdict.receipt;
+  const demanded = isFinalityDemanded ? 'It is not shown to be final, which --final demands: ' : 'It is not shown to be final: ';
+  const advice = finalityAdvice(finality, { file: finalityFile, gateway: gateway.device, capsule });
+  terminal.line(terminal.paint(isFinalityDemanded ? 'bad' : 'warning', `${demanded}${advice}.`));
 }
 
 function forPrograms(verification: Verification): object {

@@ -12,7 +12,7 @@ export const leave = commandOf(
     operands: [],
     options: { ...folderOptions, yes: { help: 'do it: without this, nothing is done' }, wait: waitOption },
     notes:
-      'Keep the device running until it says that it is in force: it still votes until then.\nExit status: 0, 1 when it is refused or does not come to it in time, 2 for a wrong line.',
+      'Keep the device running until it says that it is in force: it still votes until then.\nExit status: 0, 1 when it is refused or does not come to it in time, 2 for a wrong line, 130 after Ctrl-C.',
   },
   async ({ options }) => {
     const folder = deviceFolder(options, true);

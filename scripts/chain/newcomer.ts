@@ -1,16 +1,19 @@
 /** `chain newcomer`: one more device on this machine for a grid that runs, to try how a device joins. Specification §11.5. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { readPlain } from '#protocol/codec.ts';
 import { Name } from '#protocol/topics.ts';
 import { commandOf, UsageError } from '../arguments.ts';
 import { defaultState } from '../capsule/options.ts';
 import { CommandFailure } from '../capsule/failure.ts';
+import { listenForInterrupts } from '../capsule/interrupt.ts';
 import { cardOf, startDeviceProcess, startTpm } from '../grid/devices.ts';
 import { boxOf } from '../grid/grid.ts';
 import { ensurePaired, startAgentProcess } from '../grid/holders.ts';
 import { GRID_DEVICES, gridLayout, type GridLayout } from '../grid/layout.ts';
 import { readNetworkFile, writeNetworkFile } from '../grid/network.ts';
+import { claimNewcomer, gridProcess, type StateClaim } from '../grid/state-claim.ts';
+import { shellQuoted } from '../pair/paste-lines.ts';
 import { openTerminal } from '../terminal.ts';
 
 export const newcomer = commandOf(
@@ -24,8 +27,7 @@ export const newcomer = commandOf(
   async ({ operands: [name = ''], options }) => {
     const layout = gridLayout(options.state ?? defaultState);
     requireFree(layout, name);
-    await run(layout, name);
-    return 0;
+    return run(layout, name);
   },
 );
 
@@ -37,25 +39,48 @@ function requireFree(layout: GridLayout, name: string): void {
   if (!existsSync(layout.networkFile)) throw new CommandFailure(1, `there is no grid in ${layout.root}; npm start makes one`);
 }
 
-async function run(layout: GridLayout, name: string): Promise<void> {
+/** Interrupted while it starts, it ends without waiting for what it has begun, which the kernel ends with it. */
+async function run(layout: GridLayout, name: string): Promise<number> {
   const terminal = openTerminal(process.stdout, process.env);
+  const claim = claimFor(layout, name);
   const started: { stop(): Promise<void> }[] = [];
-  const stopAsked = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  let isCutOff = false;
+  const interrupts = listenForInterrupts(['SIGINT', 'SIGTERM', 'SIGHUP']);
   try {
-    await start(layout, name, started, (line) => terminal.line(line));
-    await stopAsked;
+    const starting = start(layout, name, started, (line) => terminal.line(line));
+    const begun = await Promise.race([starting, interrupts.next()]);
+    isCutOff = begun === 'interrupted';
+    if (!isCutOff) await interrupts.next();
+    terminal.line(`Stopping ${name} and its box…`);
+    return 0;
   } finally {
-    for (const part of started.reverse()) await part.stop();
+    for (let part = started.pop(); part; part = started.pop()) await part.stop();
+    interrupts.stop();
+    claim.release();
+    if (isCutOff) process.exit(interruptedStatus);
   }
 }
 
-async function start(layout: GridLayout, name: string, started: { stop(): Promise<void> }[], say: (line: string) => void): Promise<void> {
+function claimFor(layout: GridLayout, name: string): StateClaim {
+  try {
+    return claimNewcomer(layout.device(name), name);
+  } catch (error) {
+    throw new CommandFailure(1, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function start(
+  layout: GridLayout,
+  name: string,
+  started: { stop(): Promise<void> }[],
+  say: (line: string) => void,
+): Promise<'started'> {
   const folder = layout.device(name);
   mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   const network = readNetworkFile(layout.networkFile);
   if (!network) throw new CommandFailure(1, `there is no grid in ${layout.root}; npm start makes one`);
+  if (gridProcess(layout.root) === undefined)
+    say(`warning     no grid runs on ${layout.root}: ${name} is alone until \`npm start\` runs in another terminal`);
   const tpm = await startTpm(layout, name);
   started.push(tpm);
   writeNetworkFile(join(folder, 'network.cbor'), network);
@@ -69,8 +94,11 @@ async function start(layout: GridLayout, name: string, started: { stop(): Promis
   await ensurePaired(layout, name, 'box', box, layout.box(box));
   started.push(startAgentProcess(layout, box, (who, how) => say(`${who} ended (${how}); it is started again`)));
   say(`device      ${name} runs, with its box ${box}; log in ${join(layout.logs, `${name}.log`)}`);
-  say(`to admit it npm run chain -- admit ${folder}${layout.root.endsWith(defaultState) ? '' : ` --state ${layout.root}`}`);
+  const elsewhere = layout.root === resolve(defaultState) ? '' : ` --state ${shellQuoted(layout.root)}`;
+  say(`to admit it npm run chain -- admit ${shellQuoted(folder)} --seated${elsewhere}   (in another terminal)`);
   say('It stays up until Ctrl-C.');
+  return 'started';
 }
 
+const interruptedStatus = 130; // as shells have it: 128 + SIGINT
 const START_MS = 60_000;

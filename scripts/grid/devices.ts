@@ -11,6 +11,7 @@ import { measureSoftware, referencesOf } from '../../device/software.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import type { Tpm } from '../../device/tpm/tpm.ts';
 import type { GridLayout } from './layout.ts';
+import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
 import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
 import { supervise, type Supervisor } from './supervisor.ts';
 
@@ -95,9 +96,11 @@ export async function cardOf(
   });
   const given = files.flatMap((file) => ['--intermediate', file]);
   const line = [firmware, 'card', '--state', folder, '--salt', salt.toHex(), ...given];
-  await promisify(execFile)(process.execPath, line, { timeout: CARD_MAX_MS }).catch((error: unknown) => {
-    throw new Error(`device ${device} could not make its card: ${error instanceof Error ? error.message : String(error)}`);
-  });
+  await promisify(execFile)(process.execPath, [...NODE_FLAGS, ...line], { timeout: CARD_MAX_MS, env: nodeEnvironment(firmware) }).catch(
+    (error: unknown) => {
+      throw new Error(`device ${device} could not make its card: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  );
   return readFileSync(join(folder, 'card.cbor'));
 }
 

@@ -26,7 +26,12 @@ export interface GridRequest {
   readonly onStep: (part: string, detail: string, ms: number) => void;
   /** A program ended though nobody stopped it; it is started again. */
   readonly onEnd: (name: string, how: string) => void;
+  /** Resolves when the start is to be given up. */
+  readonly stopAsked?: Promise<void>;
 }
+
+/** The start was given up because somebody asked for it. */
+export class StartCutOff extends Error {}
 
 /** A device trusts another within seconds; a slow machine that also compiles may take this long. */
 const TRUST_WAIT_MS = 60_000;
@@ -41,7 +46,7 @@ export async function startGrid(request: GridRequest): Promise<Grid> {
   mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
-    for (const part of started.reverse()) await part.stop();
+    for (let part = started.pop(); part; part = started.pop()) await part.stop();
     claim.release();
   };
   try {
@@ -59,7 +64,7 @@ async function startParts(
   started: { stop(): Promise<void> }[],
   stop: () => Promise<void>,
 ): Promise<Grid> {
-  const timed = timer(request.onStep);
+  const timed = timer(request);
   const tpms = await timed(
     'software TPMs',
     async () => startTpms(layout, started),
@@ -95,10 +100,12 @@ async function startParts(
 
 type Timed = <T>(part: string, work: () => Promise<T>, say: (value: T) => string) => Promise<T>;
 
-function timer(onStep: GridRequest['onStep']): Timed {
+function timer({ onStep, stopAsked }: GridRequest): Timed {
+  const cutOff = stopAsked?.then(() => Promise.reject(new StartCutOff('stopped before everything was up')));
+  cutOff?.catch(() => undefined);
   return async (part, work, say) => {
     const startedAt = performance.now();
-    const value = await work();
+    const value = await Promise.race([work(), ...(cutOff ? [cutOff] : [])]);
     onStep(part, say(value), performance.now() - startedAt);
     return value;
   };
@@ -172,7 +179,7 @@ async function waitForChain(devices: readonly GridDevice[]): Promise<string> {
   const finalised = devices.map(({ supervisor }) => supervisor.waitForLine('checkpointFinalised', CHAIN_WAIT_MS));
   await Promise.all(offered);
   const [line = ''] = await Promise.all(finalised);
-  return `checkpoint ${/number=(\d+)/.exec(line)?.[1] ?? '?'} final`;
+  return `checkpoint ${/checkpoint=(\d+)/.exec(line)?.[1] ?? '?'} final`;
 }
 
 export function boxOf(device: string): string {

@@ -5,6 +5,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { judgeMemberCard, type FoundingContext } from '#protocol/enrolment.ts';
 import { decodeNetwork, encodeNetwork, nodeIdOf, type Network, type Reference } from '#protocol/network.ts';
+import { contentText } from '../capsule/foreign-file.ts';
 import { requireActivation, type Applicant } from '../../device/identity/activation.ts';
 import type { Tpm } from '../../device/tpm/tpm.ts';
 
@@ -75,9 +76,10 @@ async function activateAll(applicants: readonly Applicant[]): Promise<void> {
 /** @throws Error that says what is wrong with the file */
 export function readNetworkFile(file: string): Network | undefined {
   if (!existsSync(file)) return undefined;
-  const decoded = decodeNetwork(readFileSync(file));
+  const content = readFileSync(file);
+  const decoded = decodeNetwork(content);
   if (decoded.status === 'malformed')
-    throw new Error(`${file} is no network file of this version (${decoded.detail}); remove its folder, or give another with --state`);
+    throw new Error(`${file} is no network file of this version: ${contentText(content)}; remove its folder, or give another with --state`);
   return decoded.value;
 }
 

@@ -1,4 +1,4 @@
-/** One grid for one state folder at a time: a file that names the process, and means nothing once that process is gone. */
+/** One process for one state folder at a time: a file names it, and means nothing once that process is gone. */
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -9,13 +9,35 @@ export interface StateClaim {
 /** @throws Error in a sentence: another process runs a grid there, the folder can't be used, or holds other things */
 export function claimState(stateFolder: string): StateClaim {
   makeFolder(stateFolder);
-  const file = join(stateFolder, 'grid.pid');
-  const holder = holderOf(file);
-  if (holder !== undefined) {
-    throw new Error(
+  return claimFile(
+    gridClaim(stateFolder),
+    (holder) =>
       `a grid already runs on ${stateFolder} (process ${holder}); stop it with Ctrl-C there, or choose another folder with --state DIR`,
-    );
-  }
+  );
+}
+
+/** A newcomer beside a grid has its own folder. @throws Error in a sentence: another process runs this device */
+export function claimNewcomer(deviceFolder: string, name: string): StateClaim {
+  mkdirSync(deviceFolder, { recursive: true, mode: 0o700 });
+  return claimFile(
+    join(deviceFolder, 'newcomer.pid'),
+    (holder) =>
+      `${name} already runs (process ${holder} keeps it running); stop it with Ctrl-C there, or \`kill ${holder}\`, or give another name`,
+  );
+}
+
+/** The process that runs a grid there, if one does. */
+export function gridProcess(stateFolder: string): number | undefined {
+  return holderOf(gridClaim(stateFolder));
+}
+
+function gridClaim(stateFolder: string): string {
+  return join(stateFolder, 'grid.pid');
+}
+
+function claimFile(file: string, sentence: (holder: number) => string): StateClaim {
+  const holder = holderOf(file);
+  if (holder !== undefined) throw new Error(sentence(holder));
   rmSync(file, { force: true });
   writeFileSync(file, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { flag: 'wx', mode: 0o600 });
   return { release: () => rmSync(file, { force: true }) };

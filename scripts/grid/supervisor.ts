@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, rmSync, writeFileSync, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
 
 export interface Supervised {
   readonly name: string;
@@ -33,8 +34,6 @@ const SETTLED_MS = 30_000;
 const STOP_MAX_MS = 8_000;
 /** Lines kept to answer `waitForLine`, of a program's newest. */
 const LINES_MAX = 500;
-/** The least that V8 can do with: a device and an agent wait most of the time, and a board has little memory. */
-const NODE_OPTIONS = ['--max-semi-space-size=1', '--v8-pool-size=0'];
 /** Ends in a row after which somebody who waits for a line is told that it won't come. */
 const ENDS_MAX = 3;
 const LAST_WORDS_LINES = 3;
@@ -75,8 +74,9 @@ export function supervise(program: Supervised): Supervisor {
     await program.before?.();
     if (isStopping()) return 'stopped';
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
-    const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_OPTIONS, ...program.arguments];
-    child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_FLAGS, ...program.arguments];
+    const env = nodeEnvironment(program.arguments[0] ?? '');
+    child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     if (child.pid !== undefined) writeFileSync(program.processIdFile, `${child.pid}\n`);
     return followed(child, log, hear);
   }

@@ -23,7 +23,10 @@ test('the sample capsule becomes a picture and a receipt that verifies and is fi
   assert.equal(submitted.status, 0, submitted.stdout + submitted.stderr);
   assert.match(submitted.stdout, /agreed: the program ended with exit status 0/);
   assert.match(submitted.stdout, /SOFTWARE TPM/);
-  assert.match(submitted.stdout, /On the chain: final: checkpoint \d+ \(height \d+\) holds it, by [34] of 4 votes/);
+  assert.match(
+    submitted.stdout,
+    /On the chain: final: block \d+ holds the receipt's digest, checkpoint \d+.*, voted by [a-z, ]+ \([34] of 4 seats\)/,
+  );
   const id = idIn(submitted.stdout);
   const picture = readFileSync(join(world.grid.layout.capsule(id), 'outputs', 'picture.png'));
   assert.equal(picture.subarray(1, 4).toString(), 'PNG');

@@ -62,6 +62,7 @@ const actions: Action[] = [
   {
     action: 'submission',
     capsule,
+    requestDigest: digest,
     digest,
     manifest: digest,
     manifestBytes: 900,

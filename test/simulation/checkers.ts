@@ -2,6 +2,7 @@
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import { judgeCertificate, quorumOf, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { Transaction } from '#protocol/chain/transaction.ts';
+import { areApart } from '#protocol/chain/wait-certificate.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -45,7 +46,7 @@ export class Checkers {
   /** Names shown guilty by two certificates for one number. */
   conflict: ReadonlySet<string> | undefined;
   private readonly world: CheckedWorld;
-  private readonly ownBlocks = new Map<string, string>();
+  private readonly ownBlocks = new Map<string, ReadBlock[]>();
   private readonly waited = new Map<string, number>();
   private readonly wakes = new Map<number, { readonly lastMs: number; readonly inARow: number }>();
   private lastEvent: ConsensusEvent | undefined;
@@ -150,18 +151,36 @@ export class Checkers {
     if (named.some((host) => host.honest)) broken('no-honest-expelled', `${how} of ${short(node)}, who is honest`);
   }
 
-  /** Own blocks alone: others' are passed on as they came. */
+  /** Own blocks alone: others' are passed on as they came. A second of a height rests on a checkpoint by which the first has lost (§12.6). */
   private requireOneBlock(host: Host, payload: Uint8Array): void {
     const read = readBlock(payload);
     if (read.status === 'malformed') broken('one-block-a-height', `host ${host.index} broadcasts a malformed block: ${read.detail}`);
     const { id, header } = read.value;
     if (hex(header.node) !== host.node) return;
-    const slot = `${host.node} ${header.height}`;
-    const made = this.ownBlocks.get(slot) ?? hex(id);
-    this.ownBlocks.set(slot, made);
-    if (made !== hex(id))
-      broken('one-block-a-height', `host ${host.index} made ${short(made)} and ${short(id)} of height ${header.height}`);
+    this.requireApart(host, read.value);
     if (!host.disk.hasBlock(id)) broken('persist-before-send', `host ${host.index} broadcasts block ${short(id)} before it is stored`);
+  }
+
+  private requireApart(host: Host, block: ReadBlock): void {
+    const { id, header, end } = block;
+    const slot = `${host.node} ${header.height}`;
+    const made = this.ownBlocks.get(slot) ?? [];
+    if (made.some((other) => hex(other.id) === hex(id))) return;
+    this.ownBlocks.set(slot, [...made, block]);
+    for (const other of made) {
+      const both = `host ${host.index} made ${short(hex(other.id))} and ${short(hex(id))} of height ${header.height}`;
+      if (!areApart({ start: other.header.start, end: other.end }, { start: header.start, end }))
+        broken('one-block-a-height', `${both} in the same time`);
+      if (!this.hasLost(hex(other.id), header.height) && host.disk.counts.damaged === 0)
+        broken('one-block-a-height', `${both}, and the first can still become final`);
+    }
+  }
+
+  /** Whether the finalised chain is on another branch. */
+  private hasLost(id: string, height: number): boolean {
+    const { finalised } = this.chronicle;
+    const common = Math.min(height, finalised.length - 1);
+    return this.chronicle.ancestorAt(id, common) !== finalised[common];
   }
 
   private watchReport(host: Host, report: ConsensusReport): void {

@@ -160,6 +160,9 @@ class MemoryDisk implements Disk {
       case 'state':
         this.states.set(hex(record.block), { height: record.height, block: record.block, state: record.state });
         return;
+      case 'ownHeight':
+        this.ownHeight = record.height;
+        return;
       case 'prune':
         this.prune(record.belowHeight);
     }

@@ -7,13 +7,14 @@ import type { StartCore } from './core.ts';
 
 export function productionCore(network: Network, crypto: Crypto): StartCore {
   return ({ identity, operational, kept, archive, at }) => {
+    const ledger = createLedger({ network, networkId: networkId(network), crypto });
     const { state, effects } = startConsensus({
       network,
       node: identity.node,
       operationalKey: operational.publicKey,
       sign: (input) => operational.sign(input),
-      crypto,
-      ledger: createLedger({ network, networkId: networkId(network), crypto }),
+      crypto: ledger.crypto,
+      ledger,
       archive,
       kept,
       at,

@@ -2,10 +2,11 @@
  * What members do on the chain: offer boxes, order capsules, answer for them, join and leave. As a device's other rooms do,
  * each says an action again until the state shows that it stands. Specification §11.3, §15.
  */
+import { capsuleIdFrom } from '#protocol/capsule.ts';
 import { blobDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { encodeTransaction, type Action } from '#protocol/chain/transaction.ts';
 import { memberDigest, type Member } from '#protocol/network.ts';
+import { encodeTransaction, type Action } from '#protocol/chain/transaction.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { finalisedOf, headOf, makeAction } from '../../device/consensus/machine.ts';
 import { stateOf } from './checkers.ts';
@@ -32,6 +33,8 @@ export interface Workload {
 }
 
 export interface WorkloadWorld {
+  /** Its id. */
+  readonly network: Uint8Array;
   readonly scenario: Scenario;
   readonly chances: Chances;
   readonly queue: EventQueue;
@@ -113,14 +116,14 @@ class Members implements Workload {
   }
 
   private submitNow(serial: number): void {
-    const { scenario, chances, queue, hosts } = this.world;
+    const { scenario, chances, queue, hosts, network } = this.world;
     const chance = chances('submission', serial);
     queue.after(chance.exponential(scenario.submissionsEveryMs), () => {
       if (this.ended) return;
       const gateway = hosts[chance.below(scenario.members)];
       if (gateway?.honest === true) {
         this.counts.submissions += 1;
-        this.intend(gateway, submission(scenario.seed, serial, queue.nowMs));
+        this.intend(gateway, submission(gateway, { network, seed: scenario.seed, serial, nowMs: queue.nowMs }));
       }
       this.submitNow(serial + 1);
     });
@@ -199,14 +202,19 @@ function offer(host: Host): Omit<Intent, 'sinceMs'> {
   };
 }
 
-function submission(seed: number, serial: number, nowMs: number): Omit<Intent, 'sinceMs'> {
+function submission(
+  { identity }: Host,
+  { network, seed, serial, nowMs }: { network: Uint8Array; seed: number; serial: number; nowMs: number },
+): Omit<Intent, 'sinceMs'> {
   const digest = blobDigest(encoder.encode(`capsule ${seed} ${serial}`));
-  const capsule = digest.subarray(0, 16).toHex();
+  const requestDigest = blobDigest(encoder.encode(`request ${seed} ${serial}`));
+  const capsule = capsuleIdFrom({ network, device: identity.name, requestDigest, capsule: digest });
   let seen = false;
   return {
     action: {
       action: 'submission',
       capsule,
+      requestDigest,
       digest,
       manifest: blobDigest(digest),
       manifestBytes: 1_000,

@@ -70,7 +70,7 @@ export class World implements HostWorld {
     const joiners = this.addHosts();
     const { chances, queue, hosts } = this;
     this.disturbances = createDisturbances({ scenario, chances, queue, hosts, note });
-    this.workload = createWorkload({ scenario, chances, queue, hosts, joiners, note });
+    this.workload = createWorkload({ network: networkId, scenario, chances, queue, hosts, joiners, note });
     playPartitions(scenario, chances, queue, this.links, () => hosts.length, note);
   }
 

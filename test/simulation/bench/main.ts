@@ -13,7 +13,7 @@ import {
   type Option,
 } from '../../../scripts/arguments.ts';
 import type { Benchmark, Row } from '../../../scripts/bench/benchmark.ts';
-import { jsonOf, tableOf } from '../../../scripts/bench/report.ts';
+import { jsonOf, rowText, tableOf } from '../../../scripts/bench/report.ts';
 import { durationText, openTerminal } from '../../../scripts/terminal.ts';
 import { blocks, transactions } from './blocks.ts';
 import { diskWrites } from './disk-writes.ts';
@@ -46,9 +46,11 @@ export async function runBench(line: readonly string[]): Promise<number> {
   const rows: Row[] = [];
   for (const benchmark of chosen(operands)) {
     terminal.show(`  ${benchmark.name}: ${benchmark.summary}`);
-    rows.push(...(await measured(benchmark, facts)));
-    terminal.settle();
+    const measuredRows = await measured(benchmark, facts, (text) => terminal.show(`  ${benchmark.name}: ${text}`));
+    rows.push(...measuredRows);
+    for (const row of measuredRows) terminal.line(terminal.paint('quiet', `  ${rowText(row)}`));
   }
+  terminal.settle();
   terminal.line(tableOf(rows, terminal));
   const passed = durationText(Date.now() - facts.startedAt.getTime());
   terminal.line(`  medians of ${facts.rounds} rounds, ours and floor in turns; ${passed}, load ${loadavg()[0]?.toFixed(1) ?? ''}`);
@@ -63,13 +65,17 @@ function chosen(names: readonly string[]): readonly Benchmark[] {
   return benchmarks.filter(({ name }) => names.length === 0 || names.includes(name));
 }
 
-async function measured(benchmark: Benchmark, { quick, rounds }: { quick: boolean; rounds: number }): Promise<Row[]> {
+async function measured(
+  benchmark: Benchmark,
+  { quick, rounds }: { quick: boolean; rounds: number },
+  progress: (text: string) => void,
+): Promise<Row[]> {
   const build = fileURLToPath(new URL('../../../build', import.meta.url));
   mkdirSync(build, { recursive: true });
   const folder = mkdtempSync(`${build}/bench-`);
   const grid = { take: () => Promise.reject(new Error('a simulated benchmark has no grid')), stop: () => Promise.resolve() };
   try {
-    return await benchmark.run({ quick, rounds, folder, grid });
+    return await benchmark.run({ quick, rounds, folder, grid, progress });
   } catch (error) {
     return [{ status: 'not-measured', metric: benchmark.metric, reason: error instanceof Error ? error.message : String(error) }];
   } finally {

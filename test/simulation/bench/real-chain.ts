@@ -1,5 +1,6 @@
 /** A chain of four members with real signatures, in one process: software keys, attestations as a TPM makes them, certified blocks. */
 import { BallotMessage } from '#protocol/chain/ballot.ts';
+import { capsuleIdFrom } from '#protocol/capsule.ts';
 import { blockId, encodeBlock, encodeHeader, type ReadBlock } from '#protocol/chain/block.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
@@ -128,7 +129,8 @@ export class RealChain {
     const action = {
       ...{
         action: 'submission' as const,
-        capsule: hex(digest.subarray(0, 16)),
+        capsule: capsuleIdFrom({ network: this.networkId, device: member.name, requestDigest: digest, capsule: digest }),
+        requestDigest: digest,
         digest,
         manifest: blobDigest(digest),
         manifestBytes: 1_000,

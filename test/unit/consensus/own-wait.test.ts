@@ -1,10 +1,11 @@
 /** This member's own wait (§12.2-12.3, §12.6): what the TPM is asked, what its answers change, and the one block of a height. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { areApart } from '#protocol/chain/wait-certificate.ts';
 import { hex } from '#protocol/digest.ts';
 import type { ConsensusEffect, TpmTask } from '../../../device/consensus/events.ts';
 import type { OwnWait } from '../../../device/consensus/state.ts';
-import { byWait, drawnWaitMs, forge, genesisOf, kindsOf, sayBlock, type Made } from './forge.ts';
+import { byWait, certificateOf, drawnWaitMs, forge, genesisOf, kindsOf, say, sayBlock, voucherOf, type Made } from './forge.ts';
 import { heightOf, unixStartMs, World, type Actor } from './world.ts';
 
 /** Alpha alone, whose TPM answers when the test says so. */
@@ -182,3 +183,39 @@ function byPlace(left: string, right: string): number {
   const place = (kind: string): number => ['persist', 'broadcast', 'send', 'ask', 'report', 'wakeAt'].indexOf(kind.split(' ')[0] ?? '');
   return place(left) - place(right);
 }
+
+describe('heights of own blocks that have lost (§12.6)', () => {
+  /** Alpha has made the blocks of three heights when another branch becomes final at the first. */
+  function outvoted(): { world: World; alpha: Actor; rival: Made } {
+    const world = new World(['alpha', 'bravo', 'charlie', 'delta']);
+    const [alpha, genesis] = [world.start('alpha'), genesisOf(world)];
+    world.runUntil(() => made(alpha).length === 3, 3_600_000);
+    for (const name of ['bravo', 'charlie', 'delta']) say(world, alpha, name, 'voucher', voucherOf(world, name));
+    const rival = forge(world, genesis, 'bravo', { timeMs: unixStartMs + world.nowMs });
+    sayBlock(world, alpha, rival);
+    const about = { number: 1, previous: genesis.position.id };
+    const certificate = certificateOf(world, ['bravo', 'charlie', 'delta'], about, rival.position);
+    alpha.state.finality.pending.set(1, { certificate, from: 'test', judged: false });
+    world.tell(alpha, { type: 'ticked' });
+    assert.deepEqual(made(alpha), [1, 2, 3]);
+    assert.equal(hex(alpha.state.head.position.id), hex(rival.position.id));
+    return { world, alpha, rival };
+  }
+
+  test('are free: a lower branch that becomes final is continued', () => {
+    const { world, alpha, rival } = outvoted();
+    world.runUntil(() => made(alpha).length > 3, 3_600_000);
+    const blocks = alpha.reports.flatMap((news) => (news.report === 'blockMade' ? [news.block] : []));
+    const [, first, , second] = blocks;
+    assert.ok(first && second);
+    assert.deepEqual([second.header.height, hex(second.header.parent)], [first.header.height, hex(rival.position.id)]);
+    assert.ok(areApart({ start: first.header.start, end: first.end }, { start: second.header.start, end: second.end }));
+  });
+
+  test('are so after a restart', () => {
+    const { world, alpha } = outvoted();
+    world.kill(alpha);
+    world.boot(alpha);
+    assert.equal(waitOf(alpha)?.height, 2);
+  });
+});

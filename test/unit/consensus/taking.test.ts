@@ -1,6 +1,8 @@
 /** When a block is taken (§11.2, §12.4, §12.6, §14.3): early, late, undated, unconnected, unsound, and too many of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ChainResponse, HeadAnnouncement } from '#protocol/chain/gossip-messages.ts';
+import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { CONSENSUS_LIMITS } from '../../../device/limits.ts';
@@ -162,6 +164,37 @@ describe('chain time (§11.2)', () => {
   });
 });
 
+describe('a block dated ahead, which half of the voters have taken', () => {
+  const aheadMs = LIMITS.clockSkewMaxMs + 60_000;
+  function backed(): { world: World; alpha: Actor; block: Made; genesis: Made } {
+    const { world, alpha, genesis } = watcher();
+    for (const name of ['bravo', 'charlie', 'delta']) say(world, alpha, name, 'voucher', voucherOf(world, name));
+    const block = forge(world, genesis, 'bravo', { timeMs: unixStartMs + world.nowMs + aheadMs });
+    sayBlock(world, alpha, block);
+    const about = { number: 1, previous: genesis.position.id };
+    const prevote = (name: string): Uint8Array => ballotOf(world, name, about, { round: 0, step: 'prevote', value: block.position.id });
+    for (const name of ['bravo', 'charlie']) say(world, alpha, name, 'ballot', prevote(name));
+    return { world, alpha, block, genesis };
+  }
+
+  test('is held all the same: a liar and one wrong clock of four do not move chain time (§11.2)', () => {
+    const { world, alpha, block } = backed();
+    assert.ok(!has(alpha, block));
+    world.run(aheadMs - LIMITS.clockSkewMaxMs);
+    assert.ok(has(alpha, block));
+  });
+
+  test('is taken with its certificate (§12.4)', () => {
+    const { world, alpha, block, genesis } = backed();
+    const about = { number: 1, previous: genesis.position.id };
+    const certificate = certificateOf(world, ['bravo', 'charlie', 'delta'], about, block.position);
+    alpha.state.finality.pending.set(1, { certificate, from: 'test', judged: false });
+    world.tell(alpha, { type: 'ticked' });
+    assert.ok(has(alpha, block));
+    assert.equal(alpha.state.finality.last.number, 1);
+  });
+});
+
 describe('unsound blocks', () => {
   test('a certificate short of the wait is refused, once, and the block is not judged again (§12.3)', () => {
     const { world, alpha, genesis } = watcher();
@@ -244,6 +277,50 @@ test('an equivocator’s blocks of one height are taken up to a few, and reporte
   sayBlock(world, alpha, third, 'delta');
   assert.ok(has(alpha, third), 'one that another member rests on is taken');
   assert.ok(rest.every((twin) => !has(alpha, twin)));
+});
+
+test('of an equivocator’s blocks each other peer that announces one has one more taken; its own word has none (§14.3)', () => {
+  const { world, alpha, genesis } = watcher();
+  const at = unixStartMs + world.nowMs;
+  const twins = Array.from({ length: 12 }, (_, index) => forge(world, genesis, 'bravo', { timeMs: at - index }));
+  const [unasked, spokenOf] = [twins.slice(0, CONSENSUS_LIMITS.rivalBlocksMax), twins.slice(CONSENSUS_LIMITS.rivalBlocksMax)];
+  for (const twin of unasked) sayBlock(world, alpha, twin, 'charlie');
+  const checkpoint = { number: 0, block: genesis.position.id, height: 0 };
+  const announced = (twin: Made, from: string): boolean => {
+    const head = { id: twin.position.id, height: 1 };
+    say(world, alpha, from, 'head', encodeStrict(HeadAnnouncement, { checkpoint, head }));
+    sayBlock(world, alpha, twin, from);
+    return has(alpha, twin);
+  };
+  assert.deepEqual(
+    spokenOf.slice(0, 4).map((twin) => announced(twin, 'bravo')),
+    [false, false, false, false],
+  );
+  assert.deepEqual(
+    spokenOf.slice(4, 6).map((twin) => announced(twin, 'charlie')),
+    [true, false],
+  );
+  assert.deepEqual(
+    spokenOf.slice(6, 8).map((twin) => announced(twin, 'delta')),
+    [true, false],
+  );
+});
+
+test('a head that is one too many is asked for once in a while, not all the time (§14.3)', () => {
+  const { world, alpha, genesis } = watcher();
+  const at = unixStartMs + world.nowMs;
+  const twins = Array.from({ length: 5 }, (_, index) => forge(world, genesis, 'bravo', { timeMs: at - index }));
+  for (const twin of twins.slice(0, 4)) sayBlock(world, alpha, twin, 'charlie');
+  const surplus = twins[4] as (typeof twins)[0];
+  const checkpoint = { number: 0, block: genesis.position.id, height: 0 };
+  const head = { id: surplus.position.id, height: 1 };
+  const asked = (): number => kindsOf(alpha.effects).filter((kind) => kind === 'broadcast request').length;
+  const before = asked();
+  say(world, alpha, 'bravo', 'head', encodeStrict(HeadAnnouncement, { checkpoint, head }));
+  for (let answer = 0; answer < 20; answer += 1)
+    say(world, alpha, 'bravo', 'response', encodeStrict(ChainResponse, { response: 'blocks', blocks: [surplus.block.encoded] }));
+  assert.equal(asked() - before, 1);
+  assert.ok(!has(alpha, surplus));
 });
 
 test('of the blocks that are not due, each peer keeps a share, and the latest go (§14.3)', () => {

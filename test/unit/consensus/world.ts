@@ -247,6 +247,9 @@ function store(disk: Disk, record: ChainRecord): void {
     case 'state':
       disk.states.set(hex(record.block), record);
       return;
+    case 'ownHeight':
+      disk.ownHeight = record.height;
+      return;
     case 'prune':
       return;
   }

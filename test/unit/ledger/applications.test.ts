@@ -88,9 +88,9 @@ describe('of many applications', () => {
     assert.deepEqual([vouched, oldest, second].map(has), [true, false, true]);
   });
   test('what is cheap is looked at before the card is judged (§11.5)', () => {
-    let judged = 0;
+    const judged: unknown[] = [];
     const verifyEcdsa: typeof stubCrypto.verifyEcdsa = (...given) => {
-      judged += 1;
+      judged.push(given);
       return stubCrypto.verifyEcdsa(...given);
     };
     const counting = createLedger({ network, networkId: identity, crypto: { ...stubCrypto, verifyEcdsa } });
@@ -98,8 +98,8 @@ describe('of many applications', () => {
     const verdict = (member: StubMember) =>
       counting.judgeTransaction(applicationOf(member), head, { ancestorAt: () => undefined }, head.timeMs);
     for (const member of [chip, alpha, createStubMember('echo', 'another chip')]) assert.equal(verdict(member).status, 'refused');
-    assert.equal(judged, 0);
+    assert.equal(judged.length, 0);
     assert.equal(verdict(createStubMember('foxtrot')).status, 'accepted');
-    assert.ok(judged > 0);
+    assert.ok(judged.length > 0);
   });
 });

@@ -53,7 +53,11 @@ const receiptOf = (chain: Chain, change: Partial<ActionOf<'receipt'>> = {}): Act
 });
 const says = (chain: Chain, member: StubMember, action: Action): string => refusalOf(chain, actionOf(member, action));
 const ledBy = (chain: Chain, ...leaders: StubMember[]): Chain => leaders.reduce((longer, leader) => extended(longer, leader), chain);
-const retry = (chain: Chain): Uint8Array => actionOf(alpha, { action: 'retry', capsule, attempt: capsuleOf(chain).attempts.length });
+/** The executor of the last attempt gives it up, so that another box is drawn. */
+const givenUp = (chain: Chain): Uint8Array =>
+  actionOf(executorOf(chain), { action: 'answer', capsule, attempt: capsuleOf(chain).attempts.length, run: 'given-up' });
+/** Another attempt, drawn by two members that are not the gateway. */
+const redrawn = (chain: Chain): Chain => extended(extended(chain, delta, [givenUp(chain)]), charlie);
 
 describe('a box is drawn', () => {
   test('by the block after the one that orders the capsule, and not by that one (§15)', () => {
@@ -62,13 +66,32 @@ describe('a box is drawn', () => {
     assert.equal(capsuleOf(drawn).attempts[0]!.height, headOf(drawn).height);
     assert.equal(capsuleOf(drawn).awaitsDraw, 'no');
   });
-  test('by the first block of another leader than the gateway, which knows its own draws and could choose ids for them (§15.2)', () => {
+  test('by two blocks of two other members than the gateway, of which the one that orders may be the first (§15.2)', () => {
     const own = extended(ordered, alpha);
     assert.deepEqual(capsuleOf(own).attempts, []);
     assert.equal(capsuleOf(extended(own, delta)).attempts[0]!.height, headOf(own).height + 1);
-    const again = extended(extended(drawn, bravo, [retry(drawn)]), alpha);
+    const byItself = extended(offering, alpha, [submission]);
+    assert.deepEqual(capsuleOf(ledBy(byItself, bravo)).attempts, []);
+    assert.equal(capsuleOf(ledBy(byItself, bravo, delta)).attempts.length, 1);
+    const again = extended(extended(drawn, bravo, [givenUp(drawn)]), alpha);
     assert.equal(capsuleOf(again).attempts.length, 1);
-    assert.equal(capsuleOf(extended(again, bravo)).attempts.length, 2);
+    assert.equal(capsuleOf(extended(again, delta)).attempts.length, 2);
+  });
+  test('by no pair: the member that leads the first block knows its outputs, and leads the second only four heights above (§15.2)', () => {
+    const waiting = ledBy(ordered, ...Array.from({ length: LIMITS.drawOtherLeaderHeights - 1 }, () => bravo));
+    assert.deepEqual(capsuleOf(waiting).attempts, []);
+    assert.equal(capsuleOf(extended(waiting, bravo)).attempts.length, 1);
+  });
+  test('by the first of the two as much as by the second: neither leader alone knows the draw (§15.2)', () => {
+    const many = Array.from({ length: 40 }, (_, index) => actionOf(alpha, submissionOf(100 + index, { acceptedAtMs: nowMs })));
+    const drawnBy = (first: StubMember): string =>
+      ledBy(extended(offering, first, many), charlie)
+        .positions.at(-1)!
+        .state.capsules.values()
+        .map(({ attempts }) => hex(attempts[0]!.node))
+        .toArray()
+        .join();
+    assert.notEqual(drawnBy(bravo), drawnBy(delta));
   });
   test('by the next block while no other member leads: with one seat, or with newcomers whose draws do not count yet (§15.2)', () => {
     const others = [bravo, charlie, delta].map((member) => actionOf(member, { action: 'leave' }));
@@ -101,15 +124,18 @@ describe('a box is drawn', () => {
     assert.deepEqual(capsuleOf(waiting, 2).attempts, []);
     const box = { name: 'f', key: new Uint8Array(32).fill(9), trust: 'self-reported' as const, runtimes: ['fortran'] };
     const offered = extended(waiting, alpha, [actionOf(alpha, { action: 'boxes', serial: 1, boxes: [box] })]);
-    assert.deepEqual(capsuleOf(extended(offered, bravo), 2).attempts, [{ node: alpha.node, box: 'f', height: headOf(offered).height + 1 }]);
+    const last = ledBy(offered, bravo, charlie);
+    assert.deepEqual(
+      capsuleOf(last, 2).attempts.map(({ node, box }) => [node, box]),
+      [[alpha.node, 'f']],
+    );
   });
   test('not tried before, and again where all were tried (§15)', () => {
-    const second = extended(extended(drawn, alpha, [retry(drawn)]), bravo);
-    const third = extended(extended(second, alpha, [retry(second)]), bravo);
+    const third = redrawn(redrawn(drawn));
     assert.equal(new Set(capsuleOf(third).attempts.map(({ node }) => hex(node))).size, 3);
     const alone = extended(extended(readyChain, alpha, [actionOf(bravo, boxesOf(1, 'box'))]), bravo, [submission]);
     const once = extended(alone, charlie);
-    const twice = extended(extended(once, alpha, [retry(once)]), bravo);
+    const twice = redrawn(once);
     assert.deepEqual(
       capsuleOf(twice).attempts.map(({ node }) => hex(node)),
       [hex(bravo.node), hex(bravo.node)],
@@ -132,7 +158,7 @@ describe('a box is drawn', () => {
   });
   test('of nobody who has left (§11.5)', () => {
     const left = extended(offering, alpha, [actionOf(bravo, { action: 'leave' }), actionOf(charlie, { action: 'leave' }), submission]);
-    assert.equal(hex(capsuleOf(extended(left, delta)).attempts[0]!.node), hex(delta.node));
+    assert.equal(hex(capsuleOf(ledBy(left, delta, bravo)).attempts[0]!.node), hex(delta.node));
   });
   test('for as many capsules as the ranking of a block allows, in the order of ordering (§15)', () => {
     const names = Array.from({ length: LIMITS.chainBoxesPerMemberMax }, (_, index) => `b${String(index).padStart(2, '0')}`);
@@ -142,14 +168,14 @@ describe('a box is drawn', () => {
       founders.map((member) => actionOf(member, boxesOf(1, ...names))),
     );
     const many = Array.from({ length: 20 }, (_, index) => actionOf(alpha, submissionOf(index, { acceptedAtMs: nowMs })));
-    const waiting = extended(rich, alpha, many);
+    const waiting = extended(rich, delta, many);
     const open = (chain: Chain): number =>
       headOf(chain)
         .state.capsules.values()
         .filter(({ awaitsDraw }) => awaitsDraw === 'yes')
         .toArray().length;
     assert.deepEqual(
-      [waiting, ledBy(waiting, bravo), ledBy(waiting, bravo, charlie), ledBy(waiting, bravo, charlie, delta)].map(open),
+      [waiting, ledBy(waiting, bravo), ledBy(waiting, bravo, charlie), ledBy(waiting, bravo, charlie, bravo)].map(open),
       [20, 12, 4, 0],
     );
   });
@@ -157,8 +183,13 @@ describe('a box is drawn', () => {
 
 describe('a submission is refused', () => {
   test('that is known: a replay does nothing (§11.3)', () => assert.equal(refusalOf(ordered, submission), 'capsule-known'));
-  test('that names the same capsule from another gateway (§15)', () =>
-    assert.equal(says(ordered, bravo, submissionOf(1, { acceptedAtMs: nowMs })), 'capsule-known'));
+  test("that names the capsule of another gateway, before it or after it: nobody takes another's id (§15.1)", () => {
+    for (const chain of [offering, ordered]) assert.equal(says(chain, bravo, submissionOf(1, { acceptedAtMs: nowMs })), 'capsule-mismatch');
+    const own = submissionOf(1, { acceptedAtMs: nowMs }, bravo);
+    assert.equal(says(ordered, bravo, own), 'accepted');
+    for (const change of [{ requestDigest: new Uint8Array(32) }, { digest: new Uint8Array(32) }, { capsule: capsuleId(2, bravo) }])
+      assert.equal(says(ordered, bravo, { ...own, ...change }), 'capsule-mismatch', Object.keys(change).join());
+  });
   test('accepted more than an hour ago, or in the future (§15)', () => {
     const at = (acceptedAtMs: number): string => says(offering, alpha, submissionOf(2, { acceptedAtMs }));
     assert.equal(at(nowMs - LIMITS.submissionAgeMaxMs), 'accepted');
@@ -194,13 +225,13 @@ describe('a submission is refused', () => {
     };
     const ended = { end: { state: 'agreed', height: 1 } } as const;
     const [openMax, keptMax] = [LIMITS.chainCapsulesMax / founders.length, LIMITS.chainCapsulesKeptMax / founders.length];
-    const another = submissionOf(2, { acceptedAtMs: nowMs });
-    assert.equal(says(crowded(openMax - 1, {}), delta, another), 'accepted');
-    assert.equal(says(crowded(openMax, {}), delta, another), 'gateway-full');
-    assert.equal(says(crowded(openMax, {}), alpha, another), 'accepted');
-    assert.equal(says(crowded(keptMax - 1, ended), delta, another), 'accepted');
-    assert.equal(says(crowded(keptMax, ended), delta, another), 'gateway-full');
-    assert.equal(says(crowded(keptMax, ended), alpha, another), 'accepted');
+    const another = (gateway: typeof alpha) => submissionOf(2, { acceptedAtMs: nowMs }, gateway);
+    assert.equal(says(crowded(openMax - 1, {}), delta, another(delta)), 'accepted');
+    assert.equal(says(crowded(openMax, {}), delta, another(delta)), 'gateway-full');
+    assert.equal(says(crowded(openMax, {}), alpha, another(alpha)), 'accepted');
+    assert.equal(says(crowded(keptMax - 1, ended), delta, another(delta)), 'accepted');
+    assert.equal(says(crowded(keptMax, ended), delta, another(delta)), 'gateway-full');
+    assert.equal(says(crowded(keptMax, ended), alpha, another(alpha)), 'accepted');
   });
   test('of a gateway of many only above 64 (§15.1)', () => {
     const head = headOf(offering);
@@ -233,33 +264,13 @@ describe('a receipt', () => {
     assert.equal(says(drawn, bravo, receiptOf(drawn, { capsule: capsuleId(9) })), 'capsule-unknown');
   });
   test('of an attempt that was given up is refused (§15)', () => {
-    const given = extended(drawn, alpha, [retry(drawn)]);
+    const given = extended(drawn, delta, [givenUp(drawn)]);
     assert.equal(says(given, executorOf(drawn), receiptOf(drawn)), 'awaits-draw');
     assert.equal(says(extended(given, bravo), executorOf(drawn), receiptOf(drawn)), 'other-attempt');
     assert.equal(says(ordered, bravo, receiptOf(ordered, { attempt: 1 })), 'other-attempt');
   });
   test('says how a run ended (§7.2)', () =>
     assert.equal(says(drawn, executorOf(drawn), receiptOf(drawn, { state: 'running' })), 'not-an-end'));
-});
-
-describe('a retry', () => {
-  test('is the gateway’s, and for the last attempt (§15)', () => {
-    assert.equal(says(drawn, bravo, { action: 'retry', capsule, attempt: 1 }), 'not-the-gateway');
-    assert.equal(says(drawn, alpha, { action: 'retry', capsule, attempt: 2 }), 'other-attempt');
-    assert.equal(says(drawn, alpha, { action: 'retry', capsule: capsuleId(9), attempt: 1 }), 'capsule-unknown');
-  });
-  test('counts once (§11.3)', () => {
-    const given = extended(drawn, alpha, [retry(drawn)]);
-    assert.equal(refusalOf(given, retry(drawn)), 'awaits-draw');
-    assert.equal(refusalOf(extended(given, bravo), retry(drawn)), 'other-attempt');
-  });
-  test('of the third attempt ends the capsule (§15)', () => {
-    let chain = drawn;
-    for (let attempt = 1; attempt < LIMITS.attemptsMax; attempt += 1) chain = extended(extended(chain, alpha, [retry(chain)]), bravo);
-    const given = extended(chain, alpha, [retry(chain)]);
-    assert.deepEqual(capsuleOf(given).end, { state: 'failed', reason: 'box-lost', height: headOf(given).height });
-    assert.equal(refusalOf(given, retry(given)), 'capsule-ended');
-  });
 });
 
 describe('a cancellation', () => {

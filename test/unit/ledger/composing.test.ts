@@ -46,7 +46,7 @@ const everybody = [...founders, ...newcomers];
 type Said = (chain: Chain) => Uint8Array;
 
 const who = fc.constantFrom(...everybody);
-const capsule = fc.nat(5).map(capsuleId);
+const capsule = fc.tuple(fc.nat(2), who).map(([index, gateway]) => capsuleId(index, gateway));
 const attempt = fc.integer({ min: 1, max: LIMITS.attemptsMax });
 const action: fc.Arbitrary<(chain: Chain) => Action> = fc.oneof(
   who.map(({ member }) => () => ({ action: 'vouch' as const, applicant: memberDigest(member) })),
@@ -56,7 +56,11 @@ const action: fc.Arbitrary<(chain: Chain) => Action> = fc.oneof(
       () =>
         boxesOf(serial, ...names),
   ),
-  fc.nat(5).map((index) => (chain: Chain) => submissionOf(index, { acceptedAtMs: headOf(chain).timeMs || epochStartMs })),
+  fc.tuple(fc.nat(2), who).map(
+    ([index, gateway]) =>
+      (chain: Chain) =>
+        submissionOf(index, { acceptedAtMs: headOf(chain).timeMs || epochStartMs }, gateway),
+  ),
   fc.tuple(capsule, attempt).map(([id, number]) => () => ({ action: 'retry' as const, capsule: id, attempt: number })),
   fc.tuple(capsule, attempt).map(
     ([id, number]) =>
@@ -151,7 +155,7 @@ const leaderOf = (chain: Chain) => {
 };
 
 test('every transaction is good once: a block that was taken has nothing left to replay (§11.3)', () => {
-  const once = [actionOf(alpha, boxesOf(1, 'a')), actionOf(bravo, submissionOf(1, { acceptedAtMs: headOf(readyChain).timeMs }))];
+  const once = [actionOf(alpha, boxesOf(1, 'a')), actionOf(bravo, submissionOf(1, { acceptedAtMs: headOf(readyChain).timeMs }, bravo))];
   const chain = extended(readyChain, bravo, once);
   const old = [...readyChain.blocks, ...chain.blocks].flatMap(({ transactions }) => transactions);
   const { transactions, refused } = ledger.compose(headOf(chain), leaderOf(chain), old, branchOf(chain));

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { encodeBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { claimedTime, type ChipTime } from '#protocol/chain/wait-certificate.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { createStubMember, type StubMember } from '../../simulation/stub-tpm.ts';
 import {
@@ -57,6 +58,21 @@ describe('two blocks of one member and height', () => {
   test('expel a member that has left before it was found out (§12.6)', () => {
     const left = extended(chain, alpha, [actionOf(bravo, { action: 'leave' })]);
     assert.equal(recordOf(extended(left, alpha, [proof]), bravo).standing, 'expelled');
+  });
+});
+
+describe('two blocks of one member and height, one waited after the other', () => {
+  const fork = extended(grown(readyChain, 3), alpha);
+  const after = (start: Partial<ChipTime>): ReadBlock => blockOn(fork, bravo, [], { start: { ...end(), ...start } });
+  const end = (): ChipTime => claimedTime(one.end) ?? assert.fail();
+  test('are no contradiction: the first may have lost (§12.6)', () => {
+    assert.equal(refusalOf(chain, proofOf(one, after({}))), 'no-contradiction');
+    assert.equal(refusalOf(chain, proofOf(after({}), one)), 'no-contradiction');
+    assert.equal(refusalOf(chain, proofOf(one, after({ resetCount: end().resetCount + 1, timeMs: 0 }))), 'no-contradiction');
+    assert.equal(refusalOf(chain, proofOf(one, after({ restartCount: end().restartCount + 1, timeMs: 0 }))), 'no-contradiction');
+  });
+  test('are one where a millisecond counts for both (§12.6)', () => {
+    assert.equal(refusalOf(chain, proofOf(one, after({ timeMs: end().timeMs - 1 }))), 'accepted');
   });
 });
 

@@ -34,7 +34,8 @@ import {
 const echo = createStubMember('echo');
 const applicationOf = (member: StubMember, salt = network.genesis.salt) =>
   encodeTransaction({ kind: 'application', card: member.card(salt) });
-const vouchOf = (by: StubMember, applicant: StubMember = echo) => actionOf(by, { action: 'vouch', applicant: memberDigest(applicant.member) });
+const vouchOf = (by: StubMember, applicant: StubMember = echo) =>
+  actionOf(by, { action: 'vouch', applicant: memberDigest(applicant.member) });
 const applied = extended(readyChain, alpha, [applicationOf(echo)]);
 const voters = [alpha, bravo, charlie];
 const admitted = extended(

@@ -28,7 +28,7 @@ import {
 const ordered = extended(readyChain, alpha, [
   actionOf(bravo, boxesOf(1, 'box', 'box1', 'box10')),
   actionOf(alpha, submissionOf(1, { acceptedAtMs: headOf(readyChain).timeMs })),
-  actionOf(charlie, submissionOf(2, { acceptedAtMs: headOf(readyChain).timeMs, deadlineMs: 2e12 })),
+  actionOf(charlie, submissionOf(2, { acceptedAtMs: headOf(readyChain).timeMs, deadlineMs: 2e12 }, charlie)),
 ]);
 const { state } = headOf(finalised(extended(ordered, bravo)));
 
@@ -54,7 +54,7 @@ describe('the root of a state', () => {
       { ...state, members: state.members.without(hex(alpha.node)) },
       { ...state, boxes: state.boxes.with(boxKey(box), { ...box, box: { ...box.box, runtimes: [] } }) },
       { ...state, boxes: StateMap.of() },
-      { ...state, capsules: state.capsules.with(capsuleId(1), { ...capsule, awaitsDraw: 'yes' }) },
+      { ...state, capsules: state.capsules.with(capsuleId(1), { ...capsule, manifestBytes: 9 }) },
       { ...state, capsules: StateMap.of() },
     ];
     assert.equal(new Set([state, ...others].map((at) => hex(stateRoot(at)))).size, others.length + 1);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { BallotMessage } from '#protocol/chain/ballot.ts';
 import { encodeBlock, encodeHeader, readBlock, type Header, type ReadBlock } from '#protocol/chain/block.ts';
+import { capsuleIdFrom, requestDigestOf } from '#protocol/capsule.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
@@ -186,15 +187,23 @@ export function finalised(chain: Chain, voters?: readonly StubMember[]): Chain {
   return extended(chain, alpha, [finalityOf(chain, headOf(chain).height, voters)]);
 }
 
-export function capsuleId(index: number): string {
-  return index.toString(16).padStart(32, '0');
+const capsuleDigestOfAll = new Uint8Array(32).fill(1);
+
+/** Of a client's request number `index` to a gateway. */
+export function capsuleId(index: number, { name: device }: StubMember = alpha): string {
+  return capsuleIdFrom({ network: identity, device, requestDigest: requestDigestOfIndex(index), capsule: capsuleDigestOfAll });
 }
 
-export function submissionOf(index: number, change: Partial<ActionOf<'submission'>> = {}): ActionOf<'submission'> {
+export function submissionOf(
+  index: number,
+  change: Partial<ActionOf<'submission'>> = {},
+  gateway: StubMember = alpha,
+): ActionOf<'submission'> {
   return {
     action: 'submission',
-    capsule: capsuleId(index),
-    digest: new Uint8Array(32).fill(1),
+    capsule: capsuleId(index, gateway),
+    requestDigest: requestDigestOfIndex(index),
+    digest: capsuleDigestOfAll,
     manifest: new Uint8Array(32).fill(2),
     manifestBytes: 500,
     runtime: 'python',
@@ -207,6 +216,10 @@ export function submissionOf(index: number, change: Partial<ActionOf<'submission
 export function boxesOf(serial: number, ...names: string[]): ActionOf<'boxes'> {
   const boxes = names.map((name) => ({ name, key: new Uint8Array(32).fill(9), trust: 'self-reported' as const, runtimes: ['python'] }));
   return { action: 'boxes', serial, boxes };
+}
+
+function requestDigestOfIndex(index: number): Uint8Array {
+  return requestDigestOf('you', new Uint8Array(16).fill(index & 255).fill(index >> 8, 8));
 }
 
 function byNode(left: StubMember, right: StubMember): number {

@@ -1,13 +1,10 @@
 /** A chain in memory by the ledger's own rules for capsules and boxes (§15): a block when a test says so, undone when it says so. */
 import { genesisPosition } from '../../../device/ledger/genesis.ts';
-import { applyCancellation, applyReceipt, applyRetry, applySubmission } from '../../../device/ledger/capsule-rules.ts';
 import { withUpkeep } from '../../../device/ledger/capsule-upkeep.ts';
 import type { Chain, Inclusion } from '../../../device/chain/chain-port.ts';
 import { recordOf } from '../../../device/ledger/member-identity.ts';
-import { applyBoxes } from '../../../device/ledger/offered-boxes.ts';
-import type { Place } from '../../../device/ledger/position.ts';
 import { withoutMember } from '../../../device/ledger/seats.ts';
-import type { Outcome } from '../../../device/ledger/transaction-refusal.ts';
+import { applyAction } from '../../../device/ledger/transaction-rules.ts';
 import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
@@ -55,13 +52,14 @@ export class MemoryChain {
   /** A block with everything that waits. What is refused is dropped. */
   block(): void {
     this.height += 1;
-    const place = { height: this.height, timeMs: this.#now() };
+    const context = { network, networkId: networkId(network), crypto };
+    const place = { height: this.height, timeMs: this.#now(), context, branch: { ancestorAt: () => undefined } };
     const said = this.#waiting;
     this.#waiting = [];
-    const leader = new Uint8Array(32);
-    let state = withUpkeep(this.state, { ...place, leader, output: blobDigest(Uint8Array.of(this.luck, this.height)) });
+    const lead = { node: blobDigest(Uint8Array.of(this.height)), output: blobDigest(Uint8Array.of(this.luck, this.height)) };
+    let state = withUpkeep(this.state, { ...place, leader: lead.node, output: lead.output });
     for (const { by, action } of said) {
-      const outcome = apply(state, by, action, place as Place);
+      const outcome = applyAction(state, by, action, { ...place, lead });
       if (outcome.status === 'applied') ({ state } = outcome);
       else this.refusals.push(`${action.action}: ${outcome.reason}`);
     }
@@ -116,22 +114,5 @@ export class MemoryChain {
 
   #changed(): void {
     for (const listener of this.#listeners) listener();
-  }
-}
-
-function apply(state: ChainState, by: Uint8Array, action: Action, place: Place): Outcome {
-  switch (action.action) {
-    case 'boxes':
-      return applyBoxes(state, by, action);
-    case 'submission':
-      return applySubmission(state, by, action, place);
-    case 'retry':
-      return applyRetry(state, by, action, place);
-    case 'receipt':
-      return applyReceipt(state, by, action, place);
-    case 'cancellation':
-      return applyCancellation(state, by, action, place);
-    default:
-      throw new Error(`nobody here says ${action.action}`);
   }
 }

@@ -6,7 +6,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
-import { crypto, network } from '../protocol/workshop.ts';
+import { alpha, crypto, network } from '../protocol/workshop.ts';
 import { Bench, type PeerMessage } from './bench.ts';
 
 let bench: Bench;
@@ -78,7 +78,7 @@ test('both devices may be killed after every step (§7.6)', async () => {
   assert.deepEqual(bench.chain.capsule(id)?.end?.state, 'agreed');
 });
 
-test('an executor that is silent for 45 s loses the run to another box (§15.5)', async () => {
+test('an executor that is silent, and answers nothing on the chain, loses the run to another box (§15.5)', async () => {
   const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
   await bench.offer('bravo');
   executor.box.outcome = 'hold';
@@ -89,9 +89,41 @@ test('an executor that is silent for 45 s loses the run to another box (§15.5)'
   assert.equal(gateway.state(id), 'running');
   await bench.offer('alpha');
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs);
-  await bench.until(() => gateway.state(id) === 'agreed');
+  await bench.until(() => gateway.state(id) === 'agreed', 14);
   assert.equal(bench.chain.capsule(id)?.attempts.length, 2);
   assert.deepEqual([gateway.news(id)?.attempt, gateway.news(id)?.box], [2, 'alpha-box']);
+});
+
+test('a gateway that wants another box gets none from an executor that is at work (§15.5)', async () => {
+  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
+  await bench.offer('bravo');
+  executor.box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  bench.chain.for(alpha.node).act({ action: 'retry', capsule: id, attempt: 1 });
+  for (let blocks = 0; blocks < 12; blocks += 1) {
+    await bench.pass();
+    await bench.block();
+  }
+  assert.deepEqual([bench.chain.capsule(id)?.attempts.length, bench.chain.capsule(id)?.asked], [1, undefined]);
+  executor.box.finish({ outcome: 'exited', status: 0 });
+  await bench.until(() => gateway.state(id) === 'agreed');
+});
+
+test('a run whose news were lost goes on where it is (§15.5)', async () => {
+  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
+  await bench.offer('bravo');
+  executor.box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  bench.tamper = (message) => (message.from === 'bravo' ? undefined : message);
+  await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs * 2);
+  assert.equal(gateway.state(id), 'ordered');
+  bench.tamper = (message) => message;
+  await bench.until(() => gateway.state(id) === 'running');
+  executor.box.finish({ outcome: 'exited', status: 0 });
+  await bench.until(() => gateway.state(id) === 'agreed');
+  assert.equal(bench.chain.capsule(id)?.attempts.length, 1);
 });
 
 test('an executor that comes back after its run was given away stops it (§15.3)', async () => {
@@ -103,7 +135,7 @@ test('an executor that comes back after its run was given away stops it (§15.3)
   executor.isOn = false;
   await bench.offer('alpha');
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs + 1);
-  await bench.until(() => gateway.state(id) === 'agreed');
+  await bench.until(() => gateway.state(id) === 'agreed', 14);
   executor.restart();
   await bench.pass();
   assert.ok(executor.box.cancelled.includes(`${id}.1`));

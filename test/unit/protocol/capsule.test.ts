@@ -1,11 +1,12 @@
 /** A capsule's id and its life. Specification §7.2. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { runIdOf, RunId } from '#protocol/box-messages.ts';
-import { CapsuleId, capsuleIdOf, CAPSULE_STATES, hasEnded } from '#protocol/capsule.ts';
+import { CapsuleId, capsuleIdFrom, capsuleIdOf, CAPSULE_STATES, hasEnded, requestDigestOf } from '#protocol/capsule.ts';
 import { readPlain } from '#protocol/codec.ts';
-import { blobDigest } from '#protocol/digest.ts';
+import { blobDigest, hex } from '#protocol/digest.ts';
 import { capsuleDigest } from '#protocol/manifest.ts';
 
 const submission = {
@@ -15,6 +16,27 @@ const submission = {
   request: new Uint8Array(16),
   capsule: blobDigest(Uint8Array.of(2)),
 };
+
+interface Vector {
+  readonly network: string;
+  readonly gateway: string;
+  readonly client: string;
+  readonly request: string;
+  readonly capsuleDigest: string;
+  readonly requestDigest: string;
+  readonly capsule: string;
+}
+const vectors = JSON.parse(readFileSync(new URL('../../vectors/capsule-id.json', import.meta.url), 'utf8')) as Vector[];
+
+test('ids are those of an implementation of another language (§7.2)', () => {
+  assert.ok(vectors.length >= 4);
+  for (const { network, gateway, client, request, capsuleDigest: digest, requestDigest, capsule } of vectors) {
+    assert.equal(hex(requestDigestOf(client, Uint8Array.fromHex(request))), requestDigest);
+    const shown = { network: Uint8Array.fromHex(network), device: gateway, capsule: Uint8Array.fromHex(digest) };
+    assert.equal(capsuleIdFrom({ ...shown, requestDigest: Uint8Array.fromHex(requestDigest) }), capsule);
+    assert.equal(capsuleIdOf({ ...shown, client, request: Uint8Array.fromHex(request) }), capsule);
+  }
+});
 
 test('the same request of the same client is the same capsule (§7.3)', () => {
   assert.equal(capsuleIdOf(submission), capsuleIdOf({ ...submission }));
