@@ -84,12 +84,12 @@ export class Gateway implements ClientNews {
 
   orderChanged(capsule: StoredCapsule): void {
     const { order } = capsule;
-    const end = hasEnded(order.state) ? order.end : undefined;
+    const why = hasEnded(order.state) ? order.end : order.failure;
     this.#tell(capsule, 'state', StateNews, {
       capsule: order.capsule,
       state: order.state,
-      ...(end?.reason === undefined ? {} : { reason: end.reason }),
-      ...(end?.detail === undefined ? {} : { detail: end.detail }),
+      ...(why?.reason === undefined ? {} : { reason: why.reason }),
+      ...(why?.detail === undefined ? {} : { detail: why.detail }),
       ...(order.executor ? { box: order.executor.box, device: order.executor.device } : {}),
       ...(order.attempt === 0 ? {} : { attempt: order.attempt }),
       atMs: this.#parts.now(),

@@ -43,12 +43,12 @@ function styleOf(state: CapsuleState): Style {
   return state === 'failed' || state === 'disputed' || state === 'expired' ? 'bad' : 'strong';
 }
 
-function about({ box, device, attempt, detail }: News & { news: 'state' }): string {
-  return [
-    box && `on ${box}${device === undefined ? '' : ` of device ${device}`}`,
-    attempt !== undefined && attempt > 1 && `attempt ${attempt}`,
-    detail && harmless(detail),
-  ]
+function about({ state, reason, box, device, attempt, detail }: News & { news: 'state' }): string {
+  const place = box && `${box}${device === undefined ? '' : ` of device ${device}`}`;
+  // That of an attempt which came to nothing (§7.4).
+  if (state === 'ordered' && place)
+    return `the chain is asked for another box than ${place}: ${harmless(detail ?? reason ?? 'which gave no result')}`;
+  return [place && `on ${place}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)]
     .filter(Boolean)
     .join(', ');
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { commandHelp, nearest, readLine, UsageError } from '../../scripts/arguments.ts';
+import { newsLines } from '../../scripts/capsule/news-lines.ts';
 import { bytesText, durationText, harmless, openTerminal, progressBar, table } from '../../scripts/terminal.ts';
 
 function terminalOn(stream: { isTTY?: boolean; columns?: number }, environment: Record<string, string> = {}) {
@@ -44,6 +45,33 @@ describe('a terminal', () => {
   test('text by others can not move the cursor, change the title, ring, or turn around', () => {
     assert.equal(harmless('\u001b[2Ja\u001b]0;title\u0007b\u0007\r\nc\td\u202e'), 'ab\ufffd\nc\td\ufffd');
   });
+});
+
+test('a capsule that is ordered again is shown with the box that it had and the reason (§7.4)', () => {
+  const { terminal, written } = terminalOn({});
+  const about = { news: 'state', capsule: '0'.repeat(32), state: 'ordered', atMs: 0 } as const;
+  const lines = newsLines(terminal, Date.now());
+  lines.show(about);
+  lines.show({
+    ...about,
+    reason: 'box-lost',
+    detail: 'device alpha has said nothing for 20 s',
+    box: 'alpha-box',
+    device: 'alpha',
+    attempt: 1,
+  });
+  lines.show({ ...about, state: 'assigned', box: 'bravo-box', device: 'bravo', attempt: 2 });
+  assert.deepEqual(
+    written()
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^ *\d+\.\d s +/, '').replace(/ {2,}/, ' | ')),
+    [
+      'ordered',
+      'ordered | the chain is asked for another box than alpha-box of device alpha: device alpha has said nothing for 20 s',
+      'assigned | on bravo-box of device bravo, attempt 2',
+    ],
+  );
 });
 
 test('numbers are told as people read them', () => {

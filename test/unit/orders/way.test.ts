@@ -89,6 +89,9 @@ test('an executor that is silent, and answers nothing on the chain, loses the ru
   assert.equal(gateway.state(id), 'running');
   await bench.offer('alpha');
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs);
+  const { state, reason, box, detail } = gateway.news(id) ?? {};
+  assert.deepEqual([state, reason, box], ['ordered', 'box-lost', 'bravo-box'], 'the client is told why (§7.4)');
+  assert.match(detail ?? '', /^device bravo has said nothing for \d+ s$/);
   await bench.until(() => gateway.state(id) === 'agreed', 14);
   assert.equal(bench.chain.capsule(id)?.attempts.length, 2);
   assert.deepEqual([gateway.news(id)?.attempt, gateway.news(id)?.box], [2, 'alpha-box']);
