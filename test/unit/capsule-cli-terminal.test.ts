@@ -65,7 +65,12 @@ test('a capsule that is ordered again is shown with the box that it had and the 
     written()
       .trim()
       .split('\n')
-      .map((line) => line.replace(/^ *\d+\.\d s +/, '').replace(/ {2,}/, ' | ')),
+      .map((line) =>
+        line
+          .trim()
+          .replace(/^\d+\.\d s +/, '')
+          .replace(/ {2,}/, ' | '),
+      ),
     [
       'ordered',
       'ordered | the chain is asked for another box than alpha-box of device alpha: device alpha has said nothing for 20 s',
