@@ -27,8 +27,10 @@ import type { Schema } from '#protocol/schema.ts';
 import { signingInput } from '#protocol/signed.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import { genesisPosition } from '../../../device/ledger/genesis.ts';
+import { createLedger } from '../../../device/ledger/ledger.ts';
 import { proposerOf as proposerByWeight } from '../../../device/votes/proposer.ts';
-import { declarations, readProofs, readVectors, secondImplementation, wordsOf, type Vector, type Words } from './vectors.ts';
+import { stubCrypto } from '../../simulation/stub-crypto.ts';
+import { declarations, readProofs, readReplay, readVectors, secondImplementation, wordsOf, type Vector, type Words } from './vectors.ts';
 
 const crypto = createNodeCrypto();
 const vectors = readVectors();
@@ -196,6 +198,23 @@ test('capsule ids (§7.2)', () => {
     const id = capsuleIdOf({ network, device: String(given['device']), client: String(given['client']), request, capsule });
     assert.equal(id, expected['id']);
   }
+});
+
+test('a chain of blocks that change seats, keys, boxes and seeds (§11.4, §12.1, §12.2)', () => {
+  const { network: file, blocks, head } = readReplay();
+  const network = decodeStrict(Network, Uint8Array.fromHex(file), LIMITS.networkBytesMax);
+  assert.ok(network.status === 'decoded');
+  const ledger = createLedger({ network: network.value, networkId: networkId(network.value), crypto: stubCrypto });
+  const positions = [ledger.genesis()];
+  for (const encoded of blocks) {
+    const read = readBlock(Uint8Array.fromHex(encoded));
+    assert.ok(read.status === 'decoded');
+    const verdict = ledger.judgeBlock(read.value, positions.at(-1)!, { ancestorAt: (height) => positions[height]?.id });
+    assert.ok(verdict.status === 'accepted', verdict.status === 'refused' ? `${verdict.reason}: ${verdict.detail}` : '');
+    positions.push(verdict.position);
+  }
+  assert.equal(hex(positions.at(-1)!.id), head);
+  assert.ok(positions.length > 50);
 });
 
 describe('proofs of finality', () => {

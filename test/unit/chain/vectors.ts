@@ -68,6 +68,11 @@ export function readProofs(): ProofVectors {
   return JSON.parse(readFileSync(new URL('proofs.json', folder), 'utf8')) as ProofVectors;
 }
 
+/** Whole blocks, the lowest first, and the id of the last. */
+export function readReplay(): { readonly network: string; readonly blocks: readonly string[]; readonly head: string } {
+  return JSON.parse(readFileSync(new URL('replay.json', folder), 'utf8')) as ReturnType<typeof readReplay>;
+}
+
 /** A read value as a vector has it. */
 export function wordsOf(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.toHex();

@@ -17,6 +17,8 @@ import cbor
 import cddl
 import chain
 import proof
+import replay
+from bounds import hexed
 from chain import D, u64
 
 HERE = Path(__file__).resolve().parent
@@ -114,14 +116,6 @@ def capsule(given):
 SECTIONS = {one.__name__: one for one in (structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, ballot, action, capsule)}
 
 
-def hexed(value):
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, list):
-        return [hexed(item) for item in value]
-    return {name: hexed(item) for name, item in value.items()} if isinstance(value, dict) else value
-
-
 def givens():
     """What the vectors are about."""
     kept = hexed(cbor.decode((HERE / "../receipt/network.cbor").read_bytes()))
@@ -208,6 +202,13 @@ def check() -> int:
         if found != case["expected"]:
             faults += 1
             print(f"{case['name']}: {found}, but {case['expected']}")
+    kept = json.loads((HERE / "replay.json").read_text())
+    try:
+        shown = replay.replay(hexed(cddl.read("network", bytes.fromhex(kept["network"]))), kept["blocks"])
+        faults += shown["head"] != kept["head"]
+    except AssertionError as error:
+        faults += 1
+        print(f"replay: {error}")
     print(f"{faults} of the vectors differ")
     return 1 if faults else 0
 
