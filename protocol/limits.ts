@@ -148,6 +148,8 @@ export const LIMITS = {
   memberRecordBytesMax: 64 * KIB,
   /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
   memberKeysMax: 4,
+  /** Checkpoints for which a member answers for contrary ballots by keys that the chain has forgotten: a day at 20 s each. */
+  contradictionCheckpointsMax: 4_096,
   /** A block fits one packet with its envelope. */
   blockBytesMax: 224 * KIB,
   /** About 600 bytes: draw 256, start certificate 250, digests. */

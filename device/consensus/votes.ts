@@ -101,7 +101,7 @@ function perform(state: ConsensusState, effect: VoteEffect): void {
       state.finality.decided = effect;
       return;
     case 'equivocated':
-      accuseOfBallots(state, effect.node, effect.first.envelope, effect.second.envelope);
+      accuseOfBallots(state, effect.node, effect.first, effect.second);
       return;
     case 'want':
       wantBlock(state, effect.value, effect.backing);

@@ -1,24 +1,19 @@
-/** Proofs that a member contradicted itself: two blocks of one height in the same time, or two votes of one step. Pure. Specification §12.6, §13.5. */
-import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
+/** Proofs that a member contradicted itself, and what follows; here those of two blocks of one height. Pure. Specification §12.6, §13.5. */
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import type { TransactionOf } from '#protocol/chain/transaction.ts';
 import { areApart, endQualifier, judgeTimeCertificate, type ClaimedWait } from '#protocol/chain/wait-certificate.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
-import { openSigned, peekSigned } from '#protocol/signed.ts';
+import { ballotsOf, type Shown } from './contrary-ballots.ts';
 import { identityOf, recordOf } from './member-identity.ts';
 import type { LedgerContext, Place } from './position.ts';
 import { withoutMember } from './seats.ts';
 import { refused, type Outcome, type Refusal } from './transaction-refusal.ts';
 
 /** Whoever contradicted itself is expelled, whether it still is a member or has left. */
-export function applyEquivocation(
-  state: ChainState,
-  { of, first, second }: TransactionOf<'equivocation'>,
-  { context, height }: Place,
-): Outcome {
-  const shown = of === 'block' ? blocksOf(first, second, context) : ballotsOf(first, second, context);
+export function applyEquivocation(state: ChainState, proof: TransactionOf<'equivocation'>, { context, height }: Place): Outcome {
+  const shown = proof.of === 'block' ? blocksOf(proof, context) : ballotsOf(proof, state, context);
   if (shown.status === 'refused') return shown;
   const record = recordOf(state, shown.node);
   if (record?.standing === 'expelled') return refused('already-expelled', `${record.member.name} is expelled already`);
@@ -27,11 +22,8 @@ export function applyEquivocation(
   return unproven ?? withoutMember(state, record, 'expelled', height);
 }
 
-/** A contradiction on its face; `unproven` looks at the signatures. */
-type Shown =
-  { readonly status: 'shown'; readonly node: Uint8Array; readonly unproven: (record: MemberRecord) => Refusal | undefined } | Refusal;
-
-function blocksOf(first: Uint8Array, second: Uint8Array, context: LedgerContext): Shown {
+function blocksOf({ first, second, vouchers }: TransactionOf<'equivocation'>, context: LedgerContext): Shown {
+  if (vouchers) return refused('voucher-unneeded', 'a chip signs its blocks; the voucher is for neither');
   const [left, right] = [readBlock(first), readBlock(second)];
   if (left.status === 'malformed') return refused('malformed', left.detail);
   if (right.status === 'malformed') return refused('malformed', right.detail);
@@ -64,33 +56,4 @@ function unprovenBlock(blocks: readonly ReadBlock[], { member }: MemberRecord, {
     if (verdict.status === 'refused') return refused('contradiction-unproven', `end certificate: ${verdict.detail}`);
   }
   return undefined;
-}
-
-function ballotsOf(first: Uint8Array, second: Uint8Array, context: LedgerContext): Shown {
-  const [left, right] = [peekSigned(BallotMessage, first), peekSigned(BallotMessage, second)];
-  if (left.status === 'malformed') return refused('malformed', left.detail);
-  if (right.status === 'malformed') return refused('malformed', right.detail);
-  if (!areContrary(left.value, right.value, context.networkId))
-    return refused(
-      'no-contradiction',
-      'two ballots of one voter, instance, round and step for different values are a proof; these are not',
-    );
-  return { status: 'shown', node: left.value.node, unproven: (record) => unprovenBallot([first, second], record, context) };
-}
-
-function areContrary(left: Ballot, right: Ballot, network: Uint8Array): boolean {
-  const isOfNetwork = sameBytes(left.network, network) && sameBytes(right.network, network);
-  const isOfOne = sameBytes(left.node, right.node) && sameBytes(left.instance, right.instance);
-  const isOfStep = left.round === right.round && left.step === right.step;
-  return isOfNetwork && isOfOne && isOfStep && hex(left.value ?? none) !== hex(right.value ?? none);
-}
-
-const none = new Uint8Array();
-
-function unprovenBallot(envelopes: readonly Uint8Array[], { keys, member }: MemberRecord, { crypto }: LedgerContext): Refusal | undefined {
-  const isSigned = (envelope: Uint8Array) =>
-    keys.some(({ key }) => openSigned(BallotMessage, envelope, { algorithm: 'ed25519', publicKey: key }, crypto).status === 'authentic');
-  return envelopes.every(isSigned)
-    ? undefined
-    : refused('contradiction-unproven', `a ballot is not signed by a known key of ${member.name}`);
 }

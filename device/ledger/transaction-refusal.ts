@@ -22,6 +22,7 @@ export type TransactionRefusal =
   | `certificate-${CertificateRefusal}`
   | 'no-contradiction'
   | 'contradiction-unproven'
+  | 'contradiction-too-old'
   | 'already-expelled'
   | `card-${MemberCardRefusal}`
   | 'application-waits'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ChainRequest, ChainResponse, HeadAnnouncement } from '#protocol/chain/gossip-messages.ts';
-import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { decodeTransaction, encodeTransaction } from '#protocol/chain/transaction.ts';
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -132,7 +132,13 @@ describe('ballots', () => {
       alpha.reports.filter(({ report }) => report === 'equivocation'),
       [{ report: 'equivocation', node: hex(memberOf(world, 'bravo').node), of: 'ballot' }],
     );
-    assert.equal(alpha.state.pool.transactions.size, 1);
+    const [pooled, ...others] = alpha.state.pool.transactions.values();
+    const proof = decodeTransaction(pooled!.encoded);
+    assert.ok(proof.status === 'decoded' && proof.value.kind === 'equivocation' && others.length === 0);
+    assert.deepEqual(
+      [proof.value.vouchers?.map(({ node }) => hex(node)), proof.value.checkpoint],
+      [[hex(memberOf(world, 'bravo').node)], about],
+    );
   });
 
   test('in thousands take a bounded room (§14.3)', () => {

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { encodeBlock, type ReadBlock } from '#protocol/chain/block.ts';
+import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import type { Voucher } from '#protocol/chain/voucher.ts';
+import { LIMITS } from '#protocol/limits.ts';
 import { claimedTime, type ChipTime } from '#protocol/chain/wait-certificate.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { createStubMember, type StubMember } from '../../simulation/stub-tpm.ts';
@@ -21,6 +24,7 @@ import {
   identity,
   judged,
   keyOf,
+  readingAt,
   readyChain,
   reasonOf,
   recordOf,
@@ -157,5 +161,54 @@ describe('two ballots', () => {
   test('with keys of two boots of one chip are (§13.2)', () => {
     const rebooted = extended(chain, alpha, [voucherOf(bravo, { timeMs: 1, resetCount: 4, restartCount: 0 })]);
     assert.equal(refusalOf(rebooted, votes(ballotOf(bravo, {}, '4.0'), contrary)), 'accepted');
+  });
+
+  describe('by a key that newer ones have pushed out of the state', () => {
+    const [number, previous] = [1, headOf(chain).state.core.checkpoint.block];
+    const instance = checkpointInstance(identity, number, previous);
+    const [first, second] = [1, 2].map((fill) => ballotOf(bravo, { instance, value: new Uint8Array(32).fill(fill) })) as [
+      Uint8Array,
+      Uint8Array,
+    ];
+    const shed = [4, 5, 6, 7].reduce(
+      (longer, resetCount) => extended(longer, alpha, [voucherOf(bravo, { timeMs: 1, resetCount, restartCount: 0 })]),
+      chain,
+    );
+    const shown = (member: StubMember): Voucher => member.voucher(identity, readingAt(0), keyOf(member).publicKey);
+    const proven = (vouchers: Voucher[], checkpoint = { number, previous }) =>
+      encodeTransaction({ kind: 'equivocation', of: 'ballot', first, second, vouchers, checkpoint });
+
+    test('expel it if the proof shows that key’s voucher (§11.3)', () => {
+      assert.equal(refusalOf(shed, votes(first, second)), 'contradiction-unproven');
+      assert.equal(recordOf(extended(shed, alpha, [proven([shown(bravo)])]), bravo).standing, 'expelled');
+      assert.equal(refusalOf(chain, proven([shown(bravo)])), 'accepted', 'also while the state has the key');
+    });
+    test('and do not with the voucher of another chip, of no use, or forged (§11.3)', () => {
+      assert.equal(refusalOf(shed, proven([shown(alpha)])), 'voucher-unneeded');
+      const unused = bravo.voucher(identity, readingAt(0), keyOf(bravo, 'elsewhere').publicKey);
+      assert.equal(refusalOf(shed, proven([shown(bravo), unused])), 'voucher-unneeded');
+      const forged = { ...alpha.voucher(identity, readingAt(0), keyOf(bravo).publicKey), node: bravo.node };
+      assert.equal(refusalOf(shed, proven([forged])), 'voucher-quote-signature-wrong');
+      const chips = encodeTransaction({
+        kind: 'equivocation',
+        of: 'block',
+        first: bare(one),
+        second: bare(other),
+        vouchers: [shown(bravo)],
+      });
+      assert.equal(refusalOf(shed, chips), 'voucher-unneeded');
+    });
+    test('and do not without the checkpoint that they vote on, or after 4,096 more (§11.3)', () => {
+      const nameless = encodeTransaction({ kind: 'equivocation', of: 'ballot', first, second, vouchers: [shown(bravo)] });
+      assert.equal(refusalOf(shed, nameless), 'contradiction-unproven');
+      assert.equal(refusalOf(shed, proven([shown(bravo)], { number: 2, previous })), 'contradiction-unproven');
+      const head = headOf(shed);
+      const after = (last: number) => {
+        const core = { ...head.state.core, checkpoint: { ...head.state.core.checkpoint, number: last } };
+        return { ...shed, positions: [...shed.positions.slice(0, -1), { ...head, state: { ...head.state, core } }] };
+      };
+      assert.equal(refusalOf(after(LIMITS.contradictionCheckpointsMax), proven([shown(bravo)])), 'accepted');
+      assert.equal(refusalOf(after(number + LIMITS.contradictionCheckpointsMax), proven([shown(bravo)])), 'contradiction-too-old');
+    });
   });
 });
