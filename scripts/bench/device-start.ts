@@ -58,7 +58,8 @@ export async function startDevice(grid: Grid, build: Build): Promise<StartedDevi
   }
 }
 
-async function programOf(build: Build): Promise<string> {
+/** The file of the firmware; a bundle that is missing is made. */
+export async function programOf(build: Build): Promise<string> {
   if (build === 'from source') return sourceFile;
   if (!existsSync(bundleFiles.device)) await makeBundles();
   return bundleFiles.device;
