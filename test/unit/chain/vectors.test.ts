@@ -11,7 +11,7 @@ import { drawAlpha } from '#protocol/chain/elapsed-draw.ts';
 import { emptyGathering, gather, nextSeed } from '#protocol/chain/epoch-seed.ts';
 import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { inclusionPath, judgeInclusion, merkleRoot } from '#protocol/chain/merkle.ts';
-import { boxOrder, checkpointInstance, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
+import { boxDraw, boxOrder, checkpointInstance, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
 import { stateRoot } from '#protocol/chain/state-root.ts';
@@ -160,11 +160,12 @@ test('committees: all seats up to 400, then 400 that are drawn (§13.1)', () => 
 
 test('which member, and which of its boxes, is drawn first (§15.2)', () => {
   for (const { given, expected } of casesOf('boxes')) {
-    const [output, capsule, attempt] = [bytesOf(given, 'output'), String(given['capsule']), numberOf(given, 'attempt')];
-    const members = memberOrder(output, capsule, attempt, wordsNamed('node', numberOf(given, 'nodes')));
+    const [capsule, attempt] = [String(given['capsule']), numberOf(given, 'attempt')];
+    const draw = boxDraw(bytesOf(given, 'first'), bytesOf(given, 'second'));
+    const members = memberOrder(draw, capsule, attempt, wordsNamed('node', numberOf(given, 'nodes')));
     const offered = (given['boxes'] as string[]).map((box) => ({ node: members[0]!, box }));
-    const order = boxOrder(output, capsule, attempt, offered).map(({ box }) => box);
-    assert.deepEqual({ members: members.map(hex), boxes: order }, expected);
+    const order = boxOrder(draw, capsule, attempt, offered).map(({ box }) => box);
+    assert.deepEqual({ draw: hex(draw), members: members.map(hex), boxes: order }, expected);
   }
 });
 

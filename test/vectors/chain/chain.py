@@ -176,6 +176,10 @@ def voters_of(network: bytes, seed: bytes, number: int, seats: list[bytes]) -> l
     return sorted(sorted(seats, key=lambda node: D("committee-order", draw, node))[:400])
 
 
+def box_draw(first: bytes, second: bytes) -> bytes:
+    return D("box-draw", first, second)
+
+
 def member_order(output: bytes, capsule: str, attempt: int, nodes: list[bytes]) -> list[bytes]:
     return sorted(nodes, key=lambda node: D("box-order", output, capsule.encode(), u64(attempt), node))
 

@@ -91,10 +91,10 @@ def committee(given):
 
 
 def boxes(given):
-    output, nodes = bytes.fromhex(given["output"]), words("node", given["nodes"])
-    members = chain.member_order(output, given["capsule"], given["attempt"], nodes)
-    order = chain.box_order(output, given["capsule"], given["attempt"], members[0], given["boxes"])
-    return {"members": [node.hex() for node in members], "boxes": order}
+    draw, nodes = chain.box_draw(bytes.fromhex(given["first"]), bytes.fromhex(given["second"])), words("node", given["nodes"])
+    members = chain.member_order(draw, given["capsule"], given["attempt"], nodes)
+    order = chain.box_order(draw, given["capsule"], given["attempt"], members[0], given["boxes"])
+    return {"draw": draw.hex(), "members": [node.hex() for node in members], "boxes": order}
 
 
 def ballot(given):
@@ -145,7 +145,7 @@ def givens():
     for seats in (4, 128, 129, 400, 401, 1_024):
         yield "committee", {"network": identity.hex(), "seed": word("seed"), "number": 9, "seats": seats}
     for attempt in (1, 2):
-        yield "boxes", {"output": word("output"), "capsule": "0f" * 16, "attempt": attempt, "nodes": 5, "boxes": ["a", "rack-1", "rack-10", "rack-2"]}
+        yield "boxes", {"first": word("first"), "second": word("second"), "capsule": "0f" * 16, "attempt": attempt, "nodes": 5, "boxes": ["a", "rack-1", "rack-10", "rack-2"]}
     for step, value in (("prevote", None), ("precommit", word("block"))):
         said = {"network": identity.hex(), "number": 300, "previous": word("previous"), "round": 70, "step": step, "node": word("node 0")}
         yield "ballot", {**said, **({"value": value} if value else {})}
