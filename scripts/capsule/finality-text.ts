@@ -1,6 +1,7 @@
 /** Whether a checkpoint holds a receipt, in words: the proof step by step, one sentence, and what to do where there is none. */
 import { hex } from '#protocol/digest.ts';
 import { harmless, timeText, type Terminal } from '../terminal.ts';
+import { FINALITY_FILE } from './capsule-folder.ts';
 import type { FinalityCheck } from './verification.ts';
 import { counted } from '../chain/words.ts';
 
@@ -17,7 +18,7 @@ export function finalityText(finality: FinalityCheck): string {
       return `the proof of finality does not hold (${finality.reason}): ${harmless(finality.detail)}`;
     case 'not-final':
       return finality.said
-        ? `not-final: it stands in block ${finality.said.height}, as the device says, and no checkpoint held it when that was said`
+        ? `not-final: it stands in block ${finality.said.height}, as the device says, and no checkpoint holds it yet`
         : 'not-final: there is no proof that a checkpoint holds it';
   }
 }
@@ -48,7 +49,7 @@ export interface ProofPlace {
 
 /** What to do where the receipt is not shown to be final. */
 export function finalityAdvice(finality: FinalityCheck | undefined, { file, gateway, capsule }: ProofPlace): string {
-  const fetch = `\`npm run capsule -- result ${capsule.slice(0, 12)}\` asks its gateway ${gateway} for the proof and saves it as ${file}`;
+  const fetch = `\`npm run capsule -- result ${capsule.slice(0, 12)}\` asks its gateway ${gateway} for the proof; the ${FINALITY_FILE} that it saves belongs beside the receipt`;
   const enough = '`npm run chain -- peers` shows whether enough seats vote';
   if (finality?.status === 'refused') {
     switch (finality.reason) {

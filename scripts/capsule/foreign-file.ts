@@ -30,7 +30,9 @@ export function contentText(content: Uint8Array): string {
   const known = KNOWN.find(({ is }) => is(content));
   if (known) return `it is ${known.words}`;
   const begun = BEGINNINGS.find(({ first }) => first.every((byte, index) => content[index] === byte));
-  if (begun) return `it begins like ${begun.words} of ${bytesText(content.length)}, and is damaged, cut off, or of another version`;
+  if (begun && 'ours' in begun)
+    return `it begins like ${begun.words}, and is damaged, cut off after ${bytesText(content.length)}, or of another version`;
+  if (begun) return `it is ${begun.words}`;
   return textWords(content) ?? `it is ${bytesText(content.length)} of something else`;
 }
 
@@ -48,9 +50,9 @@ const KNOWN: readonly { readonly words: string; readonly is: (content: Uint8Arra
 
 /** The head of a map and its first key, as the strict form has them (§2.1). */
 const BEGINNINGS = [
-  { words: 'a signed message', first: beginning(2, 'body') },
-  { words: 'a network file', first: beginning(3, 'genesis') },
-  { words: 'a member card', first: beginning(4, 'member') },
+  { ours: true, words: 'a receipt or another signed message', first: beginning(2, 'body') },
+  { ours: true, words: 'a network file', first: beginning(3, 'genesis') },
+  { ours: true, words: 'a member card', first: beginning(4, 'member') },
   { words: 'an image', first: [0x89, 0x50, 0x4e, 0x47] },
   { words: 'a compressed file', first: [0x1f, 0x8b] },
   { words: 'a compressed file', first: [0x50, 0x4b, 0x03, 0x04] },

@@ -39,15 +39,10 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
   return table(rows);
 }
 
-/** Of a file that is no receipt its detail says all. */
-function refusalSentence({ reason, detail }: ReceiptVerdict & { readonly status: 'refused' }): string {
-  return reason === 'malformed' ? harmless(detail) : `the receipt does not hold (${reason}): ${harmless(detail)}`;
-}
-
 /** One sentence, for the end. */
 export function verificationSentence(verification: Verification): string {
   const { verdict, finality, files } = verification;
-  if (verdict.status === 'refused') return refusalSentence(verdict);
+  if (verdict.status === 'refused') return `the receipt does not hold (${verdict.reason}): ${harmless(verdict.detail)}`;
   const wrong = (files ?? []).filter(({ status }) => status === 'changed' || status === 'absent');
   if (!holds(verification) && wrong.length > 0)
     return `the receipt holds, but these files are not what it says: ${wrong.map(({ path, status }) => `${harmless(path)} (${status})`).join(', ')}`;

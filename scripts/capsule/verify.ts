@@ -58,14 +58,15 @@ function show(verification: Verification, receipt: string, network: string, isFi
   const terminal = openTerminal(process.stdout, process.env);
   terminal.line(terminal.paint('quiet', `${receipt}, checked against ${network}\n`));
   showVerification(terminal, verification);
-  terminal.line(terminal.paint(holds(verification) ? 'good' : 'bad', verificationSentence(verification)));
   const { verdict, finality, finalityFile } = verification;
-  if (verdict.status === 'refused') return;
-  if (finality?.status === 'accepted') return terminal.line(terminal.paint('good', finalityText(finality)));
-  const { capsule, gateway } = verdict.receipt;
-  const demanded = isFinalityDemanded ? 'It is not shown to be final, which --final demands: ' : 'It is not shown to be final: ';
-  const advice = finalityAdvice(finality, { file: finalityFile, gateway: gateway.device, capsule });
-  terminal.line(terminal.paint(isFinalityDemanded ? 'bad' : 'warning', `${demanded}${advice}.`));
+  if (finality?.status === 'accepted') terminal.line(terminal.paint('good', finalityText(finality)));
+  const isMissing = verdict.status === 'verified' && finality?.status !== 'accepted';
+  const place = isMissing && { file: finalityFile, gateway: verdict.receipt.gateway.device, capsule: verdict.receipt.capsule };
+  const advice = place ? finalityAdvice(finality, place) : '';
+  if (isMissing && !isFinalityDemanded) terminal.line(terminal.paint('warning', `not shown to be final: ${advice}`));
+  terminal.line(terminal.paint(holds(verification) ? 'good' : 'bad', verificationSentence(verification)));
+  if (isMissing && isFinalityDemanded)
+    terminal.line(terminal.paint('bad', `It is not shown to be final, which --final demands: ${advice}.`));
 }
 
 function forPrograms(verification: Verification): object {
