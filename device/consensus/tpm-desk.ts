@@ -3,7 +3,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import type { TpmTask } from './events.ts';
 import type { ConsensusState } from './state.ts';
-import { waitTask } from './waiting.ts';
+import { voteUntilMs, waitTask } from './waiting.ts';
 
 /** Without a voucher nobody counts this member's votes, so that comes first. */
 export function askTpm(state: ConsensusState): void {
@@ -18,9 +18,10 @@ export function askTpm(state: ConsensusState): void {
 }
 
 /** When the TPM may be asked again, on the monotonic clock. */
-export function tpmUntilMs({ tpm, at }: ConsensusState): number | undefined {
+export function tpmUntilMs(state: ConsensusState): number | undefined {
+  const { tpm, at } = state;
   if (tpm.asked) return tpm.asked.atMs + CONSENSUS_LIMITS.tpmAnswerMs;
-  return tpm.restUntilMs > at.monotonicMs ? tpm.restUntilMs : undefined;
+  return tpm.restUntilMs > at.monotonicMs ? tpm.restUntilMs : voteUntilMs(state);
 }
 
 /** @returns whether this answers the question under way; an answer to an older one changes nothing */

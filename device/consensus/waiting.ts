@@ -52,9 +52,20 @@ export function waitTask(state: ConsensusState): TpmTask | undefined {
     return { task: 'certify-start', parent, qualifier };
   }
   if (!tpm.proofs.has(hex(wait.alpha))) return { task: 'prove-draw', height: wait.height, alpha: wait.alpha };
+  if (voteUntilMs(state) !== undefined) return undefined;
   const ahead = setup.ledger.draw({ ...head.position, height: head.position.height + 1 }, setup.node);
   if (ahead.status === 'no-seat' || tpm.proofs.has(hex(ahead.alpha))) return undefined;
   return { task: 'prove-draw', height: head.position.height + 2, alpha: ahead.alpha };
+}
+
+/**
+ * While the head is voted on, for as long as the first round may take, the draw after the next one waits: proving it takes a processor, or the
+ * line to the chip, from the vote.
+ * @returns when that is over, on the monotonic clock
+ */
+export function voteUntilMs({ head, finality, at }: ConsensusState): number | undefined {
+  const untilMs = head.seenMs + finality.decision.setup.baseMs;
+  return head !== finality.last.block && at.monotonicMs < untilMs ? untilMs : undefined;
 }
 
 export function startCertified(state: ConsensusState, parent: Uint8Array, certificate: TimeCertificate): void {
