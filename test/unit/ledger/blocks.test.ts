@@ -14,6 +14,7 @@ import {
   branchOf,
   charlie,
   delta,
+  epochStartMs,
   extended,
   genesisChain,
   grown,
@@ -24,6 +25,8 @@ import {
   readyChain,
   reasonOf,
   recordOf,
+  refusalOf,
+  submissionOf,
   voucherOf,
   type BlockChange,
 } from './workshop.ts';
@@ -40,6 +43,21 @@ test('a block as its leader makes it is accepted, with its wait and the state ab
     { id: verdict.position.id, height: verdict.position.height, timeMs: verdict.position.timeMs },
     { id: block.id, height: 5, timeMs: block.header.timeMs },
   );
+});
+
+test('a stale date keeps fresh submissions out until the next honest block, and nothing more (§11.2)', () => {
+  const waitMs = blockOn(genesisChain, alpha).header.timeMs - epochStartMs;
+  const stale = extended(
+    genesisChain,
+    alpha,
+    [alpha, bravo].map((member) => voucherOf(member)),
+    { timeMs: waitMs },
+  );
+  const submission = actionOf(bravo, submissionOf(1, {}, bravo));
+  assert.equal(refusalOf(stale, submission), 'submission-too-early');
+  const honest = extended(stale, bravo);
+  assert.ok(headOf(honest).timeMs >= epochStartMs);
+  assert.equal(refusalOf(honest, submission), 'accepted');
 });
 
 describe('a block is refused', () => {

@@ -9,7 +9,12 @@ export const digest = (...words: (string | number)[]): Uint8Array => blobDigest(
 
 const time = { attestation: new Uint8Array(140).fill(3), signature: new Uint8Array(64).fill(4) };
 
-export function blockOn(parent: Uint8Array, height: number, salt = ''): ReadBlock {
+export function blockOn(
+  parent: Uint8Array,
+  height: number,
+  salt = '',
+  transactions: Uint8Array[] = [new Uint8Array(200).fill(9)],
+): ReadBlock {
   const header = encodeHeader({
     version: 1,
     network: digest('network'),
@@ -22,7 +27,7 @@ export function blockOn(parent: Uint8Array, height: number, salt = ''): ReadBloc
     transactions: digest('transactions'),
     state: digest('state', height, salt),
   });
-  const read = readBlock(encodeBlock({ header, end: time, transactions: [new Uint8Array(200).fill(9)] }));
+  const read = readBlock(encodeBlock({ header, end: time, transactions }));
   if (read.status === 'malformed') throw new Error(read.detail);
   return { ...read.value, id: blockId(header, time) };
 }

@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { encodeVoucher } from '#protocol/chain/voucher.ts';
 import { hex } from '#protocol/digest.ts';
 import type { KeptChain } from '../../../device/consensus/events.ts';
 import { openChainStore, type ChainStore } from '../../../device/store/chain-store.ts';
+import { createStubMember } from '../../simulation/stub-tpm.ts';
 import { blockOn, certificateOf, certified, chainOf, digest, taken, voted } from './chain-records.ts';
 
 let folder: string;
@@ -82,6 +85,23 @@ test('of states the two newest are kept and one for 256 heights; blocks from the
   const kept = store.load();
   assert.equal(kept.state?.height, 515);
   assert.deepEqual(kept.blocks, []);
+  store.close();
+});
+
+test('of each member and key the voucher is kept: a chip that vouches for the key of another puts none out (§13.6)', () => {
+  const [alpha, bravo] = [createStubMember('alpha'), createStubMember('bravo')];
+  const key = alpha.operationalKey('boot').publicKey;
+  const vouchers = [alpha, bravo].map((member) => member.voucher(digest('network'), { timeMs: 1, resetCount: 1, restartCount: 0 }, key));
+  const transactions = vouchers.map((voucher) => encodeTransaction({ kind: 'voucher', voucher }));
+  const block = blockOn(digest('genesis', 1), 1, '', transactions);
+  const store = open();
+  store.persist([taken(block)]);
+  assert.equal(store.voucherFor(alpha.node, key), undefined, 'not before the block is final');
+  store.persist([certified(block, 1)]);
+  assert.deepEqual(
+    [alpha, bravo].map(({ node }) => store.voucherFor(node, key)),
+    vouchers.map(encodeVoucher),
+  );
   store.close();
 });
 
