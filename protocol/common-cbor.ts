@@ -188,7 +188,7 @@ function writeText(into: Uint8Array, at: number, text: string): number {
 
 function writeHead(into: Uint8Array, at: number, major: number, count: number): number {
   const bytes = headLength(count) - 1;
-  into[at] = (major << 5) | (bytes === 0 ? count : 24 + Math.log2(bytes));
+  into[at] = (major << 5) | (bytes === 0 ? count : 55 - Math.clz32(bytes));
   let rest = count;
   for (let index = at + bytes; index > at; index -= 1) {
     into[index] = rest % 256;
