@@ -1,4 +1,4 @@
-/** What a file seems to be that is not what was asked for: in the words of whoever gave it, not of a decoder. Pure. */
+/** What a file seems to be that is not what was asked for: in the words of whoever gave it, not of a decoder. */
 import { decodeStrict } from '#protocol/codec.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
