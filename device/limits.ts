@@ -296,6 +296,8 @@ export const CONSENSUS_LIMITS = {
   failedChecksBurst: 512,
   /** Heights and leaders for which a peer's announcements have had one more block taken. */
   liftedSlotsMax: 256,
+  /** Heights of which a member's endorsements are remembered, and how far above the head they may lie: what decides is the latest two or three. */
+  endorsedHeights: 16,
   /** Certificates that wait for their block, and checkpoints of which the voters are remembered. */
   pendingCertificatesMax: 128,
   rememberedCheckpoints: 64,

@@ -54,6 +54,7 @@ export const DOMAINS = [
   'voucher',
   'ballot',
   'proposal',
+  'endorsement',
   'checkpoint',
   'committee',
   'committee-order',

@@ -1,5 +1,6 @@
 /** Ballots and proposals of others: whose they are, whether they are new, and what to do with them. Pure. Specification §13.2, §14.3. */
 import { BallotMessage, ProposalMessage, type Ballot, type Proposal } from '#protocol/chain/ballot.ts';
+import { EndorsementMessage, type Endorsement } from '#protocol/chain/endorsement.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { isSignedBy, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
@@ -7,6 +8,7 @@ import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../limits.ts';
 import type { CastBallot } from '../votes/decision.ts';
 import { proposerOf } from '../votes/proposer.ts';
 import { remember } from './bounded.ts';
+import { isEndorsementNew, noteEndorsement } from './endorsing.ts';
 import { isKeyOf, keysOf } from './keys.ts';
 import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
@@ -39,6 +41,8 @@ function takeSigned(state: ConsensusState, payload: Uint8Array, from: string): v
   }
   const proposal = readSigned(ProposalMessage, payload);
   if (proposal.status === 'malformed') {
+    const endorsement = readSigned(EndorsementMessage, payload);
+    if (endorsement.status === 'decoded') return takeEndorsement(state, endorsement.value, { payload, from });
     dismiss(state, payload);
     refuseMessage(state, { from, kind: 'ballot' }, ballot.reason === 'not-as-declared' ? proposal : ballot);
     return;
@@ -86,7 +90,7 @@ function keyFor<T extends Ballot | Proposal>(
   return undefined;
 }
 
-function signerOf<T extends Ballot | Proposal>(
+function signerOf<T extends { readonly node: Uint8Array }>(
   state: ConsensusState,
   kind: SignedKind<T>,
   read: ReadMessage<T>,
@@ -96,6 +100,22 @@ function signerOf<T extends Ballot | Proposal>(
   const signer = keys.find((publicKey) => isSignedBy(kind, read, { algorithm: 'ed25519', publicKey }, state.setup.crypto));
   if (!signer) noteFailedChecks(state, from, keys.length);
   return signer;
+}
+
+/** Of a head (§12.8); a contradictory second one is passed on too, so that everybody leaves both out. */
+function takeEndorsement(
+  state: ConsensusState,
+  read: ReadMessage<Endorsement>,
+  message: { readonly payload: Uint8Array; readonly from: string },
+): void {
+  const { network, node, height, block } = read.value;
+  const isOurs = sameBytes(network, state.networkId) && hex(node) !== state.self;
+  if (!isOurs || !isEndorsementNew(state, read.value)) return dismiss(state, message.payload);
+  const isSigned = isHeardOut(state, message.from) && signerOf(state, EndorsementMessage, read, message.from);
+  if (!isSigned) return putAside(state, `unknown ${message.from}`, message);
+  dismiss(state, message.payload);
+  noteEndorsement(state, hex(node), height, hex(block));
+  broadcast(state.outbox, 'ballot', message.payload);
 }
 
 /** What is counted, or never will be, is not looked at again. */

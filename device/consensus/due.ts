@@ -13,6 +13,14 @@ export function toleranceOf(targetIntervalMs: number): number {
   return Math.floor(targetIntervalMs / 50);
 }
 
+/**
+ * How long after it was taken a head that is not final is endorsed (§12.8). Where finality is what it should be, it comes sooner, and nobody
+ * has to; a chain of a group's own that is higher by then is followed, which is worth less than 0.2 % of the blocks to one of 45 %.
+ */
+export function endorsedAfterOf(targetIntervalMs: number): number {
+  return Math.floor(targetIntervalMs / 10);
+}
+
 /** A moment of chain time, on the monotonic clock of a member. */
 export function datedMs(timeMs: number, at: Instant): number {
   return at.monotonicMs - (at.unixMs - timeMs);

@@ -10,9 +10,9 @@ export function isBetter(block: TakenBlock, head: TakenBlock, toleranceMs: numbe
   return block.parent === head.parent && block.waitMs < head.waitMs && block.seenMs <= head.earliestMs + toleranceMs;
 }
 
-/** Of the whole tree. @param locked the block this voter is locked on: nothing that does not descend from it is chosen (§13.3) */
-export function chooseHead(tree: Tree, locked: TakenBlock | undefined, toleranceMs: number): TakenBlock {
-  let head = locked ?? tree.root;
+/** Of the whole tree. @param base the block that this voter is locked on or the backed one: nothing is chosen that does not descend from it */
+export function chooseHead(tree: Tree, base: TakenBlock | undefined, toleranceMs: number): TakenBlock {
+  let head = base ?? tree.root;
   const eligible = new Set([head.key]);
   for (const block of tree.blocks.values()) {
     if (!eligible.has(block.parent)) continue;

@@ -1,4 +1,5 @@
-/** The head moves: by a better block, a lock, or a checkpoint; the pool follows. Pure. Specification §12.7. */
+/** The head moves: by a better block, a lock, endorsements, or a checkpoint; the pool follows. Pure. Specification §12.7. */
+import { backedBlock } from './endorsing.ts';
 import { chooseHead, isBetter } from './fork-choice.ts';
 import { report } from './outbox.ts';
 import { followHead } from './pool.ts';
@@ -9,16 +10,23 @@ import { lockedBlock } from './votes.ts';
 /** @returns whether the head has moved */
 export function followForkChoice(state: ConsensusState, taken: readonly TakenBlock[]): boolean {
   const { tree, toleranceMs } = state;
-  const locked = lockedBlock(state);
-  const lock = locked?.key ?? '';
-  if (state.headInDoubt || lock !== state.lock) {
+  const base = baseOf(state);
+  const key = base?.key ?? '';
+  if (state.headInDoubt || key !== state.base) {
     state.headInDoubt = false;
-    state.lock = lock;
-    return moveHead(state, chooseHead(tree, locked, toleranceMs));
+    state.base = key;
+    return moveHead(state, chooseHead(tree, base, toleranceMs));
   }
-  const eligible = taken.filter((block) => tree.blocks.has(block.key) && (!locked || descendsFrom(tree, block, locked)));
+  const eligible = taken.filter((block) => tree.blocks.has(block.key) && (!base || descendsFrom(tree, block, base)));
   const head = eligible.reduce((best, block) => (isBetter(block, best, toleranceMs) ? block : best), state.head);
   return moveHead(state, head);
+}
+
+/** What the head must descend from: the lock, and above it what is backed. */
+function baseOf(state: ConsensusState): TakenBlock | undefined {
+  const locked = lockedBlock(state);
+  const backed = backedBlock(state);
+  return backed && (!locked || descendsFrom(state.tree, backed, locked)) ? backed : locked;
 }
 
 /** @returns whether it is another one */

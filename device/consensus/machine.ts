@@ -15,6 +15,7 @@ import { requestArrived } from './answers.ts';
 import { ballotArrived, takeEarly } from './ballots.ts';
 import { certificatesOf, nextFinal } from './certificates.ts';
 import { anchorEarlier, sleptMs } from './due.ts';
+import { endorseAtMs, endorseHead } from './endorsing.ts';
 import type { ConsensusEffect, ConsensusEvent, Instant, MessageKind } from './events.ts';
 import { finalise } from './finalising.ts';
 import { followForkChoice } from './head.ts';
@@ -222,6 +223,7 @@ function conclude(state: ConsensusState): ConsensusEffect[] {
     askToJoin(state, state.joining);
     return flush(state.outbox, joinUntilMs(state, state.joining));
   }
+  endorseHead(state);
   followOwnWait(state);
   askTpm(state);
   announce(state);
@@ -235,7 +237,7 @@ function conclude(state: ConsensusState): ConsensusEffect[] {
 function wakeAtMs(state: ConsensusState): number | undefined {
   const due = [
     ...[heldUntilMs(state), ownWaitUntilMs(state), tpmUntilMs(state), requestsUntilMs(state), followUntilMs(state), saysAgainMs(state)],
-    votesUntilMs(state.finality.decision),
+    ...[votesUntilMs(state.finality.decision), endorseAtMs(state)],
   ].filter((atMs) => atMs !== undefined);
   return due.length === 0 ? undefined : Math.max(Math.min(...due), state.at.monotonicMs + 1);
 }

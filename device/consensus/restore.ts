@@ -10,6 +10,7 @@ import { networkId as idOf } from '#protocol/network.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { noteCertificate, stop } from './certificates.ts';
 import { datedMs, toleranceOf } from './due.ts';
+import { noEndorsements } from './endorsing.ts';
 import { moveCheckpoint } from './finalising.ts';
 import { emptyOutbox } from './outbox.ts';
 import type { Position } from '../ledger/position.ts';
@@ -56,8 +57,9 @@ export function stateAt(setup: ConsensusSetup, last: Checkpoint): ConsensusState
       at,
     },
     onlineSinceMs: at.unixMs,
-    ...{ outbox: emptyOutbox(), tree: plantTree(last.block, archive), head: last.block, headInDoubt: true, lock: '' },
+    ...{ outbox: emptyOutbox(), tree: plantTree(last.block, archive), head: last.block, headInDoubt: true, base: '' },
     ...{ arrivals: noArrivals(), finality, early: { waiting: new Map(), count: 0, seen: new Set(), slots: new Map() } },
+    endorsements: noEndorsements(kept),
     ...{ pool: { transactions: new Map(), refused: new Set(), bytes: 0 }, keys: new Map() },
     ...{
       tpm: { asked: undefined, restUntilMs: 0, proofs: new Map() },

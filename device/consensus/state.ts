@@ -78,11 +78,12 @@ export interface ConsensusState {
   head: TakenBlock;
   /** Whether the head must be chosen from the whole tree again: a checkpoint has changed, or the lock. */
   headInDoubt: boolean;
-  /** Value of the lock by which the head was chosen, hexadecimal; '' for none. */
-  lock: string;
+  /** The locked or backed block from which the head was chosen, hexadecimal; '' for none. */
+  base: string;
   readonly arrivals: Arrivals;
   readonly finality: Finality;
   readonly early: EarlyBallots;
+  readonly endorsements: Endorsements;
   readonly pool: Pool;
   readonly keys: Map<string, KnownKey[]>;
   readonly tpm: TpmDesk;
@@ -198,6 +199,18 @@ export interface EarlyBallots {
 export interface EarlyBallot {
   readonly from: string;
   readonly payload: Uint8Array;
+}
+
+/** What voters say of their heads (§12.8). */
+export interface Endorsements {
+  /** By node: keys of the blocks that it has endorsed lately, by height. */
+  readonly said: Map<string, Map<number, string>>;
+  /** Who has endorsed two blocks of one height since the last checkpoint. */
+  readonly contradicted: Set<string>;
+  /** Number of the checkpoint since when this holds. */
+  sinceNumber: number;
+  /** Greatest height that this member has endorsed, or may have before its start. */
+  ownHeight: number;
 }
 
 export interface PooledTransaction {

@@ -13,14 +13,16 @@ export interface ForkOutlook {
   readonly joinedWaitsMs: readonly number[];
   /** Mean interval of the others' blocks without the group. */
   readonly rivalIntervalMs: number;
+  /** Until when the others would still follow it. */
+  readonly untilMs: number;
 }
 
 /** The branch that is followed wins `k` heights at once or none: compared with what the same heights give to one that joins. */
-export function forkPays({ rivals, dueInMs, nextHeight, joinedWaitsMs, rivalIntervalMs }: ForkOutlook): boolean {
+export function forkPays({ rivals, dueInMs, nextHeight, joinedWaitsMs, rivalIntervalMs, untilMs }: ForkOutlook): boolean {
   let joined = 0;
   return dueInMs.some((dueMs, index) => {
     const heights = nextHeight + index;
-    if (heights <= rivals) return false;
+    if (heights <= rivals || dueMs > untilMs) return false;
     joined += Math.exp(-(joinedWaitsMs[heights - rivals - 1] ?? Infinity) / rivalIntervalMs);
     return heights * fewerThan(heights - rivals, Math.max(0, dueMs) / rivalIntervalMs) > joined;
   });

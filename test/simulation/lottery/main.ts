@@ -19,9 +19,9 @@ const declaration = {
   options: {
     out: { value: 'DIR', help: 'where lottery.json and the plots (SVG) go (default build/lottery)' },
     seed: { value: 'N', help: 'other draws than those of seed 1' },
-    quick: { help: 'a tenth of the draws: under 10 s, with wider errors' },
+    quick: { help: 'a tenth of the draws, some 10 s of a core; wider errors' },
   },
-  notes: 'Exit status 1 when a target is missed.',
+  notes: 'Ends with a summary. Exit status 1 when a target is missed; the last line says which.',
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 /** @returns the exit status */
@@ -41,8 +41,33 @@ export function runLottery(line: string[]): Promise<number> {
   terminal.line(tableOf(rows, terminal));
   const folder = options.out ?? fileURLToPath(new URL('../../../build/lottery', import.meta.url));
   write(folder, parts, { seed, quick: options.quick });
-  terminal.line(`\n  seed ${seed}, ${durationText(performance.now() - startedMs)}; figures and plots in ${folder}`);
-  return Promise.resolve(rows.some(({ target }) => target?.isMet === false) ? 1 : 0);
+  const missed = rows.filter(({ target }) => target?.isMet === false);
+  terminal.line(`\n${summaryOf(rows, terminal)}\n`);
+  terminal.line(`  seed ${seed}, ${durationText(performance.now() - startedMs)}; figures and plots in ${folder}`);
+  terminal.line(
+    missed.length === 0
+      ? `  ${terminal.paint('good', 'every target is met')}`
+      : `  ${terminal.paint('bad', `missed: ${missed.map(({ metric }) => metric).join('; ')}`)}`,
+  );
+  return Promise.resolve(missed.length === 0 ? 0 : 1);
+}
+
+/** The last screen: a line for each figure that has a target; `floor` is Sawtooth's or what theory allows. */
+function summaryOf(rows: readonly Row[], terminal: Terminal): string {
+  const lines = rows.flatMap(({ metric, oursText, beside, target }) =>
+    target === undefined
+      ? []
+      : [[short(metric, 64), short(oursText, 22), short(beside ?? '', 26), target.text, terminal.paint(...metText(target))]],
+  );
+  return table([['metric', 'ours', 'floor', 'target', 'met?'], ...lines], '  ');
+}
+
+function metText({ isMet }: NonNullable<Row['target']>): ['good' | 'bad', string] {
+  return isMet ? ['good', 'yes'] : ['bad', 'NO'];
+}
+
+function short(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
 export function lotteryParts(effort: Effort): Part[] {
@@ -52,12 +77,7 @@ export function lotteryParts(effort: Effort): Part[] {
 function tableOf(rows: readonly Row[], terminal: Terminal): string {
   return rows
     .map((row) => {
-      const met =
-        row.target === undefined
-          ? terminal.paint('quiet', 'informs')
-          : row.target.isMet
-            ? terminal.paint('good', 'yes')
-            : terminal.paint('bad', 'NO');
+      const met = row.target === undefined ? terminal.paint('quiet', 'informs') : terminal.paint(...metText(row.target));
       const target = row.target === undefined ? '' : `target ${row.target.text}`;
       const more = [row.beside, row.note].flatMap((text) => (text === undefined ? [] : [`      ${terminal.paint('quiet', text)}`]));
       return [terminal.paint('strong', `  ${row.metric}`), table([[row.oursText, target, met]], '    '), ...more].join('\n');

@@ -17,6 +17,9 @@ export interface RaceBlock {
   waiting: { readonly node: number; readonly go: () => void }[];
   takers: number;
   votes: number;
+  /** Honest nodes whose latest endorsement is for this block or one above it (§12.8), and whether everybody knows that they are enough. */
+  endorsers: number;
+  isBacked: boolean;
   isFinal: boolean;
 }
 
@@ -43,6 +46,8 @@ export function blockOf(parent: RaceBlock | undefined, { leader, waitMs, madeMs,
     waiting: [],
     takers: 0,
     votes: 0,
+    endorsers: 0,
+    isBacked: false,
     isFinal: false,
   };
 }

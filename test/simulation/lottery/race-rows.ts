@@ -1,5 +1,5 @@
 /** Rows from the modelled race: stale blocks, what forged chips gain, and how many of them have more than half of the blocks. */
-import { toleranceOf } from '../../../device/consensus/due.ts';
+import { endorsedAfterOf, toleranceOf } from '../../../device/consensus/due.ts';
 import { runRace } from './race.ts';
 import type { RaceOutcome, RaceSettings, Trick } from './race-settings.ts';
 import { orderOf } from './distribution.ts';
@@ -12,7 +12,13 @@ import type { Plot, Series } from './svg-plot.ts';
 export const usualRace: RaceSettings = {
   ...{ nodes: 100, forged: 0, trick: 'honest', heights: 10_000 },
   ...{ targetIntervalMs: 20_000, minimumWaitMs: 0, delayMs: 200, certifyMs: 0 },
-  ...{ held: true, toleranceShare: toleranceShareOf(20_000), dated: false, goesOn: false },
+  ...{
+    held: true,
+    toleranceShare: toleranceShareOf(20_000),
+    dated: false,
+    goesOn: false,
+    endorsedAfterShare: endorsedAfterOf(20_000) / 20_000,
+  },
 };
 
 const epochHeights = 1_000;
@@ -39,6 +45,9 @@ function meanGain(effort: Effort, changes: Partial<RaceSettings>, repeats: numbe
   const gains = Array.from({ length: repeats }, (_, repeat) => gainOf(race(effort, changes, repeat)));
   return gains.reduce((sum, gain) => sum + gain / repeats, 0);
 }
+
+/** For comparison: the greatest height is followed, whatever members say of their heads. */
+const unendorsed = { endorsedAfterShare: Infinity };
 
 /** Wins beyond what the draws give, as a share of all blocks: the noise of the draws cancels out. */
 function gainOf(outcome: RaceOutcome): number {
@@ -142,15 +151,15 @@ interface Attack {
   readonly chosen: readonly Trick[];
   /** A chain of one's own replaces dozens of blocks at once or none: it takes many runs to see what it is worth. */
   readonly repeats: number;
-  /** For comparison, were a late branch counted from its dates. */
-  readonly dated?: boolean;
+  /** For comparison, other rules. */
+  readonly rules?: Partial<RaceSettings>;
 }
 
 /** Wins of a group by its best trick in the race and by withholding at the ends of epochs, on top of its fair share. */
-function groupOf(effort: Effort, forged: number, { heights, chosen, repeats, dated = false }: Attack): Group {
+function groupOf(effort: Effort, forged: number, { heights, chosen, repeats, rules = {} }: Attack): Group {
   const gains = chosen.map((trick) => {
     effort.say(`${forged} forged chips of 100: ${trick}`);
-    return { trick, gain: meanGain(effort, { forged, trick, heights, dated }, repeats) };
+    return { trick, gain: meanGain(effort, { ...rules, forged, trick, heights }, repeats) };
   });
   const fair = forged / usualRace.nodes;
   const seeds = withholdingShare(fair, epochHeights, effort.quick ? 2_000 : 20_000, effort.chances('withholding', forged)) - fair;
@@ -162,27 +171,31 @@ function halfFigures(effort: Effort): { rows: Row[]; figures: unknown } {
   const { quick } = effort;
   const all = (counts: readonly number[], attack: Attack): Group[] => counts.map((forged) => groupOf(effort, forged, attack));
   const plain = all(quick ? [48] : [48, 49], { heights: quick ? 1_500 : 10_000, chosen: ['ahead', 'late'], repeats: 1 });
-  const hidden = all(quick ? [42] : [45, 46, 47, 48], { heights: quick ? 3_000 : 6_000, chosen: ['private'], repeats: quick ? 3 : 12 });
-  const forking = all(quick ? [36, 48] : [40, 41, 42, 43], { heights: quick ? 3_000 : 6_000, chosen: ['fork'], repeats: quick ? 2 : 5 });
-  const dated = quick ? [] : all([34, 35, 36, 37, 38], { heights: 5_000, chosen: ['private'], repeats: 2, dated: true });
+  const hidden = all(quick ? [48] : [48, 49], { heights: quick ? 2_000 : 6_000, chosen: ['private'], repeats: quick ? 1 : 4 });
+  const forking = all(quick ? [42, 48] : [42, 45, 48, 49], { heights: quick ? 2_000 : 6_000, chosen: ['fork'], repeats: quick ? 1 : 4 });
+  const rules = unendorsed;
+  const hiddenThen = quick ? [] : all([45, 46, 47, 48], { rules, heights: 6_000, chosen: ['private'], repeats: 6 });
+  const forkingThen = all(quick ? [36, 48] : [37, 38, 39, 40], {
+    rules,
+    heights: quick ? 3_000 : 6_000,
+    chosen: ['fork'],
+    repeats: quick ? 2 : 4,
+  });
+  const dated = quick ? [] : all([35, 36, 37], { rules: { ...unendorsed, dated: true }, heights: 5_000, chosen: ['private'], repeats: 2 });
   const rows: Row[] = [
+    halfRow('members of 100 for half the blocks: forging, clocks, seeds', plain, `Sawtooth's z-test ${smallestForged(effort)} %`),
     halfRow(
-      'forged members for more than half, N = 100: forging, clocks, withheld seeds',
-      plain,
-      `Sawtooth's z-test ${smallestForged(effort)} %`,
+      'members of 100 for half the blocks: private chain, shown late',
+      hidden,
+      quick ? undefined : `without endorsements ${thenText(hiddenThen)}; counted from its dates as well ${thenText(dated)}`,
     ),
-    {
-      metric: 'the same with a private chain that is shown late',
-      ...{ ours: smallestOf(hidden) / 100, oursText: `${smallestOf(hidden)} %`, note: sharesText(hidden) },
-      ...(dated.length === 0 ? {} : { beside: `were it counted from its dates ${smallestOf(dated)} % (${sharesText(dated)})` }),
-    },
-    halfRow(
-      'the same with every trick: building on its own block, not a rival’s, wherever its next draws make that pay',
-      forking,
-      'from a third on: of a smaller group the others finalise the rival first; kept-back votes are seen, as nothing is final meanwhile',
-    ),
+    halfRow('members of 100 for half the blocks: every trick, votes kept back', forking, `without endorsements ${thenText(forkingThen)}`),
   ];
-  return { rows, figures: { plain, hidden, forking, dated } };
+  return { rows, figures: { plain, hidden, forking, hiddenThen, forkingThen, dated } };
+}
+
+function thenText(groups: readonly Group[]): string {
+  return `${smallestOf(groups)} % (${sharesText(groups)})`;
 }
 
 function halfRow(metric: string, groups: readonly Group[], beside: string | undefined): Row {
@@ -193,7 +206,7 @@ function halfRow(metric: string, groups: readonly Group[], beside: string | unde
     oursText: `${smallest} %`,
     target: atLeast(smallest, 49, '49 %'),
     ...(beside === undefined ? {} : { beside }),
-    note: sharesText(groups),
+    note: `${sharesText(groups)}; holds while more than half of the weight is honest and hears in time`,
   };
 }
 
@@ -221,8 +234,8 @@ interface SharePoint {
   /** The best trick without a chain of its own, and with one. */
   readonly plain: number;
   readonly forking?: number;
-  /** A private chain, were a late branch counted from its dates. */
-  readonly dated?: number;
+  /** With a chain of its own, without endorsements. */
+  readonly unendorsed?: number;
   readonly zTest: number;
 }
 
@@ -231,15 +244,15 @@ function shareCurve(effort: Effort): SharePoint[] {
   const heights = effort.quick ? 150 : 2_000;
   const chosen: readonly Trick[] = ['private', 'fork'];
   return groups.map((forged) => {
-    if (forged === 0) return { forged, plain: 0, zTest: 0, ...(effort.quick ? {} : { forking: 0, dated: 0 }) };
+    if (forged === 0) return { forged, plain: 0, zTest: 0, ...(effort.quick ? {} : { forking: 0, unendorsed: 0 }) };
     const plain = groupOf(effort, forged, { heights, chosen: ['ahead'], repeats: 1 }).share;
     const point = { forged, plain, zTest: zTestShare(effort, forged) };
     if (effort.quick) return point;
     const share = (attack: Attack): number => Math.max(plain, groupOf(effort, forged, attack).share);
     return {
       ...point,
-      forking: share({ heights, chosen, repeats: 3 }),
-      dated: share({ heights, chosen: ['private'], repeats: 2, dated: true }),
+      forking: share({ heights, chosen, repeats: 2 }),
+      unendorsed: share({ heights, chosen, repeats: 2, rules: unendorsed }),
     };
   });
 }
@@ -251,14 +264,14 @@ function sharePlot(shares: readonly SharePoint[]): Plot {
       return share === undefined ? [] : [[point.forged, share * 100]];
     });
   const measured: Series[] = [
-    { name: 'private chain, were late blocks dated', points: line(({ dated }) => dated), style: 'line', colour: 'purple' },
+    { name: 'the same without endorsements', points: line((point) => point.unendorsed), style: 'line', colour: 'purple' },
     { name: 'Capstan: with chains of its own', points: line(({ forking }) => forking), style: 'line', colour: 'green' },
     { name: 'Capstan: forged certificates', points: line(({ plain }) => plain), style: 'line', colour: 'blue' },
     { name: "Sawtooth's z-test", points: line(({ zTest }) => zTest), style: 'line', colour: 'orange' },
   ];
   return {
     title: 'Blocks of a forged group, 100 members',
-    subtitle: 'withheld seeds are added; from a third on a group can keep everything from being final, and fork',
+    subtitle: 'withheld seeds are added; from a third on a group can keep everything from being final',
     x: { label: 'forged members, %', min: 0, max: 60, ticks: [0, 10, 20, 30, 40, 50, 60] },
     y: { label: 'share of blocks, %', min: 0, max: 100, ticks: [0, 25, 50, 75, 100] },
     series: [

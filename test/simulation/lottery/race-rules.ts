@@ -1,5 +1,6 @@
-/** Held until due (§12.4) and fork choice (§12.7) as the race models them; a test compares them with the production's. */
-import type { RaceBlock } from './race-block.ts';
+/** Held until due (§12.4), fork choice (§12.7) and what is backed (§12.8) as the race models them; a test compares them with the production's. */
+import { commonAncestor, type RaceBlock } from './race-block.ts';
+import { hasBacked } from './race-endorsements.ts';
 
 export interface Due {
   readonly earliestMs: number;
@@ -14,6 +15,11 @@ export function dueOf(parentAnchorMs: number, waitMs: number, comesMs: number, t
 
 /** Whether a node goes from its head to a block that it has just taken. */
 export function prefers(block: RaceBlock, head: RaceBlock, node: number, toleranceMs: number): boolean {
+  if (block.parent !== head) {
+    const fork = commonAncestor(block, head);
+    const [isKept, isCalled] = [hasBacked(head, fork), hasBacked(block, fork)];
+    if (isKept !== isCalled) return isCalled;
+  }
   if (block.height !== head.height) return block.height > head.height;
   if (block.parent !== head.parent) return false;
   return block.waitMs < head.waitMs && (block.seenMs[node] ?? 0) < (head.earliestMs[node] ?? 0) + toleranceMs;

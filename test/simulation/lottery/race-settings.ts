@@ -28,6 +28,8 @@ export interface RaceSettings {
   readonly toleranceShare: number;
   /** For comparison: whether a block that is shown late counts from its date, if that is earlier than when it was seen. */
   readonly dated: boolean;
+  /** After how much of the target interval a head is endorsed that is not final (§12.8); Infinity, for comparison, for never. */
+  readonly endorsedAfterShare: number;
   /** Whether a member finishes its own wait when a rival with a longer one was taken before. */
   readonly goesOn: boolean;
 }

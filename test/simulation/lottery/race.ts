@@ -4,27 +4,22 @@
  *
  * The group sees every block the moment it is made and reaches everybody at once: no place in a network is better. Votes are
  * reduced to what matters here: each honest node votes for the first head that it has at a height, above what it is locked on;
- * two thirds lock, and two delays later all follow (§13.3). Forged chips do not vote.
+ * two thirds lock, and two delays later all follow (§13.3). Forged chips do not vote, and endorse (§12.8) none but their own blocks.
  */
 import type { Chance } from '../chance.ts';
 import { createEventQueue, type EventQueue } from '../event-queue.ts';
 import { forkPays } from './fork-plan.ts';
 import { abandoned, blockOf, chainOf, commonAncestor, descendsFrom, type RaceBlock } from './race-block.ts';
+import { above, hasBacked, RaceEndorsements } from './race-endorsements.ts';
+import { drawHeight, firstHonest, type HeightDraws } from './race-draws.ts';
 import { dueOf, prefers } from './race-rules.ts';
 import type { RaceOutcome, RaceSettings } from './race-settings.ts';
-
-/** Waits of all nodes at a height, by the draws of `chance`: the same numbers whatever the trick. */
-interface HeightDraws {
-  readonly waits: Float64Array;
-  /** Of those who wait as they should. */
-  readonly shortestHonestMs: number;
-  readonly shortest: number;
-  readonly forgedOrder: readonly number[];
-}
 
 /** A wait that is longer than the shortest honest one by so many target intervals wins once in e^12. */
 const hopelessIntervals = 12;
 const fastClock = 1.2;
+/** Of the delays: each is 50 to 150 % of the mean. */
+const slowest = 1.5;
 /** How many heights of draws the group looks ahead; later ones hardly ever decide. */
 const forkAhead = 12;
 
@@ -36,6 +31,7 @@ export function runRace(settings: RaceSettings, chance: { readonly draws: Chance
 class Race {
   readonly #settings: RaceSettings;
   readonly #toleranceMs: number;
+  readonly #endorsedAfterMs: number;
   readonly #honest: readonly number[];
   readonly #draws: Chance;
   readonly #delays: Chance;
@@ -58,6 +54,8 @@ class Race {
   #final: RaceBlock;
   #finals: RaceBlock[] = [];
   #overruled = 0;
+  readonly #endorsements: RaceEndorsements;
+  readonly #byHeight = new Map<number, RaceBlock[]>();
   #highest: RaceBlock;
   #reorganisationMax = 0;
   #honestArrivals = 0;
@@ -67,11 +65,13 @@ class Race {
   constructor(settings: RaceSettings, draws: Chance, delays: Chance) {
     this.#settings = settings;
     this.#toleranceMs = settings.targetIntervalMs * settings.toleranceShare;
+    this.#endorsedAfterMs = settings.targetIntervalMs * settings.endorsedAfterShare;
     this.#draws = draws;
     this.#delays = delays;
-    this.#honest = Array.from({ length: settings.nodes }, (_, node) => node).slice(this.#firstHonest());
+    this.#honest = Array.from({ length: settings.nodes }, (_, node) => node).slice(firstHonest(this.#settings));
     const genesis = blockOf(undefined, { leader: -1, waitMs: 0, madeMs: 0, isForged: false }, settings.nodes);
     this.#base = genesis;
+    this.#endorsements = new RaceEndorsements(genesis, settings.nodes, settings.forged);
     this.#locked = genesis;
     this.#final = genesis;
     this.#highest = genesis;
@@ -95,7 +95,7 @@ class Race {
   }
 
   #outcome(endedMs: number): RaceOutcome {
-    const chain = [...chainOf(this.#highest)].filter(({ height }) => height > 0 && height <= this.#settings.heights);
+    const chain = [...chainOf(this.#highestHead())].filter(({ height }) => height > 0 && height <= this.#settings.heights);
     const onChains = this.#honest.map((node) => new Set(chainOf(this.#heads[node] ?? this.#final)));
     // A node whose head is below a checkpoint has still to hear of it.
     const reverted = this.#finals.filter((block) => onChains.some((blocks) => !blocks.has(block) && blocks.size > block.height));
@@ -115,27 +115,9 @@ class Race {
     };
   }
 
-  /** Under `honest` the forged chips behave like the others. */
-  #firstHonest(): number {
-    return this.#settings.trick === 'honest' ? 0 : this.#settings.forged;
-  }
-
   #at(height: number): HeightDraws {
-    for (let next = this.#heights.length; next <= height; next += 1) this.#heights.push(this.#drawHeight());
+    for (let next = this.#heights.length; next <= height; next += 1) this.#heights.push(drawHeight(this.#settings, this.#draws));
     return this.#heights[height] as HeightDraws;
-  }
-
-  #drawHeight(): HeightDraws {
-    const { nodes, forged, targetIntervalMs, minimumWaitMs } = this.#settings;
-    const waits = Float64Array.from({ length: nodes }, () => minimumWaitMs + this.#draws.exponential(targetIntervalMs * nodes));
-    const shortest = waits.reduce((best, wait, node) => (wait < (waits[best] ?? Infinity) ? node : best), 0);
-    const forgedOrder = Array.from({ length: forged }, (_, node) => node).sort((left, right) => (waits[left] ?? 0) - (waits[right] ?? 0));
-    return {
-      waits,
-      shortest,
-      shortestHonestMs: waits.subarray(this.#firstHonest()).reduce((least, wait) => Math.min(least, wait), Infinity),
-      forgedOrder,
-    };
   }
 
   #isHopeless(height: number, waitMs: number): boolean {
@@ -172,8 +154,9 @@ class Race {
   }
 
   #created(parent: RaceBlock, node: number, waitMs: number): RaceBlock {
-    const isForged = node < this.#firstHonest();
+    const isForged = node < firstHonest(this.#settings);
     const block = blockOf(parent, { leader: node, waitMs, madeMs: this.#queue.nowMs, isForged }, this.#settings.nodes);
+    this.#byHeight.set(block.height, [...(this.#byHeight.get(block.height) ?? []), block]);
     this.#blocksAt[block.height] = (this.#blocksAt[block.height] ?? 0) + 1;
     return block;
   }
@@ -196,7 +179,7 @@ class Race {
     block.seenMs[node] = nowMs;
     block.earliestMs[node] = due.earliestMs;
     block.anchors[node] = due.anchorMs;
-    const isHonest = block.leader >= this.#firstHonest();
+    const isHonest = block.leader >= firstHonest(this.#settings);
     if (isHonest) this.#honestArrivals += 1;
     if (!this.#settings.held || due.earliestMs <= nowMs) return this.#take(node, block);
     if (isHonest) this.#honestHeld += 1;
@@ -206,7 +189,7 @@ class Race {
   #take(node: number, block: RaceBlock): void {
     if (block.taken[node] === 1) return;
     block.taken[node] = 1;
-    if (block.leader >= this.#firstHonest()) this.#honestTaken += 1;
+    if (block.leader >= firstHonest(this.#settings)) this.#honestTaken += 1;
     if (block.takers === 0) this.#plan(block);
     block.takers += 1;
     const head = this.#heads[node] as RaceBlock;
@@ -221,8 +204,44 @@ class Race {
     if (block.parent !== head) this.#reorganisationMax = Math.max(this.#reorganisationMax, abandoned(head, block));
     this.#heads[node] = block;
     if (block.height > head.height) this.#vote(block);
+    if (this.#endorsedAfterMs < Infinity)
+      this.#queue.at(Math.max(block.earliestMs[node] ?? 0, block.seenMs[node] ?? 0) + this.#endorsedAfterMs, () =>
+        this.#endorse(node, block),
+      );
     if (block.height > this.#highest.height) this.#highest = block;
     this.#begin(node);
+  }
+
+  /** A head that is not final (§12.8). */
+  #endorse(node: number, block: RaceBlock): void {
+    if (this.#heads[node] !== block || this.#final === block) return;
+    for (const half of this.#endorsements.endorse(node, block)) this.#queue.after(slowest * this.#settings.delayMs, () => this.#back(half));
+  }
+
+  /** Everybody knows: who is elsewhere goes to the highest block above it, and the group gives up what stands against it. */
+  #back(block: RaceBlock): void {
+    if (block.isBacked || !this.#endorsements.hasHalf(block) || !descendsFrom(block, this.#final)) return;
+    block.isBacked = true;
+    for (const node of this.#honest) {
+      const head = this.#heads[node] as RaceBlock;
+      if (block.taken[node] !== 1 || descendsFrom(head, block) || hasBacked(head, commonAncestor(head, block))) continue;
+      this.#follow(node, head, this.#highestOn(block, node));
+    }
+    if (!this.#hasOwnChain() || descendsFrom(this.#base, block) || descendsFrom(block, this.#base)) return;
+    if (block.height > this.#final.height) this.#join(this.#highestHead());
+  }
+
+  #highestOn(block: RaceBlock, node: number): RaceBlock {
+    let best = block;
+    for (let height = block.height + 1; ; height += 1) {
+      const next = this.#byHeight.get(height)?.find((one) => one.taken[node] === 1 && descendsFrom(one, block));
+      if (next === undefined) return best;
+      best = next;
+    }
+  }
+
+  #highestHead(): RaceBlock {
+    return this.#honest.map((node) => this.#heads[node] as RaceBlock).reduce((one, other) => (other.height > one.height ? other : one));
   }
 
   #vote(block: RaceBlock): void {
@@ -271,6 +290,7 @@ class Race {
       this.#secret.push(block);
       if (this.#level || this.#settings.trick === 'fork') this.#show(Infinity);
       const next = this.#forgedOn(block);
+      this.#nextDueMs = Infinity;
       if (next) this.#grow(next, dueMs + next.waitMs);
     });
   }
@@ -283,10 +303,15 @@ class Race {
       return;
     }
     if (this.#settings.trick === 'fork' && this.#forkPays(rival)) return;
+    this.#join(rival);
+  }
+
+  #join(rival: RaceBlock): void {
     this.#base = rival;
     this.#secret = [];
     this.#level = false;
     const next = this.#forgedOn(rival);
+    this.#nextDueMs = Infinity;
     if (next) this.#grow(next, rival.madeMs + next.waitMs);
   }
 
@@ -305,8 +330,15 @@ class Race {
       dueInMs,
       nextHeight: nextHeight - ancestor.height,
       joinedWaitsMs: Array.from({ length: forkAhead }, (_, above) => wait(rival.height + 1 + above)),
+      untilMs: this.#backedInMs(rival, ancestor),
       rivalIntervalMs: (targetIntervalMs * nodes) / (nodes - forged),
     });
+  }
+
+  /** Until the lowest of the rivals will be endorsed: after that nobody follows the group's branch. */
+  #backedInMs(rival: RaceBlock, ancestor: RaceBlock): number {
+    const first = above(rival, ancestor).at(-1);
+    return first === undefined || first.isBacked ? -Infinity : first.madeMs + this.#endorsedAfterMs - this.#queue.nowMs;
   }
 
   #show(upToHeight: number): void {
@@ -350,5 +382,6 @@ class Race {
   #forget(height: number): void {
     this.#forgedUsed.delete(height);
     this.#kept.delete(height);
+    this.#byHeight.delete(height);
   }
 }
