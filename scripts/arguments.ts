@@ -115,6 +115,13 @@ export function nearestAdvice(word: string, known: readonly string[]): string {
   return meant === undefined ? `there are ${known.join(', ')}` : `did you mean "${meant}"?`;
 }
 
+/** The value of an option or operand that counts something, from 1 on. @throws UsageError */
+export function wholeNumber(name: string, words: string): number {
+  const value = Number(words);
+  if (/^[0-9]+$/.test(words) && value > 0 && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${name} is "${words}"; it must be a whole number above 0`);
+}
+
 export function helpAsked(line: readonly string[]): boolean {
   const end = line.indexOf('--');
   return line.slice(0, end < 0 ? line.length : end).some((word) => word === '--help' || word === '-h');

@@ -1,7 +1,16 @@
 /** `npm run fuzz`: mutates proper input and gives it to every parser, until the time is over or one of them fails. */
 import process from 'node:process';
 
-import { commandHelp, helpAsked, nearestAdvice, readLine, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
+import {
+  commandHelp,
+  helpAsked,
+  nearestAdvice,
+  readLine,
+  UsageError,
+  wholeNumber,
+  type CommandDeclaration,
+  type Option,
+} from './arguments.ts';
 import { saveFinding } from './fuzz/finding.ts';
 import { fuzz, type FuzzReport } from './fuzz/fuzzing.ts';
 import { findTargets } from './fuzz/target-files.ts';
@@ -106,10 +115,4 @@ function chosen(targets: readonly FuzzTarget[], part: string | undefined): reado
       targets.map(({ name }) => name),
     )}`,
   );
-}
-
-function wholeNumber(option: string, words: string): number {
-  const value = Number(words);
-  if (/^[0-9]+$/.test(words) && value > 0 && Number.isSafeInteger(value)) return value;
-  throw new UsageError(`${option} is "${words}"; it must be a whole number above 0`);
 }

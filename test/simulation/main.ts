@@ -7,6 +7,7 @@ import {
   nearestAdvice,
   readLine,
   UsageError,
+  wholeNumber,
   type CommandDeclaration,
   type Option,
 } from '../../scripts/arguments.ts';
@@ -16,14 +17,11 @@ import { runMany } from './many-seeds.ts';
 import { runSeed } from './run-seed.ts';
 import { FAULTS, scenarioOf, type Fault, type Wishes } from './scenario.ts';
 import { createTranscript } from './transcript.ts';
-import { twinsReport } from './twins.ts';
-
-const defaultTwins = 200;
 
 const declaration = {
   name: 'npm run simulate --',
   summary: 'Runs networks of the production core in virtual time, with faults and cheats drawn from a seed, under checkers.',
-  operands: ['[SEED | lottery | bench]'],
+  operands: ['[SEED | twins | mutations | lottery | bench]'],
   options: {
     seeds: { value: 'N', help: 'runs N seeds, on two threads' },
     from: { value: 'K', help: 'the first of them (default 1)' },
@@ -31,9 +29,8 @@ const declaration = {
     nodes: { value: 'N', help: 'founding members, instead of what the seed draws' },
     hours: { value: 'H', help: 'simulated hours with faults, instead of what the seed draws' },
     trace: { help: 'says every event and effect of the one seed' },
-    twins: { help: 'small worlds in which members run on two machines each, with partitions drawn for each moment' },
   },
-  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- lottery --help says more about the statistics of the draws,\nnpm run simulate -- bench --help about what consensus costs.`,
+  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- twins | mutations | lottery | bench --help says more: members that run twice, changed\nmessages, the statistics of the draws, what consensus costs.`,
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const terminal = openTerminal(process.stdout, process.env);
@@ -52,6 +49,10 @@ async function main(line: readonly string[]): Promise<number> {
     const { runLottery } = await import('./lottery/main.ts');
     return runLottery([...line.slice(1)]);
   }
+  if (line[0] === 'twins' || line[0] === 'mutations') {
+    const { runAdversary } = await import('./adversary/main.ts');
+    return runAdversary(line[0], line.slice(1));
+  }
   if (line[0] === 'bench') {
     const { runBench } = await import('./bench/main.ts');
     return runBench(line.slice(1));
@@ -62,11 +63,11 @@ async function main(line: readonly string[]): Promise<number> {
   }
   const { operands, options } = readLine(declaration, joinedRepeats(line));
   const wishes = wishesOf(options);
-  if (options.twins) return runTwins(numberOf('--seeds', options.seeds ?? String(defaultTwins)), numberOf('--from', options.from ?? '1'));
-  if (options.seeds !== undefined) return runSeeds(numberOf('--from', options.from ?? '1'), numberOf('--seeds', options.seeds), wishes);
+  if (options.seeds !== undefined)
+    return runSeeds(wholeNumber('--from', options.from ?? '1'), wholeNumber('--seeds', options.seeds), wishes);
   const [word] = operands;
   if (word === undefined) throw new UsageError('a seed is missing: npm run simulate -- 7, or npm run simulate -- --seeds 100');
-  return runOne(numberOf('the seed', word), wishes, options.trace);
+  return runOne(wholeNumber('the seed', word), wishes, options.trace);
 }
 
 /** `--without loss --without crash` as `--without loss,crash`. */
@@ -89,7 +90,7 @@ function wishesOf(options: {
 }): Wishes {
   return {
     ...(options.without === undefined ? {} : { without: options.without.split(',').map(faultOf) }),
-    ...(options.nodes === undefined ? {} : { members: numberOf('--nodes', options.nodes) }),
+    ...(options.nodes === undefined ? {} : { members: wholeNumber('--nodes', options.nodes) }),
     ...(options.hours === undefined ? {} : { hours: positiveOf('--hours', options.hours) }),
   };
 }
@@ -123,23 +124,10 @@ async function runSeeds(from: number, count: number, wishes: Wishes): Promise<nu
   return failed.length > 0 ? 1 : 0;
 }
 
-function runTwins(count: number, from: number): number {
-  const report = twinsReport(from, count, (done, rate) => terminal.show(`${done} scenarios, ${rate.toFixed(0)} a second`));
-  terminal.settle();
-  for (const line of report.lines) terminal.line(line);
-  return report.broken ? 1 : 0;
-}
-
 function faultOf(word: string): Fault {
   const fault = FAULTS.find((known) => known === word);
   if (fault) return fault;
   throw new UsageError(`there is no fault "${word}"; ${nearestAdvice(word, FAULTS)}`);
-}
-
-function numberOf(name: string, words: string): number {
-  const value = Number(words);
-  if (/^[0-9]+$/.test(words) && value > 0 && Number.isSafeInteger(value)) return value;
-  throw new UsageError(`${name} is "${words}"; it must be a whole number above 0`);
 }
 
 function positiveOf(name: string, words: string): number {

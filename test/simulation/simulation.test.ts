@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { faultyMax, FAULTS, scenarioOf } from './scenario.ts';
 import { runSeed } from './run-seed.ts';
+import { enumeratedTwins, twinsOf } from './adversary/enumerated-twins.ts';
+import { runMutations } from './adversary/mutated-messages.ts';
 import { runTwins, voteScenarioOf } from './twins.ts';
 import { runVotes } from './vote-world.ts';
 
@@ -49,8 +51,24 @@ test('twins, at most f of them, break no rule whoever hears whom (§13.5)', () =
   assert.deepEqual(broken, []);
 });
 
+test('of every kind of partition in four phases some decisions with twins break no rule; each index is another (§13.5)', () => {
+  const scenarios = Array.from({ length: 1_000 }, (_, index) => twinsOf(index));
+  assert.deepEqual(
+    scenarios.flatMap((scenario) => runVotes(scenario).broken ?? []),
+    [],
+  );
+  const scripts = Array.from({ length: 1 << 16 }, (_, index) => JSON.stringify(twinsOf(index * (enumeratedTwins >> 16)).script));
+  assert.equal(new Set(scripts).size, 1 << 16);
+});
+
+test('changed messages beside the proper ones change nothing (§14.3)', () => {
+  const { outcome, bytes, signed } = runMutations(1);
+  assert.equal(outcome.broken, undefined);
+  assert.ok(bytes > 1_000 && signed > 10, `${bytes} with changed bytes, ${signed} signed again`);
+});
+
 test('decisions with twins, restarts and mutated ballots are one value for all, and come to an end (§13.3)', () => {
-  const broken = Array.from({ length: 1_500 }, (_, seed) => ({ seed, broken: runVotes(voteScenarioOf(seed)).broken }));
+  const broken = Array.from({ length: 1_000 }, (_, seed) => ({ seed, broken: runVotes(voteScenarioOf(seed)).broken }));
   assert.deepEqual(
     broken.filter((outcome) => outcome.broken !== undefined),
     [],

@@ -6,6 +6,7 @@ import { blobDigest } from '#protocol/digest.ts';
 import type { Ballot } from '#protocol/chain/ballot.ts';
 import type { CastBallot, VoteEffect, VoteEvent, VoteRecord, Voters } from '../../device/votes/decision.ts';
 import { startDecision, stepDecision, type DecisionState } from '../../device/votes/machine.ts';
+import { proposerOf } from '../../device/votes/proposer.ts';
 import { chancesOf, type Chance } from './chance.ts';
 
 export interface VoteScenario {
@@ -15,6 +16,16 @@ export interface VoteScenario {
   readonly faulty: 'twins' | 'mutating';
   /** With partitions; afterwards everyone hears everyone. */
   readonly moments: number;
+  /** In the place of draws: no restarts, and what is said is heard in its order. */
+  readonly script?: VoteScript;
+}
+
+export interface VoteScript {
+  /** The group of each machine, in phases of the same length. */
+  readonly phases: readonly (readonly number[])[];
+  /** Of each machine, 0 or 1. */
+  readonly candidates: readonly number[];
+  readonly firstProposer: 'faulty' | 'honest';
 }
 
 export interface VoteOutcome {
@@ -49,9 +60,9 @@ interface Letter {
 const baseMs = 100;
 const momentMs = 60;
 const settledMomentsMax = 400;
-const instance = blobDigest(Uint8Array.of(7));
 const values = [blobDigest(Uint8Array.of(1)), blobDigest(Uint8Array.of(2))];
 const key = new Uint8Array(32);
+const drawnInstance = blobDigest(Uint8Array.of(7));
 
 export function runVotes(scenario: VoteScenario, plant: Plant = {}): VoteOutcome {
   return new VoteWorld(scenario, plant).run();
@@ -62,6 +73,7 @@ class VoteWorld {
   private readonly plant: Plant;
   private readonly chance: Chance;
   private readonly voters: Voters;
+  private readonly instance: Uint8Array;
   private readonly all: Voter[] = [];
   private readonly groups: number[] = [];
   private readonly cast = new Map<string, string>();
@@ -79,6 +91,7 @@ class VoteWorld {
     const voters = { weights: new Map(nodes.map((node) => [node, 1])), total: nodes.length };
     this.voters = plant.voters?.(voters) ?? voters;
     const faulty = Math.floor((nodes.length - 1) / 3);
+    this.instance = scenario.script ? instanceFor(scenario.script, nodes.slice(0, faulty), this.voters) : drawnInstance;
     for (const [index, node] of nodes.entries()) {
       const machines = index < faulty && scenario.faulty === 'twins' ? 2 : 1;
       for (let machine = 0; machine < machines; machine += 1) this.add(node, index >= faulty);
@@ -86,8 +99,8 @@ class VoteWorld {
   }
 
   run(): VoteOutcome {
-    for (let moment = 0; moment < this.scenario.moments && !this.broken; moment += 1) this.moment(true);
-    for (let moment = 0; moment < settledMomentsMax && !this.broken && !this.allDecided(); moment += 1) this.moment(false);
+    for (let moment = 0; moment < this.scenario.moments && !this.broken; moment += 1) this.faultyMoment(moment);
+    for (let moment = 0; moment < settledMomentsMax && !this.broken && !this.allDecided(); moment += 1) this.settledMoment();
     if (!this.broken && !this.allDecided()) this.broken = 'progress';
     return { ...(this.broken && { broken: this.broken }), rounds: this.rounds, mutations: this.mutations };
   }
@@ -98,21 +111,48 @@ class VoteWorld {
     this.groups.push(0);
     const index = this.all.length - 1;
     for (const value of this.chance.shuffled(values)) this.post(index, { type: 'valueKnown', value });
-    this.post(index, { type: 'candidateChosen', value: this.chance.pick(values) });
+    this.post(index, { type: 'candidateChosen', value: this.candidateOf(index) });
+  }
+
+  private candidateOf(index: number): Uint8Array {
+    const scripted = values[this.scenario.script?.candidates[index] ?? -1];
+    return scripted ?? this.chance.pick(values);
   }
 
   private started(node: string, kept: VoteRecord | undefined): DecisionState {
     const given = this.plant.kept ? this.plant.kept(kept) : kept;
-    return startDecision({ instance, voters: this.voters, self: node, baseMs, repeatMs: 3 * baseMs, ...(given && { kept: given }) });
+    return startDecision({
+      instance: this.instance,
+      voters: this.voters,
+      self: node,
+      baseMs,
+      repeatMs: 3 * baseMs,
+      ...(given && { kept: given }),
+    });
   }
 
-  /** What was sent before is heard or lost; then time passes for everyone. */
-  private moment(faults: boolean): void {
+  private faultyMoment(moment: number): void {
     this.nowMs += momentMs;
-    if (faults && this.chance.happens(0.5)) for (const index of this.groups.keys()) this.groups[index] = this.chance.below(3);
-    if (!faults) this.groups.fill(0);
-    if (faults && this.chance.happens(0.1)) this.restart(this.chance.below(this.all.length));
-    const letters = faults ? this.chance.shuffled(this.letters) : this.letters;
+    const { script, moments } = this.scenario;
+    const scripted = script?.phases[Math.floor((moment * script.phases.length) / moments)];
+    if (scripted) {
+      for (const index of this.groups.keys()) this.groups[index] = scripted[index] ?? 0;
+      this.hear(this.letters);
+      return;
+    }
+    if (this.chance.happens(0.5)) for (const index of this.groups.keys()) this.groups[index] = this.chance.below(3);
+    if (this.chance.happens(0.1)) this.restart(this.chance.below(this.all.length));
+    this.hear(this.chance.shuffled(this.letters));
+  }
+
+  private settledMoment(): void {
+    this.nowMs += momentMs;
+    this.groups.fill(0);
+    this.hear(this.letters);
+  }
+
+  /** What was sent before is heard; then time passes for everyone. */
+  private hear(letters: readonly Letter[]): void {
     this.letters = [];
     for (const { to, message } of letters) this.step(to, message);
     for (const index of this.all.keys()) this.step(index, { type: 'ticked' });
@@ -176,7 +216,14 @@ class VoteWorld {
   }
 
   private sendBallot(index: number, voter: Voter, { round, step, value }: VoteEffect & { readonly effect: 'cast' }): void {
-    const ballot: Ballot = { network: instance, instance, round, step, node: Uint8Array.fromHex(voter.node), ...(value && { value }) };
+    const ballot: Ballot = {
+      network: this.instance,
+      instance: this.instance,
+      round,
+      step,
+      node: Uint8Array.fromHex(voter.node),
+      ...(value && { value }),
+    };
     this.rounds = Math.max(this.rounds, round);
     if (voter.honest) this.requireOne(ballot);
     const own = sealed(ballot);
@@ -221,6 +268,20 @@ class VoteWorld {
 
   private allDecided(): boolean {
     return this.all.every(({ honest, decided }) => !honest || decided !== undefined);
+  }
+}
+
+const instances = new Map<string, Uint8Array>();
+
+/** One in which round 1 is proposed by whom the script says. */
+function instanceFor({ firstProposer }: VoteScript, faulty: readonly string[], voters: Voters): Uint8Array {
+  const known = instances.get(firstProposer);
+  if (known) return known;
+  for (let serial = 0; ; serial += 1) {
+    const instance = blobDigest(Uint8Array.of(serial));
+    if (faulty.includes(proposerOf(instance, voters, 1)) !== (firstProposer === 'faulty')) continue;
+    instances.set(firstProposer, instance);
+    return instance;
   }
 }
 
