@@ -1,4 +1,5 @@
 /** Fuzz targets of the chain's doors and judgements: whatever a peer or a gateway sends. Specification §11 to §15. */
+import { EndorsementMessage } from '#protocol/chain/endorsement.ts';
 import assert from 'node:assert/strict';
 
 import { BallotMessage, ProposalMessage } from '#protocol/chain/ballot.ts';
@@ -13,7 +14,15 @@ import { judgeTimeCertificate } from '#protocol/chain/wait-certificate.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { blockWith, certificateOf, changeTo, crypto, founded, founders, networkIdentity, stateWith } from '../unit/chain/proof-workshop.ts';
-import { ballotEnvelopes, chainSamples, encodedTransactions, proofs, proposalEnvelope, wholeBlock } from './chain-samples.ts';
+import {
+  ballotEnvelopes,
+  chainSamples,
+  encodedTransactions,
+  endorsementEnvelope,
+  proofs,
+  proposalEnvelope,
+  wholeBlock,
+} from './chain-samples.ts';
 import { accepted, inCbor, inJson, oneForm, refusing, requireSentence, signed } from './doors.ts';
 import type { FuzzTarget } from './tpm-parsers.ts';
 
@@ -34,6 +43,7 @@ export const chainParsers: FuzzTarget[] = [
   { name: 'decodeVoucher', seeds: [voucher], run: oneForm(decodeVoucher, encodeVoucher) },
   signed('signed ballot', BallotMessage, ...ballotEnvelopes),
   signed('signed proposal', ProposalMessage, proposalEnvelope),
+  signed('signed endorsement', EndorsementMessage, endorsementEnvelope),
   refusing('judgeVoucher', [voucher], judgesVoucher),
   refusing('judgeTimeCertificate, attestation', [time.attestation], (attestation) =>
     judgeTimeCertificate(crypto, member.key, { ...time, attestation }, qualifier),

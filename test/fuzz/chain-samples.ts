@@ -1,4 +1,5 @@
 /** One proper value or more of every declared message of the chain. Specification §11 to §15. */
+import { Endorsement, EndorsementMessage } from '#protocol/chain/endorsement.ts';
 import { Ballot, BallotMessage, Proposal, ProposalMessage } from '#protocol/chain/ballot.ts';
 import { Block, encodeBlock, Header, TimeCertificate } from '#protocol/chain/block.ts';
 import { ChainQuestion, ChainView } from '#protocol/chain/chain-view.ts';
@@ -50,6 +51,9 @@ const proposal: Proposal = {
   node: first.node,
 };
 
+const endorsement: Endorsement = { network, height: 11, block: digest, node: first.node };
+export const endorsementEnvelope = signMessage(EndorsementMessage, endorsement, first.sign);
+
 export const proposalEnvelope = signMessage(ProposalMessage, proposal, first.sign);
 
 /** Long, with a change of seats, so that every part of a proof is in it. */
@@ -100,6 +104,7 @@ export const chainSamples: readonly Sample[] = [
   sample('FinalityCertificate', FinalityCertificate, LIMITS.transactionBytesMax, certificate),
   sample('Ballot', Ballot, LIMITS.ballotBytesMax, ballot, none),
   sample('Proposal', Proposal, LIMITS.proposalBytesMax, proposal, { ...round, value: digest, prevotes: [], node: first.node }),
+  sample('Endorsement', Endorsement, LIMITS.ballotBytesMax, endorsement),
   sample('Action', Action, LIMITS.signedBytesMax, ...actions),
   sample('Transaction', Transaction, LIMITS.transactionBytesMax, ...transactionValues),
   sample('HeadAnnouncement', HeadAnnouncement, LIMITS.packetBytesMax, {
