@@ -76,8 +76,7 @@ export interface SensorDefinition {
 }
 
 export type HardwareChange =
-  | { readonly kind: 'power'; readonly state: PowerState; readonly atMs: number }
-  | { readonly kind: 'reading'; readonly reading: Reading };
+  { readonly kind: 'power'; readonly state: PowerState; readonly atMs: number } | { readonly kind: 'reading'; readonly reading: Reading };
 
 /** What the status LED and the buzzer say: ready (steady), working (slow blinks), attention (fast blinks, short beeps), nothing. */
 export type Sign = 'ready' | 'working' | 'attention' | 'none';
