@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DecisionState } from '../../device/votes/machine.ts';
+import { twinsOf } from './adversary/enumerated-twins.ts';
 import { PLANTED, type Planted } from './planted.ts';
 import { runSeed } from './run-seed.ts';
 import { FAULTS, scenarioOf, type Scenario } from './scenario.ts';
@@ -65,6 +66,11 @@ describe('a bug planted in the machine of votes is caught', () => {
       assert.ok(broken !== undefined, 'not caught in 3,000 decisions');
     });
   }
+  test('half of the weight is a quorum: agreement, by enumerated partitions', () => {
+    const [{ plant, caughtBy }] = votePlants as [(typeof votePlants)[number]];
+    const broken = Array.from({ length: 3_000 }, (_, index) => index).find((index) => runVotes(twinsOf(index), plant).broken === caughtBy);
+    assert.ok(broken !== undefined, 'not caught in 3,000 decisions');
+  });
   test('without a bug none of these decisions breaks a rule', () => {
     assert.deepEqual(
       Array.from({ length: 300 }, (_, seed) => runVotes(twins(seed)).broken).filter((broken) => broken !== undefined),

@@ -91,7 +91,7 @@ class VoteWorld {
     const voters = { weights: new Map(nodes.map((node) => [node, 1])), total: nodes.length };
     this.voters = plant.voters?.(voters) ?? voters;
     const faulty = Math.floor((nodes.length - 1) / 3);
-    this.instance = scenario.script ? instanceFor(scenario.script, nodes.slice(0, faulty), this.voters) : drawnInstance;
+    this.instance = scenario.script ? instanceFor(scenario.script, nodes.slice(0, faulty), voters) : drawnInstance;
     for (const [index, node] of nodes.entries()) {
       const machines = index < faulty && scenario.faulty === 'twins' ? 2 : 1;
       for (let machine = 0; machine < machines; machine += 1) this.add(node, index >= faulty);
