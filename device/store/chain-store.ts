@@ -98,10 +98,9 @@ class SqliteChainStore implements ChainStore {
     return this.#whole(() => {
       const state = this.#latestState();
       const blocks = this.#blocksAbove(state?.height ?? 0);
-      const certificates = this.#certificatesFrom(state?.height ?? 0);
       const votes = this.#votes();
-      const ownHeight = numberIn(this.#own('height'));
-      return { ...(state && { state }), blocks, certificates, ...(votes && { votes }), ownHeight };
+      const certificates = this.#certificatesFrom(state?.height ?? 0);
+      return { ...(state && { state }), blocks, certificates, ...(votes && { votes }), ownHeight: numberIn(this.#own('height')) };
     });
   }
 
@@ -219,8 +218,7 @@ class SqliteChainStore implements ChainStore {
   }
 
   #writeBlock(block: ReadBlock, own: boolean): void {
-    const { height } = block.header;
-    const flag = own ? 1 : 0;
+    const [height, flag] = [block.header.height, own ? 1 : 0];
     const digest = digestOf('block', block.id, height, flag, block.encoded);
     this.#database
       .prepare(
