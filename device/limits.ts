@@ -332,3 +332,21 @@ export const CONSENSUS_LIMITS = {
   /** VRF proofs kept: some heights ahead. */
   proofsMax: 64,
 } as const;
+
+/** The simulated wires (§16.4): both ends read what the other says, and either may be anything. */
+export const WIRE_LIMITS = {
+  /** A message has some 50 bytes; a display takes 1 KiB at a time in pieces of `transferBytesMax`. */
+  frameBytesMax: 4_096,
+  /** As a header of a board has: offsets beyond are none. */
+  linesMax: 64,
+  /** What an SMBus block transfer carries. */
+  transferBytesMax: 32,
+  /** Of one batch: a fan of 30,000 rpm makes 100 in a tenth of a second. */
+  edgesMax: 10_000,
+  /** Requests that wait for their answer: sixteen sensors of three registers, and as many lines. */
+  openRequestsMax: 128,
+  /** The rack answers within a millisecond; a machine that does everything at once may take this long. */
+  answerMs: 2 * SECOND,
+  /** Before a broken wire is joined again. */
+  rejoinMs: 1 * SECOND,
+} as const;
