@@ -8,10 +8,8 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAddon } from '../addon.ts';
+import type { Bias, Chip, Edge, Level, Line, LineRequest } from './devices.ts';
 import type { KernelCalls } from './kernel-calls.ts';
-
-export type Level = 0 | 1;
-export type Bias = 'pull-up' | 'pull-down' | 'none';
 
 /** Bits of enum gpio_v2_line_flag. */
 const FLAG = { used: 1, activeLow: 2, input: 4, output: 8, rising: 16, falling: 32, pullUp: 256, pullDown: 512, noBias: 1024 } as const;
@@ -21,25 +19,6 @@ const BIAS_FLAG: Readonly<Record<Bias, number>> = { 'pull-up': FLAG.pullUp, 'pul
 const EVENT_BYTES = 48;
 const EVENT_FALLING = 2;
 const EVENTS_READ = 64; // a page at a time; the kernel keeps 256
-
-export interface Edge {
-  readonly level: Level;
-  /** CLOCK_MONOTONIC of the kernel, nanoseconds: exact however late it is read. */
-  readonly atNs: bigint;
-  /** Counts up by one an edge; a gap tells how many the kernel dropped. */
-  readonly sequence: number;
-}
-
-export interface LineRequest {
-  readonly offset: number;
-  readonly direction: 'input' | 'output';
-  readonly activeLow?: boolean;
-  readonly bias?: Bias;
-  /** Of an output: what it has from the first moment on. */
-  readonly level?: Level;
-  /** Of an input. */
-  readonly debounceUs?: number;
-}
 
 /** @throws Error that names the labels there are */
 export function openChip(label: string, devices = '/dev'): GpioChip {
@@ -65,10 +44,9 @@ function chipNames(devices: string): string[] {
     .sort((a, b) => Number(a.slice(8)) - Number(b.slice(8)));
 }
 
-export class GpioChip {
+export class GpioChip implements Chip {
   readonly #kernel: KernelCalls;
   readonly #file: number;
-  /** Offsets are 0 to lines - 1. */
   readonly lines: number;
 
   constructor(kernel: KernelCalls, file: number, lines: number) {
@@ -96,7 +74,7 @@ export class GpioChip {
   }
 }
 
-export class GpioLine {
+export class GpioLine implements Line {
   readonly #kernel: KernelCalls;
   readonly #file: number;
   #request: LineRequest;
@@ -117,7 +95,6 @@ export class GpioLine {
     return this.#kernel.gpioRead(this.#file);
   }
 
-  /** @throws Error for an input: what senses must never drive */
   write(level: Level): void {
     if (this.#request.direction !== 'output') throw new Error(`line ${this.#request.offset} is an input; it is not driven`);
     this.#kernel.gpioWrite(this.#file, level);
@@ -128,7 +105,7 @@ export class GpioLine {
     this.#kernel.gpioConfigure(this.#file, flagsOf(this.#request), this.#request.level ?? 0, this.#request.debounceUs ?? 0);
   }
 
-  /** Says every edge in order, also those that came while nobody read. Nothing is polled. */
+  /** Nothing is polled. */
   onEdge(say: (edge: Edge) => void, onFailure: (error: Error) => void): void {
     this.#stopWatching?.();
     this.#stopWatching = this.#kernel.watchReadable(this.#file, (problem) => {

@@ -1,9 +1,10 @@
 /** One I2C bus through i2c-dev, by SMBus transfers. Owner of /dev/i2c-N. Specification §16.3. */
 import { closeSync, openSync } from 'node:fs';
 import { loadAddon } from '../addon.ts';
+import type { Bus } from './devices.ts';
 import type { KernelCalls } from './kernel-calls.ts';
 
-export class I2cBus {
+export class I2cBus implements Bus {
   readonly #kernel: KernelCalls;
   readonly #file: number;
   /** Transfers come one after the other: the kernel keeps the address in the open file. */
@@ -27,7 +28,6 @@ export class I2cBus {
     }
   }
 
-  /** @param register -1 for a device that has none; then a single byte is read */
   read(address: number, register: number, count: number): Promise<Uint8Array> {
     return this.#transfer(address, register, count);
   }

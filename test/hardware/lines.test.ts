@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { env, execPath } from 'node:process';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openChip, type Edge } from '../../device/board/gpio.ts';
+import type { Edge } from '../../device/board/devices.ts';
+import { openChip } from '../../device/board/gpio.ts';
 
 const chip = openChip('pinctrl-bcm2711');
 after(() => chip.close());
