@@ -44,9 +44,9 @@ export const RackSays = variant('say', {
     level: Level,
     rising: integer({ min: 0, max: WIRE_LIMITS.edgesMax }),
     falling: integer({ min: 0, max: WIRE_LIMITS.edgesMax }),
-    /** They lie evenly in the span before `endNs` of the rack's monotonic clock. */
-    spanNs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
-    endNs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    /** They lie evenly in the span before `endUs` of the rack's monotonic clock, the last one at its end. */
+    spanUs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    endUs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   }),
 });
 export type RackSays = Infer<typeof RackSays>;
