@@ -42,12 +42,44 @@ export const LIMITS = {
   signedBytesMax: 64 * KIB,
   /** Quote, certified time, credentials and event log of a device take about 6 KiB; three times that is room to grow. */
   evidenceBytesMax: 32 * KIB,
-  /** What a box says of itself: up to 64 runtimes at about 150 bytes. */
+  /** What a box says of itself: up to 64 runtimes at about 150 bytes, and a quote with registers of 1 KiB. */
   boxEvidenceBytesMax: 12 * KIB,
+  /** What it says during a run: a digest, and a quote with registers of 1 KiB. */
+  boxCheckBytesMax: 2 * KIB,
+  /** Checks during one run: what a receipt has room for, and a box still answers beside its work. */
+  boxChecksMax: 3,
+  /** A run of this length has been checked: the first moment is within 20 s, and an answer may take a minute (§6.6). */
+  uncheckedRunMsMax: 90 * SECOND,
+  /** UEFI firmware leaves 20 to 100 KiB (Linux reserves 64 KiB and grows); certificates of Secure Boot are the most of it. */
+  bootLogBytesMax: 512 * KIB,
+  /** Events of a boot: machines have 50 to 300; GRUB measures each of its commands. */
+  bootEventsMax: 4_096,
+  /** One event: the largest are lists of certificates (dbx, 30 KiB). */
+  bootEventBytesMax: 128 * KIB,
+  /** A name of a boot event, for people. */
+  eventNameCharactersMax: 80,
+  /** About 130,000 files: servers measure some thousands in a boot, workstations tens of thousands. */
+  imaLogBytesMax: 16 * MIB,
+  /** One entry: a path (PATH_MAX 4,096), a digest, and a signature of RSA-4096. */
+  imaEntryBytesMax: 8 * KIB,
+  /** `ima-sig`, and room. */
+  imaTemplateNameBytesMax: 16,
+  /** A piece of a log that travels as a blob: of a growing log only the last one travels again. */
+  logPartBytes: 256 * KIB,
+  /** Known event sequences of one register: a boot differs by menu, cable and power button. */
+  referenceAlternativesMax: 8,
+  /** Known final values of one register: the releases that an operator allows. */
+  referenceValuesMax: 64,
+  /** Files that IMA may show on a box: a distribution's programs and libraries. */
+  referenceFilesMax: 32_768,
+  /** Digests of one file: its versions, over an update. */
+  referenceDigestsMax: 8,
+  /** Reference values as a file: 32,768 files at 250 bytes in JSON. */
+  referenceBytesMax: 16 * MIB,
   /** A run's report: up to 1,024 outputs with short paths, or fewer with long ones. */
   reportBytesMax: 80 * KIB,
-  /** A receipt carries manifest, report, a device's evidence and two of a box, and still fits one packet. */
-  receiptBytesMax: 224 * KIB,
+  /** A receipt carries manifest, report, a device's evidence, a box's keys, two pieces of its evidence and three checks, and still fits one packet. */
+  receiptBytesMax: 236 * KIB,
   /** A founding network of 128 members, at about 6 KiB each. */
   networkBytesMax: 1 * MIB,
 

@@ -1,0 +1,89 @@
+/**
+ * The log of the Linux Integrity Measurement Architecture, as it stands in `ima/binary_runtime_measurements`: which files the
+ * kernel measured before it ran or read them. Pure. Specification §6.5; Linux, Documentation/security/IMA-templates.rst.
+ */
+import type { Crypto } from '../crypto.ts';
+import { LIMITS } from '../limits.ts';
+import { decodeLog, type DecodedLog, type LogReader } from './log-reader.ts';
+
+export interface ImaEntry {
+  /** What it extends into PCR 10 of the SHA-256 bank: the digest of the template's data, or ones for a violation. */
+  readonly extension: Uint8Array;
+  /** The kernel could not measure the file reliably: it was open for writing while it was read, or the reverse. */
+  readonly violation: boolean;
+  /** As the kernel writes it: `sha256`. */
+  readonly algorithm: string;
+  readonly digest: Uint8Array;
+  readonly path: string;
+}
+
+/** The register that the kernel uses for IMA (CONFIG_IMA_MEASURE_PCR_IDX). */
+export const IMA_PCR = 10;
+
+const templates: ReadonlyMap<string, number> = new Map([
+  ['ima-ng', 2],
+  ['ima-sig', 3],
+]);
+const SHA1_BYTES = 20;
+const violationExtension = new Uint8Array(32).fill(0xff);
+
+export function decodeImaLog(bytes: Uint8Array, crypto: Crypto): DecodedLog<ImaEntry[]> {
+  return decodeLog('the IMA log', bytes, LIMITS.imaLogBytesMax, (reader) => {
+    const entries: ImaEntry[] = [];
+    while (!reader.isAtEnd) entries.push(readEntry(reader, crypto));
+    return entries;
+  });
+}
+
+/** The SHA-1 digest of an entry only says whether it is a violation: no register here rests on it. */
+function readEntry(reader: LogReader, crypto: Crypto): ImaEntry {
+  const pcr = reader.u32('a register number');
+  if (pcr !== IMA_PCR) reader.fail(`an entry for PCR ${pcr}; IMA measures into ${IMA_PCR}`);
+  const violation = reader.take(SHA1_BYTES, 'a template digest').every((byte) => byte === 0);
+  const template = words(reader.sized(LIMITS.imaTemplateNameBytesMax, "a template's name"));
+  const fields = templates.get(template);
+  if (fields === undefined) reader.fail(`template ${JSON.stringify(template)}; ${[...templates.keys()].join(' and ')} are read`);
+  const length = reader.u32("the length of a template's data");
+  if (length > LIMITS.imaEntryBytesMax) reader.fail(`an entry of ${length} bytes; at most ${LIMITS.imaEntryBytesMax} are accepted`);
+  const start = reader.at;
+  const parts = Array.from({ length: fields }, () => reader.sized(LIMITS.imaEntryBytesMax, 'a field'));
+  if (reader.at - start !== length) reader.fail(`an entry says it has ${length} bytes of data and has ${reader.at - start}`);
+  const [digest, name] = parts as [Uint8Array, Uint8Array];
+  return {
+    ...readDigest(reader, digest),
+    path: readPath(reader, name),
+    violation,
+    extension: violation ? violationExtension : extensionOf(parts, crypto),
+  };
+}
+
+/** `d-ng`: the algorithm's name, a colon, a zero byte, the digest. */
+function readDigest(reader: LogReader, field: Uint8Array): Pick<ImaEntry, 'algorithm' | 'digest'> {
+  const colon = field.indexOf(0x3a);
+  const algorithm = words(field.subarray(0, Math.max(colon, 0)));
+  if (!/^[a-z0-9-]{3,16}$/.test(algorithm) || field[colon + 1] !== 0) reader.fail('the digest of a file does not begin with its algorithm');
+  const digest = field.subarray(colon + 2);
+  if (digest.length < 16 || digest.length > 64) reader.fail(`the digest of a file has ${digest.length} bytes; it has 16 to 64`);
+  return { algorithm, digest };
+}
+
+/** `n-ng`: the path and a zero byte. Bytes that are no UTF-8 are shown as replacements; rules compare what is shown. */
+function readPath(reader: LogReader, field: Uint8Array): string {
+  if (field.length < 2 || field.indexOf(0) !== field.length - 1) reader.fail('the path of a file does not end with its only zero byte');
+  return decoder.decode(field.subarray(0, -1));
+}
+
+/** Of all fields with their lengths, as the kernel hashes them. */
+function extensionOf(parts: readonly Uint8Array[], crypto: Crypto): Uint8Array {
+  const [first] = parts as [Uint8Array];
+  const last = parts[parts.length - 1] ?? first;
+  // The fields lie one after the other in the log: from the first length on to the end of the last field.
+  const start = first.byteOffset - 4;
+  return crypto.sha256(new Uint8Array(first.buffer, start, last.byteOffset + last.length - start));
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+function words(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
