@@ -109,6 +109,8 @@ export const DEVICE_LIMITS = {
   attestationRecordBytesMax: 1 * MIB,
   /** How often attestation looks at what is due. */
   attestationTickMs: 1 * SECOND,
+  /** A definition of a board has some 4 KiB, comments included. */
+  boardFileBytesMax: 64 * KIB,
   /** Whoever needs evidence of now waits for a beacon and three signatures of a chip: 2 s each, and as much again. */
   evidenceWaitMs: 15 * SECOND,
 } as const;
@@ -349,4 +351,29 @@ export const WIRE_LIMITS = {
   answerMs: 2 * SECOND,
   /** Before a broken wire is joined again. */
   rejoinMs: 1 * SECOND,
+} as const;
+
+/** A box's management controller (§16.5). */
+export const BMC_LIMITS = {
+  /** How often power and intrusion are asked, and sensors are worth asking: a session of IPMI costs a BMC a tenth of a second. */
+  pollMs: 2 * SECOND,
+  samplePeriodMs: 5 * SECOND,
+  /** A state, an order, a request: slow BMCs take a second or two. */
+  commandMs: 10 * SECOND,
+  /** All sensors, one after the other, and the repository that describes them: 200 records at some 20 ms to 200 ms. */
+  sensorsMs: 30 * SECOND,
+  repositoryMs: 60 * SECOND,
+  /** After a refused password: BMCs lock a user out who is wrong again and again. */
+  accessRestMs: 60 * SECOND,
+  /** Sensors of a large server are 200, of which half are analog. */
+  sensorsMax: 256,
+  /** Output of ipmitool: 256 lines of 150 bytes. */
+  outputBytesMax: 128 * KIB,
+  /** An answer of Redfish: 256 expanded sensors of 2 KiB. */
+  answerBytesMax: 1 * MIB,
+  /** RMCP+ takes 20 bytes; Redfish leaves it to the service. */
+  ipmiPasswordBytesMax: 20,
+  passwordBytesMax: 256,
+  /** A PEM file of an authority, or some. */
+  authorityBytesMax: 64 * KIB,
 } as const;

@@ -98,8 +98,8 @@ export const Sensor = variant('chip', {
 const Display = struct({ chip: oneOf('pcf8574'), address, columns: oneOf(16, 20), rows: oneOf(2, 4) });
 
 const Press = struct({
-  shortMs: integer({ min: 50, max: 3_000 }),
-  longMs: integer({ min: 4_500, max: 15_000 }), // ATX: four seconds switch off
+  shortMs: integer({ min: 50, max: 15_000 }),
+  longMs: integer({ min: 50, max: 15_000 }),
   restMs: integer({ min: 100, max: 60_000 }),
 });
 

@@ -7,7 +7,7 @@ import { readWrittenManifest, WRITTEN_MANIFEST_FIELDS, type WrittenManifest } fr
 import { nearest } from '../arguments.ts';
 import { CommandFailure, systemCode } from './failure.ts';
 import { contentText } from './foreign-file.ts';
-import { parseYaml, type KeyPath } from './yaml.ts';
+import { parseYaml, type KeyPath } from '../../device/yaml.ts';
 
 export interface ManifestFile {
   readonly written: WrittenManifest;
