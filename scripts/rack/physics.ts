@@ -55,9 +55,6 @@ export interface BoxState {
   /** Heat above ambient. */
   readonly heatUj: number;
   readonly fanRpm: number;
-  /** Rising edges of a tachometer since the rack began; and what is on the way to the next, in revolutions a minute × pulses × ms. */
-  readonly fanPulses: number;
-  readonly fanRest: number;
   /** Since the rack began: what came from the mains, and what went into the air. Mains = air + heat, to the microjoule. */
   readonly fromMainsUj: number;
   readonly intoAirUj: number;
@@ -76,11 +73,11 @@ export interface BoxStep {
 /** Heat and fans are taken as constant for so long; they change within seconds. */
 const SLICE_MS = 100;
 const FAN_SETTLES_MS = 600;
-export const PULSES_A_TURN = 2;
+const PULSES_A_TURN = 2;
 const MS_A_MINUTE = 60_000;
 
 export function newBox(options: { readonly bootMs: number; readonly afterMains: AfterMains }): BoxState {
-  const still = { heatUj: 0, fanRpm: 0, fanPulses: 0, fanRest: 0, fromMainsUj: 0, intoAirUj: 0 };
+  const still = { heatUj: 0, fanRpm: 0, fromMainsUj: 0, intoAirUj: 0 };
   return { mainboard: newMainboard(options), loadPermille: 0, isDiskActive: false, isDoorOpen: false, ...still };
 }
 
@@ -133,6 +130,12 @@ export function processorMilliC(design: BoxDesign, { heatUj }: BoxState): number
 /** Air that leaves is warmed by two fifths of what the heat sink is. */
 export function exhaustMilliC(design: BoxDesign, state: BoxState): number {
   return design.ambientMilliC + Math.floor(((processorMilliC(design, state) - design.ambientMilliC) * 2) / 5);
+}
+
+/** Rising edges of a tachometer within `ms`. @param rest of the call before: what is on the way to the next edge */
+export function tachometer(rest: number, rpm: number, ms: number): { readonly pulses: number; readonly rest: number } {
+  const turned = rest + rpm * PULSES_A_TURN * ms;
+  return { pulses: Math.floor(turned / MS_A_MINUTE), rest: turned % MS_A_MINUTE };
 }
 
 function isAwake({ mainboard }: BoxState): boolean {
@@ -193,8 +196,7 @@ function turn(design: BoxDesign, state: BoxState, ms: number): BoxState {
   const missing = wanted - state.fanRpm;
   const change = Math.trunc((missing * Math.min(ms, FAN_SETTLES_MS)) / FAN_SETTLES_MS);
   const fanRpm = state.fanRpm + (change === 0 ? Math.sign(missing) : change);
-  const rest = state.fanRest + fanRpm * PULSES_A_TURN * ms;
-  return { ...state, fanRpm, fanPulses: state.fanPulses + Math.floor(rest / MS_A_MINUTE), fanRest: rest % MS_A_MINUTE };
+  return { ...state, fanRpm };
 }
 
 function fanCurve({ fanRpm: [slow, fast], fanMilliC: [cool, hot] }: BoxDesign, milliC: number): number {
