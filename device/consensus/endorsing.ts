@@ -85,11 +85,13 @@ function majorityOf(tree: Tree, weightOn: Map<TakenBlock, number>, total: number
   return undefined;
 }
 
+/** Where another height was said than the block's, two blocks of one height could be endorsed without a contradiction. */
 function latestTaken(tree: Tree, said: ReadonlyMap<number, string>): TakenBlock | undefined {
   let latest: TakenBlock | undefined;
-  for (const key of said.values()) {
+  for (const [height, key] of said) {
     const block = tree.blocks.get(key);
-    if (block && block !== tree.root && (!latest || block.position.height > latest.position.height)) latest = block;
+    if (block?.position.height !== height || block === tree.root) continue;
+    if (!latest || height > latest.position.height) latest = block;
   }
   return latest;
 }

@@ -29,9 +29,16 @@ export function addOwnTransaction(state: ConsensusState, encoded: Uint8Array): v
   if (id !== undefined) add(state, { id, encoded, from: state.self });
 }
 
-/** Candidates of a block, the oldest first. */
+/** Candidates of a block: of each share the oldest first, and those before which the least of their share stands; so no author fills it alone. */
 export function poolCandidates({ pool }: ConsensusState): Uint8Array[] {
-  return [...pool.transactions.values()].slice(0, CONSENSUS_LIMITS.candidatesMax).map(({ encoded }) => encoded);
+  const bytesOf = new Map<string, number>();
+  const placed = [...pool.transactions.values()].map(({ share, encoded }) => {
+    const before = bytesOf.get(share) ?? 0;
+    bytesOf.set(share, before + encoded.length);
+    return { before, encoded };
+  });
+  placed.sort((left, right) => left.before - right.before);
+  return placed.slice(0, CONSENSUS_LIMITS.candidatesMax).map(({ encoded }) => encoded);
 }
 
 /** The head has moved: what its new blocks hold leaves, what only the left ones held comes back, and some are judged anew. */
@@ -90,19 +97,35 @@ function judge({ setup, head, tree, at }: ConsensusState, encoded: Uint8Array): 
   return setup.ledger.judgeTransaction(encoded, head.position, branchOf(tree, head), Math.max(at.unixMs, head.position.timeMs));
 }
 
-/** Of one peer, of this member, and of all, the oldest go. */
+/** Of each share the oldest go; of all, those of the largest. */
 function add(state: ConsensusState, { id, encoded, from }: { id: string; encoded: Uint8Array; from: string }): void {
   const { pool, head, self } = state;
   const { height } = head.position;
-  pool.transactions.set(id, { id, encoded, from, sinceHeight: height, saidMs: undefined });
+  const share = from === self ? ownShare : authorOf(encoded, from);
+  pool.transactions.set(id, { id, encoded, from, share, sinceHeight: height, saidMs: undefined });
   pool.bytes += encoded.length;
-  const ofSame = [...pool.transactions.values()].filter((pooled) => pooled.from === from);
-  const max = from === self ? CONSENSUS_LIMITS.ownTransactionsMax : CONSENSUS_LIMITS.transactionsPerPeerMax;
+  const ofSame = [...pool.transactions.values()].filter((pooled) => pooled.share === share);
+  const max = share === ownShare ? CONSENSUS_LIMITS.ownTransactionsMax : CONSENSUS_LIMITS.transactionsPerPeerMax;
   for (const surplus of ofSame.slice(0, Math.max(0, ofSame.length - max))) drop(state, surplus.id);
-  for (const oldest of pool.transactions.keys()) {
-    if (pool.bytes <= CONSENSUS_LIMITS.poolBytesMax) return;
-    drop(state, oldest);
-  }
+  while (pool.bytes > CONSENSUS_LIMITS.poolBytesMax) drop(state, oldestOfLargest(state));
+}
+
+const ownShare = 'own';
+
+/** What others pass on takes nothing of their share: its author said it, and an author has one share, whoever brings it. */
+function authorOf(encoded: Uint8Array, from: string): string {
+  const decoded = decodeTransaction(encoded);
+  if (decoded.status === 'malformed') return from;
+  const { value } = decoded;
+  if (value.kind === 'signed') return hex(value.by);
+  return value.kind === 'voucher' ? hex(value.voucher.node) : from;
+}
+
+function oldestOfLargest({ pool }: ConsensusState): string {
+  const shares = Map.groupBy(pool.transactions.values(), ({ share }) => share);
+  const bytesOf = (share: readonly PooledTransaction[]): number => share.reduce((sum, { encoded }) => sum + encoded.length, 0);
+  const largest = [...shares.values()].reduce((one, other) => (bytesOf(other) > bytesOf(one) ? other : one));
+  return largest[0]?.id ?? '';
 }
 
 /** Certificates are not among them: whoever leads holds those that its branch lacks. */

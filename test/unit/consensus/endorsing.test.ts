@@ -111,6 +111,20 @@ test('who endorses two blocks of one height counts for neither, until a checkpoi
   assert.ok(kindsOf(say(world, alpha, 'delta', 'ballot', later)).includes('broadcast ballot'));
 });
 
+test('an endorsement that says another height than its block’s counts for nothing, or a liar could endorse two of one (§12.8)', () => {
+  for (const [claimed, counts] of [
+    [1, true],
+    [2, false],
+  ] as const) {
+    const { world, alpha, block, rivals } = watcher();
+    for (const rival of rivals) sayBlock(world, alpha, rival);
+    endorsed(world, alpha, block, ['bravo', 'charlie']);
+    const said = endorsementOf(world, 'delta', { position: { ...block.position, height: claimed } });
+    say(world, alpha, 'delta', 'ballot', said);
+    assert.equal(headKey(alpha), keyOf(counts ? block : (rivals[1] as Made)), `height ${claimed}`);
+  }
+});
+
 test('a lock goes before what others endorse (§13.3)', () => {
   const { world, alpha, genesis, block, rivals } = watcher();
   for (const rival of rivals) sayBlock(world, alpha, rival);
