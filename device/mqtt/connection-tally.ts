@@ -2,7 +2,8 @@
  * Who holds how many connections, by the log of Mosquitto 2.0, which has no limit for one certificate. Pure. Specification §5.3.
  *
  * A line names source and port of the listener, the next one source, client id and certificate; ids are other people's text, so a
- * name is taken only from the end of its line. An end that the log does not show costs nothing: to end it again does no harm.
+ * name is taken only from the end of its line, and an end of a connection is read as a whole line: an id that begins like the line of
+ * another's end can't be taken for it. An end that the log does not show costs nothing: to end it again does no harm.
  */
 import { MQTT_LIMITS } from '../limits.ts';
 import type { Ports } from './broker-configuration.ts';
@@ -70,13 +71,25 @@ function entered(tally: ConnectionTally, source: string, who: { readonly clientI
   return oldest;
 }
 
-/** The longest id with which the line can go on after `Client`: an id may begin like another. */
+/** What Mosquitto 2.0 writes behind the id of a connection that is over; none of these ends like another, so a line is read in one way. */
+const endings: readonly string[] = [
+  ...[' disconnected.', ' closed its connection.', ' disconnected, not authorised.', ' has exceeded timeout, disconnecting.'],
+  ...[' already connected, closing old connection.', ' been disconnected by administrative action.'],
+  ...[
+    'malformed packet',
+    'protocol error',
+    'oversize packet',
+    'oversize payload',
+    'out of memory',
+    'QoS too high or retain not supported',
+  ].map((reason) => ` disconnected due to ${reason}.`),
+  ...['Connection reset by peer', 'Broken pipe', 'Connection timed out', 'No route to host'].map((reason) => ` disconnected: ${reason}.`),
+];
+
+/** The id whose connection is over by this line. */
 function idAtStartOf(line: string, open: ReadonlyMap<string, Surplus>): string | undefined {
   if (!line.startsWith('Client ')) return undefined;
-  const rest = line.slice('Client '.length);
-  const named = [...open.keys()].filter((id) => rest.startsWith(`${id} `) || rest.startsWith(`${id},`));
-  return named.reduce<string | undefined>(
-    (longest, id) => (longest !== undefined && longest.length >= id.length ? longest : id),
-    undefined,
-  );
+  const ending = endings.find((one) => line.endsWith(one));
+  const id = ending && line.slice('Client '.length, -ending.length);
+  return id !== undefined && open.has(id) ? id : undefined;
 }
