@@ -3,7 +3,8 @@ import { CapsuleId, EndReason } from './capsule.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { CapsulePath } from './manifest.ts';
-import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
+import { BoxKeys, BoxTpmEvidence, ClosedSecret } from './measured-box/box-tpm.ts';
+import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
 import { signedKind } from './signed.ts';
 import { Name } from './topics.ts';
 
@@ -43,10 +44,23 @@ export const Hello = struct({
   processors: integer({ min: 1, max: 65_536 }),
   memoryBytes: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   runs: list(RunId, { max: 64 }),
+  /** Of a box with a TPM (§6.5). */
+  tpm: optional(BoxKeys),
 });
 
 /** Signed by the device: "say now what you are". The beacon of box evidence is made from `nonce` (§6.3). */
-export const Challenge = struct({ network: Digest, device: Name, box: Name, run: RunId, nonce: fixedBytes(32), issuedAtMs: UnixMs });
+export const Challenge = struct({
+  network: Digest,
+  device: Name,
+  box: Name,
+  run: RunId,
+  nonce: fixedBytes(32),
+  issuedAtMs: UnixMs,
+  /** During a run: a `BoxCheck` is wanted (§6.6). */
+  check: optional(flag),
+  /** Closed for the keys in the hello, until the box has opened one (§6.5). */
+  activation: optional(ClosedSecret),
+});
 export const ChallengeMessage = signedKind('challenge', Challenge);
 
 /** Signed by the box. `beacon` = domain digest `beacon-value` of network id and the challenge's nonce. */
@@ -58,8 +72,22 @@ export const BoxEvidence = struct({
   beacon: Digest,
   software: SoftwareState,
   madeAtMs: UnixMs,
+  tpm: optional(BoxTpmEvidence),
 });
 export const BoxEvidenceMessage = signedKind('box-evidence', BoxEvidence, LIMITS.boxEvidenceBytesMax);
+
+/** Signed by the box during a run (§6.6): as `BoxEvidence`, with the digest of its software (`softwareDigest`). */
+export const BoxCheck = struct({
+  network: Digest,
+  device: Name,
+  box: Name,
+  run: RunId,
+  beacon: Digest,
+  software: Digest,
+  madeAtMs: UnixMs,
+  tpm: optional(BoxTpmEvidence),
+});
+export const BoxCheckMessage = signedKind('box-check', BoxCheck, LIMITS.boxCheckBytesMax);
 
 /** Signed by the device: "run this". Repeated until the box says it has it. */
 export const Assignment = struct({
@@ -134,6 +162,7 @@ export type SoftwareState = Infer<typeof SoftwareState>;
 export type Hello = Infer<typeof Hello>;
 export type Challenge = Infer<typeof Challenge>;
 export type BoxEvidence = Infer<typeof BoxEvidence>;
+export type BoxCheck = Infer<typeof BoxCheck>;
 export type Assignment = Infer<typeof Assignment>;
 export type Cancellation = Infer<typeof Cancellation>;
 export type RunState = Infer<typeof RunState>;

@@ -1,6 +1,12 @@
 /** Whether a box reports the same software after a run as before it. Specification §6.3. */
-import type { SoftwareState } from './box-messages.ts';
-import { hex } from './digest.ts';
+import { SoftwareState } from './box-messages.ts';
+import { encodeStrict } from './codec.ts';
+import { blobDigest, hex } from './digest.ts';
+
+/** SHA-256 of the strict form: what a box says during a run, and what its TPM quotes (§6.5). */
+export function softwareDigest(software: SoftwareState): Uint8Array {
+  return blobDigest(encodeStrict(SoftwareState, software));
+}
 
 /** The names of the fields that differ; none when the software is the same. */
 export function softwareChanges(before: SoftwareState, after: SoftwareState): string[] {

@@ -9,6 +9,7 @@ import { capsuleStart } from './bench/capsule-start.ts';
 import { cbor } from './bench/cbor.ts';
 import { decision } from './bench/decision.ts';
 import { deviceEvidence } from './bench/device-evidence.ts';
+import { eventLog } from './bench/event-log.ts';
 import { finality } from './bench/finality.ts';
 import { deviceFootprint } from './bench/device-footprint.ts';
 import { deviceGrowth } from './bench/device-growth.ts';
@@ -24,7 +25,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
-  ...[quoteCheck, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize],
+  ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize],
   ...[deviceEvidence, submission, finality, deviceGrowth, deviceFootprint, firstBirth],
 ];
 

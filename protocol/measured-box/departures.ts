@@ -75,11 +75,11 @@ function fileDepartures({ files }: ReferenceValues, measured: readonly ImaEntry[
 }
 
 function fileDeparture({ path, digest, algorithm, violation }: ImaEntry, known: readonly Uint8Array[] | undefined): Departure[] {
+  if (known?.some((allowed) => sameBytes(allowed, digest))) return [];
   const shown = harmless(path, 255);
   if (violation)
     return [{ reason: 'file-violation', pcr: 10, detail: `${shown} was written to while it was in use, so its measurement says nothing` }];
   if (!known) return [{ reason: 'file-unknown', pcr: 10, detail: `${shown} (${algorithm}:${hex(digest)}) is not known` }];
-  if (known.some((allowed) => sameBytes(allowed, digest))) return [];
   return [{ reason: 'file-changed', pcr: 10, detail: `${shown} is ${algorithm}:${hex(digest)}, which is none of its known digests` }];
 }
 

@@ -59,12 +59,13 @@ function withSequence(rule: RegisterRule | undefined, measured: readonly BootEve
   return { rule: 'frozen', alternatives: [...alternatives, added].slice(-LIMITS.referenceAlternativesMax) };
 }
 
+/** A violation has a digest of zeros: learned like another, since some files are always written to while they are read. */
 function withFiles(rule: ReferenceValues['files'], measured: readonly ImaEntry[]): ReferenceValues['files'] {
   if (rule.rule === 'any') return rule;
   const byPath = new Map(rule.files.map(({ path, digests }) => [path, digests]));
-  for (const { path, digest, violation } of measured) {
+  for (const { path, digest } of measured) {
     const digests = byPath.get(path) ?? [];
-    if (violation || path === BOOT_AGGREGATE || digests.some((known) => sameBytes(known, digest))) continue;
+    if (path === BOOT_AGGREGATE || digests.some((known) => sameBytes(known, digest))) continue;
     byPath.set(path, [...digests, digest.slice()].slice(-LIMITS.referenceDigestsMax));
   }
   return { rule: 'listed', files: [...byPath].map(([path, digests]) => ({ path, digests })).slice(0, LIMITS.referenceFilesMax) };

@@ -1,5 +1,8 @@
 /** Reads the little-endian records of a log from foreign bytes. Pure. Specification §6.5. Its faults stay inside `decodeLog`. */
 
+import { LIMITS } from '../limits.ts';
+import { harmless } from '../schema.ts';
+
 export type DecodedLog<T> =
   | { readonly status: 'decoded'; readonly value: T }
   | { readonly status: 'malformed'; readonly reason: 'too-large' | 'malformed'; readonly detail: string };
@@ -70,6 +73,6 @@ export function decodeLog<T>(name: string, bytes: Uint8Array, bytesMax: number, 
     return { status: 'decoded', value: read(new LogReader(bytes)) };
   } catch (error) {
     if (!(error instanceof MalformedLog)) throw error;
-    return { status: 'malformed', reason: 'malformed', detail: `${name}: ${error.message}` };
+    return { status: 'malformed', reason: 'malformed', detail: harmless(`${name}: ${error.message}`, LIMITS.noteCharactersMax) };
   }
 }

@@ -13,6 +13,8 @@ export interface PcrPolicy {
   bank: 'sha256';
   /** Ascending, at least one. */
   indices: readonly number[];
+  /** Registers into which nothing may have been measured: what must be there says another log. */
+  mayBeUnextended?: readonly number[];
 }
 
 export interface Quote extends SignedAttestation {
@@ -36,7 +38,7 @@ export function judgeQuote(crypto: Crypto, key: AttestationKey, policy: PcrPolic
   if (values === undefined || !equalBytes(digestWith(crypto, key.hash, concatBytes(...values)), attested.pcrDigest)) {
     return refused('other-pcr-values', `the values given for PCRs ${policy.indices.join(', ')} are not those that the TPM hashed`);
   }
-  const index = policy.indices[values.findIndex(neverExtended)];
+  const index = policy.indices.find((pcr) => policy.mayBeUnextended?.includes(pcr) !== true && neverExtended(quote.pcrs.get(pcr)));
   if (index !== undefined) return refused('pcr-not-extended', `PCR ${index} was never extended: nothing was measured into it`);
   return { status: 'accepted', clockInfo, firmwareVersion };
 }
@@ -57,6 +59,6 @@ function valuesOf(policy: PcrPolicy, pcrs: ReadonlyMap<number, Uint8Array>): Uin
 }
 
 /** PCRs start as zeros, those of the dynamic launch (17 to 22) as ones. */
-function neverExtended(value: Uint8Array): boolean {
-  return value.every((byte) => byte === 0) || value.every((byte) => byte === 0xff);
+function neverExtended(value: Uint8Array | undefined): boolean {
+  return value !== undefined && (value.every((byte) => byte === 0) || value.every((byte) => byte === 0xff));
 }
