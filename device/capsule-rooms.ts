@@ -4,6 +4,7 @@
  */
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
+import type { ControlOutcome } from '#protocol/control-messages.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { networkId, networkLabel, type Network } from '#protocol/network.ts';
@@ -53,7 +54,8 @@ export interface CapsuleRooms {
 export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
   const { network, device, chain, peers, crypto } = parts;
   const id = networkId(network);
-  const gateway = new Gateway({ ...parts, network: id, networkLabel: networkLabel(network) });
+  const command = (): Promise<ControlOutcome> => Promise.resolve({ outcome: 'refused', reason: 'not-permitted' });
+  const gateway = new Gateway({ ...parts, command, network: id, networkLabel: networkLabel(network) });
   const orders = new Orders({ ...parts, news: gateway });
   const controller = new Controller({ ...parts, listener: { network: id, device, crypto } });
   let isClosed = false;

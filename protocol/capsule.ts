@@ -25,6 +25,9 @@ export function hasEnded(state: CapsuleState): boolean {
   return END_STATES.includes(state);
 }
 
+/** What a device holds against a run of its box (§17.5). */
+export const DISPUTE_REASONS = ['readings-contradict', 'box-opened'] as const;
+
 /** Why a capsule has no result, or not the wished one. */
 export const END_REASONS = [
   'exit-status',
@@ -47,6 +50,8 @@ export const END_REASONS = [
   'agent-restarted',
   'deadline',
   'cancelled-by-client',
+  'box-fenced',
+  ...DISPUTE_REASONS,
 ] as const;
 export const EndReason = oneOf(...END_REASONS);
 export type EndReason = (typeof END_REASONS)[number];

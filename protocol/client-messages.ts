@@ -1,9 +1,11 @@
 /** What a client and a device say to one another. Specification §7.3-§7.5. In CBOR, or in JSON for whoever asks in JSON. */
 import { CapsuleId, CapsuleState, EndReason, RequestId } from './capsule.ts';
 import { ChainQuestion, ChainView } from './chain/chain-view.ts';
+import { CONTROL_OUTCOME } from './control-messages.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { CapsulePath, WRITTEN_MANIFEST_FIELDS } from './manifest.ts';
+import { POWER_NOW } from './run-energy.ts';
 import { bytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from './schema.ts';
 import { signedKind } from './signed.ts';
 import { Name } from './topics.ts';
@@ -73,6 +75,8 @@ export const Answer = variant('answer', {
   capsules: struct({ capsules: list(CapsuleLine, { max: 1_000 }) }),
   capsule: CapsuleLine,
   chain: struct({ view: ChainView }),
+  /** To a `PowerCommand` (§17.2). */
+  control: struct({ request: RequestId, ...CONTROL_OUTCOME }),
   refused: struct({ reason: oneOf(...REFUSALS), detail: Detail }),
 });
 
@@ -87,6 +91,9 @@ export const StateNews = struct({
   attempt: optional(integer({ min: 1, max: LIMITS.attemptsMax })),
   atMs: UnixMs,
 });
+
+/** What a run takes as it goes: power now, energy since it began (§17.4). */
+export const EnergyNews = struct({ capsule: CapsuleId, ...POWER_NOW });
 
 export const ProgressNews = struct({ capsule: CapsuleId, permille: integer({ min: 0, max: 1_000 }), note: optional(Detail) });
 
@@ -126,6 +133,7 @@ export type Query = Infer<typeof Query>;
 export type Acceptance = Infer<typeof Acceptance>;
 export type Answer = Infer<typeof Answer>;
 export type StateNews = Infer<typeof StateNews>;
+export type EnergyNews = Infer<typeof EnergyNews>;
 export type ProgressNews = Infer<typeof ProgressNews>;
 export type LogNews = Infer<typeof LogNews>;
 export type ResultNews = Infer<typeof ResultNews>;

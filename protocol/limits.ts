@@ -153,6 +153,8 @@ export const LIMITS = {
   deadlineMaxMs: 30 * DAY,
   /** Runtimes that one box can report. */
   runtimesMax: 64,
+  /** A rack of accelerators draws a tenth of it; what claims more does not measure one box. */
+  boxWattsMax: 100_000,
   /** How often a capsule is given to a box before the device reports that no box could finish it. */
   attemptsMax: 3,
 

@@ -7,6 +7,7 @@ import { CapsuleState, EndReason, RequestId } from './capsule.ts';
 import { LIMITS } from './limits.ts';
 import { bytes, optional, struct, text, variant, type Infer } from './schema.ts';
 import { ReceiptMessage } from './receipt.ts';
+import { POWER_NOW } from './run-energy.ts';
 import { Name } from './topics.ts';
 
 /** From the gateway, for a run that the chain has given to a box of the one who reads it. */
@@ -30,6 +31,8 @@ export const RunNews = variant('news', {
   }),
   progress: RunProgress,
   log: RunLog,
+  /** While the run is on, where the power of its box is sensed. */
+  energy: struct({ run: RunId, ...POWER_NOW }),
   receipt: struct({ run: RunId, receipt: bytes({ min: 1, max: ReceiptMessage.bytesMax }) }),
 });
 

@@ -14,6 +14,7 @@ import { capsuleDigest, decodeManifest, type Manifest } from './manifest.ts';
 import { memberOf, networkId, type Network } from './network.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from './receipt.ts';
 import { objectionToReport } from './report-judgement.ts';
+import { joulesText, objectionToEnergy, observedPermille } from './run-energy.ts';
 import { softwareChanges } from './software-state.ts';
 import { openSigned, peekSigned, type SignedKind, type VerificationKey } from './signed.ts';
 
@@ -30,6 +31,7 @@ export type ReceiptRefusal =
   | 'software-changed'
   | 'report-refused'
   | 'times-out-of-order'
+  | 'energy-misstated'
   | 'end-misstated';
 
 /** One link that was checked, in words for people. */
@@ -95,6 +97,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   checkAgainstManifest(report, manifest, measured, steps);
   checkNow(receipt, context);
   checkTimes(receipt, measured, report, steps);
+  checkEnergy(receipt, report, steps);
   checkEnd(receipt, report, steps);
   return { receipt, manifest, report, software: measured.before.software };
 }
@@ -231,15 +234,29 @@ function checkTimes(receipt: Receipt, measured: Measurements, report: Report, st
   steps.push({ rule: 'times', detail: 'accepted, measured, run, measured again, closed, in this order' });
 }
 
+/** Where power is sensed; it is the device's word, and says how it came by it. */
+function checkEnergy({ energy }: Receipt, report: Report, steps: Step[]): void {
+  if (!energy) return;
+  const objection = objectionToEnergy(energy, report);
+  if (objection !== undefined) throw new Refused('energy-misstated', objection);
+  const observed = Math.floor(observedPermille(energy, report) / 10);
+  const shared = energy.sharedWith === 0 ? '' : `; the box had up to ${energy.sharedWith} other runs at the time`;
+  steps.push({
+    rule: 'energy',
+    detail: `${joulesText(energy)} by ${energy.source} (${energy.sensor}), ${observed} % of the run observed${shared}`,
+  });
+}
+
 function checkEnd(receipt: Receipt, report: Report, steps: Step[]): void {
-  const end = endOf(report.outcome);
+  const end = receipt.disputed ? { state: 'disputed', reason: receipt.disputed.reason } : endOf(report.outcome);
   if (end.state !== receipt.state || end.reason !== receipt.reason) {
     throw new Refused(
       'end-misstated',
       `the receipt says ${receipt.state} (${receipt.reason ?? 'no reason'}); the report makes it ${end.state} (${end.reason ?? 'no reason'})`,
     );
   }
-  steps.push({ rule: 'end', detail: receipt.reason ? `${receipt.state}: ${receipt.reason}` : receipt.state });
+  const words = receipt.disputed ? ` (${receipt.disputed.detail})` : '';
+  steps.push({ rule: 'end', detail: `${receipt.reason ? `${receipt.state}: ${receipt.reason}` : receipt.state}${words}` });
 }
 
 function boxKey(receipt: Receipt): VerificationKey {

@@ -1,10 +1,11 @@
 /** Receipts: what ran where, in which measured state, with what result. Specification §9. Checked by `receipt-verifier.ts`. */
 import { ReportMessage } from './box-messages.ts';
-import { CapsuleId, CapsuleState, EndReason, RequestId } from './capsule.ts';
+import { CapsuleId, CapsuleState, DISPUTE_REASONS, EndReason, RequestId } from './capsule.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { TRUST_LEVELS } from './manifest.ts';
-import { bytes, fixedBytes, integer, oneOf, optional, struct, type Infer } from './schema.ts';
+import { RunEnergy } from './run-energy.ts';
+import { bytes, fixedBytes, integer, oneOf, optional, struct, text, type Infer } from './schema.ts';
 import { signedKind } from './signed.ts';
 import { Name } from './topics.ts';
 
@@ -16,6 +17,9 @@ const Measurement = struct({
   issuedAtMs: UnixMs,
   evidence: bytes({ min: 1, max: LIMITS.boxEvidenceBytesMax }),
 });
+
+export const Dispute = struct({ reason: oneOf(...DISPUTE_REASONS), detail: text({ min: 1, max: LIMITS.noteCharactersMax }) });
+export type Dispute = Infer<typeof Dispute>;
 
 /** Signed by the executor's operational key. The messages it rests on stand in it as they travelled. */
 export const Receipt = struct({
@@ -41,6 +45,10 @@ export const Receipt = struct({
   measuredBefore: Measurement,
   measuredAfter: Measurement,
   report: bytes({ min: 1, max: ReportMessage.bytesMax }),
+  /** Where the power of the box is sensed (§17.4). */
+  energy: optional(RunEnergy),
+  /** What the device holds against the run, whatever the report says (§17.5): then it is the end. */
+  disputed: optional(Dispute),
   deviceEvidence: bytes({ min: 1, max: LIMITS.evidenceBytesMax }),
 });
 export type Receipt = Infer<typeof Receipt>;

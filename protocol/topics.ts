@@ -42,9 +42,9 @@ export const PEER_KINDS = ['response', 'order', 'news', 'need', 'chunk'] as cons
 export type PeerKind = (typeof PEER_KINDS)[number];
 
 /** What a client writes, and what the device writes to it (§5.1). */
-export const CLIENT_REQUESTS = ['submit', 'cancel', 'query', 'upload/chunk', 'download/need'] as const;
+export const CLIENT_REQUESTS = ['submit', 'cancel', 'query', 'control', 'upload/chunk', 'download/need'] as const;
 export const CLIENT_ANSWERS = ['answer', 'upload/need', 'download/chunk'] as const;
-export const CAPSULE_NEWS = ['state', 'progress', 'log', 'result', 'receipt', 'finality'] as const;
+export const CAPSULE_NEWS = ['state', 'progress', 'log', 'energy', 'result', 'receipt', 'finality'] as const;
 export type ClientRequest = (typeof CLIENT_REQUESTS)[number];
 export type ClientAnswer = (typeof CLIENT_ANSWERS)[number];
 export type CapsuleNews = (typeof CAPSULE_NEWS)[number];
@@ -64,6 +64,9 @@ export type Topic =
   | { readonly to: 'capsule'; readonly device: string; readonly client: string; readonly capsule: string; readonly kind: CapsuleNews }
   | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'up'; readonly kind: BoxUp }
   | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'down'; readonly kind: BoxDown }
+  /** What is sensed of a box, and where it stands (§17.3). */
+  | { readonly to: 'sensor'; readonly device: string; readonly box: string; readonly sensor: string }
+  | { readonly to: 'box-state'; readonly device: string; readonly box: string }
   | { readonly to: 'pairing'; readonly device: string; readonly invitation: string; readonly kind: 'request' | 'response' };
 
 /** The root of all topics of a network. */
@@ -118,6 +121,10 @@ function levelsOf(topic: Topic): string[] {
       return [topic.device, 'clients', topic.client, 'capsules', topic.capsule, topic.kind];
     case 'box':
       return [topic.device, 'hpc', topic.box, topic.direction, topic.kind];
+    case 'sensor':
+      return [topic.device, 'sensors', topic.box, topic.sensor];
+    case 'box-state':
+      return [topic.device, 'control', topic.box, 'state'];
     case 'pairing':
       return [topic.device, 'pair', topic.invitation, topic.kind];
   }
@@ -136,6 +143,8 @@ function parseLevels(levels: string[]): Topic | undefined {
   }
   if (second === 'clients' && isOneOf([...CLIENT_REQUESTS, ...CLIENT_ANSWERS], clientKind))
     return { to: 'client', device: first, client: third, kind: clientKind };
+  if (second === 'sensors') return { to: 'sensor', device: first, box: third, sensor: fourth };
+  if (second === 'control' && fourth === 'state') return { to: 'box-state', device: first, box: third };
   if (second === 'hpc' && fourth === 'up' && isOneOf(BOX_UP, fifth))
     return { to: 'box', device: first, box: third, direction: 'up', kind: fifth };
   if (second === 'hpc' && fourth === 'down' && isOneOf(BOX_DOWN, fifth))
@@ -149,6 +158,7 @@ function areNamed(topic: Topic): boolean {
     ...('client' in topic ? [topic.client] : []),
     ...('box' in topic ? [topic.box] : []),
     ...('peer' in topic ? [topic.peer] : []),
+    ...('sensor' in topic ? [topic.sensor] : []),
   ];
   const id = 'capsule' in topic ? topic.capsule : 'invitation' in topic ? topic.invitation : undefined;
   return (

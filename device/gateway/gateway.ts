@@ -6,6 +6,7 @@ import {
   AcceptanceMessage,
   Answer,
   CancelRequest,
+  EnergyNews,
   LogNews,
   ProgressNews,
   Query,
@@ -15,10 +16,11 @@ import {
   type Refusal,
 } from '#protocol/client-messages.ts';
 import { decodeBulk, decodeJson, encodeBulk, encodeJson, type Decoded } from '#protocol/codec.ts';
+import { PowerCommand, type ControlOutcome } from '#protocol/control-messages.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest } from '#protocol/manifest.ts';
-import type { RunLog, RunProgress } from '#protocol/box-messages.ts';
+import type { RunNewsOf } from '#protocol/peer-messages.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import { clientSubtree, isTopicName, type CapsuleNews, type ClientRequest } from '#protocol/topics.ts';
@@ -58,6 +60,8 @@ export interface GatewayParts {
   readonly random: Random;
   readonly log: Log;
   readonly showChain: ShowChain;
+  /** Does with a box of this device what a client asks, where the configuration lets it (§17.2). */
+  readonly command: (client: string, command: PowerCommand) => Promise<ControlOutcome>;
 }
 
 export class Gateway implements ClientNews {
@@ -79,6 +83,8 @@ export class Gateway implements ClientNews {
         return this.#cancelSaid(message, orders);
       case 'query':
         return this.#mayQuery(message.client) ? this.#querySaid(message, orders) : undefined;
+      case 'control':
+        return this.#mayQuery(message.client) ? this.#controlSaid(message) : undefined;
     }
   }
 
@@ -101,13 +107,18 @@ export class Gateway implements ClientNews {
     this.#tell(capsule, 'finality', FinalityNews, finality);
   }
 
-  progressed(capsule: StoredCapsule, { permille, note }: RunProgress): void {
-    this.#tell(capsule, 'progress', ProgressNews, { capsule: capsule.capsule, permille, ...(note === undefined ? {} : { note }) });
-  }
-
-  logged(capsule: StoredCapsule, { stream, offset, content }: RunLog): void {
-    const text = new TextDecoder().decode(content);
-    this.#tell(capsule, 'log', LogNews, { capsule: capsule.capsule, stream, offset, text });
+  runSaid(stored: StoredCapsule, said: RunNewsOf<'progress' | 'log' | 'energy'>): void {
+    const { capsule } = stored;
+    if (said.news === 'progress') {
+      const { permille, note } = said;
+      return this.#tell(stored, 'progress', ProgressNews, { capsule, permille, ...(note === undefined ? {} : { note }) });
+    }
+    if (said.news === 'energy') {
+      const { source, milliwatts, millijoules } = said;
+      return this.#tell(stored, 'energy', EnergyNews, { capsule, source, milliwatts, millijoules });
+    }
+    const { stream, offset, content } = said;
+    this.#tell(stored, 'log', LogNews, { capsule, stream, offset, text: new TextDecoder().decode(content) });
   }
 
   /** A response topic outside the sender's own subtree is answered where the sender may read: with a refusal. */
@@ -211,6 +222,13 @@ export class Gateway implements ClientNews {
     if (finality) this.finalityChanged(capsule, finality);
   }
 
+  async #controlSaid(message: ClientMessage): Promise<void> {
+    const decoded = decodeRequest(PowerCommand, message);
+    if (decoded.status === 'malformed') return this.#refuse(message, 'malformed', decoded.detail);
+    const outcome = await this.#parts.command(message.client, decoded.value);
+    this.#answer(message, { answer: 'control', request: decoded.value.request, ...outcome });
+  }
+
   #chainAsked(message: ClientMessage, question: ChainQuestion): void {
     const shown = this.#parts.showChain(question);
     if (shown.status === 'refused') return this.#refuse(message, shown.reason, shown.detail);
@@ -252,10 +270,10 @@ export class Gateway implements ClientNews {
     this.#publishNews(capsule, kind, payload, contentTypeOf(capsule.notation));
   }
 
-  /** State, result, receipt and its finality stay readable for whoever subscribes later; progress and log are for those who watch. */
+  /** State, result, receipt and its finality stay readable for whoever subscribes later; progress, log and energy are for those who watch. */
   #publishNews(capsule: StoredCapsule, kind: CapsuleNews, payload: Uint8Array | string, contentType: string): void {
     const topic = { to: 'capsule', device: this.#parts.device, client: capsule.client, capsule: capsule.capsule, kind } as const;
-    const retain = kind !== 'progress' && kind !== 'log';
+    const retain = kind !== 'progress' && kind !== 'log' && kind !== 'energy';
     this.#parts.publisher.publish(topic, payload, {
       contentType,
       retain,

@@ -130,12 +130,10 @@ export class Orders {
     switch (news.news) {
       case 'state':
         return this.#stateSaid(capsule, news);
-      case 'progress':
-        return isOut(capsule.order) ? this.#parts.news.progressed(capsule, news) : undefined;
-      case 'log':
-        return isOut(capsule.order) ? this.#parts.news.logged(capsule, news) : undefined;
       case 'receipt':
         return this.#receiptSaid(capsule, news.receipt);
+      default:
+        return isOut(capsule.order) ? this.#parts.news.runSaid(capsule, news) : undefined;
     }
   }
 

@@ -56,4 +56,7 @@ const reasons: Readonly<Record<EndReason, string>> = {
   'agent-restarted': 'the agent of the box was restarted during the run',
   deadline: 'its deadline passed',
   'cancelled-by-client': 'a client of its name asked for it',
+  'box-fenced': 'its device cut the box off during the run',
+  'readings-contradict': 'what the device measured of the box contradicts what the box reported of the run',
+  'box-opened': 'the case of the box was opened during the run',
 };

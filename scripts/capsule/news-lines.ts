@@ -1,6 +1,6 @@
 /** News of a capsule on a terminal: states and log as lines, progress as a bar below them. */
 import { CAPSULE_STATES, type CapsuleState } from '#protocol/capsule.ts';
-import type { LogNews } from '#protocol/client-messages.ts';
+import type { EnergyNews, LogNews } from '#protocol/client-messages.ts';
 import type { News } from '../client/news.ts';
 import { harmless, progressBar, type Style, type Terminal } from '../terminal.ts';
 
@@ -14,13 +14,19 @@ export interface NewsLines {
 export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
   const since = (): string => terminal.paint('quiet', `${((Date.now() - begunAtMs) / 1_000).toFixed(1).padStart(6)} s`);
   const shown = new Map<LogNews['stream'], number>();
+  const power = powerLines(terminal);
+  let bar = '';
   return {
     show: (news) => {
       switch (news.news) {
         case 'state':
           return terminal.line(`${since()}  ${terminal.paint(styleOf(news.state), news.state.padEnd(stateWidth))}${about(news)}`);
         case 'progress':
-          return terminal.show(`          ${progressBar(news.permille, 1_000)} ${news.note === undefined ? '' : harmless(news.note)}`);
+          bar = `${progressBar(news.permille, 1_000)} ${news.note === undefined ? '' : harmless(news.note)}`;
+          return terminal.show(`          ${[power.words(), bar].filter(Boolean).join('  ')}`);
+        case 'energy':
+          power.heard(news, since());
+          return terminal.show(`          ${[power.words(), bar].filter(Boolean).join('  ')}`);
         case 'log':
           noteGap(terminal, shown, news);
           return terminal.text(harmless(news.text));
@@ -33,6 +39,21 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
       }
     },
     transferred: (what, bytes, total) => terminal.show(`          ${progressBar(bytes, total)} ${what}`),
+  };
+}
+
+/** Watts of the box: in the live line, and as lines where there is none, when they have moved well. */
+function powerLines(terminal: Terminal): { words: () => string; heard: (news: EnergyNews, since: string) => void } {
+  let words = '';
+  let last: number | undefined;
+  return {
+    words: () => words,
+    heard: ({ milliwatts, millijoules, source }, since) => {
+      words = `${(milliwatts / 1_000).toFixed(1)} W, ${(millijoules / 1_000).toFixed(0)} J (${source})`;
+      if (terminal.live || (last !== undefined && Math.abs(milliwatts - last) * 5 < last)) return;
+      last = milliwatts;
+      terminal.line(`${since}  ${terminal.paint('quiet', `the box draws ${words}`)}`);
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** A verification for people: a line for each step, what the receipt says, and a warning that nobody overlooks. */
 import type { Report } from '#protocol/box-messages.ts';
 import { hex } from '#protocol/digest.ts';
+import { joulesText, type RunEnergy } from '#protocol/run-energy.ts';
 import type { ReceiptVerdict } from '#protocol/receipt-verifier.ts';
 import { bytesText, durationText, harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { endingText } from './ending.ts';
@@ -30,6 +31,7 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
     ['on', `${receipt.box.name} at device ${receipt.device} (${receipt.box.trust}), ${harmless(software.kernel)}`],
     ['when', `${timeText(report.startedAtMs)}, for ${durationText(report.usage.wallMs)}`],
     ['used', `${durationText(report.usage.cpuMs)} of processor time, ${bytesText(report.usage.memoryBytesMax)} of memory`],
+    ...(receipt.energy ? [['took', energyText(receipt.energy)] satisfies [string, string]] : []),
     ['end', endOfReport(receipt, report)],
     ...report.outputs.map(({ path, bytes, digest }): [string, string] => [
       'output',
@@ -81,11 +83,18 @@ const softwareTpmWarning = [
   '  Whoever runs the device can copy them and sign anything. Good for development; no proof about a machine.',
 ];
 
+function energyText(energy: RunEnergy): string {
+  const shared = energy.sharedWith === 0 ? '' : `, shared with up to ${energy.sharedWith} other runs`;
+  const simulated = energy.source === 'simulated' ? 'SIMULATED, nothing was measured' : `measured by ${energy.source}`;
+  return `${joulesText(energy)} (${simulated}${shared})`;
+}
+
 function endOfReport(receipt: Verified['receipt'], { outcome }: Report): string {
   const { state, reason } = receipt;
   return endingText({
     state,
     ...(reason === undefined ? {} : { reason }),
+    ...(receipt.disputed ? { detail: receipt.disputed.detail } : {}),
     ...(outcome.outcome === 'exited' ? { exitStatus: outcome.status } : {}),
   });
 }

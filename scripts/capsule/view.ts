@@ -1,5 +1,5 @@
 /** What a command shows while it works: lines and a live bar for people, a line of JSON per event for programs. */
-import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
+import { EnergyNews, LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
 import { encodeJson } from '#protocol/codec.ts';
 import type { News } from '../client/news.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
@@ -64,6 +64,8 @@ function wordsOf(kind: News['news'], value: object): Words {
       return JSON.parse(encodeJson(ProgressNews, value as ProgressNews)) as Words;
     case 'log':
       return JSON.parse(encodeJson(LogNews, value as LogNews)) as Words;
+    case 'energy':
+      return JSON.parse(encodeJson(EnergyNews, value as EnergyNews)) as Words;
     case 'result':
       return JSON.parse(encodeJson(ResultNews, value as ResultNews)) as Words;
     case 'missed':

@@ -1,13 +1,14 @@
 /** News of one capsule on its way to a reader: a queue with a limit, read as an async iterable. */
-import type { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
+import type { EnergyNews, LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 
 export type News =
   | ({ readonly news: 'state' } & StateNews)
   | ({ readonly news: 'progress' } & ProgressNews)
   | ({ readonly news: 'log' } & LogNews)
+  | ({ readonly news: 'energy' } & EnergyNews)
   | ({ readonly news: 'result' } & ResultNews)
-  /** The reader was slower than the news: so many messages of log and progress are gone. The blobs of the result hold the whole log. */
+  /** The reader was slower than the news: so many messages of log, progress and energy are gone. The blobs of the result hold the whole log. */
   | { readonly news: 'missed'; readonly count: number };
 
 /** Ends after the result; a failure ends it by throwing. One reader. */
@@ -56,9 +57,9 @@ export class NewsQueue implements AsyncIterableIterator<News> {
     return this;
   }
 
-  /** The oldest log or progress message; where there is none, the oldest of all. */
+  /** The oldest log, progress or energy message; where there is none, the oldest of all. */
   #dropOne(): void {
-    const index = this.#waiting.findIndex(({ news }) => news === 'log' || news === 'progress');
+    const index = this.#waiting.findIndex(({ news }) => news === 'log' || news === 'progress' || news === 'energy');
     this.#waiting.splice(Math.max(0, index), 1);
     this.#missed += 1;
   }

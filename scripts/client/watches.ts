@@ -1,6 +1,6 @@
 /** Who watches which capsule: news from the topics of a capsule (specification §5.1) to their readers, without repetitions. */
 import { hasEnded, type CapsuleState } from '#protocol/capsule.ts';
-import { LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
+import { EnergyNews, LogNews, ProgressNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
 import type { Incoming } from '#protocol/mqtt-port.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
@@ -187,6 +187,8 @@ export class Watches {
         return tagged('progress', this.#ports.read(ProgressNews, message));
       case 'log':
         return tagged('log', this.#ports.read(LogNews, message));
+      case 'energy':
+        return tagged('energy', this.#ports.read(EnergyNews, message));
       case 'result':
         return tagged('result', this.#ports.read(ResultNews, message));
     }

@@ -50,6 +50,8 @@ const anyTopic: fc.Arbitrary<Topic> = fc.oneof(
     direction: fc.constant('down' as const),
     kind: fc.constantFrom(...BOX_DOWN),
   }),
+  fc.record({ to: fc.constant('sensor' as const), device: name, box: name, sensor: name }),
+  fc.record({ to: fc.constant('box-state' as const), device: name, box: name }),
   fc.record({
     to: fc.constant('pairing' as const),
     device: name,

@@ -1,0 +1,57 @@
+/** The limits of control, each with its reason. Pure. Specification §10, §17. */
+
+const SECOND = 1_000;
+
+export const CONTROL_LIMITS = {
+  /** A box with a run that has said nothing for two intervals of its hello is cut off. */
+  silenceAtWorkMs: 30 * SECOND,
+  /** Without a run it may miss one more: whoever rests may restart. */
+  silenceMs: 45 * SECOND,
+  /** How often control looks at what is due. */
+  lookEveryMs: 1 * SECOND,
+  /** A look that comes this late says that the device itself stood still: nobody's silence counts for that time. */
+  standstillMs: 5 * SECOND,
+  /** Evidence that did not come is asked for again; reading its software takes a box some seconds. */
+  evidenceAskedEveryMs: 10 * SECOND,
+
+  /** Readings in a row: one beyond a limit is a glitch, two are not; an end, and a broken sensor, take one more. */
+  tripReadings: { beyond: 2, within: 3, failed: 3 },
+  /** 2 °C: less is the noise of a thermometer. */
+  temperatureMarginMilliCelsius: 2_000,
+  /** Periods of a sensor without a reading that make a gap: one may be late, one lost. */
+  gapPeriods: 4,
+  /** The shortest period at which a box is sampled, whatever its definition says: a bus of 16 sensors takes some 20 ms. */
+  periodMinMs: 100,
+  /** A sample that has not come by then is given up: a BMC takes seconds, a bus milliseconds. */
+  sampleMs: 10 * SECOND,
+
+  /** A reading on its topic: at most this often, and after so long though it has not moved. */
+  sensorSaidEveryMs: 1 * SECOND,
+  sensorSaidAgainMs: 60 * SECOND,
+  /** It has moved if by more than this part, or than its accuracy. */
+  sensorStepPart: 50,
+  /** How often a client is told what its run takes. */
+  energySaidEveryMs: 1 * SECOND,
+
+  /** Means over this long are levels of power: longer than the start of a program, shorter than most runs. */
+  levelWindowMs: 30 * SECOND,
+  /** A shorter run is over before heat, fans and regulators have followed it. */
+  judgedRunMs: 10 * SECOND,
+  /** What a box has said before its power went may still be on its way so long. */
+  wordsOnTheirWayMs: 5 * SECOND,
+  /** A kernel counts its time a little otherwise than we do, and power comes some seconds before it. */
+  uptimeSpareS: 60,
+
+  /** A command is for now: one that was on its way for longer would switch what somebody else has switched since. */
+  commandAgeMaxMs: 30 * SECOND,
+  /** Commands of which the answer is remembered, so that a repeated one does nothing: those of an age, many times over. */
+  commandsRememberedMax: 256,
+  /** Boxes whose wiring one configuration may name: as many as may connect. */
+  boxesMax: 64,
+  /** Operators' requests that lie in the state folder at one time. */
+  deskRequestsMax: 16,
+  /** A request or its answer: a few words. */
+  deskFileBytesMax: 4_096,
+  /** An answer is left for whoever waits for it this long. */
+  deskAnswerKeptMs: 60 * SECOND,
+} as const;
