@@ -31,7 +31,7 @@ interface File<T> {
   readonly place: string;
   readonly value: T;
   readonly bytes: Uint8Array;
-  lineOf(path: KeyPath): number;
+  readonly lineOf: (path: KeyPath) => number;
 }
 
 export interface BoardFiles {
@@ -81,7 +81,7 @@ async function readFileAs<T>(path: string, place: string, read: (raw: unknown) =
   const bytes = await readFile(path);
   const parsed = parseYaml(new TextDecoder().decode(bytes), () => false);
   if (parsed.status === 'malformed') throw new BoardFileError(`${place}, line ${parsed.line}: this is not YAML: ${parsed.detail}`);
-  const lineOf = parsed.lineOf.bind(parsed);
+  const lineOf = (at: KeyPath): number => parsed.lineOf(at);
   const result = read(parsed.value);
   if (result.status === 'malformed') throw new BoardFileError(`${place}, line ${lineOf(pathAt(result.detail))}: ${result.detail}`);
   return { place, value: result.value, bytes, lineOf };

@@ -54,10 +54,13 @@ const temperatureLimits = struct({ minMilliC: optional(milliC), maxMilliC: optio
 const milliamperes = integer({ min: 1, max: 1_000_000 });
 const millivolts = integer({ min: 0, max: 60_000 });
 const milliwatts = integer({ min: 1, max: 60_000_000 });
+const stuckAfterMs = integer({ min: 1_000, max: HOUR_MS });
 const powerSensor = {
   name,
   address,
   periodMs,
+  /** While the box is on, a reading that has not moved at all for so long is stuck. */
+  stuckAfterMs: optional(stuckAfterMs),
   limits: optional(
     struct({
       maxMw: optional(milliwatts),
@@ -75,7 +78,7 @@ const withShunt = struct({
   maxCurrentMa: milliamperes,
 });
 const signed = integer({ min: -2_000_000_000, max: 2_000_000_000 });
-const thermometer = struct({ name, address, periodMs, limits: optional(temperatureLimits) });
+const thermometer = struct({ name, address, periodMs, stuckAfterMs: optional(stuckAfterMs), limits: optional(temperatureLimits) });
 
 /** One chip, or one value of a driver of the kernel. */
 export const Sensor = variant('chip', {
@@ -87,6 +90,7 @@ export const Sensor = variant('chip', {
   hwmon: struct({
     name,
     periodMs,
+    stuckAfterMs: optional(stuckAfterMs),
     driver: label,
     device: optional(label),
     input: text({ min: 3, max: 16, pattern: /^(temp|in|curr|power|fan)\d{1,2}$/, like: 'temp1, in1, curr1, power1 or fan1' }),

@@ -9,7 +9,8 @@ export type PowerVerb = 'on' | 'soft-off' | 'hard-off' | 'reset' | 'cut-mains' |
 export type PowerState = 'on' | 'off' | 'sleeping' | 'unknown';
 
 export type PowerRefusal = 'busy' | 'already-on' | 'already-off' | 'not-wired' | 'unknown-state';
-export type PowerFailure = 'no-answer' | 'hardware' | 'closed';
+/** `no-access`: a BMC does not let the device in. */
+export type PowerFailure = 'no-answer' | 'no-access' | 'hardware' | 'closed';
 
 /**
  * `done`: the button was pressed, the relay switched, or the BMC said yes; whether the box follows is seen by `powerState`.
