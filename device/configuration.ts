@@ -16,6 +16,8 @@ export const DeviceConfiguration = struct({
   tcti: text({ min: 3, max: 255 }),
   /** A folder of `board-configs/`. */
   board: Name,
+  /** Of a simulated board: the socket at which its wires end (§16.4). */
+  wires: optional(text({ min: 1, max: 107 })),
   /** Address at which the broker listens; absent means every interface. */
   address: optional(text({ min: 1, max: 64 })),
   /** Names and addresses under which others reach the broker; the first one stands in invitations and the network file. */

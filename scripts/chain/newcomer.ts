@@ -8,9 +8,9 @@ import { defaultState } from '../capsule/options.ts';
 import { CommandFailure } from '../capsule/failure.ts';
 import { listenForInterrupts } from '../capsule/interrupt.ts';
 import { cardOf, startDeviceProcess, startTpm } from '../grid/devices.ts';
-import { boxOf } from '../grid/grid.ts';
-import { ensurePaired, startAgentProcess } from '../grid/holders.ts';
-import { GRID_DEVICES, gridLayout, type GridLayout } from '../grid/layout.ts';
+import { ensurePaired } from '../grid/holders.ts';
+import { boxOf, GRID_DEVICES, GRID_RACK, gridLayout, type GridLayout } from '../grid/layout.ts';
+import { startGridRack } from '../grid/rack.ts';
 import { readNetworkFile, writeNetworkFile } from '../grid/network.ts';
 import { claimNewcomer, gridProcess, type StateClaim } from '../grid/state-claim.ts';
 import { shellQuoted } from '../pair/paste-lines.ts';
@@ -34,8 +34,7 @@ export const newcomer = commandOf(
 function requireFree(layout: GridLayout, name: string): void {
   if (readPlain(Name, name).status !== 'decoded')
     throw new UsageError(`"${name}" can't be the name of a device: lower-case letters, digits and -, 1 to 32`);
-  if ((GRID_DEVICES as readonly string[]).includes(name))
-    throw new UsageError(`${name} is one of the grid's own devices; choose another name`);
+  if ([...GRID_DEVICES, GRID_RACK].includes(name)) throw new UsageError(`${name} is one of the grid's own devices; choose another name`);
   if (!existsSync(layout.networkFile)) throw new CommandFailure(1, `there is no grid in ${layout.root}; npm start makes one`);
 }
 
@@ -92,7 +91,9 @@ async function start(
   await device.supervisor.waitForLine('deviceStarted', START_MS);
   const box = boxOf(name);
   await ensurePaired(layout, name, 'box', box, layout.box(box));
-  started.push(startAgentProcess(layout, box, (who, how) => say(`${who} ended (${how}); it is started again`)));
+  const rack = await startGridRack(layout, { name, boxes: [box], onEnd: (who, how) => say(`${who} ended (${how}); it is started again`) });
+  started.push(rack);
+  await rack.keepOn([box]);
   say(`device      ${name} runs, with its box ${box}; log in ${join(layout.logs, `${name}.log`)}`);
   const elsewhere = layout.root === resolve(defaultState) ? '' : ` --state ${shellQuoted(layout.root)}`;
   say(`to admit it npm run chain -- admit ${shellQuoted(folder)} --seated${elsewhere}   (in another terminal)`);

@@ -10,7 +10,7 @@ import { connectTpm } from '../../device/identity/connect.ts';
 import { measureSoftware, referencesOf } from '../../device/software.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import type { Tpm } from '../../device/tpm/tpm.ts';
-import type { GridLayout } from './layout.ts';
+import { boxOf, type GridLayout } from './layout.ts';
 import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
 import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
 import { supervise, type Supervisor } from './supervisor.ts';
@@ -32,7 +32,8 @@ export interface GridDevice {
 export async function startTpm(layout: GridLayout, device: string): Promise<SoftwareTpm> {
   mkdirSync(layout.device(device), { recursive: true, mode: 0o700 });
   const tpm = await startSoftwareTpm({ folder: layout.tpm(device), authorityFolder: layout.tpmAuthority });
-  writeConfiguration(layout.device(device), { name: device, tcti: tpm.tcti, board: BOARD, address: ADDRESS, hosts: [ADDRESS] });
+  const wires = layout.wires(boxOf(device));
+  writeConfiguration(layout.device(device), { name: device, tcti: tpm.tcti, board: BOARD, wires, address: ADDRESS, hosts: [ADDRESS] });
   return tpm;
 }
 

@@ -4,19 +4,21 @@ import { join } from 'node:path';
 import { networkLabel, type Network } from '#protocol/network.ts';
 import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
-import { ensurePaired, startAgentProcess } from './holders.ts';
+import { ensurePaired } from './holders.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
-import { GRID_CLIENT, GRID_DEVICES, gridLayout, type GridLayout } from './layout.ts';
+import { boxOf, GRID_CLIENT, GRID_DEVICES, GRID_RACK, gridLayout, type GridLayout } from './layout.ts';
 import { writeNetworkFile } from './network.ts';
 import { claimState, type StateClaim } from './state-claim.ts';
-import type { Supervisor } from './supervisor.ts';
+import { startGridRack, type GridAgent, type GridRack } from './rack.ts';
 
 export interface Grid {
   readonly layout: GridLayout;
   readonly network: Network;
   readonly devices: readonly GridDevice[];
   /** Agents by the name of their box. */
-  readonly agents: ReadonlyMap<string, Supervisor>;
+  readonly agents: ReadonlyMap<string, GridAgent>;
+  /** Has the power of the boxes. */
+  readonly rack: GridRack;
   stop(): Promise<void>;
 }
 
@@ -75,6 +77,11 @@ async function startParts(
     () => openNetwork(layout, tpms),
     (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`,
   );
+  const rack = await timed(
+    'rack',
+    () => openRack(layout, request, started),
+    () => `${GRID_DEVICES.length} simulated boxes, off`,
+  );
   const devices = await timed(
     'devices',
     () => startDevices(layout, tpms, request, started),
@@ -86,8 +93,8 @@ async function startParts(
     () => `${devices.length} boxes and client "${GRID_CLIENT.name}" paired`,
   );
   const agents = await timed(
-    'agents',
-    () => startAgents(layout, devices, request, started),
+    'boxes on',
+    () => switchOn(rack, devices, started),
     (all) => [...all.keys()].join(', '),
   );
   await timed(
@@ -95,7 +102,7 @@ async function startParts(
     () => waitForChain(devices),
     (checkpoint) => `${devices.length} members, their boxes on the chain, ${checkpoint}`,
   );
-  return { layout, network, devices, agents, stop };
+  return { layout, network, devices, agents, rack, stop };
 }
 
 type Timed = <T>(part: string, work: () => Promise<T>, say: (value: T) => string) => Promise<T>;
@@ -159,16 +166,23 @@ async function pairAll(layout: GridLayout, network: Network, devices: readonly G
   for (const { folder } of boxes) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
 }
 
-async function startAgents(
-  layout: GridLayout,
+async function openRack(layout: GridLayout, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<GridRack> {
+  const rack = await startGridRack(layout, { name: GRID_RACK, boxes: GRID_DEVICES.map(boxOf), onEnd: request.onEnd });
+  started.push(rack);
+  return rack;
+}
+
+/** Agents come up with their boxes, and end before the devices. */
+async function switchOn(
+  rack: GridRack,
   devices: readonly GridDevice[],
-  request: GridRequest,
   started: { stop(): Promise<void> }[],
-): Promise<Map<string, Supervisor>> {
-  const agents = new Map(devices.map(({ name: device }) => [boxOf(device), startAgentProcess(layout, boxOf(device), request.onEnd)]));
-  started.push(...agents.values());
+): Promise<ReadonlyMap<string, GridAgent>> {
+  started.push(rack);
+  const agents = new Map([...rack.agents].filter(([box]) => devices.some(({ name }) => boxOf(name) === box)));
   const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));
   const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
+  await rack.keepOn([...agents.keys()]);
   await Promise.all([...trusted, ...present]);
   return agents;
 }
@@ -180,8 +194,4 @@ async function waitForChain(devices: readonly GridDevice[]): Promise<string> {
   await Promise.all(offered);
   const [line = ''] = await Promise.all(finalised);
   return `checkpoint ${/checkpoint=(\d+)/.exec(line)?.[1] ?? '?'} final`;
-}
-
-export function boxOf(device: string): string {
-  return `${device}-box`;
 }

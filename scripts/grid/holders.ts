@@ -1,7 +1,6 @@
-/** Boxes and clients of a grid: paired with their devices where they aren't yet, agents kept running. Specification §5.6. */
+/** Boxes and clients of a grid: paired with their devices where they aren't yet. Specification §5.6. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { HolderKind } from '#protocol/pairing.ts';
 import { connect } from '../../device/mqtt/connection.ts';
 import { inviteHolder } from '../../device/pairing/invite.ts';
@@ -9,9 +8,6 @@ import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { pairHolder } from '../../hpc-agent/pairing.ts';
 import type { GridLayout } from './layout.ts';
-import { supervise, type Supervisor } from './supervisor.ts';
-
-const agent = fileURLToPath(new URL('../../hpc-agent/agent.ts', import.meta.url));
 
 /** Pairs `name` with a device that runs, unless that was done before. `folder` gets its keys and certificate. */
 export async function ensurePaired(layout: GridLayout, device: string, kind: HolderKind, name: string, folder: string): Promise<void> {
@@ -20,15 +16,4 @@ export async function ensurePaired(layout: GridLayout, device: string, kind: Hol
   // A start that was cut off between the device's answer and our file: that certificate is of no use to anybody.
   new PairedNames(state).remove(kind, name, Date.now());
   await pairHolder(await inviteHolder(state, kind, name), folder, connect);
-}
-
-/** Keeps the agent of a box running. */
-export function startAgentProcess(layout: GridLayout, box: string, onEnd: (name: string, how: string) => void): Supervisor {
-  return supervise({
-    name: box,
-    arguments: [agent, '--state', layout.box(box)],
-    logFile: join(layout.logs, `${box}.log`),
-    processIdFile: layout.processId(box),
-    onEnd,
-  });
 }

@@ -15,6 +15,8 @@ export interface Supervised {
   readonly before?: () => Promise<void>;
   /** The program ended though nobody stopped it; told once until it has stayed up for a while. */
   readonly onEnd: (name: string, how: string) => void;
+  /** Each line that it writes. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface Supervisor {
@@ -51,6 +53,7 @@ export function supervise(program: Supervised): Supervisor {
     lines.push(line);
     if (lines.length > LINES_MAX) lines.shift();
     for (const watcher of watchers) watcher();
+    program.onLine?.(line);
   };
   const finished = keep();
 

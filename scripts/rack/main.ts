@@ -2,9 +2,6 @@
 import { lineLog } from '../../device/log.ts';
 import { readRackFile, startRack } from './rack.ts';
 
-// Its sockets and the logs of its boxes are for this account alone.
-process.umask(0o077);
-
 const [file] = process.argv.slice(2);
 if (file === undefined) {
   process.stderr.write('usage: node scripts/rack/main.ts FILE\n');

@@ -29,16 +29,17 @@ const BUTTONS = new Map<number, 'power-button' | 'reset-button' | 'mains-relay'>
 ]);
 const SHOWN = new Map<number, SensorName>([
   [3, 'power-led'],
-  [4, 'disk-led'],
+  [4, 'disk'],
   [5, 'intrusion'],
 ]);
 const TACHOMETERS = new Map<number, SensorName>([
-  [6, 'fan-processor'],
-  [7, 'fan-rear'],
+  [6, 'processor-fan'],
+  [7, 'rear-fan'],
 ]);
 /** The status LED and the buzzer are the board's own. */
 const OWN = new Set([8, 9]);
 const US_PER_MS = 1_000;
+const NS_PER_US = 1_000n;
 
 export class RackBox implements WiredEnd {
   readonly name: string;
@@ -213,7 +214,8 @@ export class RackBox implements WiredEnd {
     }
   }
 
+  /** CLOCK_MONOTONIC, which the board on this machine has as well. */
   #nowUs(): number {
-    return Math.floor(performance.now() * US_PER_MS);
+    return Number(process.hrtime.bigint() / NS_PER_US);
   }
 }

@@ -5,11 +5,11 @@ import { powerLed } from './mainboard.ts';
 import { acceleratorMw, exhaustMilliC, feedMw, processorMilliC, processorMw } from './physics.ts';
 import type { BoxDesign, BoxState } from './physics.ts';
 
-/** Named as their readings are in board-configs/simulated/board.yaml, and the two LEDs. */
+/** Named as their readings are in board-configs/simulated/board.yaml, and the power LED. */
 export const SENSOR_NAMES = [
   ...(['box-power', 'processor-power', 'accelerator-power'] as const),
   ...(['processor-temperature', 'exhaust-temperature', 'intake-temperature'] as const),
-  ...(['fan-processor', 'fan-rear', 'intrusion', 'power-led', 'disk-led'] as const),
+  ...(['processor-fan', 'rear-fan', 'intrusion', 'power-led', 'disk'] as const),
 ] as const;
 export type SensorName = (typeof SENSOR_NAMES)[number];
 
@@ -37,14 +37,14 @@ export function truth(design: BoxDesign, state: BoxState, sensor: SensorName): n
       return exhaustMilliC(design, state);
     case 'intake-temperature':
       return design.ambientMilliC;
-    case 'fan-processor':
-    case 'fan-rear':
+    case 'processor-fan':
+    case 'rear-fan':
       return state.fanRpm;
     case 'intrusion':
       return state.isDoorOpen ? 1 : 0;
     case 'power-led':
       return powerLed(state.mainboard);
-    case 'disk-led':
+    case 'disk':
       return state.isDiskActive ? 1 : 0;
   }
 }

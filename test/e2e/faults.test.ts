@@ -10,8 +10,7 @@ import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { capsuleInMemory } from '../../scripts/client/capsule-in-memory.ts';
 import type { Client } from '../../scripts/client/client.ts';
 import { openClient } from '../../scripts/client/paired-client.ts';
-import { boxOf } from '../../scripts/grid/grid.ts';
-import { GRID_CLIENT } from '../../scripts/grid/layout.ts';
+import { boxOf, GRID_CLIENT } from '../../scripts/grid/layout.ts';
 import { clientFolder, openWorld, type World } from './world.ts';
 
 /** Kills of each part; `CAPSTAN_TEST_KILLS` asks for more. */

@@ -44,7 +44,7 @@ export const RackSays = variant('say', {
     level: Level,
     rising: integer({ min: 0, max: WIRE_LIMITS.edgesMax }),
     falling: integer({ min: 0, max: WIRE_LIMITS.edgesMax }),
-    /** They lie evenly in the span before `endUs` of the rack's monotonic clock, the last one at its end. */
+    /** They lie evenly in the span before `endUs` of the machine's monotonic clock, the last one at its end. */
     spanUs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     endUs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   }),
