@@ -153,6 +153,7 @@ export const CHAIN_LIMITS = {
   relayAfterMs: 50,
   /** Transactions of others that a member passes on: an eighth of what it may say to a peer (`PEER_LIMITS`). Their authors repeat them. */
   relayedTransactionsPerSecond: 64,
+  relayedTransactionBytesPerSecond: 256 * KIB,
   /** Messages of others that wait to be passed on. */
   relaysMax: 2_048,
   /** The head on `<device>/chain` is said at most this often: nobody reads faster. */
@@ -296,6 +297,8 @@ export const CONSENSUS_LIMITS = {
    */
   failedChecksPerSecond: 32,
   failedChecksBurst: 512,
+  /** What reading and judging a card costs, in such checks: certificates, keys and ten signatures, 8 ms on a board. */
+  cardChecks: 32,
   /** Heights and leaders for which a peer's announcements have had one more block taken. */
   liftedSlotsMax: 256,
   /** Heights of which a member's endorsements are remembered, and how far above the head they may lie: what decides is the latest two or three. */

@@ -12,6 +12,15 @@ interface Waiting {
   readonly dueMs: number;
 }
 
+/** Transactions and bytes that may still be passed on, as of a moment of the monotonic clock. */
+interface Passed {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly atMs: number;
+}
+
+const { relayedTransactionsPerSecond: MESSAGES, relayedTransactionBytesPerSecond: BYTES } = CHAIN_LIMITS;
+
 type Say = (kind: ChainKind, payload: Uint8Array, retain: boolean) => void;
 
 export class Relay {
@@ -20,7 +29,7 @@ export class Relay {
   readonly #heard = new WeakSet<Uint8Array>();
   readonly #soon = new Map<ChainKind, { readonly payload: Uint8Array; readonly waiting: NodeJS.Timeout }>();
   #waiting: Waiting[] = [];
-  #passed: { readonly left: number; readonly atMs: number } = { left: CHAIN_LIMITS.relayedTransactionsPerSecond, atMs: performance.now() };
+  #passed: Passed = { messages: MESSAGES, bytes: BYTES, atMs: performance.now() };
   #timer: NodeJS.Timeout | undefined;
 
   constructor(say: Say) {
@@ -34,7 +43,7 @@ export class Relay {
   /** Whether this is another's word; if so it is said when its time comes. */
   takes(kind: ChainKind, payload: Uint8Array): boolean {
     if (!this.#heard.has(payload)) return false;
-    if (this.#waiting.length < CHAIN_LIMITS.relaysMax && this.#mayPass(kind))
+    if (this.#waiting.length < CHAIN_LIMITS.relaysMax && this.#mayPass(kind, payload.length))
       this.#waiting.push({ kind, payload, dueMs: performance.now() + CHAIN_LIMITS.relayAfterMs });
     this.#timer ??= setTimeout(() => this.#flush(), CHAIN_LIMITS.relayAfterMs);
     return true;
@@ -58,16 +67,18 @@ export class Relay {
   }
 
   /**
-   * Transactions are as many as a member likes to make, and different ones for each peer: passed on without a bound they would use up what
-   * honest members may say to one another. Blocks and ballots are few.
+   * Transactions are as many and as large as a member likes to make, and different ones for each peer: passed on without a bound they would
+   * use up what honest members may say to one another. Blocks and ballots are few.
    */
-  #mayPass(kind: ChainKind): boolean {
+  #mayPass(kind: ChainKind, size: number): boolean {
     if (kind !== 'transaction') return true;
     const atMs = performance.now();
-    const regained = ((atMs - this.#passed.atMs) / 1_000) * CHAIN_LIMITS.relayedTransactionsPerSecond;
-    const left = Math.min(CHAIN_LIMITS.relayedTransactionsPerSecond, this.#passed.left + regained);
-    this.#passed = { left: left < 1 ? left : left - 1, atMs };
-    return left >= 1;
+    const seconds = (atMs - this.#passed.atMs) / 1_000;
+    const messages = Math.min(MESSAGES, this.#passed.messages + seconds * MESSAGES);
+    const bytes = Math.min(BYTES, this.#passed.bytes + seconds * BYTES);
+    const passes = messages >= 1 && bytes >= size;
+    this.#passed = { messages: passes ? messages - 1 : messages, bytes: passes ? bytes - size : bytes, atMs };
+    return passes;
   }
 
   #sayNow(kind: ChainKind): void {

@@ -6,16 +6,18 @@ import { CONSENSUS_LIMITS } from '../limits.ts';
 import { remember } from './bounded.ts';
 import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
+import { checksOf, isHeardOut, noteFailedChecks } from './scrutiny.ts';
 import type { ConsensusState, PooledTransaction } from './state.ts';
 import { branchOf, type TakenBlock } from './tree.ts';
 
 /** Passed on once by whoever takes it. */
 export function transactionArrived(state: ConsensusState, encoded: Uint8Array, from: string): void {
   const id = idOf(state, encoded, from);
-  if (id === undefined) return;
+  if (id === undefined || !isHeardOut(state, from)) return;
   const verdict = judge(state, encoded);
   if (verdict.status === 'refused') {
     remember(state.pool.refused, id, CONSENSUS_LIMITS.refusedMax);
+    noteFailedChecks(state, from, checksOf(verdict.reason, state.finality.voters.length));
     refuseMessage(state, { from, kind: 'transaction' }, verdict);
     return;
   }

@@ -1,4 +1,5 @@
 /** What a peer may cost by messages whose signatures are wrong: what it says beyond that is not checked. Pure. Specification §14.3. */
+import type { TransactionRefusal } from '../ledger/transaction-refusal.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import type { ConsensusState, Peer } from './state.ts';
 
@@ -15,6 +16,18 @@ export function noteFailedChecks(state: ConsensusState, from: string, checks: nu
   peer.failedChecks = failedChecksOf(state, peer) + checks;
   peer.failedMs = state.at.monotonicMs;
 }
+
+/** About how many checks it took to refuse a transaction: by those reasons alone for which signatures are looked at, so that no head excuses it. */
+export function checksOf(reason: TransactionRefusal, votersCount: number): number {
+  if (reason === 'signature-wrong') return 1;
+  if (reason === 'contradiction-unproven') return CONTRADICTION_CHECKS;
+  if (reason === 'certificate-signature-wrong') return votersCount;
+  if (reason === 'card-malformed') return 0;
+  return reason.startsWith('card-') ? CONSENSUS_LIMITS.cardChecks : reason.startsWith('voucher-') ? 1 : 0;
+}
+
+/** Two ballots by any of four keys. */
+const CONTRADICTION_CHECKS = 8;
 
 /** Those of the past count less and less. */
 function failedChecksOf({ at }: ConsensusState, { failedChecks, failedMs }: Peer): number {

@@ -11,6 +11,7 @@ import { anchorOf, datedMs } from './due.ts';
 import { addOrphan, adoptOrphans, dropBranch } from './orphans.ts';
 import { broadcast, persist, report } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
+import { isHeardOut, noteFailedChecks } from './scrutiny.ts';
 import type { Arrival, Arrivals, BlockSource, ConsensusState, HeldBlock } from './state.ts';
 import { askForBlock } from './wants.ts';
 import { isThin, thinBelow } from './thinning.ts';
@@ -93,6 +94,7 @@ function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefine
     restFrom(state, arrival);
     return undefined;
   }
+  if (arrival.source === 'gossip' && !isHeardOut(state, arrival.from)) return undefined;
   const verdict = state.setup.ledger.judgeBlock(arrival.block, parent.position, branchOf(tree, parent));
   if (verdict.status === 'refused') {
     refuseBlock(state, arrival, verdict.reason, verdict.detail);
@@ -106,8 +108,10 @@ function consider(state: ConsensusState, arrival: Arrival): HeldBlock | undefine
 }
 
 /** Who answers with bad blocks is not asked again for a while. */
-function refuseBlock({ outbox, arrivals, sync, at }: ConsensusState, arrival: Arrival, reason: string, detail: string): void {
+function refuseBlock(state: ConsensusState, arrival: Arrival, reason: string, detail: string): void {
+  const { outbox, arrivals, sync, at } = state;
   const { key, from, block, source } = arrival;
+  noteFailedChecks(state, from, 1 + block.transactions.length);
   remember(arrivals.refused, key, CONSENSUS_LIMITS.refusedMax);
   const peer = source === 'answer' ? sync.peers.get(from) : undefined;
   if (peer) peer.restUntilMs = at.monotonicMs + CONSENSUS_LIMITS.wantRestMs;

@@ -64,3 +64,21 @@ test('transactions of others are passed on at a bounded rate, so that a liar spe
   assert.ok(said.length >= CHAIN_LIMITS.relayedTransactionsPerSecond && said.length < 2 * CHAIN_LIMITS.relayedTransactionsPerSecond);
   relay.stop();
 });
+
+test('and at a bounded rate of bytes, below which small ones still pass (§14.3)', async () => {
+  let [bytes, small] = [0, 0];
+  const relay = new Relay((_kind, { length }) => {
+    bytes += length;
+    if (length === 200) small += 1;
+  });
+  for (let index = 0; index < 40; index += 1) {
+    for (const payload of [new Uint8Array(40_000), new Uint8Array(200)]) {
+      relay.heard(payload);
+      relay.takes('transaction', payload);
+    }
+  }
+  await sleep(CHAIN_LIMITS.relayAfterMs * 2);
+  assert.ok(bytes > 40_000 && bytes < 2 * CHAIN_LIMITS.relayedTransactionBytesPerSecond, `${bytes} bytes`);
+  assert.equal(small, 40);
+  relay.stop();
+});
