@@ -4,11 +4,21 @@ import { join } from 'node:path';
 import { Height } from '#protocol/chain/finality-certificate.ts';
 import { decodeJson, encodeJson } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
-import { integer, list, optional, struct, text, type Infer } from '#protocol/schema.ts';
+import { integer, list, optional, struct, text, variant, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
+import { ipmiFields, redfishFields, trustOf } from './bmc/bmc-configuration.ts';
+import { MQTT_LIMITS } from './limits.ts';
 import { writeWholeFile } from './mqtt/whole-file.ts';
 
 const Port = integer({ min: 0, max: 65_535 });
+
+/** By what the device holds a box: the wires of its board, or the box's BMC (§16). */
+export const ControlEntry = variant('by', {
+  board: struct({ box: Name }),
+  ipmi: struct({ box: Name, ...ipmiFields }),
+  redfish: struct({ box: Name, ...redfishFields }),
+});
+export type ControlEntry = Infer<typeof ControlEntry>;
 
 export const DeviceConfiguration = struct({
   name: Name,
@@ -26,18 +36,32 @@ export const DeviceConfiguration = struct({
   ports: optional(struct({ clients: Port, boxes: Port, peers: Port, pairing: Port })),
   /** A checkpoint of the chain that the operator vouches for: for a device that joins late, or was away for long (§13.7). */
   checkpoint: optional(struct({ number: Height, height: Height, block: Digest })),
+  /** One entry a box; a box without one is sensed by nothing (§17). */
+  control: optional(list(ControlEntry, { max: MQTT_LIMITS.boxConnectionsMax })),
 });
 export type DeviceConfiguration = Infer<typeof DeviceConfiguration>;
 
 const FILE = 'configuration.json';
-const BYTES_MAX = 16_384;
+const BYTES_MAX = 65_536; // 64 boxes at a BMC each
 
 /** @throws Error that names the file and what is wrong with it */
 export function readConfiguration(stateFolder: string): DeviceConfiguration {
   const file = join(stateFolder, FILE);
   const decoded = decodeJson(DeviceConfiguration, readFileSync(file), BYTES_MAX);
   if (decoded.status === 'malformed') throw new Error(`${file}: ${decoded.detail.replaceAll('message.', '')}`);
+  const wrong = wrongEntry(decoded.value.control ?? []);
+  if (wrong !== undefined) throw new Error(`${file}: ${wrong}`);
   return decoded.value;
+}
+
+function wrongEntry(entries: readonly ControlEntry[]): string | undefined {
+  for (const [index, entry] of entries.entries()) {
+    if (entries.findIndex(({ box }) => box === entry.box) !== index)
+      return `control[${index}].box is "${entry.box}" again; a box has one entry`;
+    if (entry.by === 'redfish' && !trustOf(entry))
+      return `control[${index}] must have one of authority and fingerprint, to know the BMC's certificate by`;
+  }
+  return undefined;
 }
 
 export function writeConfiguration(stateFolder: string, configuration: DeviceConfiguration): void {
