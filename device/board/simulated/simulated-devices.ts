@@ -12,29 +12,66 @@ export const SIMULATED_BUS = 0;
 
 const NS_PER_US = 1_000n;
 
-/** @param socketPath of a box of the rack. @param consumer names whoever holds a line, to others who want it */
+/**
+ * Chip and bus share one connection, so that what is read comes after what was pressed.
+ * @param socketPath of a box of the rack
+ * @param consumer names whoever holds a line, to others who want it
+ */
 export function simulatedDevices(socketPath: string, consumer: string): Devices {
+  const shared = new SharedWires(() => WireConnection.join(socketPath, consumer));
   return {
     source: 'simulated',
     async openChip(label) {
       if (label !== SIMULATED_CHIP) throw new Error(`there is no GPIO chip labelled "${label}"; a simulated board has "${SIMULATED_CHIP}"`);
-      return new SimulatedChip(await WireConnection.join(socketPath, consumer));
+      return new SimulatedChip(await shared.take(), () => shared.giveBack());
     },
     async openBus(number) {
       if (number !== SIMULATED_BUS) throw new Error(`there is no I2C bus ${number}; a simulated board has ${SIMULATED_BUS}`);
-      return new SimulatedBus(await WireConnection.join(socketPath, consumer));
+      return new SimulatedBus(await shared.take(), () => shared.giveBack());
     },
     readHwmon: ({ driver, input }) => Promise.reject(new Error(`a simulated board has no drivers of the kernel: no ${driver} ${input}`)),
   };
+}
+
+/** Joined for the first who wants them, let go by the last. */
+class SharedWires {
+  readonly #join: () => Promise<WireConnection>;
+  #joined: Promise<WireConnection> | undefined;
+  #users = 0;
+
+  constructor(join: () => Promise<WireConnection>) {
+    this.#join = join;
+  }
+
+  async take(): Promise<WireConnection> {
+    this.#users += 1;
+    this.#joined ??= this.#join();
+    try {
+      return await this.#joined;
+    } catch (error) {
+      this.#users -= 1;
+      this.#joined = undefined;
+      throw error;
+    }
+  }
+
+  giveBack(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    void this.#joined?.then((wires) => wires.close());
+    this.#joined = undefined;
+  }
 }
 
 class SimulatedChip implements Chip, WireListener {
   readonly lines = WIRE_LIMITS.linesMax;
   readonly #wires: WireConnection;
   readonly #held = new Map<number, SimulatedLine>();
+  readonly #letGo: () => void;
 
-  constructor(wires: WireConnection) {
+  constructor(wires: WireConnection, letGo: () => void) {
     this.#wires = wires;
+    this.#letGo = letGo;
     wires.listen(this);
   }
 
@@ -52,7 +89,8 @@ class SimulatedChip implements Chip, WireListener {
   }
 
   close(): void {
-    this.#wires.close();
+    for (const line of [...this.#held.values()]) line.close();
+    this.#letGo();
   }
 
   edges(edges: Edges): void {
@@ -162,9 +200,11 @@ class SimulatedLine implements Line {
 
 class SimulatedBus implements Bus {
   readonly #wires: WireConnection;
+  readonly #letGo: () => void;
 
-  constructor(wires: WireConnection) {
+  constructor(wires: WireConnection, letGo: () => void) {
     this.#wires = wires;
+    this.#letGo = letGo;
   }
 
   async read(address: number, register: number, count: number): Promise<Uint8Array> {
@@ -179,7 +219,7 @@ class SimulatedBus implements Bus {
   }
 
   close(): void {
-    this.#wires.close();
+    this.#letGo();
   }
 }
 
