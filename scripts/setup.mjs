@@ -17,12 +17,12 @@ import { forgetReady, isReady, rememberReady, root } from './setup/stamp.mjs';
 import { SetupRefused, createReport } from './setup/report.mjs';
 import { installSystemPackages } from './setup/system-packages.mjs';
 
-const help = `usage: node scripts/setup.mjs [--with hardware] [--check] [--verbose] [--help]
+const help = `usage: node scripts/setup.mjs [--with GROUP] [--check] [--verbose] [--help]
 
 Makes this checkout ready to run: npm packages, Debian packages, the native addon; then probes the machine.
 It runs by itself before npm start, npm test, npm run check, npm run bench and npm run fuzz.
 
-  --with GROUP  add what only some commands need as well: hardware (a kernel is built)
+  --with GROUP  add what only some commands need as well: hardware (a kernel is built), tests (a BMC is simulated)
   --check       say what is missing and change nothing (exit 1 when something is)
   --verbose     show every probe and the output of every program
   --help        this text

@@ -114,12 +114,13 @@ class IpmiBmc implements Bmc {
 
 const DCMI_WORDS = ['dcmi', 'power', 'reading'];
 
+/** The state was told before: whatever else than silence comes is a BMC without DCMI, or one that keeps it from operators. */
 async function findsDcmi(ask: Ask): Promise<boolean> {
   try {
     readDcmiPower(await ask(DCMI_WORDS));
     return true;
   } catch (error) {
-    if (error instanceof WrongOutput || (error instanceof BmcFailed && error.reason === 'hardware')) return false;
+    if (error instanceof WrongOutput || (error instanceof BmcFailed && error.reason !== 'no-answer')) return false;
     throw error;
   }
 }

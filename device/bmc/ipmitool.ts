@@ -44,15 +44,18 @@ export async function runIpmitool(access: IpmiAccess, { words, timeoutMs, progra
   const { promise: ended, resolve } = Promise.withResolvers<number | Error>();
   child.once('error', resolve);
   child.once('close', (code) => resolve(code ?? -1));
-  const printed = hear(child.stdout, () => child.kill('SIGKILL'));
-  const complaint = hear(child.stderr, () => child.kill('SIGKILL'));
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    late.abort();
+  const stop = (): void => {
     child.kill('SIGKILL');
     // A grandchild may hold the pipes open; nobody waits for it.
     child.stdout.destroy();
     child.stderr.destroy();
+  };
+  const printed = hear(child.stdout, stop);
+  const complaint = hear(child.stderr, stop);
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort();
+    stop();
   }, timeoutMs);
   const end = await ended;
   clearTimeout(timer);
@@ -96,6 +99,9 @@ function hear(stream: NodeJS.ReadableStream, stop: () => void): Heard {
 
 const NOT_FOUND = 127;
 
+/** What it says under -v about its own probing at the begin of each session, which a BMC may refuse. */
+const NOISE = /^(Loading IANA|Get HPM\.x|Running Get|Invalid completion code received|Discovered IPMB)/;
+
 /** What ipmitool 1.8.18 and 1.8.19 say, and what it means. */
 const MEANINGS: readonly (readonly [RegExp, (access: IpmiAccess) => BmcFailed])[] = [
   [
@@ -133,11 +139,11 @@ function noAccess(message: string): BmcFailed {
 
 function failureOf(access: IpmiAccess, words: readonly string[], code: number, complaint: string): BmcFailed {
   if (code === NOT_FOUND) return new BmcFailed('hardware', 'the program ipmitool is missing; on Debian: sudo apt install ipmitool');
-  const meaning = MEANINGS.find(([pattern]) => pattern.test(complaint))?.[1](access);
   const said = complaint
     .split('\n')
-    .filter((line) => line.trim() !== '' && !line.startsWith('Loading IANA'))
+    .filter((line) => line.trim() !== '' && !NOISE.test(line))
     .join('; ');
+  const meaning = MEANINGS.find(([pattern]) => pattern.test(said))?.[1](access);
   const detail = `"${words.join(' ')}" ended with status ${code}: ${harmless(said, COMPLAINT_CHARACTERS_MAX) || 'without a word'}`;
   return meaning
     ? new BmcFailed(meaning.reason, `the BMC at ${placeOf(access)} ${meaning.message} (${detail})`)

@@ -42,6 +42,9 @@ const needed = [
   { name: 'python3', use: 'capsules in Python', has: () => program('python3'), packages: ['python3'] },
   { name: 'openssl', use: 'certificate checks', has: () => program('openssl'), packages: ['openssl'] },
   { name: 'setpriv', use: 'dropping of rights', has: () => program('setpriv'), packages: ['util-linux'] },
+  { name: 'ipmitool', use: 'boxes with a BMC', has: () => program('ipmitool'), packages: ['ipmitool'] },
+  // What only `npm test` needs.
+  { name: 'ipmi_sim', use: 'a BMC to test against', has: () => program('ipmi_sim'), packages: ['openipmi'], group: 'tests' },
   // What only `npm run hardware` needs: to build a kernel.
   ...[
     { name: 'make', use: 'building a kernel', has: () => program('make'), packages: ['make'] },
@@ -56,7 +59,7 @@ const needed = [
 ];
 
 /** Further groups of capabilities, which only some commands need. */
-export const groups = ['hardware'];
+export const groups = ['hardware', 'tests'];
 
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const headerFolders = ['/usr/include', '/usr/local/include'];

@@ -85,6 +85,7 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts', 'scripts/grid/supervisor.ts', 'scripts/hardware/guest.ts'], // each is part of starting the program that it drops rights for
   openssl: ['scripts/bench/openssl.ts'],
   etcd: ['scripts/bench/etcd.ts'],
+  ipmitool: ['device/bmc/ipmitool.ts'],
   'apt-get': ['scripts/hardware/kernel.ts'], // the source of a kernel; what the machine lacks, set-up installs
   make: ['scripts/hardware/kernel.ts'],
   'dpkg-deb': ['scripts/hardware/kernel.ts'],
