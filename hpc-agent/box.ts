@@ -42,7 +42,7 @@ export interface BoxParts {
   readonly store: BlobStore;
   readonly fetcher: BlobFetcher;
   readonly software: SoftwareSource;
-  readonly machine: { readonly processors: number; readonly memoryBytes: number };
+  readonly machine: { readonly processors: number; readonly memoryBytes: number; readonly uptimeS: () => number };
   readonly nowMs: () => number;
   readonly log: Log;
 }
@@ -91,7 +91,7 @@ export class Box {
   async #hello(): Promise<void> {
     const { voice, software, machine, runs, log } = this.#parts;
     try {
-      await voice.hello({ software: await software.read(), ...machine, runs: runs.held() });
+      await voice.hello({ software: await software.read(), ...machine, uptimeS: machine.uptimeS(), runs: runs.held() });
     } catch (error) {
       log('software-unread', { reason: errorCode(error) ?? String(error) });
     }

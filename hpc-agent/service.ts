@@ -45,7 +45,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const store = await BlobStore.open({ folder: path.join(stateFolder, 'blobs'), cacheBytesMax: blobCacheBytesMax, nowMs });
   const fetcher = new BlobFetcher({ store, ask: (need) => void voice.need(need), nowMs, log });
   const folders = await RunFolders.open(path.join(stateFolder, 'runs'));
-  const machine = { processors: os.availableParallelism(), memoryBytes: os.totalmem() };
+  const machine = { processors: os.availableParallelism(), memoryBytes: os.totalmem(), uptimeS: () => Math.floor(os.uptime()) };
   const places = parts.places ?? runsAtOnceMax(machine.processors);
   const runs = new Runs({ identity, folders, store, fetcher, executor, voice, places, log, nowMs });
   await runs.restore();

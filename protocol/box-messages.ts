@@ -43,6 +43,8 @@ export const Hello = struct({
   software: SoftwareState,
   processors: integer({ min: 1, max: 65_536 }),
   memoryBytes: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  /** For how long its system is up (§17.5). */
+  uptimeS: optional(integer({ min: 0, max: 4_294_967_295 })),
   runs: list(RunId, { max: 64 }),
   /** Of a box with a TPM (§6.5). */
   tpm: optional(BoxKeys),

@@ -11,8 +11,8 @@ export const CONTROL_LIMITS = {
   lookEveryMs: 1 * SECOND,
   /** A look that comes this late says that the device itself stood still: nobody's silence counts for that time. */
   standstillMs: 5 * SECOND,
-  /** Evidence that did not come is asked for again; reading its software takes a box some seconds. */
-  evidenceAskedEveryMs: 10 * SECOND,
+  /** Evidence that did not come is asked for again: the box may not have been introduced to the device yet. */
+  evidenceAskedEveryMs: 3 * SECOND,
 
   /** Readings in a row: one beyond a limit is a glitch, two are not; an end, and a broken sensor, take one more. */
   tripReadings: { beyond: 2, within: 3, failed: 3 },
@@ -22,8 +22,8 @@ export const CONTROL_LIMITS = {
   gapPeriods: 4,
   /** The shortest period at which a box is sampled, whatever its definition says: a bus of 16 sensors takes some 20 ms. */
   periodMinMs: 100,
-  /** A sample that has not come by then is given up: a BMC takes seconds, a bus milliseconds. */
-  sampleMs: 10 * SECOND,
+  /** Wires that could not be opened are tried again: a BMC may be starting. */
+  openAgainMs: 10 * SECOND,
 
   /** A reading on its topic: at most this often, and after so long though it has not moved. */
   sensorSaidEveryMs: 1 * SECOND,

@@ -52,8 +52,8 @@ export class Boxes {
   introduced(before: KnownBox, hello: Hello): void {
     const { name } = before;
     this.#registry = withHeard(this.#registry, name, this.#now(), hello);
-    const lasting = encodeStrict(Hello, { ...hello, runs: [] });
-    const known = before.hello && encodeStrict(Hello, { ...before.hello, runs: [] });
+    const lasting = lastingOf(hello);
+    const known = before.hello && lastingOf(before.hello);
     if (!known || !sameBytes(lasting, known)) this.#store.setMemory(helloMemory(name), lasting);
     if (isPresent(before, this.#now())) return;
     this.#log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
@@ -64,6 +64,11 @@ export class Boxes {
     const decoded = memory ? decodeStrict(Hello, memory, LIMITS.packetBytesMax) : undefined;
     return decoded?.status === 'decoded' ? decoded.value : undefined;
   }
+}
+
+/** What is the same at its next hello, as long as it is the same machine. */
+function lastingOf({ uptimeS: _, ...hello }: Hello): Uint8Array {
+  return encodeStrict(Hello, { ...hello, runs: [] });
 }
 
 function helloMemory(box: string): string {

@@ -1,0 +1,277 @@
+/**
+ * One box in the hand of its device: what is sensed of it and what it says, brought to the machine of its state, and what follows
+ * from that for its runs. Specification §17.1-17.5. It decides by the pure rooms beside it; its host gives it time and wires.
+ */
+import type { BoxEvidence, Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
+import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import type { RunEnergy } from '#protocol/run-energy.ts';
+import { harmless } from '#protocol/schema.ts';
+import { softwareChanges } from '#protocol/software-state.ts';
+import type { BoxHardware, HardwareChange, PowerState, Reading } from '../board/ports.ts';
+import type { Clock, Log, Random } from '../ports.ts';
+import { newBox, mayTakeWork, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
+import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } from './contradiction.ts';
+import { CONTROL_LIMITS } from './limits.ts';
+import { actionOn, type Alarm, type Policy } from './policy.ts';
+import type { BoxFitness, JobsOfBoxes, RunAtWork } from './ports.ts';
+import { RunMeters } from './run-meters.ts';
+import { SensorTrips } from './sensor-trips.ts';
+
+export interface HeldBoxParts {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly levels: PowerLevels;
+  readonly jobs: JobsOfBoxes;
+  readonly now: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What the box has signed, judged. */
+  readonly judge: (evidence: Uint8Array, asked: Asked) => EvidenceJudgement;
+  readonly changed: (box: HeldBox, before: BoxStanding) => void;
+}
+
+/** A challenge of control's own. */
+export interface Asked {
+  readonly run: string;
+  readonly measuring: { readonly nonce: Uint8Array; readonly issuedAtMs: number };
+}
+
+export type EvidenceJudgement =
+  | { readonly status: 'accepted'; readonly evidence: BoxEvidence }
+  | { readonly status: 'ignored'; readonly detail: string }
+  | { readonly status: 'refused'; readonly detail: string };
+
+export class HeldBox {
+  readonly name: string;
+  readonly #parts: HeldBoxParts;
+  readonly #meters: RunMeters;
+  readonly #trips: SensorTrips;
+  #standing: BoxStanding;
+  #hardware: BoxHardware | undefined;
+  #heardAtMs: number;
+  #silenceSaid = false;
+  #sensed: { readonly power: PowerState; readonly sinceMs: number };
+  #poweredOnAtMs: number | undefined;
+  #bootBefore: string | undefined;
+  #hello: Hello | undefined;
+  #attested: SoftwareState | undefined;
+  #asked: Asked | undefined;
+
+  /** @param remembered where it stood when the program last ended, if something stood against it */
+  constructor(parts: HeldBoxParts, remembered?: BoxStanding) {
+    const atMs = parts.now();
+    this.name = parts.name;
+    this.#parts = parts;
+    this.#standing = remembered ?? newBox(atMs);
+    this.#heardAtMs = atMs;
+    this.#sensed = { power: 'unknown', sinceMs: atMs };
+    this.#meters = new RunMeters(parts.levels);
+    this.#trips = new SensorTrips(this.#standing.standing);
+  }
+
+  get standing(): BoxStanding {
+    return this.#standing;
+  }
+
+  get hardware(): BoxHardware | undefined {
+    return this.#hardware;
+  }
+
+  fitness(): BoxFitness {
+    const { state } = this.#standing;
+    if (state === 'suspect' || state === 'fenced') return state === 'fenced' ? 'fenced' : 'held';
+    return mayTakeWork(this.#standing) ? 'ready' : 'waiting';
+  }
+
+  /** The wires to it are there; what was sensed before counts no more. */
+  wired(hardware: BoxHardware): void {
+    this.#hardware = hardware;
+    this.#meters.wired(hardware);
+    this.#powerSensed(hardware.powerState(), this.#parts.now());
+  }
+
+  sensed(change: HardwareChange): void {
+    if (change.kind === 'power') this.#powerSensed(change.state, change.atMs);
+    else this.read(change.reading);
+  }
+
+  read(reading: Reading): void {
+    const definition = this.#hardware?.sensors.find(({ name }) => name === reading.sensor);
+    if (!definition) return;
+    this.#meters.read(reading, mayTakeWork(this.#standing));
+    for (const news of this.#trips.read(reading, definition))
+      if (news.type === 'raised') this.#alarm(news.alarm, news.about, news.detail);
+      else this.#apply({ type: 'over', alarm: news.alarm, about: news.about });
+  }
+
+  heard(): void {
+    const atMs = this.#parts.now();
+    this.#heardAtMs = atMs;
+    this.#silenceSaid = false;
+    this.#contradiction('answers-while-off', answersWhileOff(this.#sensed, atMs));
+  }
+
+  introduced(hello: Hello): void {
+    const { bootId } = hello.software;
+    this.#lookAtBoot(bootId, hello.uptimeS);
+    const changed = this.#attested ? softwareChanges(this.#attested, hello.software) : [];
+    if (changed.length > 0) this.#changed(changed, bootId);
+    this.#hello = hello;
+    this.#apply({ type: 'hello' });
+    this.askEvidence();
+  }
+
+  /** @returns whether it is about the challenge that waits */
+  evidenceSaid(run: string, evidence: Uint8Array): boolean {
+    const asked = this.#asked;
+    if (asked?.run !== run) return false;
+    const judgement = this.#parts.judge(evidence, asked);
+    if (judgement.status === 'ignored') {
+      this.#parts.log('boxMessageIgnored', { box: this.name, what: 'evidence', detail: judgement.detail });
+      return true;
+    }
+    this.#asked = undefined;
+    if (judgement.status === 'refused') this.refused(judgement.detail);
+    else {
+      this.#attested = judgement.evidence.software;
+      this.#apply({ type: 'evidence', askedAtMs: asked.measuring.issuedAtMs });
+    }
+    return true;
+  }
+
+  refused(detail: string): void {
+    this.#alarm('evidence-refused', '', detail);
+  }
+
+  runsChanged(runs: readonly RunAtWork[]): void {
+    this.#meters.runsChanged(runs, this.#parts.now());
+    this.#apply({ type: 'runs', runs: runs.length });
+  }
+
+  energyOf(run: string): RunEnergy | undefined {
+    return this.#meters.close(run, this.#parts.now());
+  }
+
+  reported({ usage: { wallMs, cpuMs } }: Report, energy: RunEnergy | undefined): void {
+    if (!energy || !this.#hello) return;
+    const { processors } = this.#hello;
+    this.#contradiction('idle-at-work', idleAtWork({ energy, wallMs, cpuMs, processors, levels: this.#meters.levels() }));
+  }
+
+  fence(by: string): void {
+    this.#apply({ type: 'fence', by });
+  }
+
+  release(by: string): void {
+    for (const { alarm, about } of this.#standing.standing)
+      if (alarm !== 'operator' && about !== '' && this.#trips.isUnsensed(alarm, about, this.#hardware))
+        this.#apply({ type: 'over', alarm, about });
+    this.#apply({ type: 'release', by });
+    this.askEvidence();
+  }
+
+  /** @param standstillMs for how long the device itself stood still until now */
+  timePassed(standstillMs: number): void {
+    this.#heardAtMs += standstillMs;
+    const silentMs = this.#parts.now() - this.#heardAtMs;
+    if (this.#standing.runs > 0 && silentMs > CONTROL_LIMITS.silenceAtWorkMs) this.#silentAtWork(silentMs);
+    if (silentMs > CONTROL_LIMITS.silenceMs) this.#apply({ type: 'silence' });
+    else this.askEvidence();
+    for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
+  }
+
+  askEvidence(): void {
+    const { now, random, jobs } = this.#parts;
+    const issuedAtMs = now();
+    if (!this.#hello || !wantsEvidence(this.#standing)) return;
+    const askedAtMs = this.#asked?.measuring.issuedAtMs ?? 0;
+    if (askedAtMs >= this.#standing.evidenceFromMs && issuedAtMs - askedAtMs < CONTROL_LIMITS.evidenceAskedEveryMs) return;
+    this.#asked = { run: `${random(16).toHex()}.1`, measuring: { nonce: random(32), issuedAtMs } };
+    jobs.challenge(this.name, this.#asked.run, this.#asked.measuring);
+  }
+
+  #powerSensed(power: PowerState, atMs: number): void {
+    if (power === this.#sensed.power) return;
+    const before = this.#sensed.power;
+    this.#sensed = { power, sinceMs: atMs };
+    if (power === 'off') this.#bootBefore = this.#hello?.software.bootId;
+    if (power === 'on' && before === 'off') this.#poweredOnAtMs = atMs;
+    if (power === 'off' && this.#standing.runs > 0) {
+      const detail = 'its power was sensed off while it had a run';
+      this.#alarm('power-lost', '', detail);
+      this.#parts.jobs.endRuns(this.name, 'all', 'box-lost', detail);
+    }
+    this.#apply({ type: 'power', power });
+  }
+
+  #lookAtBoot(bootId: string, uptimeS: number | undefined): void {
+    const source = this.#hardware?.source;
+    if (source === undefined) return;
+    const poweredOnAtMs = this.#poweredOnAtMs;
+    const seen = {
+      source,
+      ...(poweredOnAtMs === undefined ? {} : { poweredOnAtMs }),
+      ...(this.#bootBefore === undefined ? {} : { bootBefore: this.#bootBefore }),
+    };
+    this.#contradiction('kept-boot', keptBoot(seen, bootId));
+    this.#contradiction('uptime', upTooLong(seen, uptimeS, this.#parts.now()));
+  }
+
+  /** Between runs a box may be maintained: it says anew what it is. During one it may only start anew, which ends the run. */
+  #changed(changes: readonly string[], bootId: string): void {
+    const detail = `its hello names another ${changes.join(', ')} than its evidence did`;
+    if (this.#standing.runs > 0 && this.#attested?.bootId === bootId) this.refused(`during a run ${detail}`);
+    this.#apply({ type: 'changed', detail });
+  }
+
+  #silentAtWork(silentMs: number): void {
+    if (this.#silenceSaid) return;
+    this.#silenceSaid = true;
+    this.#alarm('silent-at-work', '', `nothing was heard of it for ${Math.round(silentMs / 1_000)} s while it had a run`);
+  }
+
+  #contradiction(about: string, detail: string | undefined): void {
+    const known = this.#standing.standing.some((held) => held.alarm === 'contradiction' && held.about === about);
+    if (detail !== undefined && !known) this.#alarm('contradiction', about, detail);
+  }
+
+  #alarm(alarm: Alarm, about: string, words: string): void {
+    const { jobs, log, policy } = this.#parts;
+    const detail = harmless(words, LIMITS.noteCharactersMax);
+    const action = actionOn(alarm, policy);
+    log('boxAlarm', { box: this.name, alarm, ...(about === '' ? {} : { about }), action, detail });
+    const reason = DISPUTED_BY[alarm];
+    if (reason) jobs.dispute(this.name, { reason, detail });
+    this.#apply({ type: 'alarm', alarm, about, detail, action });
+    if (action === 'fence-and-power-off') this.#powerOff();
+  }
+
+  #powerOff(): void {
+    void this.#hardware?.power('hard-off').then((outcome) => {
+      const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
+      this.#parts.log('boxPoweredOff', { box: this.name, by: 'policy', outcome: outcome.status, ...reason });
+    });
+  }
+
+  #apply(event: BoxEvent): void {
+    const before = this.#standing;
+    const fitness = this.fitness();
+    this.#standing = stepBox(before, event, this.#parts.now());
+    if (this.#standing === before) return;
+    this.#parts.changed(this, before);
+    const { state, detail, cause } = this.#standing;
+    const lost = cause === 'silent-at-work' || cause === 'power-lost' ? 'box-lost' : 'box-fenced';
+    if (state === 'fenced' && before.state !== 'fenced')
+      this.#parts.jobs.endRuns(this.name, 'all', lost, harmless(`box ${this.name} is fenced: ${detail}`, LIMITS.noteCharactersMax));
+    if (state === 'suspect' && before.state !== 'suspect')
+      this.#parts.jobs.endRuns(this.name, 'waiting', lost, harmless(`box ${this.name} is suspect: ${detail}`, LIMITS.noteCharactersMax));
+    if (this.fitness() !== fitness) this.#parts.jobs.fitnessChanged();
+  }
+}
+
+/** Alarms that speak against what a run has said, and not only against its box. */
+const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[number]>>> = {
+  contradiction: 'readings-contradict',
+  intrusion: 'box-opened',
+};

@@ -1,0 +1,262 @@
+/**
+ * The boxes of a device under its control: their wires opened and sampled, their states told and kept, their runs watched, the
+ * broker's rights of those that are fenced. Specification §17.
+ */
+import type { Hello, Report } from '#protocol/box-messages.ts';
+import type { ControlOutcome, PowerCommand } from '#protocol/control-messages.ts';
+import type { RunEnergy } from '#protocol/run-energy.ts';
+import type { BoxHardware } from '../board/ports.ts';
+import type { Clock, Log, Publisher, Random } from '../ports.ts';
+import type { Store } from '../store/store.ts';
+import type { BoxStanding } from './box-state.ts';
+import { Commands } from './commands.ts';
+import { rulesOf, type ControlRules } from './control-configuration.ts';
+import { HeldBox, type Asked, type EvidenceJudgement } from './held-box.ts';
+import { CONTROL_LIMITS } from './limits.ts';
+import type { BoxFitness, BoxWatch, JobsOfBoxes, PairedKey, RunAtWork } from './ports.ts';
+import { startSampler, type Sampler } from './sampler.ts';
+import { SensorTopics } from './sensor-topics.ts';
+import { forgetStanding, remember, rememberedStanding } from './standing-memory.ts';
+
+export interface ControlParts {
+  readonly device: string;
+  readonly rules: ControlRules;
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly now: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The hardware by which a box is held; undefined where nothing is wired to it. */
+  readonly open: (box: string) => Promise<BoxHardware> | undefined;
+  readonly judge: (box: PairedKey, evidence: Uint8Array, asked: Asked) => EvidenceJudgement;
+  /** The broker shall give these names the rights of fenced boxes, and no others. */
+  readonly onFenced: (boxes: readonly string[]) => void;
+  /** Boxes, their wires or their states are others. */
+  readonly onChange?: (boxes: ReadonlyMap<string, HeldBox>) => void;
+}
+
+interface Wired {
+  readonly hardware: BoxHardware;
+  readonly sampler: Sampler;
+}
+
+export class Control implements BoxWatch {
+  readonly commands: Commands;
+  readonly #parts: ControlParts;
+  readonly #topics: SensorTopics;
+  readonly #boxes = new Map<string, HeldBox>();
+  readonly #keys = new Map<string, PairedKey>();
+  readonly #wired = new Map<string, Wired>();
+  readonly #opening = new Set<string>();
+  #jobs: JobsOfBoxes | undefined;
+  #fenced = '';
+  #lookedAtMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+    this.#topics = new SensorTopics(parts.publisher, parts.device);
+    this.#lookedAtMs = parts.now();
+    const { rules, now, log } = parts;
+    this.commands = new Commands({ rules, now, log, find: (box) => this.#boxes.get(box), jobs: this.#late() });
+  }
+
+  /** Begins to look at what time brings. @param jobs the room of jobs, which was made after this */
+  start(jobs: JobsOfBoxes): void {
+    this.#jobs = jobs;
+    this.#timer = setInterval(() => this.timePassed(), CONTROL_LIMITS.lookEveryMs);
+  }
+
+  get boxes(): ReadonlyMap<string, HeldBox> {
+    return this.#boxes;
+  }
+
+  fitnessOf(box: string): BoxFitness {
+    return this.#boxes.get(box)?.fitness() ?? 'waiting';
+  }
+
+  boxesPaired(paired: readonly PairedKey[]): void {
+    for (const name of [...this.#boxes.keys()]) if (!paired.some((box) => box.name === name)) this.#letGo(name);
+    for (const key of paired) {
+      this.#keys.set(key.name, key);
+      if (!this.#boxes.has(key.name)) this.#take(key.name);
+    }
+    this.#look();
+  }
+
+  heard(box: string): void {
+    this.#boxes.get(box)?.heard();
+  }
+
+  introduced(box: string, hello: Hello): void {
+    this.#boxes.get(box)?.introduced(hello);
+  }
+
+  evidenceSaid(box: string, run: string, evidence: Uint8Array): boolean {
+    return this.#boxes.get(box)?.evidenceSaid(run, evidence) ?? false;
+  }
+
+  refused(box: string, detail: string): void {
+    this.#boxes.get(box)?.refused(detail);
+  }
+
+  runsChanged(box: string, runs: readonly RunAtWork[]): void {
+    this.#boxes.get(box)?.runsChanged(runs);
+  }
+
+  energyOf(run: string): RunEnergy | undefined {
+    return [...this.#boxes.values()].map((box) => box.energyOf(run)).find((energy) => energy !== undefined);
+  }
+
+  reported(box: string, report: Report, energy: RunEnergy | undefined): void {
+    this.#boxes.get(box)?.reported(report, energy);
+  }
+
+  command(client: string, command: PowerCommand): Promise<ControlOutcome> {
+    return this.commands.ofClient(client, command);
+  }
+
+  /** The broker has lost what it retained. */
+  republish(): void {
+    this.#topics.forgetSaid();
+    for (const box of this.#boxes.values()) this.#topics.standing(box.name, box.standing, box.hardware?.source);
+  }
+
+  /** To be called every second, which `start` does. */
+  timePassed(): void {
+    const atMs = this.#parts.now();
+    const lateMs = atMs - this.#lookedAtMs - CONTROL_LIMITS.lookEveryMs;
+    this.#lookedAtMs = atMs;
+    for (const box of this.#boxes.values()) {
+      box.timePassed(lateMs > CONTROL_LIMITS.standstillMs ? lateMs : 0);
+      if (!this.#wired.has(box.name)) this.#open(box);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await Promise.all([...this.#wired.keys()].map((box) => this.#unwire(box)));
+  }
+
+  #take(name: string): void {
+    const { rules, now, random, log, store, judge } = this.#parts;
+    const { policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
+    const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
+    const box = new HeldBox(
+      {
+        ...{ name, policy, levels, now, random, log, jobs: this.#late() },
+        judge: (evidence, asked) => {
+          const key = this.#keys.get(name);
+          return key ? judge(key, evidence, asked) : { status: 'ignored', detail: `${name} is not paired any more` };
+        },
+        changed: (changed, before) => this.#changed(changed, before),
+      },
+      rememberedStanding(store, name, now()),
+    );
+    this.#boxes.set(name, box);
+    this.#topics.standing(name, box.standing, undefined);
+    this.#open(box);
+  }
+
+  #letGo(name: string): void {
+    const sensors = this.#boxes.get(name)?.hardware?.sensors ?? [];
+    this.#boxes.delete(name);
+    this.#keys.delete(name);
+    forgetStanding(this.#parts.store, name);
+    this.#topics.forget(name, sensors);
+    void this.#unwire(name);
+  }
+
+  /** What can't be opened is tried again: a BMC may be away. */
+  #open(box: HeldBox): void {
+    const { name } = box;
+    if (this.#opening.has(name) || this.#wired.has(name)) return;
+    const opening = this.#parts.open(name);
+    if (!opening) return;
+    this.#opening.add(name);
+    opening.then(
+      (hardware) => {
+        this.#opening.delete(name);
+        if (this.#isClosed || this.#boxes.get(name) !== box) return hardware.close();
+        return this.#wire(box, hardware);
+      },
+      (error: unknown) => {
+        this.#parts.log('boxNotWired', { box: name, error: error instanceof Error ? error.message : 'unknown' });
+        setTimeout(() => this.#opening.delete(name), CONTROL_LIMITS.openAgainMs).unref();
+      },
+    );
+  }
+
+  #wire(box: HeldBox, hardware: BoxHardware): void {
+    const { name } = box;
+    const sampler = startSampler(
+      hardware,
+      (readings) => {
+        for (const reading of readings) {
+          const definition = hardware.sensors.find(({ name: sensor }) => sensor === reading.sensor);
+          if (definition) this.#topics.reading(name, reading, definition, hardware.source);
+          box.read(reading);
+        }
+      },
+      (change) => {
+        const definition = change.kind === 'reading' && hardware.sensors.find(({ name: sensor }) => sensor === change.reading.sensor);
+        if (change.kind === 'reading' && definition) this.#topics.reading(name, change.reading, definition, hardware.source);
+        box.sensed(change);
+      },
+    );
+    this.#wired.set(name, { hardware, sampler });
+    this.#parts.log('boxWired', { box: name, source: hardware.source, sensors: hardware.sensors.length, verbs: hardware.verbs.join(' ') });
+    box.wired(hardware);
+    this.#topics.standing(name, box.standing, hardware.source);
+    this.#look();
+  }
+
+  async #unwire(name: string): Promise<void> {
+    const wired = this.#wired.get(name);
+    this.#wired.delete(name);
+    wired?.sampler.stop();
+    await wired?.hardware.close();
+  }
+
+  #changed(box: HeldBox, before: BoxStanding): void {
+    const { standing, name, hardware } = box;
+    remember(this.#parts.store, name, before, standing);
+    const { state, cause, detail } = standing;
+    if (state !== before.state) this.#parts.log('boxState', { box: name, from: before.state, to: state, cause, detail });
+    if (state !== before.state || detail !== before.detail || standing.power !== before.power)
+      this.#topics.standing(name, standing, hardware?.source);
+    this.#show(box);
+    this.#look();
+  }
+
+  #show({ name, standing: { state, detail }, hardware }: HeldBox): void {
+    if (!hardware) return;
+    void hardware.show([name, state, ...(state === 'fenced' || state === 'suspect' ? [detail] : [])]);
+    void hardware.signal(
+      state === 'ready' || state === 'working' ? state : state === 'fenced' || state === 'suspect' ? 'attention' : 'none',
+    );
+  }
+
+  #look(): void {
+    const fenced = [...this.#boxes.values()].filter((box) => box.standing.state === 'fenced').map(({ name }) => name);
+    const words = fenced.sort().join(' ');
+    if (words !== this.#fenced) {
+      this.#fenced = words;
+      this.#parts.onFenced(fenced);
+    }
+    this.#parts.onChange?.(this.#boxes);
+  }
+
+  /** The room of jobs, once it is there: before, no box has a run. */
+  #late(): JobsOfBoxes {
+    return {
+      challenge: (...said) => this.#jobs?.challenge(...said),
+      endRuns: (...said) => this.#jobs?.endRuns(...said),
+      dispute: (...said) => this.#jobs?.dispute(...said),
+      fitnessChanged: () => this.#jobs?.fitnessChanged(),
+      powerNow: (...said) => this.#jobs?.powerNow(...said),
+    };
+  }
+}

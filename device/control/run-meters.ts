@@ -1,0 +1,80 @@
+/** The energy of the runs that are on one box, and the levels of its power. Specification §17.4-17.5. */
+import type { RunEnergy, SensedBy } from '#protocol/run-energy.ts';
+import type { BoxHardware, Reading, SensorDefinition } from '../board/ports.ts';
+import { learnLevels, NOTHING_LEARNED, type PowerLevels } from './contradiction.ts';
+import { energyUntil, meterRead, meterShared, startMeter, type Meter } from './energy.ts';
+import type { RunAtWork } from './ports.ts';
+
+interface Metered {
+  meter: Meter;
+  isRunning: boolean;
+}
+
+export interface PowerNow {
+  readonly run: string;
+  readonly source: SensedBy;
+  readonly milliwatts: number;
+  readonly millijoules: number;
+}
+
+export class RunMeters {
+  readonly #given: PowerLevels;
+  readonly #runs = new Map<string, Metered>();
+  #learned = NOTHING_LEARNED;
+  #sensor: SensorDefinition | undefined;
+  #source: SensedBy = 'wires';
+  #last: Reading | undefined;
+
+  /** @param given levels that the configuration names */
+  constructor(given: PowerLevels) {
+    this.#given = given;
+  }
+
+  /** The first power sensor is the one of the whole box. */
+  wired({ sensors, source }: BoxHardware): void {
+    this.#sensor = sensors.find(({ quantity }) => quantity === 'power');
+    this.#source = source;
+  }
+
+  /** @param isUp whether the box is up, so that its power is a level of it */
+  read(reading: Reading, isUp: boolean): void {
+    if (reading.sensor !== this.#sensor?.name) return;
+    this.#last = reading;
+    this.#learned = learnLevels(this.#learned, reading, isUp);
+    for (const metered of this.#runs.values()) metered.meter = meterRead(metered.meter, reading);
+  }
+
+  levels(): PowerLevels {
+    const { idle, full } = this.#learned;
+    return { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }), ...this.#given };
+  }
+
+  runsChanged(runs: readonly RunAtWork[], atMs: number): void {
+    for (const run of this.#runs.keys()) if (!runs.some((now) => now.run === run)) this.#runs.delete(run);
+    if (!this.#sensor) return;
+    for (const { run, isRunning } of runs) {
+      const known = this.#runs.get(run);
+      if (!known || (isRunning && !known.isRunning))
+        this.#runs.set(run, { meter: startMeter(this.#sensor, atMs, this.#last), isRunning: isRunning });
+    }
+    for (const metered of this.#runs.values()) metered.meter = meterShared(metered.meter, runs.length - 1);
+  }
+
+  powerNow(atMs: number): PowerNow[] {
+    const last = this.#last;
+    if (last?.quality !== 'good') return [];
+    return [...this.#runs]
+      .filter(([, { isRunning }]) => isRunning)
+      .map(([run, { meter }]) => {
+        const { source, millijoules } = energyUntil(meter, atMs, this.#source);
+        return { run, source, milliwatts: Math.max(0, last.value), millijoules };
+      });
+  }
+
+  /** The account of a run that is over; there is none where no power is sensed. */
+  close(run: string, atMs: number): RunEnergy | undefined {
+    const metered = this.#runs.get(run);
+    this.#runs.delete(run);
+    return metered && energyUntil(metered.meter, atMs, this.#source);
+  }
+}
