@@ -2,24 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { env, execPath } from 'node:process';
+import { execPath } from 'node:process';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Edge } from '../../device/board/devices.ts';
 import { openChip } from '../../device/board/gpio.ts';
+import { holdUp, pull, seenOutside, until } from './outside.ts';
 
 const chip = openChip('pinctrl-bcm2711');
 after(() => chip.close());
-
-/** The other end of a line: what drives it, and what it has. */
-const outside = (offset: number, file: 'value' | 'pull'): string => join(env['CAPSTAN_SIM'] ?? '', `sim_gpio${offset}`, file);
-const seenOutside = (offset: number): string => readFileSync(outside(offset, 'value'), 'utf8').trim();
-const pull = (offset: number, way: 'pull-up' | 'pull-down'): void => writeFileSync(outside(offset, 'pull'), way);
-
-/** Milliseconds in which this program does nothing at all; gpio-sim says an edge at the next tick (10 ms) and would join two. */
-const holdUp = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 test('a chip is found by its label, whatever its number (§16.2)', () => {
   assert.equal(chip.lines, 58);
@@ -64,11 +55,11 @@ test('each of a hundred edges is said in order, with the time of the kernel, how
   for (let index = 0; index < 50; index += 1) {
     for (const way of ['pull-up', 'pull-down'] as const) {
       pull(9, way);
-      holdUp(12);
+      holdUp(20);
     }
   }
   assert.equal(edges.length, 0); // nobody has read yet
-  for (const deadline = Date.now() + 5_000; edges.length < 100 && Date.now() < deadline;) await sleep(5);
+  await until('a hundred edges have been said', () => edges.length >= 100);
   line.close();
   assert.deepEqual(
     edges.map(({ level }) => level),
