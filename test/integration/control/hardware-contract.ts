@@ -100,12 +100,17 @@ async function refusesAtOnceWhatIsUnderWay(under: HardwareUnderTest): Promise<vo
   await powerIs(under, 'off');
 }
 
-async function tellsIntrusion({ hardware, setIntrusion, patienceMs }: HardwareUnderTest, changes: readonly HardwareChange[]): Promise<void> {
+async function tellsIntrusion(
+  { hardware, setIntrusion, patienceMs }: HardwareUnderTest,
+  changes: readonly HardwareChange[],
+): Promise<void> {
   if (!setIntrusion) return;
   for (const isOpen of [true, false]) {
     await setIntrusion(isOpen);
     await until(patienceMs, `intrusion ${isOpen} is told without a sample`, () =>
-      changes.some((change) => change.kind === 'reading' && change.reading.quantity === 'intrusion' && change.reading.value === Number(isOpen)),
+      changes.some(
+        (change) => change.kind === 'reading' && change.reading.quantity === 'intrusion' && change.reading.value === Number(isOpen),
+      ),
     );
     const readings = await hardware.sample();
     assert.equal(readings.find(({ quantity }) => quantity === 'intrusion')?.value, Number(isOpen));

@@ -44,7 +44,8 @@ export async function startIpmiSimulator(): Promise<IpmiSimulator> {
   let problem: string | undefined;
   child.once('error', (error) => (problem = `${error.message}; on Debian: sudo apt install openipmi`));
   let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-500)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-500)));
   child.once('close', () => (problem ??= `it ended: ${said.trim()}`));
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
@@ -104,7 +105,6 @@ set_working_mc 0x20
   chassis_control "${join(folder, 'chassis')}"
   user 1 true "" "nobody" user 10 none md2 md5 straight
   user 2 true "operator" "${PASSWORD}" operator 10 none md2 md5 straight
-  user 3 true "watcher" "${PASSWORD}" user 10 none md2 md5 straight
 `;
 }
 
