@@ -28,6 +28,6 @@ export function isBoxGone(state: ChainState, { attempts }: CapsuleRecord): boole
   return recordOf(state, last.node)?.standing !== 'member' || !state.boxes.has(`${hex(last.node)}/${last.box}`);
 }
 
-function settled({ asked: _asked, answeredHeight: _answered, drawing: _drawing, ...record }: CapsuleRecord): CapsuleRecord {
+function settled({ asked: _asked, answeredHeight: _answered, drawing: _drawing, draw: _draw, ...record }: CapsuleRecord): CapsuleRecord {
   return record;
 }

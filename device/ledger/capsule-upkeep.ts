@@ -57,19 +57,25 @@ function withBoxesDrawn(state: ChainState, { height, leader, output }: Upkeep): 
   let [capsules, ranks] = [state.capsules, 0];
   for (const waiting of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
     const { record, draw } = withDraw(waiting, { leader, output, height }, leaders);
-    if (record !== waiting) capsules = capsules.with(record.capsule, record);
-    if (!draw || ranks > LIMITS.boxRanksPerBlockMax) continue;
-    const ranked = fitting(record);
-    const isFirst = ranks === 0;
+    const ranked = draw && ranks <= LIMITS.boxRanksPerBlockMax ? fitting(record) : [];
+    const isLeftOut = draw && ranks > 0 && ranks + ranked.length > LIMITS.boxRanksPerBlockMax;
     ranks += ranked.length;
-    if (!isFirst && ranks > LIMITS.boxRanksPerBlockMax) continue;
-    const drawn = drawnFor(record, ranked, draw);
-    if (drawn) capsules = capsules.with(record.capsule, withAttempt(record, { node: drawn.node, box: drawn.box.name, height }));
+    const drawn = draw && !isLeftOut ? drawnFor(record, ranked, draw) : undefined;
+    const box = drawn && { node: drawn.node, box: drawn.box.name, height };
+    const next = box ? withAttempt(record, box) : isLeftOut ? withDrawKept(record, draw) : record;
+    if (next !== waiting) capsules = capsules.with(next.capsule, next);
   }
   return { ...state, capsules };
 }
 
-function withAttempt({ drawing: _, ...record }: CapsuleRecord, attempt: CapsuleRecord['attempts'][number]): CapsuleRecord {
+/** Were it drawn anew, a gateway could keep its capsule behind others of its own until a leader that works with it has the draw that they like. */
+function withDrawKept(record: CapsuleRecord, draw: Uint8Array): CapsuleRecord {
+  if (record.draw) return record;
+  const { drawing: _, ...rest } = record;
+  return { ...rest, draw };
+}
+
+function withAttempt({ drawing: _, draw: _draw, ...record }: CapsuleRecord, attempt: CapsuleRecord['attempts'][number]): CapsuleRecord {
   return { ...record, attempts: [...record.attempts, attempt], awaitsDraw: 'no' };
 }
 

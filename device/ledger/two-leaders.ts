@@ -29,12 +29,13 @@ export function firstDrawing(gateway: Uint8Array, lead: Lead | undefined, height
   return lead && !sameBytes(lead.node, gateway) ? { leader: lead.node, output: lead.output, height } : undefined;
 }
 
-/** The capsule with the first of its blocks noted, and the draw where this block is the second. */
+/** The capsule with the first of its blocks noted, and the draw where this block is the second, or one before was. */
 export function withDraw(
   record: CapsuleRecord,
   block: DrawingBlock,
   seats: readonly Uint8Array[],
 ): { readonly record: CapsuleRecord; readonly draw?: Uint8Array } {
+  if (record.draw) return { record, draw: record.draw };
   const others = seats.filter((node) => !sameBytes(node, record.gateway)).length;
   if (others === 0) return { record, draw: block.output };
   if (sameBytes(block.leader, record.gateway)) return { record };

@@ -74,6 +74,8 @@ export const CapsuleRecord = struct({
   answeredHeight: optional(Height),
   /** The first of the two blocks that draw: its leader, VRF output and height (§15.2). */
   drawing: optional(struct({ leader: Digest, output: Digest, height: Height })),
+  /** What both have drawn, where the second has ranked too many boxes already: the box follows with a later block. */
+  draw: optional(Digest),
   end: optional(struct({ state: CapsuleState, reason: optional(EndReason), receipt: optional(Digest), height: Height })),
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signAction } from '#protocol/chain/signed-action.ts';
-import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { encodeTransaction, type ActionOf } from '#protocol/chain/transaction.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -47,7 +47,7 @@ function offer({ world, alpha }: Watcher, serial: number, isRight = false): Uint
   const bravo = memberOf(world, 'bravo');
   const { publicKey, sign } = bravo.operationalKey('boot');
   const wrong = (): Uint8Array => new Uint8Array(64).fill(serial & 255).fill(serial >> 8, 32);
-  const action = { action: 'boxes', serial, boxes: [] } as const;
+  const action: ActionOf<'boxes'> = { action: 'boxes', serial, boxes: [] };
   return signAction(alpha.state.networkId, { by: bravo.node, key: publicKey }, action, isRight ? sign : wrong);
 }
 

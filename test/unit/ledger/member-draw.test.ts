@@ -1,7 +1,11 @@
 /** Whose box is drawn (§15.2): members alike, whatever they say they have. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { boxDraw, memberOrder } from '#protocol/chain/public-draw.ts';
+import type { CapsuleRecord } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
+import { vrfOutput } from '#protocol/tpm/vrf.ts';
+import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { actionOf, alpha, boxesOf, bravo, capsuleId, charlie, delta, extended, headOf, readyChain, submissionOf } from './workshop.ts';
 
 const capsules = Array.from({ length: 60 }, (_, index) => index + 1);
@@ -31,4 +35,27 @@ test('a member that offers 64 boxes is drawn no oftener, and the next attempt go
     atDelta.filter((index) => memberOf(index) === hex(delta.node)),
     [],
   );
+});
+
+test('a capsule for which its second block has no room keeps that draw, so that nobody waits for a better one (§15.2)', () => {
+  const many = Array.from({ length: 64 }, (_, index) => `b${String(index).padStart(2, '0')}`);
+  const offering = [bravo, charlie, delta];
+  const offers = offering.map((member) => actionOf(member, boxesOf(1, ...(member === delta ? many : ['box']))));
+  let chain = extended(readyChain, alpha, offers);
+  const acceptedAtMs = headOf(chain).timeMs;
+  const ordered = capsules.map((index) => actionOf(alpha, { ...submissionOf(index), acceptedAtMs }));
+  chain = extended(extended(extended(chain, alpha, ordered), bravo), charlie);
+  const [first, second] = chain.blocks.slice(-2).map(({ header }) => vrfOutput(stubCrypto, header.draw));
+  const draw = boxDraw(first ?? assert.fail(), second ?? assert.fail());
+  const recordOf = (index: number): CapsuleRecord => headOf(chain).state.capsules.get(capsuleId(index)) ?? assert.fail();
+  const leftOut = capsules.filter((index) => recordOf(index).attempts.length === 0);
+  assert.equal(leftOut.length, capsules.length - Math.floor(2_048 / (many.length + 2)));
+  for (const index of leftOut) assert.equal(hex(recordOf(index).draw ?? assert.fail()), hex(draw));
+  chain = extended(chain, alpha);
+  const nodes = offering.map(({ node }) => node);
+  for (const index of leftOut) {
+    const { attempts, draw: kept } = recordOf(index);
+    const [drawn] = memberOrder(draw, capsuleId(index), 1, nodes);
+    assert.deepEqual([attempts.map(({ node }) => hex(node)), kept], [[hex(drawn ?? assert.fail())], undefined]);
+  }
 });
