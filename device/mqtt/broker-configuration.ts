@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { LIMITS } from '#protocol/limits.ts';
-import { BOX_UP, CLIENT_REQUESTS, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
+import { BOX_DOWN, BOX_UP, CLIENT_REQUESTS, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 
 /** File names, relative to the broker's folder, and what they hold. The configuration itself is `mosquitto.conf`. */
@@ -47,7 +47,23 @@ export interface DeviceBrokerPlan extends Place {
   /** Revocation lists, PEM. */
   readonly clientRevocations: string;
   readonly boxRevocations: string;
+  readonly people: BoxPeople;
+  /** Names of boxes that are cut off (§17.2). */
+  readonly fenced: readonly string[];
 }
+
+/** Clients that may read, or also operate, the boxes of this device (§17.2-17.3), and the one of Home Assistant (§17.6). */
+export interface BoxPeople {
+  readonly observers: readonly string[];
+  readonly operators: readonly string[];
+  readonly homeAssistant?: string;
+}
+
+export const NOBODY: BoxPeople = { observers: [], operators: [] };
+
+/** What a fenced box says and hears to prove itself again. */
+const FENCED_UP: readonly string[] = ['hello', 'evidence'];
+const FENCED_DOWN: readonly string[] = ['introduction', 'challenge'];
 
 /** The broker that is always there: the firmware, clients, boxes, peers. */
 export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
@@ -61,10 +77,10 @@ export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
   ];
   return new Map([
     [CONFIGURATION_FILE, lines(configuration)],
-    ['clients.rights', lines(clientRights(plan.network, plan.device))],
-    ['boxes.rights', lines(boxRights(plan.network, plan.device))],
+    ['clients.rights', lines([...clientRights(plan.network, plan.device), ...peopleRights(plan)])],
+    ['boxes.rights', lines([...boxRights(plan.network, plan.device), ...plan.fenced.flatMap((box) => fencedRights(plan, box))])],
     ['peers.rights', lines(peerRights(plan.network, plan.device))],
-    ['local.rights', lines(localRights(plan.network))],
+    ['local.rights', lines([...localRights(plan.network), ...homeRights(plan.people)])],
     ['peers.pem', plan.peerAuthorities],
     ['clients.crl.pem', plan.clientRevocations],
     ['boxes.crl.pem', plan.boxRevocations],
@@ -150,11 +166,39 @@ function localListener(plan: Place): string[] {
 /** `%u` is the common name of the certificate. A `topic` rule would hold for nameless users only, hence `pattern`. */
 function clientRights(network: NetworkLabel, device: string): string[] {
   return [
-    ...CLIENT_REQUESTS.map((request) => `pattern write ${topicFilter(network, device, 'clients', '%u', request)}`),
+    ...CLIENT_REQUESTS.filter((request) => request !== 'control').map(
+      (request) => `pattern write ${topicFilter(network, device, 'clients', '%u', request)}`,
+    ),
     `pattern read ${topicFilter(network, device, 'clients', '%u', '#')}`,
     `pattern read ${topicFilter(network, device, 'status')}`,
     `pattern read ${topicFilter(network, device, 'chain')}`,
   ];
+}
+
+/** A `topic` rule is of the `user` above it. */
+function peopleRights({ network, device, people }: DeviceBrokerPlan): string[] {
+  const { observers, operators, homeAssistant } = people;
+  return [...new Set([...observers, ...operators, ...(homeAssistant === undefined ? [] : [homeAssistant])])].flatMap((name) => [
+    `user ${plain(name)}`,
+    `topic read ${topicFilter(network, device, 'sensors', '+', '+')}`,
+    `topic read ${topicFilter(network, device, 'control', '+', 'state')}`,
+    ...(operators.includes(name) ? [`topic write ${topicFilter(network, device, 'clients', name, 'control')}`] : []),
+    ...(name === homeAssistant ? ['topic read homeassistant/#', 'topic write homeassistant/status'] : []),
+  ]);
+}
+
+/** Mosquitto looks at what is denied first, whatever the patterns allow. */
+function fencedRights({ network, device }: DeviceBrokerPlan, box: string): string[] {
+  const of = (direction: string, kind: string): string => `topic deny ${topicFilter(network, device, 'hpc', box, direction, kind)}`;
+  return [
+    `user ${plain(box)}`,
+    ...BOX_UP.filter((kind) => !FENCED_UP.includes(kind)).map((kind) => of('up', kind)),
+    ...BOX_DOWN.filter((kind) => !FENCED_DOWN.includes(kind)).map((kind) => of('down', kind)),
+  ];
+}
+
+function homeRights({ homeAssistant }: BoxPeople): string[] {
+  return homeAssistant === undefined ? [] : ['pattern readwrite homeassistant/#'];
 }
 
 function boxRights(network: NetworkLabel, device: string): string[] {

@@ -34,6 +34,8 @@ export interface BrokerOptions {
 export interface Broker {
   /** Writes the files and starts anew. Every connection has to show its certificate again. */
   restart(files: BrokerFiles): Promise<void>;
+  /** Writes the files and has them read, without ending a connection: enough for rights, which are looked at for each message. */
+  reload(files: BrokerFiles): Promise<void>;
   /** Kills what runs but no longer serves, whence it is started again as after any death; `why` is told with it. */
   abandon(why: string): void;
   /** How long the process has been listening; 0 while there is none. */
@@ -86,6 +88,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       inTurn(async () => {
         await takeDown();
         await bringUp(files);
+      }),
+    reload: (files) =>
+      inTurn(() => {
+        for (const [name, content] of files) writeWholeFile(join(options.folder, name), content, 0o600);
+        if (current && isRunning(current)) current.child.kill('SIGHUP');
+        return Promise.resolve();
       }),
     abandon(why) {
       // It had come up well, so the next start need not wait long.

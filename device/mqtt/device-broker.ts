@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import { peerTrust, type Authority, type PeerAuthority } from './authority.ts';
-import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
+import { deviceBrokerFiles, NOBODY, pairingBrokerFiles, type BoxPeople, type Ports } from './broker-configuration.ts';
 import { watchBroker } from './broker-watch.ts';
 import { limitConnections } from './connection-limit.ts';
 import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
@@ -30,6 +30,8 @@ export interface DeviceBrokerOptions {
   readonly ports: Ports;
   /** Address to listen at; absent means every interface. */
   readonly address?: string;
+  /** Absent: no client has a right to boxes. */
+  readonly people?: BoxPeople;
   readonly onEvent: (event: BrokerEvent) => void;
 }
 
@@ -41,26 +43,41 @@ export interface DeviceBroker {
    * dropped (notes on Mosquitto 2.0.11). The outage is some ten milliseconds; what matters is sent again.
    */
   trust(trust: Trust): Promise<void>;
+  /** Cuts these boxes off but for what they need to prove themselves again, and no others (§17.2). Nobody's connection ends. */
+  fence(boxes: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Starts the broker for clients, boxes and peers. Rejects with `BrokerFailed` when it doesn't come up. */
 export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Trust): Promise<DeviceBroker> {
   const place = placeOf(options);
-  const filesFor = (current: Trust) => deviceBrokerFiles({ ...place, ...trustedFiles(options.authority, current) });
+  const people = options.people ?? NOBODY;
+  const held = { trust, fenced: [] as readonly string[] };
+  const files = () => deviceBrokerFiles({ ...place, people, fenced: held.fenced, ...trustedFiles(options.authority, held.trust) });
   const connectionsMax = MQTT_LIMITS.clientConnectionsMax + MQTT_LIMITS.boxConnectionsMax + MQTT_LIMITS.peerConnectionsMax;
   const limit = limitConnections(place.socket, place.ports, (surplus) => options.onEvent({ event: 'connectionSurplus', ...surplus }));
   const onEvent = (event: BrokerEvent): void => {
     options.onEvent(event);
     if (event.event === 'brokerSpoke') limit.heard(event.line);
   };
-  const broker = await startBroker({ folder: place.folder, files: filesFor(trust), socket: place.socket, connectionsMax, onEvent });
+  const broker = await startBroker({ folder: place.folder, files: files(), socket: place.socket, connectionsMax, onEvent });
   const stopBroker = watched(broker, place.socket, MQTT_LIMITS.brokerMemoryBytesMax);
   const stop = async (): Promise<void> => {
     await limit.stop();
     await stopBroker();
   };
-  return { socket: place.socket, trust: (current) => broker.restart(filesFor(current)), stop };
+  return {
+    socket: place.socket,
+    trust: (current) => {
+      held.trust = current;
+      return broker.restart(files());
+    },
+    fence: (boxes) => {
+      held.fenced = boxes;
+      return broker.reload(files());
+    },
+    stop,
+  };
 }
 
 /** Starts the broker at which strangers with an invitation knock; it runs only while there is one. */

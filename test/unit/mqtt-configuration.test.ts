@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openAuthority } from '../../device/mqtt/authority.ts';
-import { deviceBrokerFiles, pairingBrokerFiles } from '../../device/mqtt/broker-configuration.ts';
+import { deviceBrokerFiles, NOBODY, pairingBrokerFiles } from '../../device/mqtt/broker-configuration.ts';
 import { isP256PublicKey, publicKeyOf } from '../../device/mqtt/certificate.ts';
 
 const plan = {
@@ -23,6 +23,8 @@ const plan = {
   peerAuthorities: '',
   clientRevocations: '',
   boxRevocations: '',
+  people: NOBODY,
+  fenced: [],
 };
 
 test('every listener on the network speaks TLS 1.3 and has its own rights; strangers are let in at pairing only', () => {

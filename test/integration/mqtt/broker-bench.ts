@@ -8,7 +8,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { topicFilter, topicRoot } from '#protocol/topics.ts';
 import { openAuthority, type Authority } from '../../../device/mqtt/authority.ts';
-import type { Ports } from '../../../device/mqtt/broker-configuration.ts';
+import type { BoxPeople, Ports } from '../../../device/mqtt/broker-configuration.ts';
 import type { BrokerEvent } from '../../../device/mqtt/broker.ts';
 import { issueCertificate, pemOf, publicKeyOf } from '../../../device/mqtt/certificate.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
@@ -40,7 +40,7 @@ export interface BrokerBench {
   stop(): Promise<void>;
 }
 
-export async function startBench(): Promise<BrokerBench> {
+export async function startBench(people?: BoxPeople): Promise<BrokerBench> {
   const folder = mkdtempSync(join(tmpdir(), 'capstan-mqtt-'));
   const authority = openAuthority({ folder: join(folder, 'authority'), device: DEVICE, hosts: [] });
   const peerAuthority = openAuthority({ folder: join(folder, 'peer'), device: 'bravo', hosts: [] });
@@ -53,6 +53,7 @@ export async function startBench(): Promise<BrokerBench> {
     authority,
     ports,
     address: '127.0.0.1',
+    ...(people ? { people } : {}),
     onEvent: (event: BrokerEvent) => void events.push(event),
   };
   const broker = await startDeviceBroker(options, {

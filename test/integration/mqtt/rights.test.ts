@@ -38,7 +38,8 @@ const everywhere = [
   ...['bravo', 'charlie', 'box1'].flatMap((name) => PEER_KINDS.map((kind) => `${HERE}/peers/${name}/${kind}`)),
   `${HERE}/status`,
   `${HERE}/chain`,
-  `${HERE}/sensors/power`,
+  `${HERE}/sensors/box1/feed`,
+  `${HERE}/control/box1/state`,
   `${HERE}/pair/00/request`,
   `${HERE}/pair/00/response`,
   ...GOSSIP_KINDS.map((kind) => `${ROOT}/gossip/${kind}`),
@@ -65,7 +66,7 @@ const isForAll = (topic: string): boolean => topic === `${HERE}/status` || topic
 
 const clientOf = (name: string): Omit<Party, 'who'> => ({
   listener: 'clients',
-  writes: (topic) => CLIENT_REQUESTS.some((kind) => topic === `${HERE}/clients/${name}/${kind}`),
+  writes: (topic) => CLIENT_REQUESTS.some((kind) => kind !== 'control' && topic === `${HERE}/clients/${name}/${kind}`),
   reads: (topic) => topic.startsWith(`${HERE}/clients/${name}/`) || isForAll(topic),
 });
 const boxOf = (name: string): Omit<Party, 'who'> => ({
