@@ -61,10 +61,10 @@ export function pathField(resource: Resource, key: string): string | undefined {
 
 /** @throws WrongResource */
 export function requirePath(raw: string, at: string): string {
-  const segments = raw.split('/');
+  const segments = raw.split('?', 1)[0]?.split('/') ?? [];
   if (
     raw.length <= PATH_CHARACTERS_MAX &&
-    /^\/redfish\/v1(\/[\w.~%!$&'()*+,;=:@-]*)*(\?[\w.~%!$&'()*+,;=:@/?-]*)?$/.test(raw) &&
+    /^\/redfish\/v1(\/[\w.~%!$&'()*+,;=:@-]*)*(\?[\w.~%!$&()*+,;=:@/?-]+)?$/.test(raw) &&
     !segments.some((segment) => /^(\.|%2e){1,2}$/i.test(segment))
   )
     return raw;

@@ -10,9 +10,9 @@ import { UNIT_OF, type BoxHardware, type HardwareChange, type PowerState, type P
 export interface HardwareUnderTest {
   readonly hardware: BoxHardware;
   /** Whether the box itself, seen past the hardware, has power. */
-  isOn(): boolean | Promise<boolean>;
+  readonly isOn: () => boolean | Promise<boolean>;
   /** Opens or shuts the chassis; absent where nothing senses it. */
-  setIntrusion?(isOpen: boolean): void | Promise<void>;
+  readonly setIntrusion?: (isOpen: boolean) => void | Promise<void>;
   /** How long the box and the hardware may take to follow. */
   readonly patienceMs: number;
 }
