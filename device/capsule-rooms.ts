@@ -12,8 +12,10 @@ import type { Crypto } from '#protocol/crypto.ts';
 import type { Chain, ShowChain } from './chain/chain-port.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Orders } from './gateway/orders.ts';
+import type { CloseSecret } from './hpc/box-measuring.ts';
 import { Controller } from './hpc/controller.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
+import type { ReferenceFiles } from './hpc/reference-file.ts';
 import type { CapsuleKind, PeerLines } from './peers.ts';
 import type { Clock, Log, OperationalSigner, Publisher, Random } from './ports.ts';
 import type { BlobStore } from './store/blob-store.ts';
@@ -37,6 +39,9 @@ export interface CapsuleRoomsParts {
   readonly now: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of boxes with a TPM (§6.5). */
+  readonly closeSecret: CloseSecret;
+  readonly references: ReferenceFiles;
 }
 
 export interface CapsuleRooms {
@@ -57,7 +62,9 @@ export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
   const command = (): Promise<ControlOutcome> => Promise.resolve({ outcome: 'refused', reason: 'not-permitted' });
   const gateway = new Gateway({ ...parts, command, network: id, networkLabel: networkLabel(network) });
   const orders = new Orders({ ...parts, news: gateway });
-  const controller = new Controller({ ...parts, listener: { network: id, device, crypto } });
+  const { closeSecret, references } = parts;
+  const measuring = { closeSecret, references, authorities: network.genesis.endorsementAuthorities };
+  const controller = new Controller({ ...parts, measuring, listener: { network: id, device, crypto } });
   let isClosed = false;
   peers.onSaid((from, kind, payload) => {
     if (!isClosed) peerSaid({ ...parts, orders, controller }, from, kind, payload);

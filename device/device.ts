@@ -17,6 +17,7 @@ import type { Chain } from './chain/chain-port.ts';
 import { createNodeCrypto } from './crypto-node.ts';
 import { joinGossip, type GossipNetwork } from './gossip.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
+import { ReferenceFiles } from './hpc/reference-file.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
 import { DEVICE_LIMITS } from './limits.ts';
@@ -126,7 +127,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     },
     onFailure: request.onFailure,
   });
-  const rooms = openRooms(running, { store, blobs, publisher, peers, room, log });
+  const rooms = openRooms(running, { stateFolder, store, blobs, publisher, peers, room, log });
   await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
   const pairing = await startPairing({
     stateFolder,
@@ -176,7 +177,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
 
 function openRooms(
   running: Running,
-  parts: { store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; room: ChainRoom; log: Log },
+  parts: { stateFolder: string; store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; room: ChainRoom; log: Log },
 ): CapsuleRooms {
   const { configuration, network, crypto, identity } = running;
   return openCapsuleRooms({
@@ -191,6 +192,8 @@ function openRooms(
     sign: (input: Uint8Array) => identity.sign(input),
     now: Date.now,
     random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
+    closeSecret: async (secret, endorsementKey, name) => identity.closeSecret(secret, endorsementKey, name),
+    references: new ReferenceFiles(parts.stateFolder),
   });
 }
 

@@ -47,6 +47,9 @@ export const DEVICE_LIMITS = {
   blobsOfSourceAtOnceMax: 2,
   /** Sources that get their first place though others hold all: the clients and boxes of a device that send at one time. */
   blobSourcesAtOnceMax: 64,
+  /** The first check during a run comes this long after its start, at random: short runs are checked too (§6.6). */
+  checkAfterMsMin: 1 * SECOND,
+  checkAfterMsMax: 20 * SECOND,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
   /** An executor that has said nothing to the gateway for this long is asked on the chain whether the run goes on (§15.5); it speaks every 3 s. */

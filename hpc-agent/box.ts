@@ -7,6 +7,7 @@ import { servedRange } from '#protocol/blob-fetch.ts';
 import {
   AcknowledgementMessage,
   AssignmentMessage,
+  BoxCheckMessage,
   BoxEvidenceMessage,
   CancellationMessage,
   ChallengeMessage,
@@ -18,9 +19,11 @@ import { decodeBulk } from '#protocol/codec.ts';
 import { domainDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeManifest } from '#protocol/manifest.ts';
+import type { BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signMessage, type SignedKind } from '#protocol/signed.ts';
+import { softwareDigest } from '#protocol/software-state.ts';
 import { parseTopic, topicFilter, type BoxDown } from '#protocol/topics.ts';
 import { errorCode } from './atomic-file.ts';
 import type { BlobFetcher } from './blob-fetcher.ts';
@@ -31,6 +34,7 @@ import type { Log } from './log.ts';
 import { untimely, type Orders } from './orders.ts';
 import type { Runs } from './runs.ts';
 import type { SoftwareSource } from './software-state.ts';
+import type { BoxTpm } from './tpm/box-tpm.ts';
 import type { BoxVoice } from './voice.ts';
 
 export interface BoxParts {
@@ -42,6 +46,8 @@ export interface BoxParts {
   readonly store: BlobStore;
   readonly fetcher: BlobFetcher;
   readonly software: SoftwareSource;
+  /** Of a box that has one (§6.5). */
+  readonly tpm?: Pick<BoxTpm, 'keys' | 'answer' | 'piece'> | undefined;
   readonly machine: { readonly processors: number; readonly memoryBytes: number; readonly uptimeS: () => number };
   readonly nowMs: () => number;
   readonly log: Log;
@@ -89,9 +95,10 @@ export class Box {
   }
 
   async #hello(): Promise<void> {
-    const { voice, software, machine, runs, log } = this.#parts;
+    const { voice, software, machine, runs, tpm, log } = this.#parts;
     try {
-      await voice.hello({ software: await software.read(), ...machine, uptimeS: machine.uptimeS(), runs: runs.held() });
+      const shown = tpm?.keys ? { tpm: tpm.keys } : {};
+      await voice.hello({ ...shown, software: await software.read(), ...machine, uptimeS: machine.uptimeS(), runs: runs.held() });
     } catch (error) {
       log('software-unread', { reason: errorCode(error) ?? String(error) });
     }
@@ -170,23 +177,34 @@ export class Box {
     });
   }
 
-  async #answerChallenge({ run, nonce }: Challenge): Promise<void> {
+  async #answerChallenge(challenge: Challenge): Promise<void> {
+    const { run, nonce } = challenge;
     const { identity, software, voice, nowMs, log } = this.#parts;
     try {
       const { networkId: network, device, box } = identity;
-      const evidence = {
-        network,
-        device,
-        box,
-        run,
-        beacon: domainDigest('beacon-value', network, nonce),
-        software: await software.read(),
-        madeAtMs: nowMs(),
-      };
-      await voice.signed('evidence', signMessage(BoxEvidenceMessage, evidence, identity.sign));
+      const state = await software.read();
+      const beacon = domainDigest('beacon-value', network, nonce);
+      const tpm = await this.#quoted(challenge, beacon, softwareDigest(state));
+      const answer = { network, device, box, run, beacon, madeAtMs: nowMs(), ...(tpm ? { tpm } : {}) };
+      const signed = challenge.check
+        ? signMessage(BoxCheckMessage, { ...answer, software: softwareDigest(state) }, identity.sign)
+        : signMessage(BoxEvidenceMessage, { ...answer, software: state }, identity.sign);
+      await voice.signed('evidence', signed);
       log('evidence-given', { run });
     } catch (error) {
       log('software-unread', { run, reason: errorCode(error) ?? String(error) });
+    }
+  }
+
+  /** A TPM that fails is no reason to say nothing: the device judges evidence that lacks its quote. */
+  async #quoted({ run, nonce, activation }: Challenge, beacon: Uint8Array, software: Uint8Array): Promise<BoxTpmEvidence | undefined> {
+    const { tpm, identity, log } = this.#parts;
+    if (!tpm) return undefined;
+    try {
+      return await tpm.answer({ network: identity.networkId, beacon, run, boxKey: identity.publicKey, software, nonce, activation });
+    } catch (error) {
+      log('tpm-failed', { run, reason: error instanceof Error ? error.message : String(error) });
+      return undefined;
     }
   }
 
@@ -223,7 +241,12 @@ export class Box {
   }
 
   async #pieceFor(need: BlobNeed): Promise<BlobChunk> {
-    const { runs, store } = this.#parts;
+    const { runs, store, tpm } = this.#parts;
+    const logged = tpm?.piece(need.digest);
+    if (logged) {
+      const { offset, bytes } = servedRange(need, logged.length);
+      return { chunk: 'content', digest: need.digest, offset, total: logged.length, content: logged.slice(offset, offset + bytes) };
+    }
     const total = runs.hasLeft(need.digest) ? store.sizeOf(need.digest) : undefined;
     if (total === undefined) return { chunk: 'missing', digest: need.digest };
     const { offset, bytes } = servedRange(need, total);

@@ -1,5 +1,5 @@
 /** Who this box is, as pairing has settled it: the network, the device that it belongs to, its name and its keys. Specification §5.6, §6.2. */
-import { createPrivateKey, sign as signWith } from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign as signWith } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeJson, sameBytes } from '#protocol/codec.ts';
@@ -16,6 +16,8 @@ export interface BoxIdentity {
   readonly networkLabel: string;
   readonly device: string;
   readonly box: string;
+  /** The box's Ed25519 key, 32 bytes. */
+  readonly publicKey: Uint8Array;
   /** By the box's Ed25519 key, whose public half the device took over at pairing. */
   readonly sign: Sign;
 }
@@ -52,7 +54,7 @@ export async function readIdentity(folder: string): Promise<{ identity: BoxIdent
       networkLabel: networkLabel(network.value),
       device,
       box,
-      sign: signerFrom(await pem('signingKey')),
+      ...signerFrom(await pem('signingKey')),
     },
     access: { url, authority: await pem('authority'), server: device, certificate: await pem('certificate'), key: await pem('key') },
   };
@@ -72,7 +74,9 @@ function damaged(folder: string, file: keyof typeof HOLDER_FILES, detail: string
   return new NotPaired(`${HOLDER_FILES[file]} in ${folder} is damaged (${detail}): pair this box again (npm run pair)`);
 }
 
-function signerFrom(pem: string): Sign {
+/** The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410 §4). */
+function signerFrom(pem: string): Pick<BoxIdentity, 'publicKey' | 'sign'> {
   const key = createPrivateKey(pem);
-  return (input) => Uint8Array.from(signWith(null, input, key));
+  const publicKey = Uint8Array.from(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32));
+  return { publicKey, sign: (input) => Uint8Array.from(signWith(null, input, key)) };
 }

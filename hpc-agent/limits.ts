@@ -121,6 +121,15 @@ export const runRecordBytesMax = 96 * 1024;
 /** Lists of installed packages: 2,000 packages make 100 KiB. */
 export const packageListBytesMax = 16 * MiB;
 
+/** How long one program of tpm2-tools may take: making an RSA key takes a slow chip half a minute. */
+export const tpmToolMs = 90_000;
+
+/** What such a program prints: a page. */
+export const tpmToolOutputBytesMax = MiB;
+
+/** Answers whose logs are kept for the device to fetch: those of a few runs at once. */
+export const logAnswersKept = 8;
+
 /** How long a package manager may take to list what is installed. */
 export const packageListMs = 30_000;
 

@@ -10,6 +10,8 @@ import { openSandbox, type SandboxExecutor, type SandboxReport } from './sandbox
 import { startService } from './service.ts';
 import { claimStateFolder } from './single-agent.ts';
 import { openSoftwareSource } from './software-state.ts';
+import { openBoxTpm, type BoxTpm } from './tpm/box-tpm.ts';
+import { readTpmConfiguration } from './tpm/configuration.ts';
 
 export interface AgentOptions {
   /** Holds what pairing left (`pairing.ts`, HOLDER_FILES) and takes `runs/` and `blobs/`. One agent a folder. */
@@ -57,8 +59,19 @@ async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => v
   const executor = await requireSandbox(runtimes);
   const isolation = isolationWords(executor.report);
   const software = await openSoftwareSource(runtimes, isolation);
+  const tpm = await boxTpm(stateFolder, log);
   const connection = connect(access);
-  const service = await startService({ stateFolder, identity, connection, executor, software, crypto: nobleCrypto, log, nowMs: Date.now });
+  const service = await startService({
+    stateFolder,
+    identity,
+    connection,
+    executor,
+    software,
+    tpm,
+    crypto: nobleCrypto,
+    log,
+    nowMs: Date.now,
+  });
   const { device, box } = identity;
   log('agent-started', {
     device,
@@ -78,6 +91,20 @@ async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => v
       log('agent-stopped', { device, box });
     },
   };
+}
+
+/** A TPM that can't be used leaves a box that reports of itself; a device that knows the TPM refuses that. */
+async function boxTpm(stateFolder: string, log: Log): Promise<BoxTpm | undefined> {
+  const configuration = await readTpmConfiguration(stateFolder);
+  if (!configuration) return undefined;
+  try {
+    const tpm = await openBoxTpm(configuration, path.join(stateFolder, 'tpm'), log);
+    log('tpm-opened', { tcti: configuration.tcti });
+    return tpm;
+  } catch (error) {
+    log('tpm-unusable', { tcti: configuration.tcti, reason: error instanceof Error ? error.message : String(error) });
+    return undefined;
+  }
 }
 
 async function requireSandbox(runtimes: Awaited<ReturnType<typeof detectRuntimes>>): Promise<SandboxExecutor> {

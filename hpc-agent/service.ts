@@ -6,7 +6,7 @@ import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { BlobFetcher } from './blob-fetcher.ts';
 import { BlobStore } from './blobs.ts';
-import { Box } from './box.ts';
+import { Box, type BoxParts } from './box.ts';
 import type { Executor } from './executor.ts';
 import type { BoxIdentity } from './identity.ts';
 import { blobCacheBytesMax, runsAtOnceMax, stopMs } from './limits.ts';
@@ -24,6 +24,7 @@ export interface ServiceParts {
   readonly connection: Connection;
   readonly executor: Executor;
   readonly software: SoftwareSource;
+  readonly tpm?: BoxParts['tpm'];
   readonly crypto: Crypto;
   readonly log: Log;
   readonly nowMs: () => number;
@@ -50,7 +51,20 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const runs = new Runs({ identity, folders, store, fetcher, executor, voice, places, log, nowMs });
   await runs.restore();
   const orders = new Orders({ identity, crypto: parts.crypto, ...(parts.judgeEvidence ? { judgeEvidence: parts.judgeEvidence } : {}) });
-  const box = new Box({ identity, connection, voice, orders, runs, store, fetcher, software: parts.software, machine, nowMs, log });
+  const box = new Box({
+    identity,
+    connection,
+    voice,
+    orders,
+    runs,
+    store,
+    fetcher,
+    software: parts.software,
+    tpm: parts.tpm,
+    machine,
+    nowMs,
+    log,
+  });
   box.attach();
   return {
     stop: () => stopService(box, runs, fetcher),

@@ -11,6 +11,7 @@ import { domainDigest, hex } from './digest.ts';
 import { judgeDeviceEvidence } from './evidence.ts';
 import { LIMITS } from './limits.ts';
 import { capsuleDigest, decodeManifest, type Manifest } from './manifest.ts';
+import { judgeRunMeasurements } from './measured-box/run-measurements.ts';
 import { memberOf, networkId, type Network } from './network.ts';
 import { ReceiptMessage, type Measurement, type Receipt } from './receipt.ts';
 import { objectionToReport } from './report-judgement.ts';
@@ -29,6 +30,8 @@ export type ReceiptRefusal =
   | 'capsule-mismatch'
   | 'box-evidence-refused'
   | 'software-changed'
+  | 'box-quote-refused'
+  | 'trust-overstated'
   | 'report-refused'
   | 'times-out-of-order'
   | 'energy-misstated'
@@ -94,6 +97,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   const manifest = checkManifest(receipt, steps);
   const measured = checkBoxEvidence(receipt, context, steps);
   const report = checkReport(receipt, context, steps);
+  checkMeasurements(receipt, measured, report, context, steps);
   checkAgainstManifest(report, manifest, measured, steps);
   checkNow(receipt, context);
   checkTimes(receipt, measured, report, steps);
@@ -203,6 +207,19 @@ function checkReport(receipt: Receipt, { crypto }: VerifierContext, steps: Step[
     detail: `signed by ${receipt.box.name}: ${report.outputs.length} outputs, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time`,
   });
   return report;
+}
+
+function checkMeasurements(
+  receipt: Receipt,
+  measured: Measurements,
+  report: Report,
+  { network, crypto }: VerifierContext,
+  steps: Step[],
+): void {
+  const run = { receipt, ...measured, wallMs: report.usage.wallMs };
+  const verdict = judgeRunMeasurements(run, network.genesis.endorsementAuthorities, crypto);
+  if (verdict.status === 'refused') throw new Refused(verdict.reason, verdict.detail);
+  steps.push(...verdict.steps);
 }
 
 function checkNow(receipt: Receipt, { nowMs }: VerifierContext): void {

@@ -3,9 +3,9 @@ import { ReportMessage } from './box-messages.ts';
 import { CapsuleId, CapsuleState, DISPUTE_REASONS, EndReason, RequestId } from './capsule.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { TRUST_LEVELS } from './manifest.ts';
+import { BOX_LEVELS, BoxKeys } from './measured-box/box-tpm.ts';
 import { RunEnergy } from './run-energy.ts';
-import { bytes, fixedBytes, integer, oneOf, optional, struct, text, type Infer } from './schema.ts';
+import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, type Infer } from './schema.ts';
 import { signedKind } from './signed.ts';
 import { Name } from './topics.ts';
 
@@ -20,6 +20,8 @@ const Measurement = struct({
 
 export const Dispute = struct({ reason: oneOf(...DISPUTE_REASONS), detail: text({ min: 1, max: LIMITS.noteCharactersMax }) });
 export type Dispute = Infer<typeof Dispute>;
+
+const Check = struct({ nonce: fixedBytes(32), issuedAtMs: UnixMs, evidence: bytes({ min: 1, max: LIMITS.boxCheckBytesMax }) });
 
 /** Signed by the executor's operational key. The messages it rests on stand in it as they travelled. */
 export const Receipt = struct({
@@ -37,12 +39,20 @@ export const Receipt = struct({
   manifest: bytes({ max: LIMITS.manifestBytesMax }),
   attempt: integer({ min: 1, max: LIMITS.attemptsMax }),
   /** The box and its Ed25519 key, which the device took over at pairing. */
-  box: struct({ name: Name, key: fixedBytes(32), trust: oneOf(...TRUST_LEVELS) }),
+  box: struct({
+    name: Name,
+    key: fixedBytes(32),
+    trust: oneOf(...BOX_LEVELS),
+    /** Of a box whose TPM the device has activated (§6.5); `references`: SHA-256 of the frozen reference values in strict form. */
+    tpm: optional(struct({ keys: BoxKeys, references: optional(Digest) })),
+  }),
   acceptedAtMs: UnixMs,
   endedAtMs: UnixMs,
   state: CapsuleState,
   reason: optional(EndReason),
   measuredBefore: Measurement,
+  /** At moments that the device drew (§6.6). */
+  measuredDuring: optional(list(Check, { max: LIMITS.boxChecksMax })),
   measuredAfter: Measurement,
   report: bytes({ min: 1, max: ReportMessage.bytesMax }),
   /** Where the power of the box is sensed (§17.4). */

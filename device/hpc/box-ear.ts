@@ -1,10 +1,12 @@
 /** What boxes say: read, judged, and turned into events of the jobs that they are at work on. Specification §6. */
-import { BoxEvidenceMessage, Hello, ReportMessage, RunLog, RunProgress, RunState } from '#protocol/box-messages.ts';
+import { BoxCheckMessage, BoxEvidenceMessage, Hello, ReportMessage, RunLog, RunProgress, RunState } from '#protocol/box-messages.ts';
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { decodeBulk } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { decodeManifest } from '#protocol/manifest.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
+import { softwareDigest } from '#protocol/software-state.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
 import type { BoxUp } from '#protocol/topics.ts';
 import type { Clock, Log, Random } from '../ports.ts';
@@ -12,10 +14,12 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
 import type { StoredJob } from '../store/job-store.ts';
 import type { BoxLink } from './box-link.ts';
+import type { BoxMeasuring, BoxSuspicion } from './box-measuring.ts';
 import type { KnownBox } from './box-registry.ts';
 import type { Boxes } from './boxes.ts';
-import { judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
-import type { JobEvent } from './job.ts';
+import { judgeBoxCheck, judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
+import { drawMoments, momentBytes } from './check-moments.ts';
+import { openCheck, type Job, type JobEvent, type Measuring } from './job.ts';
 
 export interface EarParts {
   readonly boxes: Boxes;
@@ -31,6 +35,9 @@ export interface EarParts {
   readonly progressed: (stored: StoredJob, progress: RunProgress) => void;
   readonly logged: (stored: StoredJob, log: RunLog) => void;
   readonly chunkReceived: (box: string, chunk: BlobChunk) => void;
+  readonly measuring: BoxMeasuring;
+  /** A box whose evidence or report was refused. */
+  readonly suspected?: ((suspicion: BoxSuspicion) => void) | undefined;
   /** Whether a blob belongs to the input of a run of this box. */
   readonly mayHaveInput: (box: string, digest: string) => boolean;
   /** A box has said what it is; it may not have heard what it is owed. */
@@ -68,7 +75,10 @@ export class BoxEar {
       case 'need':
         return this.#read(name, BlobNeed, payload, (need) => void this.#serveBlob(name, need));
       case 'chunk':
-        return this.#read(name, BlobChunk, payload, (chunk) => this.#parts.chunkReceived(name, chunk));
+        return this.#read(name, BlobChunk, payload, (chunk) => {
+          this.#parts.chunkReceived(name, chunk);
+          this.#parts.measuring.chunkReceived(name, chunk);
+        });
     }
   }
 
@@ -82,6 +92,7 @@ export class BoxEar {
   /** @param before the box as it was known until now */
   #helloSaid(before: KnownBox, hello: Hello): void {
     this.#parts.boxes.introduced(before, hello);
+    this.#parts.measuring.introduced(before, hello.tpm);
     for (const run of hello.runs) this.dropRun(before.name, run);
     this.#parts.introduced();
   }
@@ -89,25 +100,48 @@ export class BoxEar {
   /** A box that has nothing of a run is told nothing about it: it would say so again, for ever. */
   #stateSaid(name: string, { run, state }: RunState): void {
     if (state !== 'unknown') this.dropRun(name, run);
-    this.#forJob(name, run, () => {
-      if (state === 'running') this.#parts.apply(run, { type: 'runStarted' });
+    this.#forJob(name, run, ({ manifest }) => {
+      if (state === 'running') this.#parts.apply(run, { type: 'runStarted', moments: this.#momentsOf(manifest) });
       if (state === 'unknown') this.#parts.apply(run, { type: 'runForgotten' });
     });
   }
 
+  #momentsOf(manifest: Uint8Array | undefined): number[] {
+    const decoded = manifest && decodeManifest(manifest);
+    const wallMs = decoded?.status === 'decoded' ? decoded.value.limits.wallMs : 0;
+    return drawMoments(this.#parts.random(momentBytes), this.#parts.now(), wallMs);
+  }
+
   #evidenceSaid(box: KnownBox, payload: Uint8Array): void {
-    const run = this.#runIn(BoxEvidenceMessage, payload);
+    const run = this.#runIn(BoxEvidenceMessage, payload) ?? this.#runIn(BoxCheckMessage, payload);
     if (run === undefined) return this.#ignored(box.name, 'evidence', 'malformed');
     this.#forJob(box.name, run, ({ job }) => {
-      const measuring = job.state === 'assigned' ? job.before : job.after;
+      const measuring = job.state === 'assigned' ? job.before : job.state === 'running' ? openCheck(job) : job.after;
       if (!measuring || measuring.evidence) return;
-      const earlier = job.state === 'assigned' ? undefined : job.before?.evidence;
-      const asked = { run, measuring, atMs: this.#parts.now(), ...(earlier ? { earlier } : {}) };
-      const verdict = judgeBoxEvidence(payload, asked, box, this.#parts.listener);
+      const verdict = this.#judgeAnswer(box, run, job, measuring, payload);
       if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
-      if (verdict.status === 'refused') return this.#refused(run, verdict.detail);
-      this.#parts.apply(run, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload });
+      if (verdict.status === 'refused') return this.#refused(box.name, run, verdict.detail);
+      const { beacon, software, tpm } = verdict.answer;
+      this.#parts.measuring.answered({ box, run, nonce: measuring.nonce, beacon, software, tpm }, job.state === 'assigned', {
+        accepted: () => this.#parts.apply(run, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload }),
+        refused: (detail) => this.#refused(box.name, run, detail),
+      });
     });
+  }
+
+  /** During a run a check is wanted, before and after it the whole (§6.6). */
+  #judgeAnswer(box: KnownBox, run: string, job: Job, measuring: Measuring, payload: Uint8Array) {
+    const { listener, now } = this.#parts;
+    const earlier = job.state === 'assigned' ? undefined : job.before?.evidence;
+    const asked = { run, measuring, atMs: now() };
+    if (job.state === 'running') {
+      if (!earlier) return { status: 'ignored', detail: 'a check of a run that was not measured before it' } as const;
+      const verdict = judgeBoxCheck(payload, { ...asked, earlier }, box, listener);
+      return verdict.status === 'accepted' ? { status: verdict.status, answer: verdict.check } : verdict;
+    }
+    const verdict = judgeBoxEvidence(payload, { ...asked, ...(earlier ? { earlier } : {}) }, box, listener);
+    if (verdict.status !== 'accepted') return verdict;
+    return { status: verdict.status, answer: { ...verdict.evidence, software: softwareDigest(verdict.evidence.software) } };
   }
 
   #reportSaid(box: KnownBox, payload: Uint8Array): void {
@@ -118,7 +152,7 @@ export class BoxEar {
       if (job.state === 'reported' || !manifest) return;
       const verdict = judgeReport(payload, { run, manifest, evidence: job.before?.evidence }, box, this.#parts.listener);
       if (verdict.status === 'refused') return this.#ignored(box.name, 'report', verdict.detail);
-      if (verdict.status === 'contradictory') return this.#refused(run, verdict.detail);
+      if (verdict.status === 'contradictory') return this.#refused(box.name, run, verdict.detail);
       const { report } = verdict;
       const lacking = [...new Set([...report.outputs, report.stdout, report.stderr].map((blob) => hex(blob.digest)))];
       const measuring = { nonce: this.#parts.random(32), atMs: this.#parts.now() };
@@ -126,8 +160,12 @@ export class BoxEar {
     });
   }
 
-  #refused(run: string, detail: string): void {
-    this.#parts.apply(run, { type: 'evidenceRefused', detail: harmless(detail, LIMITS.noteCharactersMax) });
+  /** Ends the run, and makes the box suspect. */
+  #refused(box: string, run: string, detail: string): void {
+    const words = harmless(detail, LIMITS.noteCharactersMax);
+    this.#parts.log('boxEvidenceRefused', { box, run, detail: words });
+    this.#parts.apply(run, { type: 'evidenceRefused', detail: words });
+    this.#parts.suspected?.({ box, run, detail: words });
   }
 
   /** The run that an envelope claims to be about. */

@@ -3,6 +3,7 @@ import { AcknowledgementMessage, AssignmentMessage, CancellationMessage, Challen
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import type { EndReason } from '#protocol/capsule.ts';
 import { encodeBulk } from '#protocol/codec.ts';
+import type { ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
 import { signMessage, type SignedKind } from '#protocol/signed.ts';
 import type { BoxDown } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
@@ -25,8 +26,16 @@ export class BoxLink {
     this.#speaker = speaker;
   }
 
-  challenge(box: string, run: string, { nonce, issuedAtMs }: Measuring): void {
-    this.#say(box, 'challenge', ChallengeMessage, { ...this.#address(box), run, nonce, issuedAtMs });
+  /** @param how.check during a run: a `BoxCheck` is wanted (§6.6). @param how.activation for a box that has not opened a secret yet */
+  challenge(
+    box: string,
+    run: string,
+    { nonce, issuedAtMs }: Measuring,
+    how: { check?: true | undefined; activation?: ClosedSecret | undefined } = {},
+  ): void {
+    const { check, activation } = how;
+    const asked = { ...(check ? { check } : {}), ...(activation ? { activation } : {}) };
+    this.#say(box, 'challenge', ChallengeMessage, { ...this.#address(box), run, nonce, issuedAtMs, ...asked });
   }
 
   assign(box: string, run: string, work: { capsule: string; attempt: number; manifest: Uint8Array; assignedAtMs: number }): void {

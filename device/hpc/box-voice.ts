@@ -1,12 +1,19 @@
 /** The judgement of what a box signed: is this report, this evidence, of the run it claims to be of? Pure. Specification §6. */
-import { BoxEvidenceMessage, ReportMessage, type BoxEvidence, type Report } from '#protocol/box-messages.ts';
+import {
+  BoxCheckMessage,
+  BoxEvidenceMessage,
+  ReportMessage,
+  type BoxCheck,
+  type BoxEvidence,
+  type Report,
+} from '#protocol/box-messages.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { domainDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import { objectionToReport } from '#protocol/report-judgement.ts';
-import { softwareChanges } from '#protocol/software-state.ts';
+import { softwareChanges, softwareDigest } from '#protocol/software-state.ts';
 import { openSigned } from '#protocol/signed.ts';
 import type { PairedBox } from './box-registry.ts';
 import type { Measuring } from './job.ts';
@@ -68,24 +75,53 @@ export function judgeBoxEvidence(
   const opened = openEvidence(encoded, box, listener);
   if (opened.status === 'refused') return { status: 'ignored', detail: opened.detail };
   const evidence = opened.value;
-  const elsewhere = isElsewhere(evidence, box, listener);
-  if (elsewhere) return { status: 'ignored', detail: elsewhere.detail };
-  if (evidence.run !== asked.run) return { status: 'ignored', detail: `the evidence is of run ${evidence.run}` };
-  if (!sameBytes(evidence.beacon, domainDigest('beacon-value', listener.network, asked.measuring.nonce))) {
-    return { status: 'ignored', detail: 'the evidence answers another challenge' };
-  }
-  if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs)
-    return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
-  const offMs = clockOffset(evidence.madeAtMs, asked.measuring.issuedAtMs, asked.atMs);
-  if (offMs > LIMITS.clockSkewMaxMs) {
-    return {
-      status: 'refused',
-      detail: `the clock of the box differs by ${Math.round(offMs / 1_000)} s from the device's; at most ${LIMITS.clockSkewMaxMs / 1_000} s are accepted`,
-    };
-  }
+  const fault = answerFault(evidence, asked, box, listener);
+  if (fault) return fault;
   const changed = asked.earlier ? changesSince(asked.earlier, evidence, box, listener) : [];
   if (changed.length === 0) return { status: 'accepted', evidence };
   return { status: 'refused', detail: `the box reports other software after the run than before it: ${changed.join(', ')}` };
+}
+
+export type CheckVerdict = { readonly status: 'accepted'; readonly check: BoxCheck } | Exclude<EvidenceVerdict, { status: 'accepted' }>;
+
+/** What a box says during a run (§6.6). @param asked.earlier the evidence before the run */
+export function judgeBoxCheck(
+  encoded: Uint8Array,
+  asked: { run: string; measuring: Measuring; earlier: Uint8Array; atMs: number },
+  box: PairedBox,
+  listener: Listener,
+): CheckVerdict {
+  const opened = openSigned(BoxCheckMessage, encoded, { algorithm: 'ed25519', publicKey: box.signingKey }, listener.crypto);
+  if (opened.status === 'refused') return { status: 'ignored', detail: opened.detail };
+  const check = opened.value;
+  const fault = answerFault(check, asked, box, listener);
+  if (fault) return fault;
+  const earlier = openEvidence(asked.earlier, box, listener);
+  const isSame = earlier.status === 'authentic' && sameBytes(softwareDigest(earlier.value.software), check.software);
+  if (isSame) return { status: 'accepted', check };
+  return { status: 'refused', detail: 'the box reports other software during the run than before it' };
+}
+
+/** What is wrong with an answer, whichever it is: signed by the box, but not of this run, this challenge, this moment. */
+function answerFault(
+  answer: Pick<BoxCheck, 'network' | 'device' | 'box' | 'run' | 'beacon' | 'madeAtMs'>,
+  asked: { run: string; measuring: Measuring; atMs: number },
+  box: PairedBox,
+  listener: Listener,
+): Exclude<EvidenceVerdict, { status: 'accepted' }> | undefined {
+  const elsewhere = isElsewhere(answer, box, listener);
+  if (elsewhere) return { status: 'ignored', detail: elsewhere.detail };
+  if (answer.run !== asked.run) return { status: 'ignored', detail: `the evidence is of run ${answer.run}` };
+  if (!sameBytes(answer.beacon, domainDigest('beacon-value', listener.network, asked.measuring.nonce)))
+    return { status: 'ignored', detail: 'the evidence answers another challenge' };
+  if (asked.atMs - asked.measuring.issuedAtMs > LIMITS.beaconAgeMaxMs)
+    return { status: 'ignored', detail: 'the evidence came too late after its challenge' };
+  const offMs = clockOffset(answer.madeAtMs, asked.measuring.issuedAtMs, asked.atMs);
+  if (offMs <= LIMITS.clockSkewMaxMs) return undefined;
+  return {
+    status: 'refused',
+    detail: `the clock of the box differs by ${Math.round(offMs / 1_000)} s from the device's; at most ${LIMITS.clockSkewMaxMs / 1_000} s are accepted`,
+  };
 }
 
 /** By how much, at least, a moment between asking and answering lies outside of that span by the asker's clock. */

@@ -28,6 +28,7 @@ import { BoxLink } from './box-link.ts';
 import type { PairedBox } from './box-registry.ts';
 import { BoxOffers } from './box-offers.ts';
 import { Boxes } from './boxes.ts';
+import { BoxMeasuring, type BoxSuspicion, type MeasuringParts } from './box-measuring.ts';
 import type { Listener } from './box-voice.ts';
 import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
@@ -45,6 +46,10 @@ export interface ControllerParts {
   readonly now: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of boxes with a TPM (§6.5): who certifies them, the device's TPM, and what they may measure. */
+  readonly measuring: Pick<MeasuringParts, 'authorities' | 'closeSecret' | 'references'>;
+  /** A box whose evidence was refused (§6.6). */
+  readonly suspected?: ((suspicion: BoxSuspicion) => void) | undefined;
 }
 
 export class Controller {
@@ -54,6 +59,7 @@ export class Controller {
   readonly #boxes: Boxes;
   readonly #offers: BoxOffers;
   readonly #ear: BoxEar;
+  readonly #measuring: BoxMeasuring;
   /** Jobs that still owe something, by run id. */
   readonly #open = new Map<string, StoredJob>();
   /** Runs whose assignment is not in the head, and since when (§15.3). */
@@ -70,8 +76,16 @@ export class Controller {
       failed: (source, digest, reason, detail) => this.#blobFailed(source, digest, reason, detail),
       now: parts.now,
     });
+    this.#measuring = new BoxMeasuring({
+      ...parts,
+      ...parts.measuring,
+      network: parts.listener.network,
+      crypto: parts.listener.crypto,
+      ask: (box, need) => this.#link.need(box, need),
+    });
     this.#ear = new BoxEar({
       ...parts,
+      measuring: this.#measuring,
       boxes: this.#boxes,
       link: this.#link,
       jobOf: (box, run) => this.#jobOf(box, run),
@@ -156,6 +170,7 @@ export class Controller {
   timePassed(): void {
     const atMs = this.#parts.now();
     this.#collector.timePassed();
+    this.#measuring.timePassed();
     for (const [run, { job }] of [...this.#open]) {
       this.#apply(run, { type: 'timePassed', atMs, nonce: this.#parts.random(32) });
       if (!hasEnded(job.state) && this.#boxes.silenceMs(job.box) > DEVICE_LIMITS.boxSilenceMaxMs) this.#apply(run, { type: 'boxSilent' });
@@ -272,7 +287,7 @@ export class Controller {
         if (this.#runsAt(box) >= DEVICE_LIMITS.runsPerBoxMax) return;
         return this.#apply(run, { type: 'measuringBegun', nonce: this.#parts.random(32), atMs: this.#parts.now() });
       case 'challenge':
-        return this.#link.challenge(box, run, duty.measuring);
+        return this.#link.challenge(box, run, duty.measuring, { check: duty.check, activation: this.#measuring.activationFor(box) });
       case 'assign':
         return manifest && this.#link.assign(box, run, { capsule, attempt, manifest, assignedAtMs: this.#parts.now() });
       case 'cancelRun':
@@ -320,7 +335,7 @@ export class Controller {
     const issuer = this.#parts.issuer();
     if (!box || !issuer) return this.#parts.log('receiptWaits', { capsule: job.capsule, for: issuer ? 'pairing' : 'evidence' });
     const endedAtMs = this.#parts.now();
-    const receipt = issueReceipt(stored, box, issuer, endedAtMs);
+    const receipt = issueReceipt(stored, { ...box, standing: this.#measuring.standingOf(runOf(job)) }, issuer, endedAtMs);
     this.#changed(stored, { ...stored, job: stepJob(job, { type: 'receiptStored', atMs: endedAtMs }), receipt });
   }
 

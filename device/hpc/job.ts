@@ -44,6 +44,9 @@ export const Job = struct({
   lacking: list(BlobName, { max: LIMITS.capsuleFilesMax + LIMITS.outputFilesMax }),
   before: optional(Measuring),
   after: optional(Measuring),
+  /** During the run: the moments that were drawn, and the checks so far (§6.6). */
+  moments: optional(list(UnixMs, { max: LIMITS.boxChecksMax })),
+  checks: optional(list(Measuring, { max: LIMITS.boxChecksMax })),
   /** The box's signed report as it travelled. */
   report: optional(bytes({ max: LIMITS.reportBytesMax })),
   end: optional(End),
@@ -67,7 +70,8 @@ export type JobEvent =
   | { readonly type: 'measuringBegun'; readonly nonce: Uint8Array; readonly atMs: number }
   | { readonly type: 'evidenceAccepted'; readonly nonce: Uint8Array; readonly evidence: Uint8Array }
   | { readonly type: 'evidenceRefused'; readonly detail: string }
-  | { readonly type: 'runStarted' }
+  /** `moments`: when the box is to be checked. */
+  | { readonly type: 'runStarted'; readonly moments?: readonly number[] }
   | { readonly type: 'runForgotten' }
   | { readonly type: 'boxSilent' }
   | {
@@ -96,7 +100,7 @@ export type Duty =
   | { readonly duty: 'tellState' }
   | { readonly duty: 'collectInput'; readonly digests: readonly string[] }
   | { readonly duty: 'beginMeasuring' }
-  | { readonly duty: 'challenge'; readonly measuring: Measuring }
+  | { readonly duty: 'challenge'; readonly measuring: Measuring; readonly check?: true }
   | { readonly duty: 'assign' }
   | { readonly duty: 'cancelRun' }
   | { readonly duty: 'collectOutput'; readonly digests: readonly string[] }
@@ -129,7 +133,7 @@ export function dutiesOf(job: Job): readonly Duty[] {
       return [{ duty: 'tellState' }, ...openingDuties(job)];
     case 'measured':
     case 'running':
-      return [{ duty: 'tellState' }, { duty: job.cancelling ? 'cancelRun' : 'assign' }];
+      return [{ duty: 'tellState' }, { duty: job.cancelling ? 'cancelRun' : 'assign' }, ...checkDuties(job)];
     case 'reported':
       return [{ duty: 'tellState' }, ...closingDuties(job)];
     default:
@@ -146,6 +150,16 @@ export function hasReceipt(job: Job): boolean {
 export function isClosed(job: Job): boolean {
   if (!hasEnded(job.state)) return false;
   return job.standing === 'withdrawn' || (job.standing === 'final' && job.delivery === 'acknowledged');
+}
+
+/** The check that waits for its answer. */
+export function openCheck({ checks }: Job): Measuring | undefined {
+  return checks?.find(({ evidence }) => evidence === undefined);
+}
+
+function checkDuties(job: Job): Duty[] {
+  const measuring = openCheck(job);
+  return measuring ? [{ duty: 'challenge', measuring, check: true }] : [];
 }
 
 function openingDuties(job: Job): Duty[] {
@@ -202,7 +216,7 @@ function stepOpen(job: Job, event: JobEvent): Job {
     case 'evidenceRefused':
       return failed(job, 'box-evidence-refused', event.detail);
     case 'runStarted':
-      return job.state === 'measured' ? { ...job, state: 'running' } : job;
+      return job.state === 'measured' ? { ...job, state: 'running', ...(event.moments ? { moments: [...event.moments] } : {}) } : job;
     case 'runForgotten':
     case 'boxSilent':
       return failed(job, 'box-lost', `box ${job.box} lost the run`);
@@ -270,6 +284,9 @@ function evidenceAccepted(job: Job, answer: { nonce: Uint8Array; evidence: Uint8
   if (job.state === 'assigned' && isAnswerTo(job.before, answer.nonce)) {
     return { ...job, state: 'measured', before: { ...job.before, evidence: answer.evidence } };
   }
+  const check = openCheck(job);
+  if (job.state === 'running' && isAnswerTo(check, answer.nonce))
+    return { ...job, checks: (job.checks ?? []).map((asked) => (asked === check ? { ...check, evidence: answer.evidence } : asked)) };
   if (job.state === 'reported' && isAnswerTo(job.after, answer.nonce))
     return { ...job, after: { ...job.after, evidence: answer.evidence } };
   return job;
@@ -290,6 +307,8 @@ function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; la
     state: 'reported',
     report: event.bytes,
     lacking: event.lacking,
+    // The run ended while a check was on its way: what was not answered says nothing.
+    ...(job.checks ? { checks: job.checks.filter(({ evidence }) => evidence !== undefined) } : {}),
     after: { nonce: event.nonce, issuedAtMs: event.atMs },
     end,
   };
@@ -303,9 +322,20 @@ function cancelAsked(job: Job): Job {
 function timePassed(job: Job, now: { atMs: number; nonce: Uint8Array }): Job {
   const notStarted = job.state === 'assigned' || job.state === 'measured';
   if (notStarted && job.deadlineMs !== undefined && now.atMs > job.deadlineMs) return ended(job, { state: 'expired', reason: 'deadline' });
+  if (job.state === 'running') return checked(job, now);
   if (job.state === 'assigned' && isStale(job.before, now.atMs)) return { ...job, before: { nonce: now.nonce, issuedAtMs: now.atMs } };
   if (job.state === 'reported' && isStale(job.after, now.atMs)) return { ...job, after: { nonce: now.nonce, issuedAtMs: now.atMs } };
   return job;
+}
+
+/** Asks when a drawn moment has come; a box that does not answer for a minute is not what it was. */
+function checked(job: Job, { atMs, nonce }: { atMs: number; nonce: Uint8Array }): Job {
+  const open = openCheck(job);
+  if (isStale(open, atMs)) return failed(job, 'box-evidence-refused', 'the box did not answer a check during the run within a minute');
+  const checks = job.checks ?? [];
+  const moment = job.moments?.[checks.length];
+  if (open || job.cancelling || moment === undefined || atMs < moment) return job;
+  return { ...job, checks: [...checks, { nonce, issuedAtMs: atMs }] };
 }
 
 function isStale(measuring: Measuring | undefined, atMs: number): boolean {

@@ -4,6 +4,7 @@ import { signMessage } from '#protocol/signed.ts';
 import type { OperationalSigner } from '../ports.ts';
 import type { StoredJob } from '../store/job-store.ts';
 import type { PairedBox } from './box-registry.ts';
+import type { BoxStanding } from './box-standing.ts';
 import type { Measuring } from './job.ts';
 
 /** The device at this moment: who signs, and the evidence that says why the signature counts. */
@@ -17,9 +18,14 @@ export interface Issuer {
 }
 
 /** @param stored complete: `dutiesOf(stored.job)` says `issueReceipt` */
-export function issueReceipt({ job, manifest }: StoredJob, box: PairedBox, issuer: Issuer, endedAtMs: number): Uint8Array {
+export function issueReceipt(
+  { job, manifest }: StoredJob,
+  box: PairedBox & { standing?: BoxStanding | undefined },
+  issuer: Issuer,
+  endedAtMs: number,
+): Uint8Array {
   const { network, node, device, tpm, evidence, sign } = issuer;
-  const { order, before, after, report, end } = job;
+  const { order, before, checks, after, report, end } = job;
   if (!order || !before || !after || !report || !end || !manifest) throw new Error(`capsule ${job.capsule} is not ready for its receipt`);
   const receipt: Receipt = {
     version: 1,
@@ -33,12 +39,18 @@ export function issueReceipt({ job, manifest }: StoredJob, box: PairedBox, issue
     capsule: job.capsule,
     manifest,
     attempt: job.attempt,
-    box: { name: box.name, key: box.signingKey, trust: 'self-reported' },
+    box: {
+      name: box.name,
+      key: box.signingKey,
+      trust: box.standing?.level ?? 'self-reported',
+      ...(box.standing ? { tpm: box.standing.tpm } : {}),
+    },
     acceptedAtMs: job.acceptedAtMs,
     endedAtMs,
     state: end.state,
     ...(end.reason ? { reason: end.reason } : {}),
     measuredBefore: measurementOf(before),
+    ...(checks && checks.length > 0 ? { measuredDuring: checks.map(measurementOf) } : {}),
     measuredAfter: measurementOf(after),
     report,
     deviceEvidence: evidence,

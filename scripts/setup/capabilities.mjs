@@ -29,6 +29,7 @@ const needed = [
     has: () => library('libtss2-tcti-device.so.0'),
     packages: ['libtss2-tcti-device0t64', 'libtss2-tcti-device0'],
   },
+  { name: 'tpm2_quote', use: "a box's TPM", has: () => program('tpm2_quote') && program('tpm2_createek'), packages: ['tpm2-tools'] },
   { name: 'mosquitto', use: 'MQTT broker', has: () => program('mosquitto'), packages: ['mosquitto'] },
   {
     name: 'mosquitto_pub',

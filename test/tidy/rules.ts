@@ -21,6 +21,8 @@ export const pureRooms: readonly string[] = [
     'device/hpc/box-registry.ts',
     'device/hpc/box-voice.ts',
     'device/hpc/receipt-issuer.ts',
+    'device/hpc/box-standing.ts',
+    'device/hpc/check-moments.ts',
     'device/gateway/submission.ts',
     'device/gateway/order.ts',
     'device/gateway/order-on-chain.ts',
@@ -75,6 +77,20 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   swtpm: ['device/tpm/swtpm.ts'],
   swtpm_setup: ['device/tpm/swtpm.ts'],
   swtpm_localca: ['device/tpm/swtpm.ts'],
+  ...Object.fromEntries(
+    [
+      'tpm2_activatecredential',
+      'tpm2_create',
+      'tpm2_createek',
+      'tpm2_flushcontext',
+      'tpm2_load',
+      'tpm2_nvread',
+      'tpm2_policysecret',
+      'tpm2_quote',
+    ]
+      .concat('tpm2_startauthsession')
+      .map((program) => [program, ['hpc-agent/tpm/tools.ts', 'hpc-agent/tpm/box-tpm.ts']]), // who starts them, and whose arguments name them
+  ),
   mosquitto: ['device/mqtt/broker.ts'],
   mosquitto_pub: ['scripts/pair/paste-lines.ts'],
   mosquitto_sub: ['scripts/pair/paste-lines.ts'],
@@ -82,7 +98,13 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
   mkfifo: ['hpc-agent/sandbox/bubblewrap.ts', 'hpc-agent/sandbox/channels.ts'],
   python3: ['hpc-agent/runtimes.ts'],
   prlimit: ['hpc-agent/sandbox/bubblewrap.ts', 'device/mqtt/broker.ts'],
-  setpriv: ['device/tpm/swtpm.ts', 'device/mqtt/broker.ts', 'scripts/grid/supervisor.ts', 'scripts/hardware/guest.ts'], // each is part of starting the program that it drops rights for
+  setpriv: [
+    'device/tpm/swtpm.ts',
+    'device/mqtt/broker.ts',
+    'scripts/grid/supervisor.ts',
+    'scripts/rack/box-system.ts',
+    'scripts/hardware/guest.ts',
+  ], // each is part of starting the program that it drops rights for
   openssl: ['scripts/bench/openssl.ts'],
   etcd: ['scripts/bench/etcd.ts'],
   ipmitool: ['device/bmc/ipmitool.ts'],

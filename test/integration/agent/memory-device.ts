@@ -141,7 +141,15 @@ export class MemoryDevice {
   }
 
   identity(): BoxIdentity {
-    return { network: {} as Network, networkId, networkLabel, device: this.name, box: this.box, sign: this.boxKey.sign };
+    return {
+      network: {} as Network,
+      networkId,
+      networkLabel,
+      device: this.name,
+      box: this.box,
+      publicKey: this.boxKey.publicKey,
+      sign: this.boxKey.sign,
+    };
   }
 
   introduce(name = this.name, key = this.key): void {

@@ -9,6 +9,7 @@ import { FinalityNews } from '#protocol/finality-news.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Schema } from '#protocol/schema.ts';
 import type { CapsuleNews, Topic } from '#protocol/topics.ts';
+import { ReferenceFiles } from '../../../device/hpc/reference-file.ts';
 import { openCapsuleRooms, type CapsuleRooms } from '../../../device/capsule-rooms.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import type { CapsuleKind, PeerLines } from '../../../device/peers.ts';
@@ -209,6 +210,8 @@ export class TestDevice {
       showChain: () => ({ status: 'refused', reason: 'unknown-block', detail: 'no chain is shown here' }),
       issuer: () => ({ network: networkIdentity, node, device: name, tpm: 'software-tpm', evidence, sign }),
       random: (bytes) => Uint8Array.from(randomBytes(bytes)),
+      closeSecret: () => Promise.reject(new Error('this device has no TPM')),
+      references: new ReferenceFiles(join(bench.folder, name)),
       log: (event, fields = {}) => void bench.lines.push(`${name} ${event} ${JSON.stringify(fields)}`),
     });
   }

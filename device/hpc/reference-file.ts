@@ -1,0 +1,61 @@
+/**
+ * Reference values of a device's boxes on its disk: `measured-boxes/<box>.json`. Specification §6.5. The operator learns and freezes
+ * them (`npm run pair -- measure`); the device only adds to those that are being learned. Read anew at each measurement.
+ */
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeJson, encodeJson, encodeStrict } from '#protocol/codec.ts';
+import { blobDigest } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { ReferenceValues } from '#protocol/measured-box/reference-values.ts';
+import { writeWholeFile } from '../mqtt/whole-file.ts';
+
+export class ReferenceFiles {
+  readonly #folder: string;
+
+  /** @param stateFolder of the device */
+  constructor(stateFolder: string) {
+    this.#folder = join(stateFolder, 'measured-boxes');
+  }
+
+  /** @returns undefined where the operator has not begun. @throws Error that names the file where it is damaged */
+  read(box: string): ReferenceValues | undefined {
+    const file = this.file(box);
+    let content: Uint8Array;
+    try {
+      content = readFileSync(file);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+    const decoded = decodeJson(ReferenceValues, content, LIMITS.referenceBytesMax);
+    if (decoded.status === 'malformed') throw new Error(`${file}: ${decoded.detail}`);
+    return decoded.value;
+  }
+
+  write(box: string, references: ReferenceValues): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    writeWholeFile(this.file(box), `${encodeJson(ReferenceValues, references)}\n`, 0o600);
+  }
+
+  file(box: string): string {
+    return join(this.#folder, `${box}.json`);
+  }
+
+  /** Boxes that have reference values. */
+  boxes(): string[] {
+    try {
+      return readdirSync(this.#folder)
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => name.slice(0, -'.json'.length))
+        .sort();
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** As receipts name them. */
+export function referencesDigest(references: ReferenceValues): Uint8Array {
+  return blobDigest(encodeStrict(ReferenceValues, references));
+}
