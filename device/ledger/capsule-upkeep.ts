@@ -48,14 +48,14 @@ function isUnanswered({ askedHeight, askedMs }: Agenda, { height, timeMs }: Upke
   return height - askedHeight > LIMITS.retryAnswerHeights && timeMs - askedMs >= LIMITS.retryAnswerMs;
 }
 
-/** In the order in which the capsules were ordered, as far as a block's draws reach. */
+/** As far as a block's draws reach. */
 function withBoxesDrawn(state: ChainState, { height, leader, output }: Upkeep): ChainState {
   const boxes = [...state.boxes.values().filter((box) => isReachable(state, box))];
   if (boxes.length === 0) return state;
   const fitting = fittingOf(boxes);
   const leaders = drawingSeats(state);
   let [capsules, ranks] = [state.capsules, 0];
-  for (const waiting of capsulesWhere(state.capsules, ({ waiting }) => waiting > 0).sort(byOrder)) {
+  for (const waiting of inTurn(capsulesWhere(state.capsules, ({ waiting }) => waiting > 0))) {
     const { record, draw } = withDraw(waiting, { leader, output, height }, leaders);
     const ranked = draw && ranks <= LIMITS.boxRanksPerBlockMax ? fitting(record) : [];
     const isLeftOut = draw && ranks > 0 && ranks + ranked.length > LIMITS.boxRanksPerBlockMax;
@@ -77,6 +77,18 @@ function withDrawKept(record: CapsuleRecord, draw: Uint8Array): CapsuleRecord {
 
 function withAttempt({ drawing: _, draw: _draw, ...record }: CapsuleRecord, attempt: CapsuleRecord['attempts'][number]): CapsuleRecord {
   return { ...record, attempts: [...record.attempts, attempt], awaitsDraw: 'no' };
+}
+
+/** Of each gateway the first that was ordered, then of each the second: so that nobody's capsules wait behind all those of another. */
+function inTurn(waiting: readonly CapsuleRecord[]): CapsuleRecord[] {
+  const turns = new Map<string, number>();
+  const placed = waiting.toSorted(byOrder).map((record) => {
+    const gateway = hex(record.gateway);
+    const turn = turns.get(gateway) ?? 0;
+    turns.set(gateway, turn + 1);
+    return { record, turn };
+  });
+  return placed.sort((left, right) => left.turn - right.turn).map(({ record }) => record);
 }
 
 function byOrder(left: CapsuleRecord, right: CapsuleRecord): number {

@@ -59,3 +59,16 @@ test('a capsule for which its second block has no room keeps that draw, so that 
     assert.deepEqual([attempts.map(({ node }) => hex(node)), kept], [[hex(drawn ?? assert.fail())], undefined]);
   }
 });
+
+test('capsules of one gateway do not keep those of another waiting: they take turns (§15.2)', () => {
+  const many = Array.from({ length: 64 }, (_, index) => `b${String(index).padStart(2, '0')}`);
+  let chain = extended(readyChain, alpha, [actionOf(delta, boxesOf(1, ...many))]);
+  const acceptedAtMs = headOf(chain).timeMs;
+  const ofAlpha = capsules.map((index) => actionOf(alpha, { ...submissionOf(index), acceptedAtMs }));
+  chain = extended(chain, delta, ofAlpha);
+  chain = extended(chain, delta, [actionOf(bravo, { ...submissionOf(1, {}, bravo), acceptedAtMs })]);
+  chain = extended(chain, charlie);
+  const attemptsOf = (id: string): number => headOf(chain).state.capsules.get(id)?.attempts.length ?? assert.fail();
+  assert.equal(attemptsOf(capsuleId(1, bravo)), 1);
+  assert.equal(capsules.filter((index) => attemptsOf(capsuleId(index)) === 1).length, 31, 'of 32 that fit');
+});
