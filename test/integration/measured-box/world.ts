@@ -1,0 +1,192 @@
+/**
+ * A box with a real (software) TPM, started as the machine of test/vectors/measured-box was, and the desk of a device that measures it
+ * with a TPM of its own. The two meet without a broker.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BlobNeed } from '#protocol/blob-transfer.ts';
+import { servedRange } from '#protocol/blob-fetch.ts';
+import { domainDigest } from '#protocol/digest.ts';
+import type { BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
+import { decodeImaLog } from '#protocol/measured-box/ima-log.ts';
+import type { BoxLogs } from '#protocol/measured-box/measurement.ts';
+import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
+import { connectTpm } from '../../../device/identity/connect.ts';
+import { BoxMeasuring } from '../../../device/hpc/box-measuring.ts';
+import { ReferenceFiles } from '../../../device/hpc/reference-file.ts';
+import { BlobStore } from '../../../device/store/blob-store.ts';
+import type { Store } from '../../../device/store/store.ts';
+import { makeCredential } from '../../../device/tpm/credential.ts';
+import { pcrExtend } from '../../../device/tpm/pcr.ts';
+import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
+import { openBoxTpm, type BoxTpm } from '../../../hpc-agent/tpm/box-tpm.ts';
+import { crypto } from '../../unit/measured-box/boots.ts';
+
+export const network = new Uint8Array(32).fill(7);
+export const software = new Uint8Array(32).fill(8);
+const quiet = (): void => undefined;
+
+/** A machine with a TPM and logs. Power off and on is `boot`. */
+export class Machine {
+  readonly folder: string;
+  readonly #authorityFolder: string;
+  #software: SoftwareTpm | undefined;
+  tpm: BoxTpm | undefined;
+  logs: BoxLogs = { boot: new Uint8Array(), ima: new Uint8Array() };
+
+  constructor(folder: string, authorityFolder: string) {
+    this.folder = folder;
+    this.#authorityFolder = authorityFolder;
+  }
+
+  get authorities(): readonly Uint8Array[] {
+    return this.#software?.caCertificates ?? [];
+  }
+
+  /** Measures as the logs say, then starts the agent's side of the TPM. */
+  async boot(logs: BoxLogs): Promise<BoxTpm> {
+    await this.#software?.kill();
+    await mkdir(this.folder, { recursive: true });
+    this.#software = await startSoftwareTpm({ folder: this.folder, authorityFolder: this.#authorityFolder });
+    const boot = decodeBootLog(logs.boot);
+    if (boot.status === 'malformed') throw new Error(boot.detail);
+    await this.extend(...boot.value.events.map(({ pcr, digest }) => [pcr, digest] as const), ...imaExtensions(logs.ima));
+    await this.showLogs(logs);
+    const configuration = { tcti: this.#software.tcti, bootLog: join(this.folder, 'boot.log'), imaLog: join(this.folder, 'ima.log') };
+    this.tpm ??= await openBoxTpm(configuration, join(this.folder, 'agent'), quiet);
+    return this.tpm;
+  }
+
+  async extend(...extensions: readonly (readonly [number, Uint8Array])[]): Promise<void> {
+    const tpm = await connectTpm(this.#software?.tcti ?? '');
+    for (const [pcr, digest] of extensions) await pcrExtend(tpm, pcr, 'sha256', digest);
+    await tpm.close();
+  }
+
+  /** The kernel measures a file: into PCR 10 and its log. @param entry of an IMA log */
+  async measureFile(entry: Uint8Array): Promise<void> {
+    await this.extend(...imaExtensions(entry));
+    await this.showLogs({ ...this.logs, ima: new Uint8Array(Buffer.concat([this.logs.ima, entry])) });
+  }
+
+  async showLogs(logs: BoxLogs): Promise<void> {
+    this.logs = logs;
+    await writeFile(join(this.folder, 'boot.log'), logs.boot);
+    await writeFile(join(this.folder, 'ima.log'), logs.ima);
+  }
+
+  async stop(): Promise<void> {
+    await this.#software?.stop();
+  }
+}
+
+export class World {
+  readonly folder: string;
+  readonly machine: Machine;
+  readonly box: { readonly name: string; readonly signingKey: Uint8Array };
+  readonly references: ReferenceFiles;
+  readonly lines: string[] = [];
+  readonly #device: SoftwareTpm;
+  readonly #memory = new Map<string, Uint8Array>();
+  /** Answers the device's asks for logs. */
+  serving: Machine;
+  desk: BoxMeasuring;
+
+  private constructor(folder: string, device: SoftwareTpm, machine: Machine) {
+    this.folder = folder;
+    this.#device = device;
+    this.machine = machine;
+    this.serving = machine;
+    this.box = { name: 'box', signingKey: new Uint8Array(randomBytes(32)) };
+    this.references = new ReferenceFiles(folder);
+    this.desk = this.#openDesk();
+  }
+
+  static async open(logs: BoxLogs): Promise<World> {
+    const folder = await mkdtemp(join(tmpdir(), 'capstan-measured-'));
+    const machine = new Machine(join(folder, 'box'), join(folder, 'authority'));
+    await machine.boot(logs);
+    const device = await startSoftwareTpm({ folder: join(folder, 'device'), authorityFolder: join(folder, 'authority') });
+    const world = new World(folder, device, machine);
+    await world.greet(machine);
+    return world;
+  }
+
+  /** The box's hello; waits until the device has closed its secret. */
+  async greet(machine: Machine): Promise<void> {
+    this.serving = machine;
+    this.desk.introduced(this.box, machine.tpm?.keys);
+    for (let waited = 0; waited < 200 && !this.desk.activationFor(this.box.name) && !this.#memory.has('box-tpm/box'); waited += 1)
+      await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+
+  /** Asks the box and judges what it answers. @returns `accepted`, or why it is refused */
+  async measure(run: string, isFirst: boolean, from = this.serving): Promise<string> {
+    const nonce = new Uint8Array(randomBytes(32));
+    const beacon = domainDigest('beacon-value', network, nonce);
+    const activation = this.desk.activationFor(this.box.name);
+    const tpm = await from.tpm?.answer({ network, beacon, run, boxKey: this.box.signingKey, software, nonce, activation });
+    return this.judge({ run, nonce, tpm }, isFirst);
+  }
+
+  judge({ run, nonce, tpm }: { run: string; nonce: Uint8Array; tpm: BoxTpmEvidence | undefined }, isFirst: boolean): Promise<string> {
+    const beacon = domainDigest('beacon-value', network, nonce);
+    return new Promise((resolve) => {
+      const outcome = { accepted: () => resolve('accepted'), refused: (detail: string) => resolve(detail) };
+      this.desk.answered({ box: this.box, run, nonce, beacon, software, tpm }, isFirst, outcome);
+    });
+  }
+
+  restartDevice(): void {
+    this.desk = this.#openDesk();
+  }
+
+  async close(): Promise<void> {
+    await this.machine.stop();
+    await this.#device.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #openDesk(): BoxMeasuring {
+    return new BoxMeasuring({
+      store: {
+        memory: (name: string) => this.#memory.get(name),
+        setMemory: (name: string, value: Uint8Array) => void this.#memory.set(name, value),
+      } as Store,
+      blobs: new BlobStore(join(this.folder, 'blobs')),
+      network,
+      authorities: this.machine.authorities.map((certificate) => ({ certificate, softwareTpm: true })),
+      crypto,
+      references: this.references,
+      closeSecret: async (secret, endorsementKey, name) => {
+        const tpm = await connectTpm(this.#device.tcti);
+        return makeCredential(tpm, { endorsementKey, name, credential: secret }).finally(() => tpm.close());
+      },
+      ask: (box, need) => void setImmediate(() => this.#serve(box, need)),
+      now: Date.now,
+      random: (bytes) => new Uint8Array(randomBytes(bytes)),
+      log: (event, fields = {}) => void this.lines.push(`${event} ${JSON.stringify(fields)}`),
+    });
+  }
+
+  #serve(box: string, need: BlobNeed): void {
+    const piece = this.serving.tpm?.piece(need.digest);
+    if (!piece) return this.desk.chunkReceived(box, { chunk: 'missing', digest: need.digest });
+    const { offset, bytes } = servedRange(need, piece.length);
+    this.desk.chunkReceived(box, {
+      chunk: 'content',
+      digest: need.digest,
+      offset,
+      total: piece.length,
+      content: piece.slice(offset, offset + bytes),
+    });
+  }
+}
+
+function imaExtensions(log: Uint8Array): (readonly [number, Uint8Array])[] {
+  const decoded = decodeImaLog(log, crypto);
+  if (decoded.status === 'malformed') throw new Error(decoded.detail);
+  return decoded.value.map(({ extension }) => [10, extension] as const);
+}
