@@ -153,9 +153,9 @@ function takeBallot(state: ConsensusState, cast: CastBallot): void {
 }
 
 /** By the proposer of its round, and the first one: whoever is not drawn makes nobody check signatures. */
-function isProposalNew({ finality, early }: ConsensusState, { instance, round, node }: Proposal): boolean {
+function isProposalNew({ finality, early }: ConsensusState, { instance, round, node, prevotes }: Proposal): boolean {
   const { decision, voters } = finality;
-  if (!sameBytes(instance, finality.instance) || voters.length === 0) return false;
+  if (!sameBytes(instance, finality.instance) || voters.length === 0 || prevotes.length > voters.length) return false;
   if (round < 1 || round < decision.round || round > decision.round + DEVICE_LIMITS.voteRoundsAhead) return false;
   return !early.slots.has(`proposal ${round}`) && proposerOf(instance, decision.setup.voters, round) === hex(node);
 }

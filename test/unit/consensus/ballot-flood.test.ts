@@ -1,12 +1,14 @@
 /** What a flood of ballots costs: counted in signature checks through the port of cryptography. Specification §13.2, §14.3. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
+import { BallotMessage, ProposalMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { networkId } from '#protocol/network.ts';
 import { signMessage } from '#protocol/signed.ts';
+import { hex } from '#protocol/digest.ts';
 import { CONSENSUS_LIMITS, DEVICE_LIMITS } from '../../../device/limits.ts';
+import { proposerOf } from '../../../device/votes/proposer.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
 import { createStubMember } from '../../simulation/stub-tpm.ts';
 import { ballotOf, forge, genesisOf, memberOf, say, sayBlock, voucherOf } from './forge.ts';
@@ -43,6 +45,8 @@ function voter() {
   return { world, alpha, made, about, checked, forged };
 }
 
+const nameOf = ({ members }: World, node: string): string => members.find((one) => hex(one.node) === node)?.name ?? '';
+
 const flood = (count: number, one: (index: number) => void): void => {
   for (let index = 0; index < count; index += 1) one(index);
 };
@@ -55,6 +59,35 @@ describe('no signature is checked of', () => {
       checked(() => flood(1_000, (index) => say(world, alpha, 'bravo', 'ballot', forged(node, {}, index)))),
       0,
     );
+  });
+
+  test('proposals with more prevotes than there are voters (§13.2)', () => {
+    for (const [shown, checks] of [
+      [5, 0],
+      [4, 5],
+    ] as const) {
+      const { world, alpha, made, checked, forged } = voter();
+      const { instance, decision } = alpha.state.finality;
+      const round = [1, 2, 3, 4, 5, 6, 7, 8].find((one) =>
+        others.includes(nameOf(world, proposerOf(instance, decision.setup.voters, one))),
+      );
+      const proposer = memberOf(world, nameOf(world, proposerOf(instance, decision.setup.voters, round ?? 0)));
+      const { publicKey: key, sign } = proposer.operationalKey('boot');
+      const prevotes = Array.from({ length: shown }, (_, index) => ({ key, envelope: forged(proposer.node, { step: 'prevote' }, index) }));
+      const said = {
+        network: networkId(world.network),
+        instance,
+        round: round ?? 0,
+        value: made.position.id,
+        prevotes,
+        node: proposer.node,
+      };
+      const payload = signMessage(ProposalMessage, said, (input) => sign(input));
+      assert.equal(
+        checked(() => say(world, alpha, proposer.name, 'ballot', payload)),
+        checks,
+      );
+    }
   });
 
   test('ballots that repeat what was counted', () => {
