@@ -71,6 +71,10 @@ function checkedLine({ capsule }: ResultNews, { receipt }: SavedResult, verifica
     verification.verdict.status === 'verified' && verification.verdict.receipt.tpm === 'software-tpm'
       ? ' The device has a SOFTWARE TPM: good for development only.'
       : '';
-  const finality = verification.finality && holds(verification) ? `\nOn the chain: ${finalityText(verification.finality)}.` : '';
+  const later =
+    verification.finality?.status === 'not-final'
+      ? ` Fetch the proof when there is one: npm run capsule -- result ${capsule.slice(0, 12)}${elsewhere}`
+      : '';
+  const finality = verification.finality && holds(verification) ? `\nOn the chain: ${finalityText(verification.finality)}.${later}` : '';
   return `Checked: ${verificationSentence(verification)}.${software}${finality}\nCheck it yourself, offline: ${check}`;
 }

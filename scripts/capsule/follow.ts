@@ -16,7 +16,7 @@ export interface FollowOptions {
   readonly show?: (news: News) => boolean;
 }
 
-const secondChanceMs = 2_000;
+const secondChanceMs = 3_000;
 
 interface Situation {
   /** The device has the whole capsule. */

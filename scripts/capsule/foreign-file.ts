@@ -14,7 +14,7 @@ import { bytesText } from '../terminal.ts';
 export const FILE_KINDS = {
   receipt: 'a receipt is the receipt.cbor that `npm run capsule -- result ID` saves',
   'network file': 'a network file is the network.cbor in the state folder of the grid, of a device, a box or a client',
-  'member card': 'a member card is the card.cbor that `node device/main.ts card --state DIR` makes at the new device',
+  'member card': 'a member card is the card.cbor that `npx node device/main.ts card --state DIR` makes at the new device',
   'word on finality': 'it is the finality.cbor that `npm run capsule -- result ID` saves beside the receipt',
 } as const;
 export type FileKind = keyof typeof FILE_KINDS;

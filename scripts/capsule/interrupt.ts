@@ -5,11 +5,17 @@ export interface Interrupts {
   readonly stop: () => void;
 }
 
+/** npm passes a Ctrl-C on that the terminal has sent already: a signal this soon after another is the same one. */
+const sameSignalMs = 500;
+
 /** @param signals those that mean it */
 export function listenForInterrupts(signals: readonly ('SIGINT' | 'SIGTERM' | 'SIGHUP')[] = ['SIGINT']): Interrupts {
   let counted = 0;
   let waiting: (() => void) | undefined;
+  let heardAtMs = -Infinity;
   const heard = (): void => {
+    if (performance.now() - heardAtMs < sameSignalMs) return;
+    heardAtMs = performance.now();
     counted += 1;
     waiting?.();
   };

@@ -43,7 +43,7 @@ function capsulesAt(state: string, profile: Profile): Promise<PlacedLine[]> {
 
 function showLines(lines: readonly PlacedLine[]): void {
   const terminal = openTerminal(process.stdout, process.env);
-  if (lines.length === 0) return terminal.line('There are no capsules yet: npm run capsule -- submit FILE');
+  if (lines.length === 0) return terminal.line('There are no capsules yet: npm run capsule -- submit FOLDER');
   const head = ['id', 'state', 'submitted', 'device', 'name'].map((word) => terminal.paint('quiet', word));
   const rows = lines.map(({ capsule, state, reason, submittedAtMs, device, name }) => [
     capsule.slice(0, 12),

@@ -20,7 +20,7 @@ export const submit = commandOf(
   {
     name: 'submit',
     summary: 'Runs a capsule: submits it, uploads its files, shows its log and fetches the result with its receipt.',
-    operands: ['FILE'],
+    operands: ['FOLDER|FILE'],
     options: {
       watch: { help: 'stay until the result is here (this is the default)' },
       'no-wait': { help: 'leave when the device has the capsule and its files' },
@@ -29,10 +29,10 @@ export const submit = commandOf(
       state: stateOption,
       json: { help: 'print a line of JSON for each event' },
     },
-    notes: `FILE is a capsule.yaml or capsule.json, or a folder that holds one. Its keys: ${MANIFEST_KEYS.join(', ')}.
+    notes: `FILE is a capsule.yaml or capsule.json, FOLDER one that holds such a file. Its keys: ${MANIFEST_KEYS.join(', ')}.
 Paths in it are relative to its folder, and nothing outside that folder is read.
 Ctrl-C leaves the capsule running; a second one cancels it.
-Exit status: 0 the program ended with 0 and the receipt holds; 1 it failed; 2 the command or FILE is wrong.`,
+Exit status: 0 the program ended with 0 and the receipt holds; 1 it failed; 2 the command or the capsule is wrong.`,
   },
   async ({ operands: [file = ''], options }) => {
     if (options.watch && options['no-wait']) throw new UsageError('--watch and --no-wait contradict each other; give one of them');

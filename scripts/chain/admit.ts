@@ -18,7 +18,7 @@ export const admit = commandOf(
     operands: ['CARD'],
     options: { ...folderOptions, seated: { help: 'wait until it has its seat' }, wait: waitOption },
     notes:
-      'CARD is the file that `node device/main.ts card --state DIR` has made at the new device, or a folder that holds card.cbor.\nMembers vouch by themselves for a device whose key they have activated and whose evidence they trust, so it must run.\nExit status: 0, 1 when it is refused or does not come to it in time, 2 for a wrong line, 130 after Ctrl-C.',
+      'CARD is the file that `npx node device/main.ts card --state DIR` has made at the new device, or a folder that holds card.cbor.\nMembers vouch by themselves for a device whose key they have activated and whose evidence they trust, so it must run.\nExit status: 0, 1 when it is refused or does not come to it in time, 2 for a wrong line, 130 after Ctrl-C.',
   },
   async ({ operands: [file = ''], options }) => {
     const [folder, card] = [deviceFolder(options), readCard(file)];

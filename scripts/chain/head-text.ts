@@ -49,7 +49,7 @@ function behindWords(blocks: number): string {
 }
 
 function membersWords({ members, seats, reached, checkpoint, device }: HeadView): string {
-  return `${members}, with ${counted(seats, 'seat')}; ${device} reaches ${reached} of them, itself included; ${quorumOf(checkpoint.voters)} votes are a quorum`;
+  return `${members}, with ${counted(seats, 'seat')}; ${device} is connected to the brokers of ${reached}, its own included; ${quorumOf(checkpoint.voters)} votes are a quorum`;
 }
 
 function advice({ condition, checkpoint }: HeadView): string {

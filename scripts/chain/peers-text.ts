@@ -25,7 +25,7 @@ export function peersText(view: PeersView, processOf: (name: string) => number |
     clockWords(peer, paint),
     ...(hasProcesses ? [String(processes[index] ?? '')] : []),
   ]);
-  const counting = `A seat is one vote. Blocks and clocks: of ${counted(view.window, 'finalised block')} since the device was started.`;
+  const counting = `A seat is one vote. Blocks and clocks: of ${counted(view.window, 'finalised block')} since the device was started. Luck of L: by chance once in L at most.`;
   return `${table([head.map((word) => paint('quiet', word)), ...rows])}\n\n  ${paint('quiet', counting)}\n  ${votingWords(view, paint)}`;
 }
 

@@ -87,7 +87,11 @@ export class Client {
     this.#times = { ...CLIENT_LIMITS, ...settings.times };
     this.#wire = wire;
     this.#deviceWatch = new DeviceWatch(settings.device, settings.networkFile, settings.crypto ?? nobleCrypto);
-    this.#requests = new Requests(this.#times, () => wire.situation());
+    this.#requests = new Requests(
+      this.#times,
+      () => wire.situation(),
+      (sentence) => wire.warn(sentence),
+    );
     this.#watches = new Watches(this.#times, {
       askAgain: async (capsule) => {
         await this.status(capsule);

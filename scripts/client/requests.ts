@@ -17,6 +17,9 @@ export interface Request {
   send(correlation: Uint8Array): Promise<PublishOutcome>;
 }
 
+/** Three repetitions are enough for any device that runs; whoever waits for more would rather be told. */
+const LATE_AFTER_SENT = 4;
+
 interface Pending extends Request {
   readonly correlation: Uint8Array;
   readonly settle: PromiseWithResolvers<Answer>;
@@ -27,11 +30,13 @@ export class Requests {
   readonly #pending = new Map<string, Pending>();
   readonly #times: ClientTimes;
   readonly #situation: () => string;
+  readonly #warn: (sentence: string) => void;
 
-  /** @param situation who was asked over what, for the message of a request that nobody answered */
-  constructor(times: ClientTimes, situation: () => string) {
+  /** @param situation who was asked over what, for what is said of a request that nobody answered @param warn while one waits for long */
+  constructor(times: ClientTimes, situation: () => string, warn: (sentence: string) => void) {
     this.#times = times;
     this.#situation = situation;
+    this.#warn = warn;
   }
 
   /** @throws ClientFailure `no-answer` when nobody answered in time */
@@ -48,7 +53,10 @@ export class Requests {
     };
     const key = hex(pending.correlation);
     this.#pending.set(key, pending);
-    const repeat = setInterval(() => this.#send(pending), this.#times.repeatMs);
+    const repeat = setInterval(() => {
+      this.#send(pending);
+      if (pending.sent === LATE_AFTER_SENT) this.#warn(this.#late(pending));
+    }, this.#times.repeatMs);
     const limit = setTimeout(() => pending.settle.reject(this.#unanswered(pending)), this.#times.answerWaitMs);
     this.#send(pending);
     try {
@@ -86,6 +94,12 @@ export class Requests {
           ),
         );
     });
+  }
+
+  #late({ awaited, sent }: Pending): string {
+    const { repeatMs, answerWaitMs } = this.#times;
+    const [waited, limit] = [Math.round(((sent - 1) * repeatMs) / 1_000), Math.round(answerWaitMs / 1_000)] as const;
+    return `${this.#situation()} did not ${awaited} within ${waited} s; it is asked again, for up to ${limit} s`;
   }
 
   #unanswered({ awaited, sent }: Pending): ClientFailure {

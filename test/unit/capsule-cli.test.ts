@@ -55,7 +55,7 @@ describe('the command line', () => {
     for (const name of ['submit', 'status', 'logs', 'result', 'cancel', 'verify', 'list'])
       assert.match(stdout, new RegExp(`^  ${name} ?`, 'm'));
     const help = await capsule('submit', '--help');
-    assert.match(help.stdout, /usage: npm run capsule -- submit FILE .*--no-wait/);
+    assert.match(help.stdout, /usage: npm run capsule -- submit FOLDER\|FILE .*--no-wait/);
     assert.equal(help.status, 0);
   });
 

@@ -17,7 +17,7 @@ test('a head says in a few lines where the chain stands (§14.5)', () => {
       '  led by          bravo after a wait of 812 ms, 500 ms ago',
       '  final           up to height 9, 1 block behind the head',
       '  checkpoint      8, block 090909090909, by 3 of 4 votes, 56 ms after the block came',
-      '  members         4, with 4 seats; alpha reaches 4 of them, itself included; 3 votes are a quorum',
+      '  members         4, with 4 seats; alpha is connected to the brokers of 4, its own included; 3 votes are a quorum',
       '  epoch           0; a block every 1.0 s in the mean',
     ].join('\n'),
   );

@@ -175,6 +175,15 @@ describe('submitting (§7.3)', () => {
     );
   });
 
+  test('who waits for a device that is silent is told so before the wait ends', async () => {
+    await client.close();
+    client = await openTestClient({ repeatMs: 20, answerWaitMs: 400 });
+    device.up = false;
+    await assert.rejects(client.submit(capsuleOf({ 'main.js': 'x' })), isFailure('no-answer', /did not accept/));
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /device alpha .* did not accept the capsule "main.js" within 0 s; it is asked again, for up to 0 s/);
+  });
+
   test('a request that the broker refuses fails at once', async () => {
     broker.refuses = (topic) => topic.endsWith('/submit');
     await assert.rejects(client.submit(capsuleOf({ 'main.js': 'x' })), isFailure('forbidden', /does not let this client ask/));
