@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { BoardFileError } from '../device/board/board-file.ts';
 import { runProgram, UsageError, type Program } from './arguments.ts';
+import { bmc } from './board/bmc.ts';
 import { check } from './board/check.ts';
 import { list } from './board/list.ts';
 import { BoardFailure } from './board/opened-board.ts';
@@ -12,7 +13,7 @@ import { endWhenUnread, harmless } from './terminal.ts';
 const program: Program = {
   name: 'npm run board --',
   summary: 'Looks at boards and at the wires of this one; the first thing to try when a box does not do what it should.',
-  commands: [list, check, read, press],
+  commands: [list, check, read, press, bmc],
 };
 
 endWhenUnread();

@@ -8,7 +8,8 @@ import { BmcFailed, INTRUSION, type Bmc, type BmcState, type BmcValue } from './
 import { readChassisStatus, readDcmiPower, readSensors, WrongOutput, type IpmiSensor } from './ipmi-output.ts';
 import { runIpmitool, type IpmiAccess, type IpmiCommand } from './ipmitool.ts';
 import { readPassword } from './password-file.ts';
-import { assumedAccuracy, noValue, sensorNames, wholeBoxFirst } from './sensor-facts.ts';
+import { assumedAccuracy, noValue, sensorNames } from './sensor-facts.ts';
+import { wholeBoxFirst } from './whole-box.ts';
 
 export interface IpmiRequest extends IpmiAccess {
   /** The sensor, by its name here, that measures the whole box: it comes first. Absent: DCMI's, where there is one. */

@@ -6,7 +6,8 @@ import { RedfishConnection, type RedfishAccess } from './redfish-connection.ts';
 import { linkField, listField, pathField, resourceField, textField, WrongResource, type Resource } from './redfish-fields.ts';
 import { allowedIn, chosenResets, powerStateOf, resetOf } from './redfish-power.ts';
 import { sensorsIn, type RedfishSensor, type SensorResource } from './redfish-sensors.ts';
-import { sensorNames, wholeBoxFirst } from './sensor-facts.ts';
+import { sensorNames } from './sensor-facts.ts';
+import { wholeBoxFirst } from './whole-box.ts';
 
 export interface RedfishRequest extends RedfishAccess {
   /** Id of the ComputerSystem; needed where the service has several. */

@@ -2,8 +2,8 @@
  * What is known of a BMC's sensor before it is read: its name here, its accuracy, its numbers in whole units. Pure.
  * Specification §16.5.
  */
-import type { Accuracy, Bounds, Quantity, SensorDefinition } from '../board/ports.ts';
-import { BmcFailed, type BmcValue } from './bmc.ts';
+import type { Accuracy, Bounds, Quantity } from '../board/ports.ts';
+import type { BmcValue } from './bmc.ts';
 
 const NAME_CHARACTERS_MAX = 32;
 
@@ -57,13 +57,4 @@ export function judgeValue(quantity: Quantity, given: number, range: Bounds = {}
 
 export function noValue(detail: string): BmcValue {
   return { value: 0, quality: 'failed', detail };
-}
-
-/** The sensor that measures the whole box comes first (§17.4). @throws BmcFailed when there is none of that name */
-export function wholeBoxFirst(sensors: readonly SensorDefinition[], powerSensor: string | undefined): SensorDefinition[] {
-  if (powerSensor === undefined) return [...sensors];
-  const first = sensors.find(({ name, quantity }) => name === powerSensor && quantity === 'power');
-  if (first) return [first, ...sensors.filter((sensor) => sensor !== first)];
-  const names = sensors.filter(({ quantity }) => quantity === 'power').map(({ name }) => name);
-  throw new BmcFailed('hardware', `the BMC has no power sensor "${powerSensor}"; it has ${names.join(', ') || 'none'}`);
 }

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { sensorNames, wholeBoxFirst } from '../../../device/bmc/sensor-facts.ts';
+import { sensorNames } from '../../../device/bmc/sensor-facts.ts';
 import { Turns } from '../../../device/bmc/turns.ts';
+import { wholeBoxFirst } from '../../../device/bmc/whole-box.ts';
 
 test('every sensor has a name of its own, of lower-case letters, digits and hyphens, the same each time (§16.5)', () => {
   fc.assert(
