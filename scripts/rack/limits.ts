@@ -1,4 +1,4 @@
-/** Every limit of the simulated rack, with its reason. Specification §16.4. */
+/** Every limit of the simulated rack, with its reason. Pure. Specification §16.4. */
 export const RACK_LIMITS = {
   /** How often time passes for the boxes: a press is seen within this, and a fan's edges are told. */
   tickMs: 100,

@@ -1,6 +1,6 @@
 /**
  * The physics of a simulated box: its power, the heat that this makes, fans and the door, and what time and events do to them.
- * Pure, in whole numbers: mW · ms = µJ, so that no joule is lost. Specification §16.4.
+ * Pure. In whole numbers: mW · ms = µJ, so that no joule is lost. Specification §16.4.
  */
 import { isLit, newMainboard, passMainboardTime, stepMainboard, untilNextChange } from './mainboard.ts';
 import type { AfterMains, Mainboard, MainboardEvent, Order } from './mainboard.ts';

@@ -1,4 +1,4 @@
-/** Boxes of a rack in words. Pure. */
+/** Boxes of a rack in words. */
 import { table, type Terminal } from '../terminal.ts';
 import type { BoxStatus } from './rack-messages.ts';
 import type { SensorName } from './sensors.ts';
