@@ -7,13 +7,14 @@ import { PairFailure } from './pair/device-folder.ts';
 import { invite } from './pair/invite.ts';
 import { join } from './pair/join.ts';
 import { list } from './pair/list.ts';
+import { measure } from './pair/measure.ts';
 import { remove } from './pair/remove.ts';
 import { endWhenUnread, harmless } from './terminal.ts';
 
 const program: Program = {
   name: 'npm run pair --',
   summary: 'Pairs clients and HPC boxes with a device: from then on they have a certificate of it, and rights of their own.',
-  commands: [client, invite, join, list, remove],
+  commands: [client, invite, join, list, measure, remove],
 };
 
 endWhenUnread();

@@ -106,7 +106,8 @@ function mismatchInCheck(receipt: Receipt, check: BoxCheck, asked: { nonce: Uint
 }
 
 function orderOf(earlierMs: number, madeAtMs: number, afterMs: number): string | undefined {
-  if (madeAtMs >= earlierMs && madeAtMs <= afterMs) return undefined;
+  const skewMs = LIMITS.clockSkewMaxMs;
+  if (madeAtMs + skewMs >= earlierMs && madeAtMs <= afterMs + skewMs) return undefined;
   return 'a check was not made between the measurements around it, by the clock of the box itself';
 }
 

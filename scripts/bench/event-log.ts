@@ -93,7 +93,7 @@ function weights({ logs }: MadeBox): Row[] {
     bootLog: partLog(logs.boot, sha256).reference,
     imaLog: partLog(logs.ima, sha256).reference,
   };
-  const runtimes = ['node', 'python', 'bash', 'java'].map((name) => ({ name, version: '1.2.3', digest: zeros }));
+  const runtimes = ['node', 'python', 'perl', 'java'].map((name) => ({ name, version: '1.2.3', digest: zeros }));
   const software = {
     ...{ agent: zeros, kernel: '6.1.0-56-amd64', commandLine: zeros, packages: zeros, bootId: 'd2b6f2a4-6a0c-4a34-9d8c-7a1a0ad6a7a5' },
     ...{ runtimes, isolation: ['bubblewrap 0.8.0', 'cgroup-v2', 'user-own', 'namespaces-closed', 'seccomp'] },

@@ -29,6 +29,7 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
     ['client', `${receipt.client}, through gateway ${receipt.gateway.device}`],
     ['ran', [manifest.runtime, runtime?.version ?? '', manifest.entry, ...manifest.arguments].filter(Boolean).map(harmless).join(' ')],
     ['on', `${receipt.box.name} at device ${receipt.device} (${receipt.box.trust}), ${harmless(software.kernel)}`],
+    ['measured', measuredText(receipt)],
     ['when', `${timeText(report.startedAtMs)}, for ${durationText(report.usage.wallMs)}`],
     ['used', `${durationText(report.usage.cpuMs)} of processor time, ${bytesText(report.usage.memoryBytesMax)} of memory`],
     ...(receipt.energy ? [['took', energyText(receipt.energy)] satisfies [string, string]] : []),
@@ -40,6 +41,19 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
   ];
   return table(rows);
 }
+
+/** How often the box was measured, and what stands behind it: never more than the receipt has shown. */
+export function measuredText({ box, measuredDuring = [] }: Verified['receipt']): string {
+  const times =
+    measuredDuring.length === 0 ? 'before and after the run' : `before, ${measuredDuring.length} times during and after the run`;
+  return `${times}; ${LEVEL_TEXTS[box.trust]}`;
+}
+
+const LEVEL_TEXTS = {
+  'self-reported': "self-reported: the box's own word, no measurement stands behind it",
+  'software-tpm': 'software-tpm: quotes of a program that plays a TPM fit the reference values of its device',
+  'tpm-measured': "tpm-measured: quotes and logs of the box's chip fit the reference values of its device",
+} as const satisfies Record<Verified['receipt']['box']['trust'], string>;
 
 /** One sentence, for the end. */
 export function verificationSentence(verification: Verification): string {
