@@ -90,7 +90,7 @@ async function show(box: BoxHardware): Promise<number> {
     quality === 'failed' ? terminal.paint('bad', 'failed') : `${value} ${UNIT_OF[quantity]}`.trim(),
     quality === 'good' ? '' : (detail ?? quality),
   ]);
-  terminal.line(table([['power', box.powerState(), `by ${box.source}: ${box.verbs.join(', ')}`], ...rows]));
+  terminal.line(table([['state', box.powerState(), `by ${box.source}: ${box.verbs.join(', ')}`], ...rows]));
   return readings.some(({ quality }) => quality === 'failed') ? 1 : 0;
 }
 
