@@ -38,7 +38,7 @@ async function main(words) {
   const group = words.includes('--with') ? (words[words.indexOf('--with') + 1] ?? '') : undefined;
   const unknown = words.find((word) => !['--with', group, '--check', '--verbose', '--help', '-h'].includes(word));
   if (unknown !== undefined || (group !== undefined && !groups.includes(group))) {
-    process.stderr.write(`set-up does not know ${unknown ?? `the group "${group}"`}\n\n${help}`);
+    process.stderr.write(`set-up does not know ${unknown === undefined ? `the group "${group}"` : `the option ${unknown}`}\n\n${help}`);
     return 2;
   }
   if (words.includes('--help') || words.includes('-h')) {
