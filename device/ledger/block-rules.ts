@@ -9,7 +9,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { judgeVrfProof, vrfOutput } from '#protocol/tpm/vrf.ts';
 import { opened } from './block-state.ts';
-import { drawOf, waitAbove } from './draw.ts';
+import { drawOf, waitAbove } from './member-draw.ts';
 import { identityOf, recordOf, type MemberIdentity } from './member-identity.ts';
 import type { Branch, LedgerContext, Position } from './position.ts';
 import { applyTransaction } from './transaction-rules.ts';

@@ -8,7 +8,7 @@ import type { ChipTime } from '#protocol/chain/wait-certificate.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { opened } from './block-state.ts';
-import { waitAbove } from './draw.ts';
+import { waitAbove } from './member-draw.ts';
 import type { Branch, LedgerContext, Place, Position } from './position.ts';
 import type { TransactionRefusal } from './transaction-refusal.ts';
 import { applyTransaction } from './transaction-rules.ts';

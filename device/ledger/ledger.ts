@@ -8,7 +8,7 @@ import type { Crypto } from '#protocol/crypto.ts';
 import { judgeBlock, type BlockVerdict } from './block-rules.ts';
 import { votersAfter } from './checkpoints.ts';
 import { compose, type Composed, type Leader } from './composing.ts';
-import { drawOf, waitAbove, type DrawVerdict } from './draw.ts';
+import { drawOf, waitAbove, type DrawVerdict } from './member-draw.ts';
 import { genesisPosition } from './genesis.ts';
 import { isKeyOf } from './member-identity.ts';
 import { DEVICE_LIMITS } from '../limits.ts';

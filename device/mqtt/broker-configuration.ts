@@ -1,15 +1,16 @@
 /**
- * What Mosquitto is told: its configuration and the rights on each listener, as text. Specification §5.3.
+ * What Mosquitto is told, as text: its configuration, with the rights of access-rights.ts on each listener. Specification §5.3.
  *
  * One listener for each trust domain, so that who may connect says what the name in a certificate means. Client ids are
  * left free, because a client that watches in one shell and sends in another needs two; taking over a foreign id brings
  * no foreign right, since rights follow the certificate, and our own programs use ids that nobody can guess. With the
  * name as id (`use_username_as_clientid`) a client could end the connection of a peer of its choice.
  */
-import assert from 'node:assert/strict';
 import { LIMITS } from '#protocol/limits.ts';
-import { BOX_DOWN, BOX_UP, CLIENT_REQUESTS, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
+import type { NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
+import { boxRights, clientRights, localRights, pairingRights, peerRights, type BoxPeople } from './access-rights.ts';
+import { lines, plain } from './configuration-text.ts';
 
 /** File names, relative to the broker's folder, and what they hold. The configuration itself is `mosquitto.conf`. */
 export type BrokerFiles = ReadonlyMap<string, string>;
@@ -52,19 +53,6 @@ export interface DeviceBrokerPlan extends Place {
   readonly fenced: readonly string[];
 }
 
-/** Clients that may read, or also operate, the boxes of this device (§17.2-17.3), and the one of Home Assistant (§17.6). */
-export interface BoxPeople {
-  readonly observers: readonly string[];
-  readonly operators: readonly string[];
-  readonly homeAssistant?: string;
-}
-
-export const NOBODY: BoxPeople = { observers: [], operators: [] };
-
-/** What a fenced box says and hears to prove itself again. */
-const FENCED_UP: readonly string[] = ['hello', 'evidence'];
-const FENCED_DOWN: readonly string[] = ['introduction', 'challenge'];
-
 /** The broker that is always there: the firmware, clients, boxes, peers. */
 export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
   const at = (file: string): string => `${plan.folder}/${file}`;
@@ -77,10 +65,10 @@ export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
   ];
   return new Map([
     [CONFIGURATION_FILE, lines(configuration)],
-    ['clients.rights', lines([...clientRights(plan.network, plan.device), ...peopleRights(plan)])],
-    ['boxes.rights', lines([...boxRights(plan.network, plan.device), ...plan.fenced.flatMap((box) => fencedRights(plan, box))])],
+    ['clients.rights', lines(clientRights(plan))],
+    ['boxes.rights', lines(boxRights(plan))],
     ['peers.rights', lines(peerRights(plan.network, plan.device))],
-    ['local.rights', lines([...localRights(plan.network), ...homeRights(plan.people)])],
+    ['local.rights', lines(localRights(plan.network, plan.people))],
     ['peers.pem', plan.peerAuthorities],
     ['clients.crl.pem', plan.clientRevocations],
     ['boxes.crl.pem', plan.boxRevocations],
@@ -161,81 +149,4 @@ function listener(plan: Place, name: keyof Ports, connectionsMax: number): strin
 /** The last listener: when it answers, the others are open. Its folder lets nobody in but the firmware's account. */
 function localListener(plan: Place): string[] {
   return ['', `listener 0 ${plain(plan.socket)}`, 'allow_anonymous true', `acl_file ${plain(plan.folder)}/local.rights`];
-}
-
-/** `%u` is the common name of the certificate. A `topic` rule would hold for nameless users only, hence `pattern`. */
-function clientRights(network: NetworkLabel, device: string): string[] {
-  return [
-    ...CLIENT_REQUESTS.filter((request) => request !== 'control').map(
-      (request) => `pattern write ${topicFilter(network, device, 'clients', '%u', request)}`,
-    ),
-    `pattern read ${topicFilter(network, device, 'clients', '%u', '#')}`,
-    `pattern read ${topicFilter(network, device, 'status')}`,
-    `pattern read ${topicFilter(network, device, 'chain')}`,
-  ];
-}
-
-/** A `topic` rule is of the `user` above it. */
-function peopleRights({ network, device, people }: DeviceBrokerPlan): string[] {
-  const { observers, operators, homeAssistant } = people;
-  return [...new Set([...observers, ...operators, ...(homeAssistant === undefined ? [] : [homeAssistant])])].flatMap((name) => [
-    `user ${plain(name)}`,
-    `topic read ${topicFilter(network, device, 'sensors', '+', '+')}`,
-    `topic read ${topicFilter(network, device, 'control', '+', 'state')}`,
-    ...(operators.includes(name) ? [`topic write ${topicFilter(network, device, 'clients', name, 'control')}`] : []),
-    ...(name === homeAssistant ? ['topic read homeassistant/#', 'topic write homeassistant/status'] : []),
-  ]);
-}
-
-/** Mosquitto looks at what is denied first, whatever the patterns allow. */
-function fencedRights({ network, device }: DeviceBrokerPlan, box: string): string[] {
-  const of = (direction: string, kind: string): string => `topic deny ${topicFilter(network, device, 'hpc', box, direction, kind)}`;
-  return [
-    `user ${plain(box)}`,
-    ...BOX_UP.filter((kind) => !FENCED_UP.includes(kind)).map((kind) => of('up', kind)),
-    ...BOX_DOWN.filter((kind) => !FENCED_DOWN.includes(kind)).map((kind) => of('down', kind)),
-  ];
-}
-
-function homeRights({ homeAssistant }: BoxPeople): string[] {
-  return homeAssistant === undefined ? [] : ['pattern readwrite homeassistant/#'];
-}
-
-function boxRights(network: NetworkLabel, device: string): string[] {
-  return [
-    ...BOX_UP.map((kind) => `pattern write ${topicFilter(network, device, 'hpc', '%u', 'up', kind)}`),
-    `pattern read ${topicFilter(network, device, 'hpc', '%u', 'down', '#')}`,
-    `pattern read ${topicFilter(network, device, 'status')}`,
-  ];
-}
-
-function peerRights(network: NetworkLabel, device: string): string[] {
-  return [
-    `pattern read ${topicFilter(network, 'gossip', '#')}`,
-    `pattern read ${topicFilter(network, device, 'peers', '%u', '+')}`,
-    `pattern read ${topicFilter(network, device, 'status')}`,
-    `pattern read ${topicFilter(network, device, 'chain')}`,
-  ];
-}
-
-/** `%c` is the client id: who pairs connects with the id of its invitation, so that nobody sees another's answer. */
-function pairingRights(network: NetworkLabel, device: string): string[] {
-  return [
-    `pattern write ${topicFilter(network, device, 'pair', '%c', 'request')}`,
-    `pattern read ${topicFilter(network, device, 'pair', '%c', 'response')}`,
-  ];
-}
-
-function localRights(network: NetworkLabel): string[] {
-  return [`pattern readwrite ${topicRoot(network)}/#`];
-}
-
-/** A value that stays on its line of the configuration. */
-function plain(value: string): string {
-  assert(/^[^\p{Cc}]+$/u.test(value) && value === value.trim(), `${JSON.stringify(value)} can't stand in Mosquitto's configuration`);
-  return value;
-}
-
-function lines(content: readonly string[]): string {
-  return `${content.join('\n')}\n`;
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openAuthority } from '../../device/mqtt/authority.ts';
-import { deviceBrokerFiles, NOBODY, pairingBrokerFiles } from '../../device/mqtt/broker-configuration.ts';
+import { NOBODY } from '../../device/mqtt/access-rights.ts';
+import { deviceBrokerFiles, pairingBrokerFiles } from '../../device/mqtt/broker-configuration.ts';
 import { isP256PublicKey, publicKeyOf } from '../../device/mqtt/certificate.ts';
 
 const plan = {

@@ -1,4 +1,4 @@
-/** Whose box is drawn (§15.2): members alike, whatever they say they have. */
+/** Which boxes are drawn (§15.2): of members alike, whatever they say they have. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { boxDraw, memberOrder } from '#protocol/chain/public-draw.ts';
