@@ -44,13 +44,15 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
 
 /** How often the box was measured, and what stands behind it: never more than the receipt has shown. */
 export function measuredText({ box, measuredDuring = [] }: Verified['receipt']): string {
-  const times =
-    measuredDuring.length === 0 ? 'before and after the run' : `before, ${measuredDuring.length} times during and after the run`;
-  return `${times}; ${LEVEL_TEXTS[box.trust]}`;
+  const during = measuredDuring.length === 1 ? 'once' : `${measuredDuring.length} times`;
+  const times = measuredDuring.length === 0 ? 'before and after the run' : `before, ${during} during and after the run`;
+  const unjudged =
+    box.tpm && box.trust === 'self-reported' ? '; the quotes of its TPM hold, but nobody says that they are as they should be' : '';
+  return `${times}; ${LEVEL_TEXTS[box.trust]}${unjudged}`;
 }
 
 const LEVEL_TEXTS = {
-  'self-reported': "self-reported: the box's own word, no measurement stands behind it",
+  'self-reported': "self-reported: the box's own word",
   'software-tpm': 'software-tpm: quotes of a program that plays a TPM fit the reference values of its device',
   'tpm-measured': "tpm-measured: quotes and logs of the box's chip fit the reference values of its device",
 } as const satisfies Record<Verified['receipt']['box']['trust'], string>;

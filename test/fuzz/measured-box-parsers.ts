@@ -3,6 +3,9 @@
  * and has words that may be shown.
  */
 import assert from 'node:assert/strict';
+import { BoxCheckMessage, runIdOf } from '#protocol/box-messages.ts';
+import { judgeReceipt } from '#protocol/receipt-verifier.ts';
+import { BoxKeys, BoxTpmEvidence, ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
 import { judgeBoxKeys, judgeBoxQuote } from '#protocol/measured-box/box-quote.ts';
 import { departuresFrom } from '#protocol/measured-box/departures.ts';
 import { decodeImaLog } from '#protocol/measured-box/ima-log.ts';
@@ -14,12 +17,23 @@ import { BOX_PCRS, replayBootLog } from '#protocol/measured-box/registers.ts';
 import { decodeBootLog, type BootLog } from '#protocol/measured-box/uefi-log.ts';
 import { crypto, first, second } from '../unit/measured-box/boots.ts';
 import { attestationKey, captured, hex } from '../unit/tpm/captured.ts';
-import { inCbor, inJson, sample } from './doors.ts';
+import { keys, checkOf, nonceOf, quoted } from '../unit/measured-box/quoted-box.ts';
+import { network, receiptValue, receiptWith, startMs } from '../unit/protocol/workshop.ts';
+import { inCbor, inJson, refusing, sample, signed } from './doors.ts';
 import type { FuzzTarget } from './tpm-parsers.ts';
 
 const known = freeze(learn(newReferenceValues(new Uint8Array(32), 'listed'), requireAccepted(first.logs)));
 const small: ReferenceValues = { ...known, files: { rule: 'any' }, registers: known.registers.slice(0, 2) };
-const samples = [sample('ReferenceValues', ReferenceValues, 1 << 20, small)];
+const run = `${'ab'.repeat(16)}.1`;
+const shownTpm = quoted(run, nonceOf('one'));
+const check = checkOf(run, 'one', 1_700_000_000_000, { tpm: shownTpm }).evidence;
+const receiptOfQuotes = receiptWith({ receipt: { measuredDuring: [checkOf(runOfReceipt(), 'one', startMs + 3_000, { tpm: shownTpm })] } });
+const samples = [
+  sample('ReferenceValues', ReferenceValues, 1 << 20, small),
+  sample('BoxKeys', BoxKeys, 1 << 16, keys),
+  sample('BoxTpmEvidence', BoxTpmEvidence, 1 << 16, shownTpm),
+  sample('ClosedSecret', ClosedSecret, 1 << 16, { blob: new Uint8Array(68), secret: new Uint8Array(258) }),
+];
 
 export const measuredBoxParsers: FuzzTarget[] = [
   { name: 'boot log', seeds: [first.logs.boot, second.logs.boot], run: readsBootLog },
@@ -28,9 +42,15 @@ export const measuredBoxParsers: FuzzTarget[] = [
   { name: 'judgement of an IMA log', seeds: [first.logs.ima], run: (ima) => judges({ ...first.logs, ima }) },
   ...samples.map(inCbor),
   ...samples.map(inJson),
+  signed('signed box check', BoxCheckMessage, check),
+  refusing('judgeReceipt with checks', [receiptOfQuotes], (bytes) => judgeReceipt(bytes, { network, crypto })),
   { name: 'keys of a box', seeds: [captured.endorsementKey, captured.attestationKey, captured.certificate].map(hex), run: judgesKeys },
   { name: 'quote of a box', seeds: [hex(captured.quote.attestation)], run: judgesQuote },
 ];
+
+function runOfReceipt(): string {
+  return runIdOf(receiptValue().capsule, 1);
+}
 
 function readsBootLog(bytes: Uint8Array): void {
   const decoded = decodeBootLog(bytes);
