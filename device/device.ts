@@ -134,6 +134,8 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     // Boxes and clients judge the evidence of this device, which may have joined after the founding.
     network: withMember(network, running.seat),
     device: configuration.name,
+    node: identity.node,
+    askTpm: (operation) => identity.ask(operation),
     host: configuration.hosts[0] ?? 'localhost',
     ports: running.ports,
     ...addressOf(configuration),

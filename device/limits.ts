@@ -239,16 +239,26 @@ export const MQTT_LIMITS = {
 
   /** An authority's own certificate, and those that a device gives to itself: as long as the board lives. */
   authorityValidMs: 20 * 365 * DAY,
-  /** Wrong attempts at an invitation before it is withdrawn. A token has 256 bits: these are mistakes, not guesses. */
-  pairingAttemptsMax: 5,
-  /** An answer is given again for so long, should it have been lost; a requester repeats every two seconds. */
+  /** A door stays open for so long after a window was used, should the answer have been lost; a stranger repeats every two seconds. */
   pairingAnswerMs: 60 * SECOND,
-  /** A file of the registry or an invitation: under 1 KiB. */
+  /** A file of the registry or of a window: under 1 KiB. */
   pairingFileBytesMax: 8 * KIB,
   /** Changes in the folders of pairing that come together are read once. */
   pairingSettleMs: 20,
-  /** Invitations that wait at a time. */
-  invitationsMax: 64,
+  /** Windows open at a time: a rack that is set up. Each takes 9 bytes of the TPM's memory, of which chips have 6 KiB for all. */
+  pairingWindowsMax: 8,
+  /** The firmware opens a window in the time that a code takes to stretch: 2 s on a slow board, and its broker as long. */
+  pairingOpenWaitMs: 15 * SECOND,
+  /** A wish for a window waits this long for the firmware; an older one comes from a restored disk. */
+  pairingWishMs: 60 * SECOND,
+  /** Talks with strangers in memory, 1 KiB each: as many as can be connected. The oldest gives way. */
+  pairingTalksMax: 32,
+  /** From a stranger's first word to its last: a slow box takes 2 s for the code, and repeats what was lost every 2 s. */
+  pairingTalkMs: 30 * SECOND,
+  /** The last attempt in a window has this long for its confirmation. */
+  pairingConfirmMs: 10 * SECOND,
+  /** Calls in one talk, after which a stranger is not heard: greet, share, confirm, abandon. */
+  pairingCallsMax: 4,
   /** Names that a device certifies, living and expelled: bounds its registry and its revocation lists. */
   pairedNamesMax: 4_096,
 } as const;

@@ -1,7 +1,11 @@
 /** The folder of a paired box or client: which files pairing leaves there, and what `connection.json` says. Specification §5.6. */
+import path from 'node:path';
+import { decodeJson } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
+import type { HolderKind } from '#protocol/pairing-code.ts';
 import { struct, text, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
+import { readIfThere } from './atomic-file.ts';
 
 export const HOLDER_FILES = {
   key: 'key.pem',
@@ -25,3 +29,19 @@ const common = {
 export const ClientConnectionFile = struct({ ...common, client: Name });
 export const BoxConnectionFile = struct({ ...common, box: Name });
 export type ClientConnectionFile = Infer<typeof ClientConnectionFile>;
+
+export interface Holder {
+  readonly kind: HolderKind;
+  readonly device: string;
+  readonly name: string;
+}
+
+/** Whose files a folder holds, if anybody's; what is damaged is nobody's. */
+export async function holderIn(folder: string): Promise<Holder | undefined> {
+  const content = await readIfThere(path.join(folder, HOLDER_FILES.connection));
+  if (!content) return undefined;
+  const client = decodeJson(ClientConnectionFile, content, HOLDER_FILE_BYTES_MAX);
+  if (client.status === 'decoded') return { kind: 'client', device: client.value.device, name: client.value.client };
+  const box = decodeJson(BoxConnectionFile, content, HOLDER_FILE_BYTES_MAX);
+  return box.status === 'decoded' ? { kind: 'box', device: box.value.device, name: box.value.box } : undefined;
+}

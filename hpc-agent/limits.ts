@@ -148,10 +148,10 @@ export const helloIntervalMs = 15_000;
 /** Challenges answered at one time: the device asks once before and once after each run. */
 export const challengesAtOnceMax = 8;
 
-/** How long a device may take to open its door to an invitation and to answer: both are a matter of milliseconds. */
+/** How long a device may take to open its door and to answer a call: milliseconds; a TPM and a slow board together take 1 s. */
 export const pairingWaitMs = 10_000;
 
-/** A request to pair is said again after this long; the device answers the same request with the same answer. */
+/** A call is said again after this long; the device answers the same call with the same answer. */
 export const pairingRepeatMs = 2_000;
 
 /** MQTT messages and bytes that wait for a broker's acknowledgement; more are dropped and said so. */

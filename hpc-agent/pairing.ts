@@ -2,134 +2,123 @@
  * The invited side of pairing, of a box and of a client: makes the keys, asks the device, keeps the certificate.
  * Specification §5.6. Keys never leave the folder in which they were made.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, X509Certificate, type KeyObject } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { encodeJson } from '#protocol/codec.ts';
+import { encodeJson, sameBytes } from '#protocol/codec.ts';
+import { blobDigest } from '#protocol/digest.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import { decodeNetwork, networkId } from '#protocol/network.ts';
-import { judgePairingAnswer, sealPairingRequest, type AnswerVerdict, type Invitation, type PairingGrant } from '#protocol/pairing.ts';
-import { topicOf, type Topic } from '#protocol/topics.ts';
+import type { PairingRequest, Scene } from '#protocol/pairing.ts';
+import type { HolderKind, PairingCode, WindowAddress } from '#protocol/pairing-code.ts';
 import { readIfThere, writeAtomic } from './atomic-file.ts';
-import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES } from './holder-files.ts';
-import { pairingRepeatMs, pairingWaitMs } from './limits.ts';
+import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES, holderIn, type Holder } from './holder-files.ts';
+import { PairingFailed, talkToDevice, type Granted } from './prover-talk.ts';
 
-/** Opens a connection to a device's pairing broker; the caller brings it, because the agent owns no MQTT library. */
+/** Opens a connection to a pairing broker; the caller brings it, because the agent owns no MQTT library. */
 export type OpenPairingConnection = (
-  address: { url: string; authority: string; server: string },
+  address: { url: string; onServerCertificate: (certificate: Uint8Array) => void },
   options: { clientId: string },
 ) => Connection;
+
+/** What a person was told, and where the files go. */
+export interface Invitation {
+  readonly address: WindowAddress;
+  readonly code: PairingCode;
+  /** Made where it is missing; may depend on the device, whose name only the device says. */
+  readonly folder: string | ((device: string) => string);
+  /** Where a forwarder stands between here and the device: what to connect to afterwards, instead of what the device says. */
+  readonly reachedAt?: string;
+}
 
 export interface PairedHolder {
   readonly folder: string;
   readonly device: string;
+  readonly kind: HolderKind;
   readonly name: string;
   readonly url: string;
-}
-
-/** Pairing was refused or nobody answered. `code` is a word of `PAIRING_REFUSALS`, `no-answer` or `foreign-answer`. */
-export class PairingFailed extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
+  /** SHA-256 of the device's authority and of the new certificate, DER. */
+  readonly authority: Uint8Array;
+  readonly certificate: Uint8Array;
+  /** Shown at the device too. */
+  readonly digits: string;
 }
 
 /**
- * Pairs and writes {@link HOLDER_FILES} into `folder` (0700; keys 0600), `connection.json` last. May be repeated after a
- * failure: keys are kept, and the device answers the same request again.
+ * Pairs and writes {@link HOLDER_FILES} into a folder (0700; keys 0600), `connection.json` last. May be repeated: keys are
+ * kept, and the device certifies them again.
  * @throws PairingFailed
  */
-export async function pairHolder(invitation: Invitation, folder: string, open: OpenPairingConnection): Promise<PairedHolder> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  const key = await keyIn(path.join(folder, HOLDER_FILES.key), () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
-  const signingKey =
-    invitation.kind === 'box'
-      ? await keyIn(path.join(folder, HOLDER_FILES.signingKey), () => generateKeyPairSync('ed25519').privateKey)
-      : undefined;
-  const request = sealPairingRequest(invitation, {
-    publicKey: publicKeyOf(key),
-    ...(signingKey ? { signingKey: rawPublicKeyOf(signingKey) } : {}),
-  });
-  const verdict = await ask(invitation, request, open);
-  if (verdict.status === 'refused')
-    throw new PairingFailed(verdict.reason, `device ${invitation.device} refused to pair: ${verdict.detail}`);
-  requireFitting(verdict.grant, invitation, key);
-  await keep(verdict.grant, invitation, folder);
-  return { folder, device: invitation.device, name: invitation.name, url: verdict.grant.url };
-}
-
-/** A grant must certify this key under this name; that the device made it, its MAC has shown. */
-function requireFitting(grant: PairingGrant, invitation: Invitation, key: KeyObject): void {
-  const certificate = new X509Certificate(grant.certificate);
-  if (!certificate.checkPrivateKey(key)) throw new PairingFailed('foreign-answer', 'the certificate is for another key');
-  if (certificate.subject !== `CN=${invitation.name}`)
-    throw new PairingFailed('foreign-answer', `the certificate names ${certificate.subject}; it must name CN=${invitation.name}`);
-  if (!grant.network) return;
-  const network = decodeNetwork(grant.network);
-  if (network.status === 'malformed') throw new PairingFailed('foreign-answer', `the device's network file is damaged: ${network.detail}`);
-  if (Buffer.compare(networkId(network.value), invitation.network) !== 0)
-    throw new PairingFailed('foreign-answer', 'the network file is not that of the invitation');
-}
-
-/** Asks until answered: the device may be about to open its door, and messages may be lost. */
-async function ask(invitation: Invitation, request: Uint8Array, open: OpenPairingConnection): Promise<AnswerVerdict> {
-  const id = invitation.id.toHex();
-  const topic = (kind: 'request' | 'response'): string => {
-    const to: Topic = { to: 'pairing', device: invitation.device, invitation: id, kind };
-    return topicOf(invitation.network.subarray(0, 8).toHex(), to);
-  };
-  const authority = new X509Certificate(invitation.authority).toString();
-  const connection = open({ url: invitation.url, authority, server: invitation.device }, { clientId: id });
+export async function pairHolder(
+  { address, code, folder: place, reachedAt }: Invitation,
+  open: OpenPairingConnection,
+): Promise<PairedHolder> {
+  const { kind, name } = address;
+  const shown: { certificate?: Uint8Array } = {};
+  const session = randomBytes(16).toString('hex');
+  const connection = open({ url: address.url, onServerCertificate: (now) => (shown.certificate = now) }, { clientId: session });
   try {
-    const answer = Promise.withResolvers<AnswerVerdict>();
-    connection
-      .subscribe(topic('response'), (message) => {
-        const verdict = judgePairingAnswer(message.payload, request, invitation.token);
-        answer.resolve(verdict);
-      })
-      .catch(() => undefined);
-    await connection.connected(pairingWaitMs).catch((error: unknown) => {
-      throw new PairingFailed(
-        'no-answer',
-        `device ${invitation.device} can't be reached for pairing: ${error instanceof Error ? error.message : String(error)}; is it running, and is the invitation still valid?`,
-      );
+    const line = { session, connection, certificate: () => shown.certificate };
+    const { scene, grant, digits } = await talkToDevice(line, address, code, async (device) => {
+      const folder = folderFor(place, device);
+      await requireOwn(folder, { kind, device, name });
+      return requestOf(kind, folder);
     });
-    return await repeatUntil(
-      answer.promise,
-      () => void connection.publish(topic('request'), request, { expirySeconds: Math.ceil(pairingRepeatMs / 1_000) }),
-    );
+    const folder = folderFor(place, scene.device);
+    requireFitting(grant, scene, await keyIn(folder, 'key'));
+    const url = reachedAt ?? grant.url;
+    await keep(grant, scene, folder, url);
+    const fingerprints = { authority: blobDigest(grant.authority), certificate: blobDigest(grant.certificate) };
+    return { folder, device: scene.device, kind, name, url, ...fingerprints, digits };
   } finally {
     await connection.close();
   }
 }
 
-async function repeatUntil(answer: Promise<AnswerVerdict>, say: () => void): Promise<AnswerVerdict> {
-  say();
-  const repeat = setInterval(say, pairingRepeatMs);
-  const limit = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => limit.reject(new PairingFailed('no-answer', 'the device did not answer; run the same command again')),
-    pairingWaitMs,
-  );
-  try {
-    return await Promise.race([answer, limit.promise]);
-  } finally {
-    clearInterval(repeat);
-    clearTimeout(timer);
-  }
+function folderFor(place: Invitation['folder'], device: string): string {
+  return typeof place === 'string' ? place : place(device);
 }
 
-async function keep(grant: PairingGrant, { kind, name, device, network, authority }: Invitation, folder: string): Promise<void> {
+/** @throws PairingFailed where the folder is another's */
+async function requireOwn(folder: string, asked: Holder): Promise<void> {
+  const known = await holderIn(folder);
+  if (!known || (known.device === asked.device && known.kind === asked.kind && known.name === asked.name)) return;
+  throw new PairingFailed(
+    'other-holder',
+    `${folder} holds the ${known.kind} "${known.name}" of device ${known.device}; name another folder`,
+  );
+}
+
+async function requestOf(kind: HolderKind, folder: string): Promise<PairingRequest> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  const publicKey = publicKeyOf(await keyIn(folder, 'key'));
+  if (kind === 'client') return { publicKey };
+  return { publicKey, signingKey: rawPublicKeyOf(await keyIn(folder, 'signingKey')) };
+}
+
+/** A grant must certify this key under this name, and be of the device whose broker was asked; that the device made it, its seal has shown. */
+function requireFitting(grant: Granted, scene: Scene, key: KeyObject): void {
+  const [certificate, authority, server] = [grant.certificate, grant.authority, scene.certificate].map((der) => readCertificate(der));
+  if (!certificate?.checkPrivateKey(key)) throw new PairingFailed('foreign-answer', 'the certificate is for another key');
+  if (certificate.subject !== `CN=${scene.name}`)
+    throw new PairingFailed('foreign-answer', `the certificate names ${certificate.subject}; it must name CN=${scene.name}`);
+  if (!authority || !server?.verify(authority.publicKey) || server.subject !== `CN=${scene.device}`)
+    throw new PairingFailed('foreign-answer', `the authority in the grant did not certify the broker of ${scene.device}`);
+  if (!grant.network) return;
+  const network = decodeNetwork(grant.network);
+  if (network.status === 'malformed') throw new PairingFailed('foreign-answer', `the device's network file is damaged: ${network.detail}`);
+  if (!sameBytes(networkId(network.value), scene.network))
+    throw new PairingFailed('foreign-answer', 'the network file is not that of the network in which the device greeted');
+}
+
+async function keep(grant: Granted, { kind, name, device, network }: Scene, folder: string, url: string): Promise<void> {
   const write = (file: string, content: string | Uint8Array): Promise<void> =>
     writeAtomic(path.join(folder, file), typeof content === 'string' ? Buffer.from(content) : content);
   await write(HOLDER_FILES.certificate, new X509Certificate(grant.certificate).toString());
-  await write(HOLDER_FILES.authority, new X509Certificate(authority).toString());
+  await write(HOLDER_FILES.authority, new X509Certificate(grant.authority).toString());
   if (grant.network) await write(HOLDER_FILES.network, grant.network);
-  const common = { url: grant.url, device, network };
+  const common = { url, device, network };
   const connection =
     kind === 'client'
       ? encodeJson(ClientConnectionFile, { ...common, client: name })
@@ -137,12 +126,22 @@ async function keep(grant: PairingGrant, { kind, name, device, network, authorit
   await write(HOLDER_FILES.connection, `${connection}\n`);
 }
 
-async function keyIn(file: string, generate: () => KeyObject): Promise<KeyObject> {
+function readCertificate(der: Uint8Array): X509Certificate | undefined {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The key of a folder, made where there is none: P-256 for TLS, Ed25519 for what a box signs. */
+async function keyIn(folder: string, which: 'key' | 'signingKey'): Promise<KeyObject> {
+  const file = path.join(folder, HOLDER_FILES[which]);
   const known = await readIfThere(file);
   if (known) return createPrivateKey(Buffer.from(known));
-  const key = generate();
-  await writeFile(file, key.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600, flag: 'wx', flush: true });
-  return key;
+  const { privateKey } = which === 'key' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519');
+  await writeFile(file, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600, flag: 'wx', flush: true });
+  return privateKey;
 }
 
 function publicKeyOf(key: KeyObject): Uint8Array {

@@ -247,10 +247,13 @@ export const LIMITS = {
   /** Log text in one message. */
   logChunkBytesMax: 16 * KIB,
 
-  /** An invitation to pair waits this long: a walk from one machine to the other. */
-  invitationMs: 15 * MINUTE,
-  /** An invitation in its text form, pasted by people: mostly the authority's certificate of 500 bytes. */
-  invitationCharactersMax: 8 * KIB,
+  /** A pairing window is open this long: a walk from one machine to the other, and time to log in there. */
+  pairingWindowMs: 15 * MINUTE,
+  /** Attempts in one window: two slips of the finger and a doubt; with 35 bits a guesser succeeds in one window of 7·10⁹. */
+  pairingAttemptsMax: 5,
+  /** What a person types or scans: host name of 253, kind, name, code. */
+  pairingTypedCharactersMax: 400,
+  /** Two keys of 150 bytes together, sealed, with a confirmation. */
   pairingRequestBytesMax: 1 * KIB,
   /** The network file as an answer to pairing carries it, inside one packet; whoever founds a larger network hands it out. */
   pairingNetworkBytesMax: 192 * KIB,

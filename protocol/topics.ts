@@ -12,7 +12,7 @@ export type NetworkLabel = string;
 
 const namePattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
-/** 16 bytes in hexadecimal: a capsule's id, or an invitation's. */
+/** 16 bytes in hexadecimal: a capsule's id, or that of a stranger's session. */
 const idPattern = /^[0-9a-f]{32}$/;
 
 /** The first level of what belongs to no single device, which therefore no device may be called. */
@@ -25,6 +25,9 @@ export const Name = text({
   pattern: namePattern,
   like: 'lower-case letters, digits and inner hyphens',
 });
+
+/** What strangers may touch on a pairing broker. */
+export const PAIRING_ROOT = 'capstan/1/pair';
 
 /** Names that no client and no box may have, because certificates with them mean something else. */
 export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
@@ -66,8 +69,7 @@ export type Topic =
   | { readonly to: 'box'; readonly device: string; readonly box: string; readonly direction: 'down'; readonly kind: BoxDown }
   /** What is sensed of a box, and where it stands (§17.3). */
   | { readonly to: 'sensor'; readonly device: string; readonly box: string; readonly sensor: string }
-  | { readonly to: 'box-state'; readonly device: string; readonly box: string }
-  | { readonly to: 'pairing'; readonly device: string; readonly invitation: string; readonly kind: 'request' | 'response' };
+  | { readonly to: 'box-state'; readonly device: string; readonly box: string };
 
 /** The root of all topics of a network. */
 export function topicRoot(network: NetworkLabel): string {
@@ -105,6 +107,17 @@ export function clientSubtree(network: NetworkLabel, device: string, client: str
   return `${topicRoot(network)}/${device}/clients/${client}/`;
 }
 
+/** Of pairing (§5.6), where a stranger knows neither network nor device. @param session a stranger's client id, or a wildcard */
+export function pairingTopic(session: string, kind: 'request' | 'response'): string {
+  return `${PAIRING_ROOT}/${session}/${kind}`;
+}
+
+/** The session whose request comes on this topic, or `undefined` when it is none. */
+export function pairingSessionOf(topic: string): string | undefined {
+  const [session = '', ...rest] = topic.startsWith(`${PAIRING_ROOT}/`) ? topic.slice(PAIRING_ROOT.length + 1).split('/') : [];
+  return idPattern.test(session) && rest.join('/') === 'request' ? session : undefined;
+}
+
 function levelsOf(topic: Topic): string[] {
   switch (topic.to) {
     case 'gossip':
@@ -125,8 +138,6 @@ function levelsOf(topic: Topic): string[] {
       return [topic.device, 'sensors', topic.box, topic.sensor];
     case 'box-state':
       return [topic.device, 'control', topic.box, 'state'];
-    case 'pairing':
-      return [topic.device, 'pair', topic.invitation, topic.kind];
   }
 }
 
@@ -136,8 +147,6 @@ function parseLevels(levels: string[]): Topic | undefined {
   if (first === GOSSIP_LEVEL) return isOneOf(GOSSIP_KINDS, second) ? { to: 'gossip', kind: second } : undefined;
   if (second === 'status' || second === 'chain') return { to: second, device: first };
   if (second === 'peers' && isOneOf(PEER_KINDS, fourth)) return { to: 'peer', device: first, peer: third, kind: fourth };
-  if (second === 'pair' && (fourth === 'request' || fourth === 'response'))
-    return { to: 'pairing', device: first, invitation: third, kind: fourth };
   if (second === 'clients' && fourth === 'capsules' && isOneOf(CAPSULE_NEWS, sixth)) {
     return { to: 'capsule', device: first, client: third, capsule: fifth, kind: sixth };
   }
@@ -160,7 +169,7 @@ function areNamed(topic: Topic): boolean {
     ...('peer' in topic ? [topic.peer] : []),
     ...('sensor' in topic ? [topic.sensor] : []),
   ];
-  const id = 'capsule' in topic ? topic.capsule : 'invitation' in topic ? topic.invitation : undefined;
+  const id = 'capsule' in topic ? topic.capsule : undefined;
   return (
     names.every((name) => name.length <= LIMITS.nameCharactersMax && namePattern.test(name)) && (id === undefined || idPattern.test(id))
   );

@@ -1,20 +1,20 @@
 /** `npm run pair`: gives clients and boxes their certificates from a device, and takes them back. Specification §5.6. */
-import { PairingFailed } from '../hpc-agent/pairing.ts';
-import { NotInvited } from '../device/pairing/invite.ts';
+import { PairingFailed } from '../hpc-agent/prover-talk.ts';
+import { WindowNotOpened } from '../device/pairing/open-window.ts';
 import { runProgram, UsageError, type Program } from './arguments.ts';
 import { client } from './pair/client.ts';
 import { PairFailure } from './pair/device-folder.ts';
-import { invite } from './pair/invite.ts';
 import { join } from './pair/join.ts';
 import { list } from './pair/list.ts';
 import { measure } from './pair/measure.ts';
+import { open } from './pair/open.ts';
 import { remove } from './pair/remove.ts';
 import { endWhenUnread, harmless } from './terminal.ts';
 
 const program: Program = {
   name: 'npm run pair --',
   summary: 'Pairs clients and HPC boxes with a device: from then on they have a certificate of it, and rights of their own.',
-  commands: [client, invite, join, list, measure, remove],
+  commands: [open, join, client, list, measure, remove],
 };
 
 endWhenUnread();
@@ -27,10 +27,10 @@ try {
 /** @returns the exit status: 2 for what was typed or given wrongly, 1 for everything else */
 function explain(error: unknown): number {
   const known =
-    error instanceof UsageError || error instanceof PairFailure || error instanceof NotInvited || error instanceof PairingFailed;
+    error instanceof UsageError || error instanceof PairFailure || error instanceof WindowNotOpened || error instanceof PairingFailed;
   if (known || (error instanceof Error && 'syscall' in error)) {
     process.stderr.write(`pair: ${harmless(error.message)}\n`);
-    return error instanceof UsageError || (error instanceof NotInvited && error.code === 'bad-name') ? 2 : 1;
+    return error instanceof UsageError || (error instanceof WindowNotOpened && error.code === 'bad-name') ? 2 : 1;
   }
   process.stderr.write(
     `pair: this is a fault of the program\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

@@ -1,5 +1,5 @@
 /** Who may write and read which topics of a device's brokers, as the lines of Mosquitto's ACL files. Pure. Specification §5.3. */
-import { BOX_DOWN, BOX_UP, CLIENT_REQUESTS, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
+import { BOX_DOWN, BOX_UP, CLIENT_REQUESTS, pairingTopic, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
 import { plain } from './configuration-text.ts';
 
 interface Device {
@@ -80,12 +80,9 @@ export function peerRights(network: NetworkLabel, device: string): string[] {
   ];
 }
 
-/** `%c` is the client id: who pairs connects with the id of its invitation, so that nobody sees another's answer. */
-export function pairingRights(network: NetworkLabel, device: string): string[] {
-  return [
-    `pattern write ${topicFilter(network, device, 'pair', '%c', 'request')}`,
-    `pattern read ${topicFilter(network, device, 'pair', '%c', 'response')}`,
-  ];
+/** `%c` is the client id: a stranger connects with the id of its session, so that nobody sees another's answers. */
+export function pairingRights(): string[] {
+  return [`pattern write ${pairingTopic('%c', 'request')}`, `pattern read ${pairingTopic('%c', 'response')}`];
 }
 
 /** The firmware's own: everything of its network. */

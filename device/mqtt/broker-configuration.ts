@@ -7,7 +7,7 @@
  * name as id (`use_username_as_clientid`) a client could end the connection of a peer of its choice.
  */
 import { LIMITS } from '#protocol/limits.ts';
-import type { NetworkLabel } from '#protocol/topics.ts';
+import { PAIRING_ROOT, type NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import { boxRights, clientRights, localRights, pairingRights, peerRights, type BoxPeople } from './access-rights.ts';
 import { lines, plain } from './configuration-text.ts';
@@ -76,7 +76,7 @@ export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
 }
 
 /**
- * The broker that is there only while an invitation waits. Whoever reaches its port may connect, so it is a process of
+ * The broker that is there only while a pairing window is open. Whoever reaches its port may connect, so it is a process of
  * its own: strangers share neither memory, nor retained messages, nor sessions, nor client ids with boxes and clients.
  */
 export function pairingBrokerFiles(plan: Place): BrokerFiles {
@@ -88,8 +88,8 @@ export function pairingBrokerFiles(plan: Place): BrokerFiles {
   ];
   return new Map([
     [CONFIGURATION_FILE, lines(configuration)],
-    ['pairing.rights', lines(pairingRights(plan.network, plan.device))],
-    ['local.rights', lines(localRights(plan.network))],
+    ['pairing.rights', lines(pairingRights())],
+    ['local.rights', lines([`pattern readwrite ${PAIRING_ROOT}/#`])],
   ]);
 }
 

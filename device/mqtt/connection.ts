@@ -22,10 +22,19 @@ export type BrokerAddress =
       readonly authority: string | Uint8Array;
       /** Common name of the broker's certificate: the device's name. Addresses may change, so they aren't compared. */
       readonly server: string;
-      /** PEM; absent only towards a pairing broker. */
+      /** PEM. */
       readonly certificate?: string | Uint8Array;
       readonly key?: string | Uint8Array;
-    };
+    }
+  | StrangerAddress;
+
+/** A pairing broker, whose authority nobody knows yet: whatever certificate it shows is taken, and told (§5.6). */
+export interface StrangerAddress {
+  /** `mqtts://host:port`. */
+  readonly url: string;
+  /** Told the certificate at each connection, DER, before anything is said or heard. */
+  readonly onServerCertificate: (certificate: Uint8Array) => void;
+}
 
 export interface ConnectOptions {
   /** Absent: an id that nobody can guess, so that nobody can take the connection over (§5.3). */
@@ -188,19 +197,30 @@ function clientOptions(options: ConnectOptions): IClientOptions {
 function openStream(address: BrokerAddress): Socket {
   if ('socket' in address) return connectSocket(address.socket);
   const { hostname, port } = new URL(address.url);
+  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), minVersion: 'TLSv1.3' } as const;
+  if ('onServerCertificate' in address) return openToStranger(place, address.onServerCertificate);
   const stream = connectTls({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port),
+    ...place,
     ca: pem(address.authority),
     ...(address.certificate === undefined ? {} : { cert: pem(address.certificate) }),
     ...(address.key === undefined ? {} : { key: pem(address.key) }),
-    minVersion: 'TLSv1.3',
     checkServerIdentity: (_host, certificate) => {
       const name = certificate.subject.CN;
       return name === address.server
         ? undefined
         : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
     },
+  });
+  return stream.setNoDelay(true);
+}
+
+/** The exchange that follows is bound to this certificate, which stands in for checking it here. */
+function openToStranger(place: { host: string; port: number; minVersion: 'TLSv1.3' }, tell: (certificate: Uint8Array) => void): Socket {
+  const stream = connectTls({ ...place, rejectUnauthorized: false });
+  stream.once('secureConnect', () => {
+    const shown = stream.getPeerX509Certificate();
+    if (shown) tell(new Uint8Array(shown.raw));
+    else stream.destroy(brokerFault('the broker shows no certificate'));
   });
   return stream.setNoDelay(true);
 }

@@ -81,7 +81,7 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
   };
 }
 
-/** Starts the broker at which strangers with an invitation knock; it runs only while there is one. */
+/** Starts the broker at which strangers knock; it runs only while a pairing window is open. */
 export async function startPairingBroker(options: DeviceBrokerOptions): Promise<Broker & { readonly socket: string }> {
   const place = placeOf(options);
   const broker = await startBroker({

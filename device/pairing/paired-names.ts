@@ -5,7 +5,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
-import { HOLDER_KINDS, InvitationId, type HolderKind } from '#protocol/pairing.ts';
+import { Digest } from '#protocol/digest.ts';
+import { HOLDER_KINDS, type HolderKind } from '#protocol/pairing-code.ts';
 import { fixedBytes, integer, oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
@@ -24,7 +25,10 @@ const PairedName = struct({
   serial: fixedBytes(16),
   /** SHA-256 of the certificate. */
   fingerprint: fixedBytes(32),
-  invitation: InvitationId,
+  /** SHA-256 of the public key in it; absent where it was not noted, which is as if the keys were others. */
+  key: optional(Digest),
+  /** Id of the window through which it came. */
+  invitation: fixedBytes(16),
   pairedAtMs: UnixMs,
   expiresAtMs: UnixMs,
   removedAtMs: optional(UnixMs),
@@ -65,6 +69,12 @@ export class PairedNames {
 
   add(record: PairedName): void {
     writeWholeFile(join(this.#folderOf(record.kind), `${record.name}.cbor`), encodeStrict(PairedName, record), 0o600);
+  }
+
+  /** Gives the name a new certificate and takes the earlier one back. */
+  replace(earlier: PairedName, record: PairedName, nowMs: number): void {
+    writeWholeFile(this.#removedFile(earlier), encodeStrict(PairedName, { ...earlier, removedAtMs: nowMs }), 0o600);
+    this.add(record);
   }
 
   /** Takes the certificate back; the name is free again. Returns whether there was such a name. */

@@ -1,22 +1,15 @@
-/** Where requests to pair are answered: one certificate for one invitation, however often it is asked for. Specification §5.6. */
+/** What one who has shown the code of a window gets: a certificate in its name, or the reason why not. Specification §5.6. */
+import { sameBytes } from '#protocol/codec.ts';
 import { blobDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import {
-  judgePairingRequest,
-  refusePairing,
-  sealPairingGrant,
-  type HolderKind,
-  type Invitation,
-  type PairingRefusal,
-  type PairingRequest,
-} from '#protocol/pairing.ts';
+import { refusedGrant, type GrantRefusal, type PairingGrant, type PairingRequest } from '#protocol/pairing.ts';
+import type { HolderKind } from '#protocol/pairing-code.ts';
 import type { Authority } from '../mqtt/authority.ts';
 import { isP256PublicKey } from '../mqtt/certificate.ts';
-import type { Invitations, Waiting } from './invitations.ts';
-import type { PairedNames } from './paired-names.ts';
+import type { PairedName, PairedNames } from './paired-names.ts';
+import type { OpenWindow } from './window-folder.ts';
 
 export interface PairingDesk {
-  readonly invitations: Invitations;
   readonly names: PairedNames;
   readonly authority: Authority;
   /** Where clients and boxes connect, `mqtts://host:port`. */
@@ -26,82 +19,77 @@ export interface PairingDesk {
 }
 
 export type DeskOutcome =
-  | { readonly outcome: 'paired'; readonly kind: HolderKind; readonly name: string }
-  | { readonly outcome: 'repeated' }
-  | { readonly outcome: 'refused'; readonly reason: PairingRefusal; readonly detail: string };
+  | {
+      readonly outcome: 'paired';
+      readonly kind: HolderKind;
+      readonly name: string;
+      /** `first`, `again` with the same keys, or `replaced` another holder of the name. */
+      readonly how: 'first' | 'again' | 'replaced';
+      /** Fingerprints: SHA-256 of the DER. */
+      readonly authority: Uint8Array;
+      readonly certificate: Uint8Array;
+    }
+  | { readonly outcome: 'refused'; readonly kind: HolderKind; readonly name: string; readonly reason: GrantRefusal };
 
-export interface DeskAnswer {
-  readonly answer: Uint8Array;
-  readonly outcome: DeskOutcome;
-}
-
-/** @param id the invitation's, from the topic: whoever asks chose it freely */
-export function answerPairingRequest(desk: PairingDesk, id: string, encoded: Uint8Array, nowMs: number): DeskAnswer {
-  const before = desk.invitations.answerTo(id, encoded);
-  if (before) return { answer: before, outcome: { outcome: 'repeated' } };
-  const waiting = desk.invitations.find(id);
-  if (!waiting)
-    return refuse('unknown-invitation', 'there is no such invitation: it was used, withdrawn after wrong attempts, or has expired');
-  const verdict = judgePairingRequest(encoded, waiting.invitation, nowMs);
-  if (verdict.status === 'refused') return refuseAttempt(desk, id, waiting, verdict);
-  const objection = objectionTo(desk, waiting.invitation, verdict.request);
-  if (objection) return refuse(objection.reason, objection.detail);
-  return pair(desk, id, waiting.invitation, { encoded, ...verdict }, nowMs);
-}
-
-function refuseAttempt(
+export function answerRequest(
   desk: PairingDesk,
-  id: string,
-  waiting: Waiting,
-  { reason, detail }: { reason: PairingRefusal; detail: string },
-): DeskAnswer {
-  if (reason !== 'wrong-token') return refuse(reason, detail);
-  const left = desk.invitations.countWrongAttempt(id, waiting);
-  return refuse(reason, left === 'withdrawn' ? `${detail}; after too many wrong attempts the invitation is withdrawn` : detail);
+  window: OpenWindow,
+  request: PairingRequest,
+  nowMs: number,
+): { readonly grant: PairingGrant; readonly outcome: DeskOutcome } {
+  const { kind, name } = window;
+  const holder = desk.names.find(kind, name);
+  const objection = objectionTo(desk, window, request, holder);
+  if (objection)
+    return {
+      grant: refusedGrant(objection.reason, objection.detail),
+      outcome: { outcome: 'refused', kind, name, reason: objection.reason },
+    };
+  const { certificate, serial, expiresAt } = desk.authority.certify(kind, name, request.publicKey);
+  const record: PairedName = {
+    kind,
+    name,
+    serial: Uint8Array.fromHex(serial),
+    fingerprint: blobDigest(certificate),
+    key: blobDigest(request.publicKey),
+    invitation: window.id,
+    pairedAtMs: nowMs,
+    expiresAtMs: expiresAt.getTime(),
+    ...(request.signingKey ? { signingKey: request.signingKey } : {}),
+  };
+  if (holder) desk.names.replace(holder, record, nowMs);
+  else desk.names.add(record);
+  const authority = desk.authority.root('device');
+  const network = desk.network.length <= LIMITS.pairingNetworkBytesMax ? { network: desk.network } : {};
+  const how = !holder ? 'first' : hasKeys(holder, request) ? 'again' : 'replaced';
+  return {
+    grant: { status: 'granted', certificate, authority, url: desk.urls[kind], ...network },
+    outcome: { outcome: 'paired', kind, name, how, authority: blobDigest(authority), certificate: record.fingerprint },
+  };
 }
 
 function objectionTo(
   { names }: PairingDesk,
-  { kind, name, id }: Invitation,
+  { kind, name, replace }: OpenWindow,
   request: PairingRequest,
-): { reason: PairingRefusal; detail: string } | undefined {
+  holder: PairedName | undefined,
+): { reason: GrantRefusal; detail: string } | undefined {
   if (!isP256PublicKey(request.publicKey))
     return { reason: 'unsuitable-key', detail: 'the public key must be a P-256 key as SubjectPublicKeyInfo' };
-  const holder = names.find(kind, name);
-  // A crash between registry and answer leaves this invitation's own entry behind; its certificate never left the device.
-  if (holder && holder.invitation.toHex() !== id.toHex())
-    return { reason: 'name-taken', detail: `a ${kind} named "${name}" is paired already; remove it or choose another name` };
+  if (kind === 'box' && !request.signingKey)
+    return { reason: 'unsuitable-key', detail: 'a box must have an Ed25519 key for what it signs' };
+  if (holder && !replace && !hasKeys(holder, request))
+    return {
+      reason: 'name-taken',
+      detail: `a ${kind} named "${name}" is paired with other keys; choose another name, remove that one, or open the window with --replace`,
+    };
   return names.isFull()
     ? { reason: 'registry-full', detail: 'the registry of this device is full; remove names that are not used' }
     : undefined;
 }
 
-function pair(
-  desk: PairingDesk,
-  id: string,
-  invitation: Invitation,
-  asked: { encoded: Uint8Array; request: PairingRequest; digest: Uint8Array },
-  nowMs: number,
-): DeskAnswer {
-  const { kind, name } = invitation;
-  const { publicKey, signingKey } = asked.request;
-  const { certificate, serial, expiresAt } = desk.authority.certify(kind, name, publicKey);
-  desk.names.add({
-    kind,
-    name,
-    serial: Uint8Array.fromHex(serial),
-    fingerprint: blobDigest(certificate),
-    invitation: invitation.id,
-    pairedAtMs: nowMs,
-    expiresAtMs: expiresAt.getTime(),
-    ...(signingKey ? { signingKey } : {}),
-  });
-  const network = desk.network.length <= LIMITS.pairingNetworkBytesMax ? { network: desk.network } : {};
-  const answer = sealPairingGrant(invitation.token, { request: asked.digest, certificate, url: desk.urls[kind], ...network });
-  desk.invitations.use(id, asked.encoded, answer, nowMs);
-  return { answer, outcome: { outcome: 'paired', kind, name } };
-}
-
-function refuse(reason: PairingRefusal, detail: string): DeskAnswer {
-  return { answer: refusePairing(reason, detail), outcome: { outcome: 'refused', reason, detail } };
+function hasKeys(holder: PairedName, { publicKey, signingKey }: PairingRequest): boolean {
+  const isSame = (left: Uint8Array | undefined, right: Uint8Array | undefined): boolean =>
+    left && right ? sameBytes(left, right) : left === right;
+  return isSame(holder.key, blobDigest(publicKey)) && isSame(holder.signingKey, signingKey);
 }

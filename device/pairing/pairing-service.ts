@@ -1,28 +1,33 @@
 /**
- * Pairing as the firmware runs it: it follows the folders in which `npm run pair` leaves invitations and removals, keeps
- * the pairing broker up while an invitation waits, and has the device's broker forget who was removed. Specification §5.6.
+ * Pairing as the firmware runs it: it follows the folders in which `npm run pair` leaves wishes and removals, keeps the pairing
+ * broker up while a window is open, and has the device's broker forget who was removed. Specification §5.6.
  */
-import { watch } from 'node:fs';
-import { join } from 'node:path';
-import { networkLabel, encodeNetwork, type Member, type Network } from '#protocol/network.ts';
-import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
-import { parseTopic, topicFilter, topicOf } from '#protocol/topics.ts';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, watch } from 'node:fs';
+import { encodeNetwork, networkId, type Member, type Network } from '#protocol/network.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import type { Authority, PeerAuthority } from '../mqtt/authority.ts';
 import type { Ports } from '../mqtt/broker-configuration.ts';
-import type { Broker, BrokerEvent } from '../mqtt/broker.ts';
-import { connect } from '../mqtt/connection.ts';
-import { startPairingBroker, type DeviceBroker } from '../mqtt/device-broker.ts';
+import type { DeviceBroker } from '../mqtt/device-broker.ts';
 import type { Log } from '../ports.ts';
-import { Invitations } from './invitations.ts';
+import { AttemptCounter, type AskTpm } from './attempt-counter.ts';
 import { PairedNames } from './paired-names.ts';
-import { answerPairingRequest, type PairingDesk } from './pairing-desk.ts';
+import { Reception } from './reception.ts';
+import type { TalkPlace } from './verifier-talk.ts';
+import { WindowFolder } from './window-folder.ts';
+import { WindowKeeper } from './window-keeper.ts';
 
 export interface PairingServiceOptions {
   /** The device's state folder. */
   readonly stateFolder: string;
   readonly network: Network;
   readonly device: string;
+  /** Its node id. */
+  readonly node: Uint8Array;
+  /** Where attempts are counted. */
+  readonly askTpm: AskTpm;
+  /** Of a small display in the device's hand: a window that opens shows its address and code. */
+  readonly show?: (lines: readonly string[]) => void;
   /** Under which others reach the device. */
   readonly host: string;
   readonly ports: Ports;
@@ -52,35 +57,30 @@ export function peerAuthoritiesOf(members: readonly Member[], device: string): P
 
 export async function startPairing(options: PairingServiceOptions): Promise<PairingService> {
   const names = new PairedNames(options.stateFolder);
-  const invitations = new Invitations(options.stateFolder);
-  const desk: PairingDesk = {
-    names,
-    invitations,
-    authority: options.authority,
-    urls: urlsOf(options),
-    network: encodeNetwork(options.network),
-  };
-  const reception = new Reception(options, desk);
+  const folder = new WindowFolder(options.stateFolder);
+  const keeper = await openKeeper(options, folder);
+  const reception = new Reception(options, placeOf(options, names, keeper));
   const registry = new RegistryFollower(options, names);
   let turn = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
+  // Apart, so that what changes while one looks is looked at, whatever ends next.
+  const timers: { change?: NodeJS.Timeout; end?: NodeJS.Timeout } = {};
   let stopped = false;
 
   const lookAgain = async (): Promise<void> => {
     if (stopped) return;
-    const nextEndMs = invitations.dropExpired(Date.now());
+    const nextEndMs = await keeper.look();
     await reception.keep(nextEndMs === undefined ? 'closed' : 'open');
     await registry.follow();
-    if (nextEndMs !== undefined) lookIn(Math.max(nextEndMs - Date.now(), MQTT_LIMITS.pairingSettleMs));
+    if (nextEndMs !== undefined) lookIn('end', Math.max(nextEndMs - Date.now(), MQTT_LIMITS.pairingSettleMs));
   };
-  const lookIn = (waitMs: number): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void look(), waitMs);
+  const lookIn = (why: 'change' | 'end', waitMs: number): void => {
+    clearTimeout(timers[why]);
+    timers[why] = setTimeout(() => void look(), waitMs);
   };
   const look = (): Promise<void> =>
     (turn = turn.then(lookAgain).catch((error: unknown) => options.log('pairingFailed', { detail: messageOf(error) })));
 
-  const watchers = [invitations.folder, ...names.folders].map((folder) => watch(folder, () => lookIn(MQTT_LIMITS.pairingSettleMs)));
+  const watchers = [folder.path, ...names.folders].map((path) => watch(path, () => lookIn('change', MQTT_LIMITS.pairingSettleMs)));
   await look();
   return {
     async trustMembers() {
@@ -90,7 +90,8 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
     },
     async stop() {
       stopped = true;
-      clearTimeout(timer);
+      clearTimeout(timers.change);
+      clearTimeout(timers.end);
       for (const watcher of watchers) watcher.close();
       await turn;
       await reception.keep('closed');
@@ -98,60 +99,30 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
   };
 }
 
-const EVENTS = { paired: 'paired', repeated: 'pairingRepeated', refused: 'pairingRefused' } as const;
+async function openKeeper(options: PairingServiceOptions, folder: WindowFolder): Promise<WindowKeeper> {
+  const { node, host, ports, log, show, askTpm } = options;
+  const counter = await AttemptCounter.open(askTpm);
+  const url = brokerUrl(host, ports.pairing);
+  return new WindowKeeper({ folder, counter, node, url, log, show: show ?? (() => undefined), now: Date.now });
+}
 
-/** The pairing broker and the device's connection to it. */
-class Reception {
-  readonly #options: PairingServiceOptions;
-  readonly #desk: PairingDesk;
-  #open: { broker: Broker; connection: Connection } | undefined;
-
-  constructor(options: PairingServiceOptions, desk: PairingDesk) {
-    this.#options = options;
-    this.#desk = desk;
-  }
-
-  async keep(wanted: 'open' | 'closed'): Promise<void> {
-    if (wanted === 'open' && !this.#open) this.#open = await this.#start();
-    if (wanted === 'closed' && this.#open) {
-      const { broker, connection } = this.#open;
-      this.#open = undefined;
-      await connection.close();
-      await broker.stop();
-      this.#options.log('pairingClosed');
-    }
-  }
-
-  async #start(): Promise<{ broker: Broker; connection: Connection }> {
-    const { stateFolder, network, device, log } = this.#options;
-    const label = networkLabel(network);
-    const onEvent = ({ event, ...fields }: BrokerEvent): void => log(event, { broker: 'pairing', ...fields });
-    const broker = await startPairingBroker({ ...this.#options, folder: join(stateFolder, 'pairing-broker'), network: label, onEvent });
-    const connection = connect({ socket: broker.socket });
-    await connection.subscribe(topicFilter(label, device, 'pair', '+', 'request'), (message) => this.#hear(connection, message));
-    log('pairingOpened', { port: this.#options.ports.pairing });
-    return { broker, connection };
-  }
-
-  /** A disk that is full shall not end the firmware because a stranger asked. */
-  #hear(connection: Connection, message: Incoming): void {
-    try {
-      this.#answer(connection, message);
-    } catch (error) {
-      this.#options.log('pairingFailed', { detail: messageOf(error) });
-    }
-  }
-
-  #answer(connection: Connection, message: Incoming): void {
-    const label = networkLabel(this.#options.network);
-    const topic = parseTopic(label, message.topic);
-    if (topic?.to !== 'pairing' || topic.kind !== 'request') return;
-    const { answer, outcome } = answerPairingRequest(this.#desk, topic.invitation, message.payload, Date.now());
-    const { outcome: event, ...fields } = outcome;
-    this.#options.log(EVENTS[event], fields);
-    if (outcome.outcome === 'paired' && outcome.kind === 'client') this.#options.onClientPaired(outcome.name);
-    void connection.publish(topicOf(label, { ...topic, kind: 'response' }), answer, { expirySeconds: MQTT_LIMITS.pairingAnswerMs / 1_000 });
-  }
+function placeOf(options: PairingServiceOptions, names: PairedNames, keeper: WindowKeeper): TalkPlace {
+  const { authority, network, device, node, log, onClientPaired } = options;
+  return {
+    keeper,
+    desk: { names, authority, urls: urlsOf(options), network: encodeNetwork(network) },
+    network: networkId(network),
+    device,
+    node,
+    certificate: new Uint8Array(new X509Certificate(readFileSync(authority.server.certificateFile)).raw),
+    now: Date.now,
+    onOutcome: (outcome) => {
+      if (outcome.outcome === 'refused') return log('pairingRefused', { kind: outcome.kind, name: outcome.name, reason: outcome.reason });
+      const { kind, name, how, certificate } = outcome;
+      log('paired', { kind, name, how, certificate: certificate.toHex() });
+      if (kind === 'client' && how !== 'again') onClientPaired(name);
+    },
+  };
 }
 
 /** Tells the broker and the rooms when names come and go. */

@@ -1,13 +1,12 @@
-/** `pair client NAME`: a client on the device's own machine, invited and paired in one step. */
+/** `pair client NAME`: a client on the device's own machine, both steps of pairing in one. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { inviteHolder } from '../../device/pairing/invite.ts';
 import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { commandOf } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
 import { chooseDevice, defaultState, deviceOption, outOption, PairFailure, stateOption } from './device-folder.ts';
-import { pairInto } from './holder.ts';
+import { pairHere } from './holder.ts';
 import { pasteLines, readConnectionFile } from './paste-lines.ts';
 
 export const client = commandOf(
@@ -22,7 +21,7 @@ export const client = commandOf(
     const device = chooseDevice(state, options.device);
     const folder = options.out ?? join(state, 'clients', device.name, name);
     const known = existsSync(join(folder, HOLDER_FILES.connection)) && new PairedNames(device.folder).find('client', name) !== undefined;
-    if (!known) await pairInto(folder, await inviteHolder(device.folder, 'client', name));
+    if (!known) await pairHere(device.folder, 'client', name, folder);
     show(folder, device.name, name, known ? 'is paired already' : 'is paired now');
     return 0;
   },

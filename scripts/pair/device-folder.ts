@@ -2,9 +2,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPlain } from '#protocol/codec.ts';
-import { HOLDER_KINDS, type HolderKind } from '#protocol/pairing.ts';
 import { Name } from '#protocol/topics.ts';
-import { nearestAdvice, UsageError } from '../arguments.ts';
+import { readConfiguration } from '../../device/configuration.ts';
+import { nearestAdvice } from '../arguments.ts';
 
 /** Why a command ends without success, in a sentence. */
 export class PairFailure extends Error {
@@ -12,7 +12,10 @@ export class PairFailure extends Error {
 }
 
 export const stateOption = { value: 'DIR', help: 'state folder (default: .capstan)' } as const;
-export const deviceOption = { value: 'NAME', help: 'device to pair with (default: the first in the state folder)' } as const;
+export const deviceOption = {
+  value: 'NAME|DIR',
+  help: 'device to pair with, by name or by its own state folder (default: the first in the state folder)',
+} as const;
 export const outOption = { value: 'DIR', help: 'where keys and certificate go (default: inside the state folder)' } as const;
 export const defaultState = '.capstan';
 
@@ -23,6 +26,8 @@ export interface DeviceFolder {
 
 /** @throws PairFailure */
 export function chooseDevice(state: string, wanted: string | undefined): DeviceFolder {
+  if (wanted !== undefined && existsSync(join(wanted, 'configuration.json')))
+    return { name: readConfiguration(wanted).name, folder: wanted };
   const root = join(state, 'devices');
   const names = existsSync(root)
     ? readdirSync(root)
@@ -35,11 +40,4 @@ export function chooseDevice(state: string, wanted: string | undefined): DeviceF
   const name = wanted ?? first;
   if (!names.includes(name)) throw new PairFailure(`there is no device "${name}" in ${root}; ${nearestAdvice(name, names)}`);
   return { name, folder: join(root, name) };
-}
-
-/** @throws UsageError */
-export function kindOf(word: string | undefined): HolderKind {
-  const kind = HOLDER_KINDS.find((known) => known === word);
-  if (!kind) throw new UsageError(`"${word ?? ''}" is neither client nor box`);
-  return kind;
 }

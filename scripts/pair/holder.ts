@@ -1,9 +1,22 @@
 /** Pairing from here: over a connection to the device's pairing broker, into a folder. */
-import { pairHolder, type PairedHolder } from '../../hpc-agent/pairing.ts';
-import type { Invitation } from '#protocol/pairing.ts';
+import { parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
 import { connect } from '../../device/mqtt/connection.ts';
+import { openWindow } from '../../device/pairing/open-window.ts';
+import { pairHolder, type Invitation, type PairedHolder } from '../../hpc-agent/pairing.ts';
 
 /** @throws PairingFailed */
-export function pairInto(folder: string, invitation: Invitation): Promise<PairedHolder> {
-  return pairHolder(invitation, folder, connect);
+export function pairInto(invitation: Invitation): Promise<PairedHolder> {
+  return pairHolder(invitation, connect);
+}
+
+/** Both ends on one machine: opens the window and uses it. @throws WindowNotOpened @throws PairingFailed */
+export async function pairHere(deviceFolder: string, kind: HolderKind, name: string, folder: string): Promise<PairedHolder> {
+  const window = await openWindow(deviceFolder, { kind, name });
+  try {
+    const address = parseWindowAddress(window.address);
+    if (address.status === 'unreadable') throw new Error(`the device names the address ${window.address}: ${address.detail}`);
+    return await pairInto({ address: address.value, code: window.code, folder });
+  } finally {
+    window.withdraw();
+  }
 }

@@ -1,48 +1,62 @@
-/** `pair join`: uses an invitation that was made on the device's machine. It is read from a file or from the input, never from the command line, which every process of the machine can see. */
-import { readFile } from 'node:fs/promises';
+/** `pair join`: types the code of a window that is open at a device, and keeps what the device certifies. Specification §5.6. */
 import { join as joinPath } from 'node:path';
-import { text as readStream } from 'node:stream/consumers';
-import { parseInvitation, type Invitation } from '#protocol/pairing.ts';
-import { commandOf } from '../arguments.ts';
+import { createInterface } from 'node:readline/promises';
+import { parsePairingCode, parseWindowAddress, type PairingCode, type WindowAddress } from '#protocol/pairing-code.ts';
+import { commandOf, UsageError } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
-import { defaultState, outOption, PairFailure, stateOption } from './device-folder.ts';
+import { showComparison } from './comparison.ts';
+import { defaultState, PairFailure, stateOption } from './device-folder.ts';
 import { pairInto } from './holder.ts';
 
 export const join = commandOf(
   {
     name: 'join',
-    summary: 'Uses an invitation: makes keys here and fetches the certificate from the device.',
-    operands: [],
+    summary: 'Pairs this machine with a device that has a window open: makes keys here and fetches the certificate.',
+    operands: ['ADDRESS', '[CODE]', '[DIR]'],
     options: {
-      'invitation-file': { value: 'FILE', help: 'file with the invitation; - or nothing: paste it' },
+      address: { value: 'URL', help: 'where to reach the device afterwards, where a forwarder stands in between (mqtts://host:port)' },
       state: stateOption,
-      out: outOption,
     },
+    notes:
+      'ADDRESS and CODE are those that npm run pair -- open shows; the address may carry the code, as a QR code does. Without CODE it is asked for. Keys and certificate go into DIR, or inside the state folder; the same DIR again keeps its keys and gets a new certificate.',
   },
-  async ({ options }) => {
-    const file = options['invitation-file'] ?? '-';
-    if (file === '-' && process.stdin.isTTY) process.stderr.write('Paste the invitation, then press Enter and Ctrl-D:\n');
-    const invitation = readInvitation(file === '-' ? await readStream(process.stdin) : await readFile(file, 'utf8'));
-    const folder = options.out ?? folderFor(options.state ?? defaultState, invitation);
-    await pairInto(folder, invitation);
+  async ({ operands: [typedAddress = '', typedCode, typedFolder], options }) => {
+    const { code: scanned, ...address } = required(parseWindowAddress(typedAddress));
+    const folderInPlaceOfCode = scanned !== undefined && typedFolder === undefined ? typedCode : undefined;
+    const code = scanned ?? (await codeFrom(typedCode));
+    const folder = typedFolder ?? folderInPlaceOfCode ?? ((device: string) => folderFor(options.state ?? defaultState, device, address));
+    if (options.address !== undefined && !/^mqtts:\/\/[^\s/]+:[0-9]+$/.test(options.address))
+      throw new UsageError(`--address is "${options.address}"; it must be mqtts://host:port`);
+    const reached = options.address === undefined ? {} : { reachedAt: options.address };
+    const paired = await pairInto({ address, code, folder, ...reached });
     const terminal = openTerminal(process.stdout, process.env);
     terminal.line(
-      `${terminal.paint('good', `The ${invitation.kind} ${invitation.name} is paired`)} with device ${invitation.device}: ${folder}`,
+      `${terminal.paint('good', `The ${paired.kind} ${paired.name} is paired`)} with device ${paired.device}: ${paired.folder}`,
     );
+    showComparison(terminal, paired);
+    if (paired.kind === 'box') terminal.line(`  Run its agent: npm run agent -- --state ${paired.folder}`);
     return 0;
   },
 );
 
-/** The last line that isn't empty: npm writes a banner above what a program prints. */
-function readInvitation(text: string): Invitation {
-  const line = text.split('\n').findLast((candidate) => candidate.trim() !== '') ?? '';
-  const decoded = parseInvitation(line.trim());
-  if (decoded.status === 'malformed') throw new PairFailure(`this is no invitation: ${decoded.detail}`);
-  if (decoded.value.expiresAtMs <= Date.now())
-    throw new PairFailure('the invitation has expired; have a new one made with npm run pair -- invite');
-  return decoded.value;
+/** A slip of the finger is asked for again: it costs nothing. */
+async function codeFrom(typed: string | undefined): Promise<PairingCode> {
+  if (typed !== undefined) return required(parsePairingCode(typed));
+  const lines = createInterface({ input: process.stdin });
+  process.stderr.write('Code: ');
+  for await (const line of lines) {
+    const read = parsePairingCode(line);
+    if (read.status === 'read') return read.value;
+    process.stderr.write(`${read.detail}\nCode: `);
+  }
+  throw new PairFailure('no code was typed');
 }
 
-function folderFor(state: string, { kind, device, name }: Invitation): string {
+function required<T>(read: { status: 'read'; value: T } | { status: 'unreadable'; detail: string }): T {
+  if (read.status === 'unreadable') throw new UsageError(read.detail);
+  return read.value;
+}
+
+function folderFor(state: string, device: string, { kind, name }: WindowAddress): string {
   return kind === 'client' ? joinPath(state, 'clients', device, name) : joinPath(state, 'boxes', name);
 }

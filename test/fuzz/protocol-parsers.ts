@@ -15,7 +15,6 @@ import { LIMITS } from '#protocol/limits.ts';
 import { decodeManifest, encodeManifest, Manifest, manifestFrom, readWrittenManifest } from '#protocol/manifest.ts';
 import { judgeMemberKeys } from '#protocol/member-keys.ts';
 import { decodeNetwork, encodeNetwork, networkLabel } from '#protocol/network.ts';
-import * as pairingRules from '#protocol/pairing.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { signMessage, type SignedKind } from '#protocol/signed.ts';
@@ -23,19 +22,15 @@ import { parseTopic, topicOf, type Topic } from '#protocol/topics.ts';
 import { decodeCertificate } from '#protocol/tpm/certificate.ts';
 import * as workshop from '../unit/protocol/workshop.ts';
 import { accepted, hostileJson, inCbor, inJson, oneForm, refusing, signed } from './doors.ts';
-import { pairing, samples } from './protocol-samples.ts';
+import { samples } from './protocol-samples.ts';
 import type { FuzzTarget } from './tpm-parsers.ts';
 
-const { alpha, box, crypto, manifest, network, startMs: atMs } = workshop;
-const { invitation, grant } = pairing;
+const { alpha, crypto, manifest, network, startMs: atMs } = workshop;
 
 const { measuredBefore, report } = workshop.receiptValue();
 const evidenceSeeds = [alpha.evidence, workshop.bravo.evidence];
 const evidence = requireValue(decodeStrict(DeviceEvidence, alpha.evidence, LIMITS.evidenceBytesMax));
 const keys = requireKeys();
-const invitationLine = workshop.text(pairingRules.formatInvitation(invitation));
-const request = pairingRules.sealPairingRequest(invitation, { publicKey: new Uint8Array(91), signingKey: box.publicKey });
-const answers = [pairingRules.sealPairingGrant(invitation.token, grant), pairingRules.refusePairing('expired', 'it has expired')];
 const founding = { salt: workshop.foundingSalt, authorities: network.genesis.endorsementAuthorities, crypto, atMs };
 const certificates = network.members.flatMap(({ endorsementCertificate }) => endorsementCertificate);
 
@@ -46,7 +41,6 @@ export const protocolParsers: FuzzTarget[] = [
   { name: 'written manifest', seeds: [...jsonSeeds('WrittenManifest'), ...hostileJson], run: readsWritten },
   { name: 'network file', seeds: [workshop.networkFile, workshop.gridNetworkFile], run: oneForm(decodeNetwork, encodeNetwork) },
   { name: 'topic', seeds: topics().map((topic) => workshop.text(topicOf(networkLabel(network), topic))), run: parsesTopic },
-  { name: 'invitation line', seeds: [invitationLine], run: readsInvitation },
   { name: 'certificate of a member', seeds: certificates, run: (bytes) => void decodeCertificate(bytes) },
   signed('signed beacon', BeaconMessage, evidence.beacon),
   signed('signed credential', CredentialMessage, ...evidence.credentials),
@@ -64,8 +58,6 @@ export const protocolParsers: FuzzTarget[] = [
   refusing('judgeBeacon', [evidence.beacon], (bytes) => judgeBeacon(bytes, alpha.node, { network, crypto, atMs })),
   refusing('judgeCredential', evidence.credentials, (bytes) => judgeCredential(bytes, keys, { network, crypto, atMs })),
   refusing('judgeMemberCard', [workshop.memberCard], (bytes) => judgeMemberCard(bytes, founding)),
-  refusing('judgePairingRequest', [request], (bytes) => pairingRules.judgePairingRequest(bytes, invitation, atMs)),
-  refusing('judgePairingAnswer', answers, (bytes) => pairingRules.judgePairingAnswer(bytes, request, invitation.token), 'granted'),
 ];
 
 /** Whatever a person wrote becomes a manifest within bounds, or one that is refused in words. */
@@ -85,11 +77,6 @@ function parsesTopic(bytes: Uint8Array): void {
   assert.match(words, /^[a-z0-9/-]+$/);
 }
 
-function readsInvitation(bytes: Uint8Array): void {
-  const read = accepted(pairingRules.parseInvitation(new TextDecoder().decode(bytes)));
-  if (read) assert.deepEqual(pairingRules.parseInvitation(pairingRules.formatInvitation(read.value)), read);
-}
-
 function judgesGrid(): (bytes: Uint8Array) => { status: string; detail?: string } {
   const grid = workshop.networkFrom(workshop.gridNetworkFile);
   return (bytes) => judgeReceipt(bytes, { network: grid, crypto });
@@ -104,7 +91,6 @@ function topics(): Topic[] {
     { to: 'client', ...parties, kind: 'upload/chunk' },
     { to: 'capsule', ...parties, capsule, kind: 'receipt' },
     { to: 'box', device: 'alpha', box: 'alpha-box', direction: 'up', kind: 'report' },
-    { to: 'pairing', device: 'alpha', invitation: capsule, kind: 'request' },
   ];
 }
 

@@ -23,7 +23,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { encodeManifest, Manifest, WrittenManifest } from '#protocol/manifest.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { Network } from '#protocol/network.ts';
-import { Invitation, PairingGrant } from '#protocol/pairing.ts';
+import { PairingAnswer, PairingCall, PairingGrant, PairingRequest } from '#protocol/pairing.ts';
 import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { Receipt, ReceiptMessage } from '#protocol/receipt.ts';
 import type { Schema } from '#protocol/schema.ts';
@@ -64,21 +64,10 @@ const clock: ClockState = {
   beaconIssuedAtMs: atMs,
   seenAtMs: atMs,
 };
-const invitation: Invitation = {
-  version: 1,
-  id: request,
-  kind: 'box',
-  name: 'alpha-box',
-  network,
-  device: 'alpha',
-  url: 'mqtts://alpha.example:8886',
-  authority: Uint8Array.of(0x30, 0),
-  token: digest,
-  expiresAtMs: atMs + 900_000,
-};
-const grant: PairingGrant = { request: digest, certificate: Uint8Array.of(0x30, 0), url: invitation.url, network: workshop.networkFile };
-
-export const pairing = { invitation, grant };
+const share = Uint8Array.fromHex(
+  '04ef3bd051bf78a2234ec0df197f7828060fe9856503579bb1733009042c15c0c1de127727f418b5966afadfdd95a6e4591d171056b333dab97a79c7193e341727',
+);
+const certificate = Uint8Array.of(0x30, 0);
 
 export const samples: readonly Sample[] = [
   sample('Envelope', Envelope, LIMITS.receiptBytesMax, { body: Uint8Array.of(0xa0), signature: new Uint8Array(64) }),
@@ -105,8 +94,32 @@ export const samples: readonly Sample[] = [
     { status: 'offline', device: 'alpha' },
     { status: 'online', device: 'alpha', node: alpha.node, version: '0.1.0', sinceMs: atMs, evidence: alpha.evidence },
   ),
-  sample('Invitation', Invitation, LIMITS.invitationCharactersMax, invitation),
-  sample('PairingGrant', PairingGrant, LIMITS.pairingAnswerBytesMax, grant),
+  sample(
+    'PairingCall',
+    PairingCall,
+    LIMITS.pairingRequestBytesMax,
+    { call: 'greet', version: 1, kind: 'box', name: 'alpha-box', nonce: digest },
+    { call: 'share', share },
+    { call: 'confirm', confirmation: digest, sealed: digest },
+    { call: 'abandon' },
+  ),
+  sample(
+    'PairingAnswer',
+    PairingAnswer,
+    LIMITS.pairingAnswerBytesMax,
+    { answer: 'greeting', network, device: 'alpha', node: alpha.node, nonce: digest, salt: digest },
+    { answer: 'share', share, confirmation: digest },
+    { answer: 'grant', sealed: digest },
+    { answer: 'refused', reason: 'closed', detail: 'there have been too many attempts' },
+  ),
+  sample('PairingRequest', PairingRequest, LIMITS.pairingRequestBytesMax, { publicKey: digest }, { publicKey: digest, signingKey: digest }),
+  sample(
+    'PairingGrant',
+    PairingGrant,
+    LIMITS.pairingAnswerBytesMax,
+    { status: 'granted', certificate, authority: certificate, url: 'mqtts://alpha.example:8886', network: workshop.networkFile },
+    { status: 'refused', reason: 'name-taken', detail: 'it is paired with other keys' },
+  ),
 
   sample('Introduction', boxes.Introduction, LIMITS.packetBytesMax, { evidence: alpha.evidence }),
   sample('Hello', boxes.Hello, LIMITS.packetBytesMax, { software, processors: 8, memoryBytes: 2 ** 34, runs: [run] }),

@@ -65,6 +65,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   '@peculiar/asn1-schema': ['device/mqtt/certificate.ts'],
   '@peculiar/asn1-x509': ['device/mqtt/certificate.ts'],
   mqtt: ['device/mqtt/connection.ts', 'hpc-agent/mqtt.ts'], // two programs that may not hold each other's code
+  uqr: ['scripts/pair/qr-code.ts'],
   yaml: ['device/yaml.ts'],
   'johnny-five': ['device/board/johnny-five.ts'],
   esbuild: ['scripts/bundle.ts'],

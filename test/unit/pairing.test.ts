@@ -1,87 +1,132 @@
-/** The judgement of pairing messages, without keys, files or a broker. Specification §5.6. */
+/** The messages of pairing and what both ends bind themselves to, without keys on a disk or a broker. Specification §5.6. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encode } from 'cborg';
+import { encodeStrict } from '#protocol/codec.ts';
+import * as pairing from '#protocol/pairing.ts';
 import {
-  formatInvitation,
-  judgePairingAnswer,
-  judgePairingRequest,
-  objectionToName,
-  parseInvitation,
-  refusePairing,
-  sealPairingGrant,
-  sealPairingRequest,
-  type Invitation,
-} from '#protocol/pairing.ts';
+  finishProver,
+  finishVerifier,
+  proverSecretOf,
+  proverShare,
+  scalarOf,
+  verifierRecordOf,
+  verifierShare,
+} from '#protocol/spake2plus.ts';
+import { decodeTally, encodeTally, STRANGERS, TALLY_BYTES } from '../../device/pairing/attempt-tally.ts';
+import { nodeAead as deviceAead, stretchAside } from '../../device/pairing/pairing-cipher.ts';
+import { nodeAead as agentAead } from '../../hpc-agent/pairing-cipher.ts';
 
-const invitation: Invitation = {
-  version: 1,
-  id: new Uint8Array(16).fill(1),
+const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+const scene: pairing.Scene = {
+  network: bytes(32, 1),
+  device: 'alpha',
+  node: bytes(32, 2),
   kind: 'box',
   name: 'box1',
-  network: new Uint8Array(32).fill(2),
-  device: 'alpha',
-  url: 'mqtts://127.0.0.1:8883',
-  authority: new Uint8Array(400).fill(3),
-  token: new Uint8Array(32).fill(4),
-  expiresAtMs: 1_000,
+  proverNonce: bytes(32, 3),
+  verifierNonce: bytes(32, 4),
+  certificate: bytes(400, 5),
 };
-const keys = { publicKey: new Uint8Array(91).fill(5), signingKey: new Uint8Array(32).fill(6) };
-const reasonOf = (verdict: { status: string; reason?: string }): string => verdict.reason ?? verdict.status;
+const shared = bytes(32, 6);
+const request = { publicKey: bytes(91, 7), signingKey: bytes(32, 8) };
 
-test('a request made with the invitation is accepted until it expires', () => {
-  const request = sealPairingRequest(invitation, keys);
-  const verdict = judgePairingRequest(request, invitation, 999);
-  assert.equal(verdict.status, 'accepted');
-  assert.deepEqual(verdict.request, { invitation: invitation.id, kind: 'box', name: 'box1', ...keys });
-  assert.equal(reasonOf(judgePairingRequest(request, invitation, 1_000)), 'expired');
-});
-
-test('a request for another name, kind or invitation is refused although the token is right', () => {
-  for (const other of [{ name: 'box2' }, { kind: 'client' }, { id: new Uint8Array(16) }] as const) {
-    assert.equal(reasonOf(judgePairingRequest(sealPairingRequest({ ...invitation, ...other }, keys), invitation, 0)), 'other-request');
+test('any difference in what both ends have seen ends in other confirmations: network, device, names, nonces, certificate', () => {
+  const secret = proverSecretOf(bytes(80, 9));
+  const [record, x, y] = [verifierRecordOf(secret), scalarOf(bytes(48, 10)), scalarOf(bytes(48, 11))];
+  const [shareP, shareV] = [proverShare(secret, x), verifierShare(record, y)];
+  const here = finishProver(pairing.exchangeOf(scene), secret, x, shareV);
+  assert.deepEqual(here, finishVerifier(pairing.exchangeOf({ ...scene }), record, y, shareP));
+  const others: pairing.Scene[] = [
+    { ...scene, network: bytes(32, 0) },
+    { ...scene, device: 'alpha1' },
+    { ...scene, node: bytes(32, 0) },
+    { ...scene, kind: 'client' },
+    { ...scene, name: 'box2' },
+    { ...scene, proverNonce: bytes(32, 0) },
+    { ...scene, verifierNonce: bytes(32, 0) },
+    { ...scene, certificate: bytes(400, 0) },
+  ];
+  for (const other of others) {
+    const there = finishVerifier(pairing.exchangeOf(other), record, y, shareP);
+    assert.notDeepEqual(there?.confirmP, here?.confirmP);
+    assert.notDeepEqual(there?.confirmV, here?.confirmV);
   }
 });
 
-test('a box without a key for what it signs is refused', () => {
-  assert.equal(
-    reasonOf(judgePairingRequest(sealPairingRequest(invitation, { publicKey: keys.publicKey }), invitation, 0)),
-    'unsuitable-key',
-  );
-});
-
-test('every changed byte of a request is refused', () => {
-  const request = sealPairingRequest(invitation, keys);
-  for (const index of request.keys()) {
-    const changed = Uint8Array.from(request);
+test('what one end seals the other opens, with this key, in this direction and unchanged only', () => {
+  const { sealed, body } = pairing.sealRequest(agentAead, shared, request);
+  assert.deepEqual(pairing.openRequest(deviceAead, shared, sealed), { status: 'opened', value: request, body });
+  const grant = pairing.sealGrant(deviceAead, shared, pairing.refusedGrant('name-taken', 'x'.repeat(9_999)));
+  const opened = pairing.openGrant(agentAead, shared, grant.sealed);
+  assert.ok(opened.status === 'opened' && opened.value.status === 'refused' && opened.value.detail.length === 500);
+  assert.equal(pairing.openRequest(deviceAead, bytes(32, 0), sealed).status, 'unsealed');
+  assert.equal(pairing.openGrant(agentAead, shared, sealed).status, 'unsealed');
+  for (const index of sealed.keys()) {
+    const changed = Uint8Array.from(sealed);
     changed[index] = (changed[index] ?? 0) ^ 1;
-    assert.equal(judgePairingRequest(changed, invitation, 0).status, 'refused', `byte ${index}`);
+    assert.equal(pairing.openRequest(deviceAead, shared, changed).status, 'unsealed', `byte ${index}`);
   }
-  assert.equal(reasonOf(judgePairingRequest(new Uint8Array(2_000), invitation, 0)), 'malformed');
+  for (const short of [0, 1, 15, 16]) assert.equal(pairing.openRequest(deviceAead, shared, new Uint8Array(short)).status, 'unsealed');
 });
 
-test('an answer counts for its request and with its token only; a request is no answer', () => {
-  const request = sealPairingRequest(invitation, keys);
-  const verdict = judgePairingRequest(request, invitation, 0);
-  assert.equal(verdict.status, 'accepted');
-  const grant = { request: verdict.digest, certificate: Uint8Array.of(1), url: 'mqtts://127.0.0.1:1' };
-  const answer = sealPairingGrant(invitation.token, grant);
-  assert.deepEqual(judgePairingAnswer(answer, request, invitation.token), { status: 'granted', grant });
-  assert.equal(reasonOf(judgePairingAnswer(answer, request, new Uint8Array(32))), 'wrong-token');
-  const other = sealPairingRequest(invitation, { ...keys, publicKey: new Uint8Array(91) });
-  assert.equal(reasonOf(judgePairingAnswer(answer, other, invitation.token)), 'other-request');
-  assert.equal(reasonOf(judgePairingAnswer(request, request, invitation.token)), 'malformed');
-  assert.equal(reasonOf(judgePairingAnswer(refusePairing('name-taken', 'x'.repeat(9_999)), request, invitation.token)), 'name-taken');
+test('the digits are of the keys, the request and the grant', () => {
+  const digits = pairing.pairingDigits(shared, bytes(9, 1), bytes(9, 2));
+  assert.match(digits, /^\d{3} \d{3}$/);
+  const others = [
+    pairing.pairingDigits(bytes(32, 0), bytes(9, 1), bytes(9, 2)),
+    pairing.pairingDigits(shared, bytes(9, 0), bytes(9, 2)),
+    pairing.pairingDigits(shared, bytes(9, 1), bytes(9, 0)),
+  ];
+  assert.equal(new Set([digits, ...others]).size, 4);
 });
 
-test('an invitation is read back from its line; a cut, changed or foreign line is not', () => {
-  const line = formatInvitation(invitation);
-  assert.deepEqual(parseInvitation(`\n ${line} \n`), { status: 'decoded', value: invitation });
-  for (const wrong of [line.slice(1), line.slice(0, -4), `${line}AAAA`, `${line}=`, '', 'x'.repeat(99_999)])
-    assert.equal(parseInvitation(wrong).status, 'malformed');
+test('a salt is of the device, the kind and the name; a code of all these is stretched alike at both ends', async () => {
+  const salt = pairing.pairingSalt(shared, 'box', 'box1');
+  assert.deepEqual(salt, pairing.pairingSalt(shared, 'box', 'box1'));
+  assert.notDeepEqual(salt, pairing.pairingSalt(shared, 'client', 'box1'));
+  assert.notDeepEqual(salt, pairing.pairingSalt(bytes(32, 0), 'box', 'box1'));
+  const [one, other] = [pairing.codeInput('0123456', 'box', 'b', scene.node), pairing.codeInput('0123457', 'box', 'b', scene.node)];
+  assert.notDeepEqual(await stretchAside(one, salt), await stretchAside(other, salt));
 });
 
-test('names that mean something else, and what can stand in no topic, are no names', () => {
-  assert.equal(objectionToName('render-box-2'), undefined);
-  for (const name of ['device', 'peer', 'operator', '', 'A', '-a', 'a-', 'a/b', '+', '#', '%u', 'a\n', 'é', 'a'.repeat(33), '..'])
-    assert.notEqual(objectionToName(name), undefined, name);
+test('a call with a hostile field is refused in a sentence that can be sent, and a refusal whatever its detail says', () => {
+  for (const name of ['a\u009bb', 'a\nb', '\u202eb', `${'a'.repeat(39)}🧭`, 'a'.repeat(900)]) {
+    const decoded = pairing.decodeCall(encode({ call: 'abandon', [name]: 1 }));
+    assert.ok(decoded.status === 'malformed');
+    const told = pairing.decodeAnswer(pairing.refusePairing('malformed', decoded.detail));
+    assert.ok(told.status === 'decoded' && told.value.answer === 'refused' && !/\p{Cc}/u.test(told.value.detail));
+  }
+  for (const detail of ['\u009b\u0000', `${'a'.repeat(499)}🧭`, '\ud83e', 'a'.repeat(10_000), '']) {
+    const told = pairing.decodeAnswer(pairing.refusePairing('closed', detail));
+    assert.ok(told.status === 'decoded' && told.value.answer === 'refused' && told.value.detail.length <= 500);
+  }
+});
+
+test("a refusal that anybody may have sent can not turn the reader's text around (found by fuzzing)", () => {
+  const told = pairing.decodeAnswer(
+    encodeStrict(pairing.PairingAnswer, { answer: 'refused', reason: 'closed', detail: 'it has exp\u202ed' }),
+  );
+  assert.ok(told.status === 'decoded' && told.value.answer === 'refused');
+  assert.equal(told.value.detail, 'it has exp\ufffdd');
+});
+
+test('two MACs are the same when every byte is', () => {
+  assert.ok(pairing.sameMac(bytes(32, 1), bytes(32, 1)));
+  assert.ok(!pairing.sameMac(bytes(32, 1), bytes(31, 1)) && !pairing.sameMac(bytes(31, 1), bytes(32, 1)));
+  for (let index = 0; index < 32; index += 1) assert.ok(!pairing.sameMac(bytes(32, 0), bytes(32, 0).fill(128, index, index + 1)));
+});
+
+test('the TPM remembers windows and attempts; bytes that are none of ours mean that nothing is open', () => {
+  const tally = new Map([
+    [STRANGERS, 4],
+    ['0102030405060708', 0],
+    ['ffffffffffffffff', 5],
+  ]);
+  assert.deepEqual(decodeTally(encodeTally(tally)), tally);
+  assert.deepEqual(decodeTally(encodeTally(new Map())), new Map([[STRANGERS, 0]]));
+  for (const foreign of [new Uint8Array(), new Uint8Array(TALLY_BYTES), new Uint8Array(TALLY_BYTES + 1).fill(1)])
+    assert.deepEqual(decodeTally(foreign), new Map());
+  const many = new Map(Array.from({ length: 9 }, (_, at) => [`0${at}02030405060708`, 1]));
+  assert.throws(() => encodeTally(many), RangeError);
 });

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startPairingBench, type PairingBench } from './pairing-bench.ts';
+import { startPairingBench, until, type PairingBench } from './pairing-bench.ts';
 
 const program = fileURLToPath(new URL('../../../scripts/pair.ts', import.meta.url));
 
@@ -50,23 +50,65 @@ test('a client is made in one step, again without harm, and its lines can be pas
   assert.equal(submitted.status, 0, submitted.complaint);
 });
 
-test('an invitation is carried by file or input, and used on the other side', async () => {
-  const invited = await pair('invite', 'box', 'box1');
-  assert.equal(invited.status, 0, invited.complaint);
-  assert.match(invited.complaint, /valid once until/);
+/** `pair open` as it runs beside a person, and the code that it shows. */
+async function open(...words: string[]) {
+  const child = spawn(process.execPath, [program, 'open', ...words, '--state', bench.state], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  await until(() => /code +[0-9A-Z]{4}-[0-9A-Z]{4}/.test(output), 'the code is shown', 15_000);
+  const [, address = ''] = /address +(\S+)/.exec(output) ?? [];
+  const [, code = ''] = /code +(\S+)/.exec(output) ?? [];
+  return { child, address, code, output: () => output, ended };
+}
+
+test('a code that one end shows is typed at the other; both show the same fingerprints and digits (§5.6)', async () => {
+  const window = await open('--box', 'box1');
   const out = join(bench.state, 'elsewhere');
-  const joined = await run(process.execPath, [program, 'join', '--out', out], invited.output);
+  const joined = await run(process.execPath, [program, 'join', window.address, window.code.toLowerCase().replace('-', ' '), out]);
   assert.equal(joined.status, 0, joined.complaint);
+  assert.equal(await window.ended, 0);
   assert.ok(
     ['key.pem', 'signing-key.pem', 'certificate.pem', 'ca.pem', 'connection.json', 'network.cbor'].every((file) =>
       existsSync(join(out, file)),
     ),
   );
+  const comparison = (text: string): string[] => text.match(/^ +(?:(?:[0-9a-f]{4} ){15}[0-9a-f]{4}|digits.*)$/gm) ?? [];
+  assert.equal(comparison(joined.output).length, 3);
+  assert.deepEqual(comparison(window.output()), comparison(joined.output));
   const listed = await pair('list');
-  assert.match(listed.output, /box +box1 +paired/);
-  const removed = await pair('remove', 'box', 'box1');
+  const [, short = ''] = /box +box1 +((?:[0-9a-f]{4} ){3}[0-9a-f]{4})/.exec(listed.output) ?? [];
+  assert.ok(short !== '' && joined.output.includes(short), listed.output);
+  const removed = await pair('remove', 'box1');
   assert.equal(removed.status, 0, removed.complaint);
   assert.doesNotMatch((await pair('list')).output, /box1/);
+});
+
+test('a code is asked for where none was given, and a slip of the finger costs nothing; the scanned address carries it', async () => {
+  const window = await open('--client', 'ada');
+  const out = join(bench.state, 'ada');
+  const slipped = window.code.replace(/^./, (first) => (first === '7' ? '8' : '7'));
+  const joined = await run(process.execPath, [program, 'join', window.address, '--state', out], `${slipped}\n${window.code}\n`);
+  assert.equal(joined.status, 0, joined.complaint);
+  assert.match(joined.complaint, /costs no attempt/);
+  assert.ok(existsSync(join(out, 'clients', 'alpha', 'ada', 'certificate.pem')));
+  assert.doesNotMatch(window.output(), /somebody tries a code: attempt 2/);
+  const next = await open('--client', 'bea');
+  const scanned = await run(process.execPath, [program, 'join', `${next.address}#${next.code}`, join(bench.state, 'bea')]);
+  assert.equal(scanned.status, 0, scanned.complaint);
+});
+
+test('Ctrl-C closes a window, and so does remove; whoever knows its code is too late', async () => {
+  const window = await open();
+  assert.match(window.address, /\/box\/alpha-box$/);
+  assert.match((await pair('list')).output, /box +alpha-box +window open/);
+  window.child.kill('SIGINT');
+  assert.equal(await window.ended, 1);
+  assert.match(window.output(), /is closed: its owner has closed it\. Its code is dead/);
+  const other = await open('--box', 'other');
+  await pair('remove', 'other');
+  assert.equal(await other.ended, 1);
 });
 
 test('what goes wrong is said in a sentence that says what would be right', async () => {
@@ -74,8 +116,9 @@ test('what goes wrong is said in a sentence that says what would be right', asyn
     [['client', 'Alice!'], 2, /lower-case letters/],
     [['client', 'device'], 2, /reserved/],
     [['client', 'bob', '--device', 'alpah'], 1, /did you mean "alpha"/],
-    [['remove', 'box', 'nobody'], 1, /has no box named "nobody"/],
-    [['invite', 'robot', 'r2'], 2, /neither client nor box/],
+    [['remove', 'nobody', '--box'], 1, /has no box named "nobody"/],
+    [['open', '--box', 'a', '--client', 'b'], 2, /a window is for one/],
+    [['open', '--box', 'B!'], 2, /lower-case letters/],
     [['client'], 2, /NAME is missing/],
   ];
   for (const [words, status, sentence] of cases) {
@@ -86,6 +129,15 @@ test('what goes wrong is said in a sentence that says what would be right', asyn
   }
   const nowhere = await run(process.execPath, [program, 'list', '--state', join(bench.state, 'nowhere')]);
   assert.match(nowhere.complaint, /there is no device in .*npm start/);
-  const nonsense = await run(process.execPath, [program, 'join', '--state', bench.state], 'hello');
-  assert.match(nonsense.complaint, /no invitation/);
+  const nonsense: [string[], RegExp][] = [
+    [['hello', 'ABCD-EFGH'], /an address is mqtts:/],
+    [['mqtts://127.0.0.1:1/box/b', 'ABCD'], /a code has eight characters/],
+    [['mqtts://127.0.0.1:1/box/b', '0000-0001'], /costs no attempt/],
+    [['mqtts://127.0.0.1:1/box/b', '0000-0000', '--address', 'http://x'], /it must be mqtts:\/\/host:port/],
+  ];
+  for (const [words, sentence] of nonsense) {
+    const result = await run(process.execPath, [program, 'join', ...words]);
+    assert.equal(result.status, 2, words.join(' '));
+    assert.match(result.complaint, sentence);
+  }
 });

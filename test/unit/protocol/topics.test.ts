@@ -14,6 +14,8 @@ import {
   GOSSIP_KINDS,
   PEER_KINDS,
   Name,
+  pairingSessionOf,
+  pairingTopic,
   parseTopic,
   topicFilter,
   topicOf,
@@ -52,12 +54,6 @@ const anyTopic: fc.Arbitrary<Topic> = fc.oneof(
   }),
   fc.record({ to: fc.constant('sensor' as const), device: name, box: name, sensor: name }),
   fc.record({ to: fc.constant('box-state' as const), device: name, box: name }),
-  fc.record({
-    to: fc.constant('pairing' as const),
-    device: name,
-    invitation: capsule,
-    kind: fc.constantFrom('request' as const, 'response' as const),
-  }),
 );
 
 test('every topic is parsed back to what it was built of, and fits into the limit (§5.1)', () => {
@@ -141,8 +137,7 @@ describe('what is no topic is not parsed (§5.1)', () => {
     `${root}/alpha/hpc/alpha-box/down/report`,
     `${root}/alpha/hpc/alpha-box/sideways/report`,
     `${root}/alpha/hpc/../up/report`,
-    `${root}/alpha/pair/${id}/answer`,
-    `${root}/alpha/pair/x/request`,
+    pairingTopic(id, 'request'),
     `/${root}/alpha/status`,
     `$share/all/${root}/alpha/status`,
     `$SYS/broker/uptime`,
@@ -167,4 +162,19 @@ test('a name is 1 to 32 lower-case letters, digits and inner hyphens (§4.2)', (
   for (const word of ['a', '0', 'alpha', 'a-b', 'a--b', 'a'.repeat(32)]) assert.ok(isName(word), word);
   for (const word of ['', '-', 'a-', '-a', 'A', 'a_b', 'a.b', 'a b', 'ä', 'a/b', '+', 'a\n', 'a'.repeat(33)])
     assert.ok(!isName(word), word);
+});
+
+test('a session is read from its request on a pairing broker and from nothing else (§5.6)', () => {
+  assert.equal(pairingSessionOf(pairingTopic(id, 'request')), id);
+  const wrong = [
+    pairingTopic(id, 'response'),
+    pairingTopic('+', 'request'),
+    pairingTopic(id.slice(1), 'request'),
+    pairingTopic(id.toUpperCase(), 'request'),
+    `${pairingTopic(id, 'request')}/more`,
+    `capstan/1/pair/${id}`,
+    `capstan/1/pairs/${id}/request`,
+    '',
+  ];
+  for (const topic of wrong) assert.equal(pairingSessionOf(topic), undefined, topic);
 });

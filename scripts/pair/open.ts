@@ -1,0 +1,115 @@
+/** `pair open`: opens a window, shows its code, and stays until it is used or closed. Specification §5.6. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LIMITS } from '#protocol/limits.ts';
+import { formatInvitation, formatPairingCode, parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
+import { openWindow, type OwnWindow } from '../../device/pairing/open-window.ts';
+import { PairedNames } from '../../device/pairing/paired-names.ts';
+import type { WindowEnd, WindowNews } from '../../device/pairing/window-folder.ts';
+import { commandOf, UsageError } from '../arguments.ts';
+import { durationText, openTerminal, type Terminal } from '../terminal.ts';
+import { showComparison } from './comparison.ts';
+import { chooseDevice, defaultState, deviceOption, stateOption, type DeviceFolder } from './device-folder.ts';
+import { qrCodeText } from './qr-code.ts';
+
+const LOOK_MS = 200;
+
+export const open = commandOf(
+  {
+    name: 'open',
+    summary: 'Opens a window for a box or a client on another machine: shows a code to type there.',
+    operands: [],
+    options: {
+      box: { value: 'NAME', help: 'pair a box of this name (default: the first free name)' },
+      client: { value: 'NAME', help: 'pair a client of this name' },
+      replace: { help: 'give a name that is paired already to another machine' },
+      state: stateOption,
+      device: deviceOption,
+    },
+    notes:
+      'The window ends when it is used, after 15 minutes, after five wrong codes, or with Ctrl-C. The code is a secret until then: show it to nobody but the one who types it. On the other machine: npm run pair -- join ADDRESS CODE.',
+  },
+  async ({ options }) => {
+    const device = chooseDevice(options.state ?? defaultState, options.device);
+    const { kind, name } = whomOf(options, device);
+    const window = await openWindow(device.folder, { kind, name, replace: options.replace });
+    const terminal = openTerminal(process.stdout, process.env);
+    announce(terminal, device, window);
+    if (!options.replace && new PairedNames(device.folder).find(kind, name))
+      terminal.line(`  The ${kind} ${name} is paired already: the same machine gets a new certificate, another needs --replace.\n`);
+    const end = await follow(terminal, window);
+    return report(terminal, device.name, { kind, name }, end);
+  },
+);
+
+function whomOf(
+  options: { box: string | undefined; client: string | undefined },
+  device: DeviceFolder,
+): { kind: HolderKind; name: string } {
+  if (options.box !== undefined && options.client !== undefined) throw new UsageError('a window is for one: --box NAME or --client NAME');
+  if (options.client !== undefined) return { kind: 'client', name: options.client };
+  return { kind: 'box', name: options.box ?? freeBoxName(device) };
+}
+
+function freeBoxName({ name, folder }: DeviceFolder): string {
+  const taken = new Set(new PairedNames(folder).paired('box').map((box) => box.name));
+  const stem = `${name}-box`.slice(0, LIMITS.nameCharactersMax - 3);
+  for (let number = 2, candidate = stem; ; number += 1) {
+    if (!taken.has(candidate)) return candidate;
+    candidate = `${stem}${number}`;
+  }
+}
+
+function announce(terminal: Terminal, device: DeviceFolder, { address, code }: OwnWindow): void {
+  const parsed = parseWindowAddress(address);
+  terminal.line(`Device ${device.name} waits. On the other machine:\n`);
+  terminal.line(`  npm run pair -- join ${address} ${formatPairingCode(code)}\n`);
+  terminal.line(`  address  ${address}`);
+  terminal.line(`  code     ${terminal.paint('strong', formatPairingCode(code))}\n`);
+  if (terminal.live && parsed.status === 'read') terminal.line(`${qrCodeText(formatInvitation(parsed.value, code))}\n`);
+}
+
+/** Until the window is used or closed; the first Ctrl-C closes it. */
+async function follow(terminal: Terminal, window: OwnWindow): Promise<WindowNews> {
+  const closeIt = (): void => window.withdraw();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, closeIt);
+  let attempts = 0;
+  try {
+    for (;;) {
+      const news = window.news();
+      if (news.window !== 'open') return news;
+      if (news.attempts > attempts) terminal.line(attemptText(news.attempts));
+      attempts = news.attempts;
+      const leftMs = Math.max(0, news.expiresAtMs - Date.now());
+      terminal.show(`  ${durationText(leftMs)} left, ${LIMITS.pairingAttemptsMax - attempts} attempts; Ctrl-C closes the window`);
+      await sleep(LOOK_MS);
+    }
+  } finally {
+    for (const signal of signals) process.off(signal, closeIt);
+    terminal.settle();
+  }
+}
+
+function attemptText(attempts: number): string {
+  return `  somebody tries a code: attempt ${attempts} of ${LIMITS.pairingAttemptsMax}`;
+}
+
+const ENDS: Readonly<Record<WindowEnd, string>> = {
+  'attempts-spent': 'wrong codes have spent its attempts. If that was not you, somebody guesses, or stands in between',
+  expired: 'its time is over',
+  withdrawn: 'its owner has closed it',
+  'too-many-windows': 'too many windows are open',
+  'stale-wish': 'the device did not take it in time',
+  lost: 'the device does not know it any more',
+};
+
+function report(terminal: Terminal, device: string, whom: { kind: HolderKind; name: string }, news: WindowNews): number {
+  if (news.window === 'used') {
+    terminal.line(terminal.paint('good', `The ${whom.kind} ${whom.name} is paired with device ${device}`));
+    showComparison(terminal, { device, ...whom, ...news });
+    return 0;
+  }
+  const why = news.window === 'closed' ? ENDS[news.reason] : 'nobody knows why';
+  terminal.line(terminal.paint('warning', `The window of the ${whom.kind} ${whom.name} is closed: ${why}. Its code is dead.`));
+  return 1;
+}
