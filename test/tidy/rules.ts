@@ -50,6 +50,8 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/votes': [],
   'device/ledger': [],
   'device/consensus': ['device/ledger', 'device/votes'],
+  'device/board': ['device'], // addon, yaml and the clock's port; nothing of those who hold boxes by it
+  'device/board/simulated': ['device/board'],
 };
 
 /** Top folders that others reach by their `#name/`, never by a relative path. */
