@@ -17,7 +17,7 @@ import type { Benchmark, Row } from './benchmark.ts';
 import { inTurns, perCpuSecond } from './rounds.ts';
 
 /** Files of a server after its start, and events of a boot with GRUB. */
-const FILES = 10_000;
+const FILES = 2_000;
 const EVENTS = 300;
 
 const crypto = createNodeCrypto();

@@ -26,7 +26,7 @@ export const measure = commandOf(
       freeze: { help: 'from now on refuse whatever differs from what was learned' },
     },
     notes:
-      'A device that runs follows at the next measurement. Learn while you know the box to be as it should: what is wrong now will be known.',
+      'A device that runs follows at the next measurement. Learn while you know the box to be as it should: what is wrong now will be known.\nA box uses /dev/tpmrm0, or the TPM that tpm.json in its state folder names: {"tcti":"device:/dev/tpmrm0"}.',
   },
   ({ operands, options }) => {
     const [box = ''] = operands;
