@@ -22,6 +22,11 @@ export const DEVICE_LIMITS = {
   downExpirySeconds: 60,
   /** State, result and receipt of a capsule stay on the broker this long; asking again brings them back. */
   newsExpirySeconds: 24 * 3_600,
+  /** Capsules whose news is said again after a restart of the broker: as many as one list shows of a client, of a few clients. */
+  retainedAgainMax: 2_000,
+  /** So many of them at once, and how long until the next: 2,000 take 50 s and leave the broker's queues to answers. */
+  retainedAgainCapsules: 8,
+  retainedAgainMs: 200,
   /** Topic, properties and heads around the payload of an answer: a topic and a response topic of 256 bytes, and some. */
   answerOverheadBytes: 2 * KIB,
   /** Queries of one client at once, and a second: a person's, or a program's that watches 64 capsules. */
@@ -145,7 +150,7 @@ export const CHAIN_LIMITS = {
   prunedRowsMax: 2_048,
   /** A checkpoint follows its block within milliseconds; a block without one gets its line in the log after this long. */
   blockLineHeldMs: 2 * SECOND,
-  /** Target intervals without a checkpoint before a device says that its network does not finalise. */
+  /** Target intervals in which votes, or a head, are due before a device calls its network not finalising, or a member silent. */
   notFinalisingIntervals: 8,
   /** Heights that a peer is ahead before a device says that it is behind. */
   behindHeights: 3,

@@ -15,7 +15,7 @@ export function publisherOn(connection: Connection, network: NetworkLabel, log: 
   return { publishTo, publish: (topic: Topic, payload, options) => publishTo(topicOf(network, topic), payload, options) };
 }
 
-/** Resolves when the broker has confirmed that requests and reports will come. */
+/** Resolves when the broker has confirmed that requests and reports will come; from then on says again what it lost. */
 export async function serve(
   connection: Connection,
   place: { network: NetworkLabel; device: string },
@@ -33,6 +33,10 @@ export async function serve(
       if (topic?.to === 'client' && !message.retained) hearClient(topic.client, request, message);
     });
   }
+
+  const retained = gateway.retainedNews(orders);
+  connection.onState((state) => (state === 'connected' ? retained.begin() : retained.end()));
+  retained.begin();
 
   function hearClient(client: string, kind: ClientRequest, { payload, contentType, responseTopic, correlationData }: Incoming): void {
     const message = {

@@ -26,6 +26,7 @@ import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { isAwayTooLong } from '../consensus/away.ts';
 import type { ShowChain } from './chain-port.ts';
+import { dueForMs, isOverdue } from './due-votes.ts';
 import type { Consensus } from './host.ts';
 
 export interface ShownParts {
@@ -74,7 +75,7 @@ function shown(view: ChainView): ReturnType<ShowChain> {
   return { status: 'shown', view };
 }
 
-function conditionOf({ state, lastFinality }: Consensus, { genesis }: Network): HeadView['condition'] {
+function conditionOf({ state, due }: Consensus, { genesis }: Network): HeadView['condition'] {
   if (state.conflict) return 'stopped';
   if (state.anchorFault) return 'other-checkpoint';
   if (state.joining) return 'joining';
@@ -84,8 +85,7 @@ function conditionOf({ state, lastFinality }: Consensus, { genesis }: Network): 
   // As many as may lie are passed over.
   const credible = claimed[Math.floor((state.finality.voters.length - 1) / 3)] ?? 0;
   if (credible > height + CHAIN_LIMITS.behindHeights) return 'behind';
-  const quietMs = performance.now() - lastFinality.atMs;
-  return quietMs > CHAIN_LIMITS.notFinalisingIntervals * genesis.consensus.targetIntervalMs ? 'not-finalising' : 'finalising';
+  return dueForMs(due, performance.now()) > silenceMsOf(genesis) ? 'not-finalising' : 'finalising';
 }
 
 function headLine(consensus: Consensus): BlockLine {
@@ -274,8 +274,15 @@ function lastWord(consensus: Consensus, node: string): Pick<PeerView, 'heardMs' 
 function voiceOf({ consensus, network }: ShownParts, node: string): PeerView['voice'] {
   if (!consensus.finalised().state.core.seats.some((seat) => hex(seat) === node)) return 'none';
   if (conditionOf(consensus, network) === 'not-finalising') return consensus.state.finality.decision.reached.has(node) ? 'votes' : 'silent';
-  const { heardMs = Infinity } = lastWord(consensus, node);
-  return heardMs <= CHAIN_LIMITS.notFinalisingIntervals * network.genesis.consensus.targetIntervalMs ? 'votes' : 'silent';
+  if (node === hex(consensus.node)) return 'votes';
+  const peer = consensus.state.sync.peers.get(node);
+  const said = peer?.announcement && { atMs: peer.announcedMs, height: peer.announcement.head.height };
+  const at = { nowMs: performance.now(), silenceMs: silenceMsOf(network.genesis) };
+  return isOverdue(consensus.due, said, at) ? 'silent' : 'votes';
+}
+
+function silenceMsOf({ consensus }: Network['genesis']): number {
+  return CHAIN_LIMITS.notFinalisingIntervals * consensus.targetIntervalMs;
 }
 
 function bounded(value: number): number {

@@ -17,6 +17,7 @@ import type { Log } from '../ports.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
 import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
+import { noteDue, NOTHING_DUE, type DueVotes } from './due-votes.ts';
 import { ChainLog } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
 import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from '../consensus/events.ts';
@@ -77,6 +78,7 @@ export class Consensus implements Chain {
   #abstention: Abstention | undefined;
   #audited = 0;
   #finalisedMs = performance.now();
+  #due: DueVotes = NOTHING_DUE;
   #lastFinality: { readonly afterMs: number | undefined; readonly round: number; readonly votes: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isBusy = false;
@@ -141,6 +143,11 @@ export class Consensus implements Chain {
   get lastFinality(): { readonly atMs: number; readonly afterMs?: number; readonly round?: number; readonly votes?: number } {
     const { afterMs, ...rest } = this.#lastFinality ?? { afterMs: undefined };
     return { atMs: this.#finalisedMs, ...(afterMs === undefined ? {} : { afterMs }), ...rest };
+  }
+
+  /** What members owe, on the monotonic clock. */
+  get due(): DueVotes {
+    return this.#due;
   }
 
   nameOf(node: string): string {
@@ -210,12 +217,20 @@ export class Consensus implements Chain {
     }
   }
 
+  #noteDue(): void {
+    const silenceMs = CHAIN_LIMITS.notFinalisingIntervals * this.#request.network.genesis.consensus.targetIntervalMs;
+    const { position, number } = finalisedOf(this.#state);
+    const at = { nowMs: performance.now(), silenceMs };
+    this.#due = noteDue(this.#due, this.#state.head.position.height, { number, height: position.height }, at);
+  }
+
   #isEnded(): boolean {
     return this.#stopped;
   }
 
   #take(news: News): void {
     this.#perform(step(this.#state, { ...news, at: now() }));
+    this.#noteDue();
     if (this.#abstention) this.#maybeSpeakAgain();
   }
 

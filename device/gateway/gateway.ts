@@ -35,6 +35,7 @@ import type { ClientNews } from './client-news.ts';
 import type { Orders } from './orders.ts';
 import { takeRequest, type RequestRates } from './request-rate.ts';
 import { resultOf } from './result.ts';
+import { RetainedNews } from './retained-news.ts';
 import { judgeManifest, readSubmission, type GatewayView, type ReadSubmission } from './submission.ts';
 
 /** A client's message; `client` is the name in its certificate, which the broker has made sure of. */
@@ -70,6 +71,17 @@ export class Gateway implements ClientNews {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+  }
+
+  /** What is to be said again whenever the broker has lost what it retained. */
+  retainedNews(orders: Orders): RetainedNews {
+    const { store, now } = this.#parts;
+    const sinceMs = (): number => now() - DEVICE_LIMITS.newsExpirySeconds * 1_000;
+    return new RetainedNews({
+      remembered: () => store.currentSince(sinceMs(), DEVICE_LIMITS.retainedAgainMax),
+      capsule: (id) => store.capsule(id),
+      say: (capsule) => this.#sayAll(capsule, orders),
+    });
   }
 
   async clientSaid(message: ClientMessage, orders: Orders): Promise<void> {
@@ -217,6 +229,11 @@ export class Gateway implements ClientNews {
     const capsule = this.#own(message.client, decoded.value.capsule);
     if (!capsule) return this.#refuse(message, 'unknown-capsule', `you have no capsule ${decoded.value.capsule} here`);
     this.#answer(message, { answer: 'capsule', ...lineOf(capsule) });
+    this.#sayAll(capsule, orders);
+  }
+
+  /** What stays on the broker of a capsule. */
+  #sayAll(capsule: StoredCapsule, orders: Orders): void {
     this.orderChanged(capsule);
     const finality = orders.finalityOf(capsule);
     if (finality) this.finalityChanged(capsule, finality);

@@ -59,6 +59,8 @@ export interface Store {
   capsulesOf(client: string): StoredCapsule[];
   /** All capsules whose order can still change, oldest first. */
   unsettled(): StoredCapsule[];
+  /** Ids of capsules that are open or ended at `atMs` or later, the newest first. */
+  currentSince(atMs: number, max: number): string[];
   /** Notes that a client has given this blob (hexadecimal digest) itself, and so may use it without giving it again. */
   addHolding(client: string, digest: string): void;
   holds(client: string, digest: string): boolean;
@@ -186,6 +188,13 @@ class SqliteStore implements Store {
 
   unsettled(): StoredCapsule[] {
     return this.#rows('SELECT * FROM capsule WHERE settled = 0 ORDER BY accepted_ms');
+  }
+
+  currentSince(atMs: number, max: number): string[] {
+    const rows = this.#database
+      .prepare('SELECT id FROM capsule WHERE ended_ms IS NULL OR ended_ms >= ? ORDER BY accepted_ms DESC LIMIT ?')
+      .all(atMs, max) as unknown as { id: string }[];
+    return rows.map(({ id }) => id);
   }
 
   addHolding(client: string, digest: string): void {

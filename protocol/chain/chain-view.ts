@@ -42,9 +42,9 @@ export const CheckpointLine = struct({
 });
 
 /**
- * Where a device stands. `not-finalising`: no checkpoint for eight target intervals. `behind`: it catches up. `stopped`: two certificates
- * contradict each other. Of §13.7: `joining`: it fetches its operator's checkpoint; `other-checkpoint`: the chain that it keeps contradicts
- * that one; `away-too-long`: its peers no longer have the blocks that it lacks.
+ * Where a device stands. `not-finalising`: the head has stood above the last checkpoint for eight target intervals. `behind`: it catches
+ * up. `stopped`: two certificates contradict each other. Of §13.7: `joining`: it fetches its operator's checkpoint; `other-checkpoint`:
+ * the chain that it keeps contradicts that one; `away-too-long`: its peers no longer have the blocks that it lacks.
  */
 export const CHAIN_CONDITIONS = [
   ...(['finalising', 'not-finalising', 'behind', 'stopped'] as const),
@@ -104,8 +104,8 @@ export const PeerView = struct({
   heardMs: optional(Ms),
   headHeight: optional(Height),
   /**
-   * Whether its seat takes part. While checkpoints come, who has said nothing for eight target intervals is silent; while none
-   * comes, who has cast no ballot on the next one.
+   * Whether its seat takes part. While checkpoints come, silent is who has not said a head that moved eight target intervals ago;
+   * where `not-finalising`, who has cast no ballot on the next one.
    */
   voice: oneOf('votes', 'silent', 'none'),
   /** Number of the last certificate with its vote on this branch; 0 for none. */

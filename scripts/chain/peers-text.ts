@@ -52,13 +52,21 @@ function standingWords({ standing, seat }: PeerView, paint: Paint): string {
   }
 }
 
-function voteWords({ votedIn, seat, voice }: PeerView, certificates: number, paint: Paint): string {
+function voteWords({ votedIn, seat, voice, heardMs }: PeerView, certificates: number, paint: Paint): string {
   if (seat === 'none') return '';
   const last = lastVoteWords(votedIn, certificates);
-  if (voice === 'silent') return paint('bad', `SILENT, ${last}`);
+  if (voice === 'silent') return paint('bad', silenceWords(heardMs));
   // With one of four absent each of the others is needed; without, three may be quicker than the fourth for a while.
   return certificates - votedIn > silentCheckpoints ? paint('warning', last) : last;
 }
+
+/** Who says its head and no ballot has a voice, but no vote. */
+function silenceWords(heardMs: number | undefined): string {
+  if (heardMs === undefined) return 'SILENT';
+  return heardMs < briefMs ? 'NO BALLOT' : `SILENT ${durationText(heardMs)}`;
+}
+
+const briefMs = 3_000;
 
 function lastVoteWords(votedIn: number, certificates: number): string {
   if (votedIn === 0) return 'none yet';

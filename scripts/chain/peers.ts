@@ -16,7 +16,7 @@ export const peers = commandOf(
     operands: [],
     options: chainOptions,
     notes:
-      'votes: when its vote last stood in a certificate; SILENT when it says nothing, or casts no ballot while nothing becomes final.\nheard: when it last said where it stands; head: the height that it said. Its broker may live on when the device itself does not.\nblocks led: of those that its seat lets expect, since the device was started. luck: how much the blocks speak against honest draws;\nan honest member ever comes to 1,000 with probability 1/1,000. clock: how fast its TPM runs against the clock of the device that is\nasked; the specification of TPMs allows 15 %.\nExit status: 0 when enough seats vote, 3 when they do not, 1 when the device can not be asked, 2 for a wrong line.',
+      'votes: when its vote last stood in a certificate; SILENT when it does not say a head that came, and for how long;\nNO BALLOT when it casts none while nothing becomes final.\nheard: when it last said where it stands; head: the height that it said. Its broker may live on when the device itself does not.\nblocks led: of those that its seat lets expect, since the device was started. luck: how much the blocks speak against honest draws;\nan honest member ever comes to 1,000 with probability 1/1,000. clock: how fast its TPM runs against the clock of the device that is\nasked; the specification of TPMs allows 15 %.\nExit status: 0 when enough seats vote, 3 when they do not, 1 when the device can not be asked, 2 for a wrong line.',
   },
   ({ options }) =>
     askDevice(options, async ({ client, state }) => {

@@ -5,7 +5,8 @@
 import type { BlockLine, CheckpointLine, HeadView, PeerView } from '#protocol/chain/chain-view.ts';
 import { hex } from '#protocol/digest.ts';
 
-export type MemberChange = 'reached' | 'lost' | 'applicant' | 'member' | 'seated' | 'unseated' | 'left' | 'expelled';
+export type MemberChange =
+  'reached' | 'lost' | 'fell-silent' | 'votes-again' | 'applicant' | 'member' | 'seated' | 'unseated' | 'left' | 'expelled';
 
 export type WatchNews =
   | { readonly news: 'began'; readonly view: HeadView }
@@ -81,7 +82,7 @@ export function tellHead(story: WatchStory, view: HeadView, path: readonly Block
 export function tellPeers(story: WatchStory, peers: readonly PeerView[]): WatchNews[] {
   const before = story.peers;
   story.peers = new Map(peers.map((peer) => [peer.name, peer]));
-  if (!before) return peers.filter(({ reach, seat }) => reach === 'lost' && seat === 'in-force').map(({ name }) => changed(name, 'lost'));
+  if (!before) return peers.filter(({ seat }) => seat === 'in-force').flatMap(missingAtFirst);
   return peers.flatMap((peer) => changesOf(peer, before.get(peer.name)).map((change) => changed(peer.name, change)));
 }
 
@@ -146,15 +147,22 @@ function remember({ told }: WatchStory, { height, id }: BlockLine): void {
   for (const lowest of told.keys()) if (told.size > toldMax) told.delete(lowest);
 }
 
+function missingAtFirst({ name, reach, voice }: PeerView): WatchNews[] {
+  if (reach === 'lost') return [changed(name, 'lost')];
+  return voice === 'silent' ? [changed(name, 'fell-silent')] : [];
+}
+
 function changed(name: string, change: MemberChange): WatchNews {
   return { news: 'member', name, change };
 }
 
-function changesOf({ standing, seat, reach }: PeerView, before: PeerView | undefined): MemberChange[] {
+function changesOf({ standing, seat, reach, voice }: PeerView, before: PeerView | undefined): MemberChange[] {
   if (!before) return [standing];
   const changes: MemberChange[] = [];
   if (standing !== before.standing) changes.push(standing);
   if (seat !== before.seat) changes.push(seat === 'in-force' ? 'seated' : 'unseated');
   if (reach !== before.reach) changes.push(reach === 'lost' ? 'lost' : 'reached');
+  if (voice === 'silent' && before.voice !== 'silent') changes.push('fell-silent');
+  if (voice === 'votes' && before.voice === 'silent') changes.push('votes-again');
   return changes;
 }

@@ -86,7 +86,7 @@ function blockText({ height, id, leader, waitMs, transactions }: BlockLine): str
 }
 
 function isBad(change: MemberChange): boolean {
-  return change === 'lost' || change === 'unseated' || change === 'left' || change === 'expelled';
+  return change === 'lost' || change === 'fell-silent' || change === 'unseated' || change === 'left' || change === 'expelled';
 }
 
 function memberText(name: string, change: MemberChange): string {
@@ -95,6 +95,10 @@ function memberText(name: string, change: MemberChange): string {
       return `+ ${name} is reached again`;
     case 'lost':
       return `− ${name} is not reached`;
+    case 'fell-silent':
+      return `− ${name} is silent: its vote is missing`;
+    case 'votes-again':
+      return `+ ${name} takes part again`;
     case 'applicant':
       return `+ ${name} applies for membership`;
     case 'member':

@@ -11,6 +11,7 @@ import { isTold, missingBelow, newStory, tellHead, tellPeers, tellTime, type Wat
 import { liveText, newsJson, newsText } from './watch-text.ts';
 
 const tickMs = 1_000;
+const lookMs = 5_000;
 
 export const watch = commandOf(
   {
@@ -88,9 +89,9 @@ class Watch {
     return path;
   }
 
-  /** Members are asked for only when their numbers have changed. */
-  async #lookAround({ members, seats, reached }: HeadView): Promise<void> {
-    const around = `${members} ${seats} ${reached}`;
+  /** Members are asked for when their numbers have changed, and from time to time: who falls silent may change none of them. */
+  async #lookAround({ members, seats, reached, condition, atMs }: HeadView): Promise<void> {
+    const around = `${members} ${seats} ${reached} ${condition} ${Math.floor(atMs / lookMs)}`;
     if (around === this.#around) return;
     const view = await this.#client.chain({ show: 'peers' }).catch(passOver);
     if (!view) return;

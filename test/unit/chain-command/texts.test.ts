@@ -109,8 +109,12 @@ test('members stand in a table with what the audits find (§12.5, §14.5)', () =
 test('who is silent is named, and whether the others are enough (§13.5, §14.5)', () => {
   const silent = { voice: 'silent', votedIn: 3, heardMs: 14_200, headHeight: 4 } as const;
   const one = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie'), peer('delta', silent)]), () => undefined, plain);
-  assert.match(one, /delta {4}yes {3}SILENT, 5 checkpoints ago {2}14\.2 s ago {2}4 /);
+  assert.match(one, /delta {4}yes {3}SILENT 14\.2 s {4}14\.2 s ago {2}4 /);
   assert.match(one, /\n {2}3 of 4 seats vote, 3 needed: blocks become final\. Silent: delta$/);
+  assert.match(
+    peersText(peersView([peer('delta', { ...silent, heardMs: 400 })]), () => undefined, plain),
+    /NO BALLOT +400 ms ago/,
+  );
   const two = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie', silent), peer('delta', silent)]), () => undefined, plain);
   assert.match(two, /\n {2}2 of 4 seats vote, 3 needed: nothing becomes final until more are back\. Silent: charlie, delta$/);
   const all = peersText(peersView([peer('alpha'), peer('bravo'), peer('charlie'), peer('delta')]), () => undefined, plain);

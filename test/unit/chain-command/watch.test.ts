@@ -129,6 +129,14 @@ test('members that come and go are told by name (§11.5)', () => {
   ]);
 });
 
+test('a member that falls silent is named, and so is its return (§14.5)', () => {
+  const story = begun();
+  const silent = peer('bravo', { voice: 'silent' });
+  assert.deepEqual(tellPeers(story, [peer('alpha'), silent]), [{ news: 'member', name: 'bravo', change: 'fell-silent' }]);
+  assert.deepEqual(tellPeers(story, [peer('alpha'), silent]), []);
+  assert.deepEqual(tellPeers(story, [peer('alpha'), peer('bravo')]), [{ news: 'member', name: 'bravo', change: 'votes-again' }]);
+});
+
 test('lines are readable at a glance, and one for each event', () => {
   const atMs = Date.UTC(2026, 0, 2, 13, 4, 17);
   const texts: [WatchNews, string][] = [
@@ -137,6 +145,7 @@ test('lines are readable at a glance, and one for each event', () => {
     [{ news: 'not-final', forMs: 12_000, voting: 2, voters: 4 }, '13:04:17  ! not final for 12.0 s: 2 of 4 seats vote, 3 needed'],
     [{ news: 'not-final', forMs: 12_000, voting: 3, voters: 4 }, '13:04:17  ! not final for 12.0 s: although 3 of 4 seats vote'],
     [{ news: 'reorganised', from: 11, blocks: 1 }, '13:04:17  ! reorganised from height 11: 1 block gave way to another branch'],
+    [{ news: 'member', name: 'delta', change: 'fell-silent' }, '13:04:17  − delta is silent: its vote is missing'],
     [{ news: 'member', name: 'delta', change: 'lost' }, '13:04:17  − delta is not reached'],
   ];
   for (const [news, text] of texts) assert.equal(newsText(news, atMs, plain), text);
