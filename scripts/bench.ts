@@ -17,6 +17,7 @@ import { firstBirth } from './bench/first-birth.ts';
 import { openGridLoan } from './bench/grid-loan.ts';
 import { quoteCheck } from './bench/quote-check.ts';
 import { jsonOf, rowText, tableOf } from './bench/report.ts';
+import { sensors } from './bench/sensors.ts';
 import { signedMessages } from './bench/signed-messages.ts';
 import { storeAppends } from './bench/store-appends.ts';
 import { submission } from './bench/submission.ts';
@@ -25,7 +26,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
-  ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize],
+  ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize, sensors],
   ...[deviceEvidence, submission, finality, deviceGrowth, deviceFootprint, firstBirth],
 ];
 
