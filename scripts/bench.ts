@@ -15,6 +15,7 @@ import { deviceFootprint } from './bench/device-footprint.ts';
 import { deviceGrowth } from './bench/device-growth.ts';
 import { firstBirth } from './bench/first-birth.ts';
 import { openGridLoan } from './bench/grid-loan.ts';
+import { pairing } from './bench/pairing.ts';
 import { quoteCheck } from './bench/quote-check.ts';
 import { jsonOf, rowText, tableOf } from './bench/report.ts';
 import { sensors } from './bench/sensors.ts';
@@ -27,7 +28,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
   ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize, sensors],
-  ...[deviceEvidence, submission, finality, deviceGrowth, deviceFootprint, firstBirth],
+  ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, firstBirth],
 ];
 
 const declaration = {
