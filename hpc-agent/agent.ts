@@ -8,6 +8,7 @@ const usage = 'usage: node hpc-agent/agent.ts --state FOLDER   (the folder that 
 await main();
 
 async function main(): Promise<void> {
+  if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) return void process.stdout.write(usage);
   const stateFolder = readArguments();
   if (stateFolder === undefined) return end(usage, 2);
   try {

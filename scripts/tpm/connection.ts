@@ -54,9 +54,13 @@ async function chosenTcti({ tcti, state, device }: ConnectionOptions): Promise<s
 }
 
 async function firstDevice(state: string): Promise<string> {
-  const [name] = (await readdir(join(state, 'devices')).catch(() => [] as string[])).sort();
+  const [name] = await deviceNames(state);
   if (name === undefined) throw new UsageError(`there are no devices in ${state}; npm start makes some`);
   return name;
+}
+
+async function deviceNames(state: string): Promise<string[]> {
+  return (await readdir(join(state, 'devices')).catch(() => [] as string[])).sort();
 }
 
 async function tctiOfDevice(state: string, device: string): Promise<string> {
@@ -64,6 +68,8 @@ async function tctiOfDevice(state: string, device: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (cause) {
-    throw new UsageError(`the device ${device} of ${state} shows no TPM (${file} can't be read); is it running?`, { cause });
+    const known = await deviceNames(state);
+    const advice = known.includes(device) ? 'is it running?' : `its devices are ${known.join(', ') || 'none'}`;
+    throw new UsageError(`the device ${device} of ${state} shows no TPM (${file} can't be read); ${advice}`, { cause });
   }
 }

@@ -6,7 +6,7 @@ import { matches, programOwners } from './rules.ts';
 import type { Source } from './source.ts';
 
 const starts = /^(spawn|spawnSync|execFile|execFileSync|exec|execSync):(.+)$/;
-const free = ['scripts/setup*', 'scripts/build-addon.mjs', 'test/*'];
+const free = ['scripts/setup*', 'scripts/require-ready.mjs', 'scripts/build-addon.mjs', 'test/*'];
 
 export function judgePrograms(sources: readonly Source[]): Finding[] {
   return sources.filter(({ path }) => !matches(path, free)).flatMap((source) => [...judgeNames(source), ...judgeStarts(source)]);

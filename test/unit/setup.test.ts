@@ -1,7 +1,7 @@
 /** The set-up: what it decides, and that it changes nothing when nothing is missing. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -162,3 +162,17 @@ function runInstallScript(aptGet: string, policy?: string): { status: number | n
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+test('a command before the set-up says what to run first, and exits with 1', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'capstan-door-'));
+  try {
+    mkdirSync(join(folder, 'scripts'));
+    copyFileSync(join(root, 'scripts/require-ready.mjs'), join(folder, 'scripts/require-ready.mjs'));
+    const door = spawnSync(process.execPath, [join(folder, 'scripts/require-ready.mjs')], { encoding: 'utf8' });
+    assert.equal(door.status, 1);
+    assert.match(door.stderr, /run `npm start` first/);
+    assert.equal(spawnSync(process.execPath, [join(root, 'scripts/require-ready.mjs')]).status, 0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

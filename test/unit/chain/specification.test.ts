@@ -1,10 +1,11 @@
-/** The lists of the specification against the code: reasons of refusals, and limits that all members must share. Specification §11.6, §11.7, §13.6. */
+/** The lists of the specification against the code: reasons of refusals, and limits that all members must share. Specification §2.5, §11.6, §11.7, §13.6. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
+import { DOMAINS } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -83,4 +84,9 @@ test('limits on which consensus rests have the values of the code (§11.7)', () 
   );
   assert.ok(named.length > 25 && inText.length > 8);
   for (const [word, value] of [...named, ...inText]) assert.equal(limits[word], value, word);
+});
+
+test('§2.5 lists every domain, and no other', () => {
+  const [, list = ''] = section('2.5').split('The domains, all of them:');
+  assert.deepEqual([...quoted(list)].sort(), [...DOMAINS].sort());
 });
