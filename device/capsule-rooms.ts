@@ -4,13 +4,13 @@
  */
 import { BlobChunk, BlobNeed } from '#protocol/blob-transfer.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
-import type { ControlOutcome } from '#protocol/control-messages.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { networkId, networkLabel, type Network } from '#protocol/network.ts';
 import type { Crypto } from '#protocol/crypto.ts';
+import type { BoxWatch } from './control/ports.ts';
 import type { Chain, ShowChain } from './chain/chain-port.ts';
-import { Gateway } from './gateway/gateway.ts';
+import { Gateway, type GatewayParts } from './gateway/gateway.ts';
 import { Orders } from './gateway/orders.ts';
 import type { CloseSecret } from './hpc/box-measuring.ts';
 import { Controller } from './hpc/controller.ts';
@@ -42,6 +42,7 @@ export interface CapsuleRoomsParts {
   /** Of boxes with a TPM (§6.5). */
   readonly closeSecret: CloseSecret;
   readonly references: ReferenceFiles;
+  readonly control: BoxWatch;
 }
 
 export interface CapsuleRooms {
@@ -59,7 +60,7 @@ export interface CapsuleRooms {
 export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
   const { network, device, chain, peers, crypto } = parts;
   const id = networkId(network);
-  const command = (): Promise<ControlOutcome> => Promise.resolve({ outcome: 'refused', reason: 'not-permitted' });
+  const command: GatewayParts['command'] = (client, asked) => parts.control.command(client, asked);
   const gateway = new Gateway({ ...parts, command, network: id, networkLabel: networkLabel(network) });
   const orders = new Orders({ ...parts, news: gateway });
   const { closeSecret, references } = parts;

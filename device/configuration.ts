@@ -7,6 +7,7 @@ import { Digest } from '#protocol/digest.ts';
 import { integer, list, optional, struct, text, variant, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { ipmiFields, redfishFields, trustOf } from './bmc/bmc-configuration.ts';
+import { controlFields } from './control/control-configuration.ts';
 import { MQTT_LIMITS } from './limits.ts';
 import { writeWholeFile } from './mqtt/whole-file.ts';
 
@@ -38,6 +39,7 @@ export const DeviceConfiguration = struct({
   checkpoint: optional(struct({ number: Height, height: Height, block: Digest })),
   /** One entry a box; a box without one is sensed by nothing (§17). */
   control: optional(list(ControlEntry, { max: MQTT_LIMITS.boxConnectionsMax })),
+  ...controlFields,
 });
 export type DeviceConfiguration = Infer<typeof DeviceConfiguration>;
 

@@ -10,10 +10,12 @@ import { DeviceStatus } from '#protocol/status.ts';
 import { topicOf } from '#protocol/topics.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
+import { openBoxControl, peopleOf, type BoxControl } from './box-control.ts';
 import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
 import { openChainRoom, type ChainRoom } from './chain/room.ts';
 import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
 import type { Chain } from './chain/chain-port.ts';
+import type { BoxWatch } from './control/ports.ts';
 import { createNodeCrypto } from './crypto-node.ts';
 import { joinGossip, type GossipNetwork } from './gossip.ts';
 import type { Issuer } from './hpc/receipt-issuer.ts';
@@ -127,7 +129,9 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     },
     onFailure: request.onFailure,
   });
-  const rooms = openRooms(running, { stateFolder, store, blobs, publisher, peers, room, log });
+  const boxes = await openBoxControl({ ...running, stateFolder, store, publisher, log });
+  const rooms = openRooms(running, { stateFolder, control: boxes.control, store, blobs, publisher, peers, room, log });
+  boxes.control.start(rooms.controller.underControl);
   await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
   const pairing = await startPairing({
     stateFolder,
@@ -153,6 +157,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const keepUp = (): void => {
     presence.show(running.attestation.evidence(), rooms.controller.boxNames());
     rooms.timePassed();
+    boxes.timePassed();
     room.timePassed();
   };
   own.onState((state) => {
@@ -160,6 +165,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     presence.forget();
     running.attestation.republish();
     room.republish();
+    boxes.republish();
     keepUp();
   });
   const timer = setInterval(keepUp, DEVICE_LIMITS.dutyIntervalMs);
@@ -173,13 +179,22 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   return {
     name: configuration.name,
     chain: room.chain,
-    stop: () => stopDevice(running, { store, rooms, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () => stopDevice(running, { store, rooms, boxes, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }
 
 function openRooms(
   running: Running,
-  parts: { stateFolder: string; store: Store; blobs: BlobStore; publisher: Publisher; peers: PeerLines; room: ChainRoom; log: Log },
+  parts: {
+    stateFolder: string;
+    control: BoxWatch;
+    store: Store;
+    blobs: BlobStore;
+    publisher: Publisher;
+    peers: PeerLines;
+    room: ChainRoom;
+    log: Log;
+  },
 ): CapsuleRooms {
   const { configuration, network, crypto, identity } = running;
   return openCapsuleRooms({
@@ -233,6 +248,7 @@ async function stopDevice(
   parts: {
     store: Store;
     rooms: CapsuleRooms;
+    boxes: BoxControl;
     room: ChainRoom;
     timers: readonly NodeJS.Timeout[];
     presence: Presence;
@@ -241,6 +257,7 @@ async function stopDevice(
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
   parts.rooms.close();
+  await parts.boxes.close();
   await parts.pairing.stop();
   parts.presence.leave();
   await parts.room.stop();
@@ -270,6 +287,7 @@ async function openBroker(
     authority,
     ports,
     ...addressOf(configuration),
+    people: peopleOf(configuration),
     onEvent: ({ event, ...fields }: BrokerEvent) => request.log(event, fields),
   };
   return startDeviceBroker(options, names.trust(peerAuthoritiesOf(network.members, configuration.name)));

@@ -50,8 +50,8 @@ export const CONTROL_LIMITS = {
   boxesMax: 64,
   /** Operators' requests that lie in the state folder at one time. */
   deskRequestsMax: 16,
-  /** A request or its answer: a few words. */
-  deskFileBytesMax: 4_096,
+  /** A request, or an answer that names 64 boxes. */
+  deskFileBytesMax: 64 * 1_024,
   /** An answer is left for whoever waits for it this long. */
   deskAnswerKeptMs: 60 * SECOND,
 } as const;

@@ -9,6 +9,7 @@ import { harmless, type Schema } from '#protocol/schema.ts';
 import { softwareDigest } from '#protocol/software-state.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
 import type { BoxUp } from '#protocol/topics.ts';
+import type { BoxWatch } from '../control/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
@@ -36,6 +37,7 @@ export interface EarParts {
   readonly logged: (stored: StoredJob, log: RunLog) => void;
   readonly chunkReceived: (box: string, chunk: BlobChunk) => void;
   readonly measuring: BoxMeasuring;
+  readonly control: BoxWatch;
   /** A box whose evidence or report was refused. */
   readonly suspected?: ((suspicion: BoxSuspicion) => void) | undefined;
   /** Whether a blob belongs to the input of a run of this box. */
@@ -53,10 +55,13 @@ export class BoxEar {
 
   /** A message of the box `name`, which the broker has made sure of. */
   boxSaid(name: string, kind: BoxUp, payload: Uint8Array): void {
-    const { boxes, log } = this.#parts;
+    const { boxes, control, log } = this.#parts;
     const box = boxes.find(name);
     if (!box) return log('unknownBoxIgnored', { box: name });
+    // The broker keeps the rest from a fenced box too; a message may have been on its way.
+    if (control.fitnessOf(name) === 'fenced' && kind !== 'hello' && kind !== 'evidence') return;
     boxes.heard(name);
+    control.heard(name);
     switch (kind) {
       case 'hello':
         return this.#read(name, Hello, payload, (hello) => this.#helloSaid(box, hello));
@@ -93,6 +98,7 @@ export class BoxEar {
   #helloSaid(before: KnownBox, hello: Hello): void {
     this.#parts.boxes.introduced(before, hello);
     this.#parts.measuring.introduced(before, hello.tpm);
+    this.#parts.control.introduced(before.name, hello);
     for (const run of hello.runs) this.dropRun(before.name, run);
     this.#parts.introduced();
   }
@@ -115,6 +121,7 @@ export class BoxEar {
   #evidenceSaid(box: KnownBox, payload: Uint8Array): void {
     const run = this.#runIn(BoxEvidenceMessage, payload) ?? this.#runIn(BoxCheckMessage, payload);
     if (run === undefined) return this.#ignored(box.name, 'evidence', 'malformed');
+    if (this.#parts.control.evidenceSaid(box.name, run, payload)) return;
     this.#forJob(box.name, run, ({ job }) => {
       const measuring = job.state === 'assigned' ? job.before : job.state === 'running' ? openCheck(job) : job.after;
       if (!measuring || measuring.evidence) return;
@@ -156,7 +163,9 @@ export class BoxEar {
       const { report } = verdict;
       const lacking = [...new Set([...report.outputs, report.stdout, report.stderr].map((blob) => hex(blob.digest)))];
       const measuring = { nonce: this.#parts.random(32), atMs: this.#parts.now() };
-      this.#parts.apply(run, { type: 'reportAccepted', bytes: payload, report, lacking, ...measuring });
+      const energy = this.#parts.control.energyOf(run);
+      this.#parts.apply(run, { type: 'reportAccepted', bytes: payload, report, lacking, energy, ...measuring });
+      this.#parts.control.reported(box.name, report, energy);
     });
   }
 

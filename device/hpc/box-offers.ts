@@ -5,19 +5,22 @@ import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Boxes } from './boxes.ts';
-import { areSameOffers, offersOnChain } from './offers.ts';
+import { areSameOffers, offersOnChain, type Offering } from './offers.ts';
 
 export class BoxOffers {
   readonly #chain: Chain;
   readonly #boxes: Boxes;
+  readonly #offering: (box: string) => Offering;
   readonly #now: Clock;
   readonly #log: Log;
   #standing = 0;
   #last: { readonly serial: number; readonly boxes: OfferedBox[]; readonly atMs: number } | undefined;
 
-  constructor({ chain, now, log }: { chain: Chain; now: Clock; log: Log }, boxes: Boxes) {
+  /** @param offering how a box may be offered now */
+  constructor({ chain, now, log }: { chain: Chain; now: Clock; log: Log }, boxes: Boxes, offering: (box: string) => Offering) {
     this.#chain = chain;
     this.#boxes = boxes;
+    this.#offering = offering;
     this.#now = now;
     this.#log = log;
   }
@@ -27,7 +30,7 @@ export class BoxOffers {
     const { state } = this.#chain.head();
     const node = hex(this.#chain.node);
     const onChain = offersOnChain(this.#chain.node, state);
-    const boxes = this.#boxes.offers(onChain);
+    const boxes = this.#boxes.offers(onChain, this.#offering);
     const atMs = this.#now();
     const serialOnChain = state.members.get(node)?.boxesSerial ?? 0;
     const isSaid = this.#last !== undefined && this.#last.serial > serialOnChain && areSameOffers(this.#last.boxes, boxes);

@@ -16,6 +16,7 @@ import { harmless } from '#protocol/schema.ts';
 import type { BoxUp } from '#protocol/topics.ts';
 import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
+import type { BoxWatch } from '../control/ports.ts';
 import type { Clock, Log, OperationalSigner, Peers, Publisher, Random } from '../ports.ts';
 import { BlobCollector, type BlobSource, type CollectFailure } from '../store/blob-collector.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -28,7 +29,8 @@ import { BoxLink } from './box-link.ts';
 import type { PairedBox } from './box-registry.ts';
 import { BoxOffers } from './box-offers.ts';
 import { Boxes } from './boxes.ts';
-import { BoxMeasuring, type BoxSuspicion, type MeasuringParts } from './box-measuring.ts';
+import { ControlledJobs } from './controlled-jobs.ts';
+import { BoxMeasuring, type MeasuringParts } from './box-measuring.ts';
 import type { Listener } from './box-voice.ts';
 import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
@@ -48,8 +50,7 @@ export interface ControllerParts {
   readonly log: Log;
   /** Of boxes with a TPM (§6.5): who certifies them, the device's TPM, and what they may measure. */
   readonly measuring: Pick<MeasuringParts, 'authorities' | 'closeSecret' | 'references'>;
-  /** A box whose evidence was refused (§6.6). */
-  readonly suspected?: ((suspicion: BoxSuspicion) => void) | undefined;
+  readonly control: BoxWatch;
 }
 
 export class Controller {
@@ -60,6 +61,8 @@ export class Controller {
   readonly #offers: BoxOffers;
   readonly #ear: BoxEar;
   readonly #measuring: BoxMeasuring;
+  /** What control does by this room (§17.2). */
+  readonly underControl: ControlledJobs;
   /** Jobs that still owe something, by run id. */
   readonly #open = new Map<string, StoredJob>();
   /** Runs whose assignment is not in the head, and since when (§15.3). */
@@ -69,7 +72,12 @@ export class Controller {
     this.#parts = parts;
     this.#boxes = new Boxes(parts);
     this.#link = new BoxLink(parts.publisher, { ...parts.listener, sign: parts.sign });
-    this.#offers = new BoxOffers(parts, this.#boxes);
+    this.#offers = new BoxOffers(parts, this.#boxes, (box) => this.underControl.offeringOf(box));
+    this.underControl = new ControlledJobs({
+      ...parts,
+      ...{ link: this.#link, open: () => this.#open.values(), changed: () => this.#lookAgain() },
+      ...{ apply: this.#apply.bind(this), tellNews: this.#tellNews.bind(this) },
+    });
     this.#collector = new BlobCollector(parts.blobs, {
       ask: (source, need) => this.#askForBlob(source, need),
       stored: (source, digest) => this.#blobStored(source, digest),
@@ -85,9 +93,8 @@ export class Controller {
     });
     this.#ear = new BoxEar({
       ...parts,
-      measuring: this.#measuring,
-      boxes: this.#boxes,
-      link: this.#link,
+      ...{ measuring: this.#measuring, boxes: this.#boxes, link: this.#link },
+      suspected: ({ box, detail }) => parts.control.refused(box, detail),
       jobOf: (box, run) => this.#jobOf(box, run),
       apply: (run, event) => this.#apply(run, event),
       progressed: (stored, progress) => this.#tellNews(stored.job, { news: 'progress', ...progress }),
@@ -95,16 +102,14 @@ export class Controller {
       chunkReceived: (box, chunk) => this.#collector.chunkReceived(`box.${box}`, chunk),
       mayHaveInput: (box, digest) =>
         [...this.#open.values()].some((stored) => stored.job.box === box && inputSizes(stored.manifest).has(digest)),
-      introduced: () => {
-        this.#offers.look();
-        this.doDuties();
-      },
+      introduced: () => this.#lookAgain(),
     });
   }
 
   /** Takes up again what was not finished when the program last ended. */
   resume(): void {
     for (const stored of this.#parts.store.jobs.unclosed()) this.#open.set(runOf(stored.job), stored);
+    this.underControl.resume();
     this.#parts.log('jobsResumed', { open: this.#open.size });
     this.chainChanged();
     this.doDuties();
@@ -112,6 +117,8 @@ export class Controller {
 
   setPairedBoxes(paired: readonly PairedBox[]): void {
     this.#boxes.setPaired(paired);
+    this.#parts.control.boxesPaired(paired);
+    this.underControl.resume();
     this.#offers.look();
   }
 
@@ -175,6 +182,7 @@ export class Controller {
       this.#apply(run, { type: 'timePassed', atMs, nonce: this.#parts.random(32) });
       if (!hasEnded(job.state) && this.#boxes.silenceMs(job.box) > DEVICE_LIMITS.boxSilenceMaxMs) this.#apply(run, { type: 'boxSilent' });
     }
+    this.underControl.timePassed();
     this.chainChanged();
     this.doDuties();
   }
@@ -182,6 +190,11 @@ export class Controller {
   /** Does again what every open job owes: after a silence, a lost connection or a restart. */
   doDuties(): void {
     for (const stored of [...this.#open.values()]) this.#doDutiesOf(stored);
+  }
+
+  #lookAgain(): void {
+    this.#offers.look();
+    this.doDuties();
   }
 
   #begin(stored: StoredJob): void {
@@ -261,6 +274,7 @@ export class Controller {
       const { capsule, state, attempt, end } = job;
       this.#parts.log('jobChanged', { capsule, state, attempt, box: job.box, ...(end?.reason ? { reason: end.reason } : {}) });
     }
+    this.underControl.jobChanged(job);
     if (hasEnded(job.state) && !hasEnded(before.job.state)) this.#letBoxForget(job);
     if (dutyWords(job) !== dutyWords(before.job)) this.#doDutiesOf(stored);
   }
@@ -284,7 +298,7 @@ export class Controller {
       case 'collectInput':
         return this.#collect(gatewaySource(job), duty.digests, inputSizes(stored.manifest));
       case 'beginMeasuring':
-        if (this.#runsAt(box) >= DEVICE_LIMITS.runsPerBoxMax) return;
+        if (!this.underControl.mayBegin(box)) return;
         return this.#apply(run, { type: 'measuringBegun', nonce: this.#parts.random(32), atMs: this.#parts.now() });
       case 'challenge':
         return this.#link.challenge(box, run, duty.measuring, { check: duty.check, activation: this.#measuring.activationFor(box) });
@@ -322,11 +336,6 @@ export class Controller {
     if (!end) return;
     const reason = end.reason === undefined ? {} : { reason: end.reason };
     this.#parts.chain.act({ action: 'receipt', capsule, attempt, receipt: domainDigest('receipt', receipt), state: end.state, ...reason });
-  }
-
-  /** Runs that a box is at work on. */
-  #runsAt(box: string): number {
-    return [...this.#open.values()].filter(({ job }) => job.box === box && job.before && !hasEnded(job.state)).length;
   }
 
   #issueReceipt(stored: StoredJob): void {

@@ -9,6 +9,8 @@ import { endOf, type Report } from '#protocol/box-messages.ts';
 import { CapsuleId, CapsuleState, EndReason, hasEnded, RequestId } from '#protocol/capsule.ts';
 import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { Dispute } from '#protocol/receipt.ts';
+import { RunEnergy } from '#protocol/run-energy.ts';
 import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer, type Struct } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
@@ -50,6 +52,9 @@ export const Job = struct({
   /** The box's signed report as it travelled. */
   report: optional(bytes({ max: LIMITS.reportBytesMax })),
   end: optional(End),
+  /** What the run took, and what the device holds against it (§17.4-17.5). */
+  energy: optional(RunEnergy),
+  disputed: optional(Dispute),
   endedAtMs: optional(UnixMs),
   cancelling: flag,
   /** Whether the gateway has the receipt and the outputs; `overdue`: it has had its time. */
@@ -74,11 +79,15 @@ export type JobEvent =
   | { readonly type: 'runStarted'; readonly moments?: readonly number[] }
   | { readonly type: 'runForgotten' }
   | { readonly type: 'boxSilent' }
+  /** By control (§17.2). */
+  | { readonly type: 'boxCutOff'; readonly reason: 'box-fenced' | 'box-lost'; readonly detail: string }
+  | { readonly type: 'disputed'; readonly dispute: Dispute }
   | {
       readonly type: 'reportAccepted';
       readonly bytes: Uint8Array;
       readonly report: Report;
       readonly lacking: string[];
+      readonly energy?: RunEnergy | undefined;
       readonly nonce: Uint8Array;
       readonly atMs: number;
     }
@@ -220,6 +229,10 @@ function stepOpen(job: Job, event: JobEvent): Job {
     case 'runForgotten':
     case 'boxSilent':
       return failed(job, 'box-lost', `box ${job.box} lost the run`);
+    case 'boxCutOff':
+      return failed(job, event.reason, event.detail);
+    case 'disputed':
+      return disputed(job, event.dispute);
     case 'reportAccepted':
       return reportAccepted(job, event);
     case 'receiptStored':
@@ -297,11 +310,12 @@ function isAnswerTo(measuring: Measuring | undefined, nonce: Uint8Array): measur
 }
 
 /** Where another attempt may do better, there is no receipt: it would end the capsule. */
-function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; lacking: string[]; nonce: Uint8Array; atMs: number }): Job {
+function reportAccepted(job: Job, event: JobEvent & { type: 'reportAccepted' }): Job {
   if (job.state !== 'measured' && job.state !== 'running') return job;
-  const end = endOf(event.report.outcome);
+  const outcome = endOf(event.report.outcome);
+  const end = job.disputed ? endOfDispute(job.disputed) : outcome;
   const mayRetry = job.attempt < LIMITS.attemptsMax && !job.cancelling;
-  if (mayRetry && end.reason !== undefined && BOX_FAILURES.includes(end.reason)) return ended(job, end);
+  if (mayRetry && outcome.reason !== undefined && BOX_FAILURES.includes(outcome.reason)) return ended(job, outcome);
   return {
     ...job,
     state: 'reported',
@@ -310,8 +324,20 @@ function reportAccepted(job: Job, event: { bytes: Uint8Array; report: Report; la
     // The run ended while a check was on its way: what was not answered says nothing.
     ...(job.checks ? { checks: job.checks.filter(({ evidence }) => evidence !== undefined) } : {}),
     after: { nonce: event.nonce, issuedAtMs: event.atMs },
+    ...(event.energy ? { energy: event.energy } : {}),
     end,
   };
+}
+
+/** What is held against a run first, stays; whatever it reports, that is its end. */
+function disputed(job: Job, dispute: Dispute): Job {
+  const isOn = job.state === 'measured' || job.state === 'running' || job.state === 'reported';
+  if (!isOn || job.disputed) return job;
+  return { ...job, disputed: dispute, ...(job.state === 'reported' ? { end: endOfDispute(dispute) } : {}) };
+}
+
+function endOfDispute({ reason, detail }: Dispute): End {
+  return { state: 'disputed', reason, detail };
 }
 
 function cancelAsked(job: Job): Job {

@@ -4,6 +4,7 @@ import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import type { BoxFitness } from '../control/ports.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import { isPresent, type BoxRegistry, type KnownBox } from './box-registry.ts';
 
@@ -13,16 +14,36 @@ export function offersOnChain(node: Uint8Array, state: ChainState): OfferedBox[]
   return records.map(({ box }) => box).sort(byName);
 }
 
+/** `as-before`: as the chain has it, for a while. */
+export type Offering = 'yes' | 'as-before' | 'while-starting' | 'no';
+
+/** A box that is suspect may end its runs, and a run ends with the offer of its box (§15.5, §17.1). */
+export function offeringOf(fitness: BoxFitness, hasRuns: boolean): Offering {
+  if (fitness === 'ready') return 'yes';
+  if (fitness === 'held') return hasRuns ? 'yes' : 'no';
+  if (fitness === 'fenced') return 'no';
+  return hasRuns ? 'as-before' : 'while-starting';
+}
+
 /**
- * The boxes that are paired and present. Just after a start a box that has not spoken yet stays as the chain has it: its
+ * The boxes that are paired, present and fit. Just after a start a box that has not spoken yet stays as the chain has it: its
  * next word is due within 15 s.
- * @param sinceMs start of this program
+ * @param times `sinceMs`: start of this program
  */
-export function offersOf(registry: BoxRegistry, onChain: readonly OfferedBox[], sinceMs: number, atMs: number): OfferedBox[] {
+export function offersOf(
+  registry: BoxRegistry,
+  onChain: readonly OfferedBox[],
+  times: { readonly sinceMs: number; readonly atMs: number },
+  offering: (box: string) => Offering,
+): OfferedBox[] {
+  const { sinceMs, atMs } = times;
   const starting = atMs - sinceMs <= DEVICE_LIMITS.boxSilenceMaxMs;
   const offered = [...registry.values()].flatMap((box) => {
-    if (isPresent(box, atMs)) return [offerOf(box)];
-    const known = starting && box.heardAtMs === undefined ? onChain.find((offer) => isSameBox(offer, box)) : undefined;
+    const how = offering(box.name);
+    if (how === 'yes' && isPresent(box, atMs)) return [offerOf(box)];
+    const unheard = how === 'while-starting' || (how === 'yes' && box.heardAtMs === undefined);
+    const stays = how === 'as-before' || (starting && unheard);
+    const known = stays ? onChain.find((offer) => isSameBox(offer, box)) : undefined;
     return known ? [known] : [];
   });
   return offered.sort(byName).slice(0, LIMITS.chainBoxesPerMemberMax);

@@ -53,6 +53,8 @@ export function issueReceipt(
     ...(checks && checks.length > 0 ? { measuredDuring: checks.map(measurementOf) } : {}),
     measuredAfter: measurementOf(after),
     report,
+    ...(job.energy ? { energy: job.energy } : {}),
+    ...(job.disputed ? { disputed: job.disputed } : {}),
     deviceEvidence: evidence,
   };
   return signMessage(ReceiptMessage, receipt, sign);

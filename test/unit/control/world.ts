@@ -122,7 +122,7 @@ export class ControlWorld {
   asked: Asked | undefined;
 
   constructor(options: WorldOptions = {}) {
-    this.memory = options.memory ?? new Map();
+    this.memory = options.memory ?? new Map<string, Uint8Array>();
     this.hardware = new MemoryHardware(() => this.nowMs, options.source);
     this.control = new Control({
       device: 'alpha',

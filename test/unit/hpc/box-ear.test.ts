@@ -13,6 +13,7 @@ function answersTo(state: RunState['state']): string[] {
   const parts = {
     boxes: { find: () => ({ name: 'box' }), heard: () => undefined },
     link: { cancel: () => said.push('cancel'), acknowledge: () => said.push('acknowledge') },
+    control: { fitnessOf: () => 'ready', heard: () => undefined },
     jobOf: () => undefined,
     log: (event: string) => said.push(event),
   };

@@ -11,6 +11,7 @@ import type { Schema } from '#protocol/schema.ts';
 import type { CapsuleNews, Topic } from '#protocol/topics.ts';
 import { ReferenceFiles } from '../../../device/hpc/reference-file.ts';
 import { openCapsuleRooms, type CapsuleRooms } from '../../../device/capsule-rooms.ts';
+import type { BoxWatch } from '../../../device/control/ports.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import type { CapsuleKind, PeerLines } from '../../../device/peers.ts';
 import { BlobStore } from '../../../device/store/blob-store.ts';
@@ -212,6 +213,7 @@ export class TestDevice {
       random: (bytes) => Uint8Array.from(randomBytes(bytes)),
       closeSecret: () => Promise.reject(new Error('this device has no TPM')),
       references: new ReferenceFiles(join(bench.folder, name)),
+      control: unwatched,
       log: (event, fields = {}) => void bench.lines.push(`${name} ${event} ${JSON.stringify(fields)}`),
     });
   }
@@ -223,6 +225,20 @@ export class TestDevice {
     this.published.push({ topic, payload: bytes });
   }
 }
+
+/** Control that holds nothing against anybody: what it does is for its own tests. */
+const unwatched: BoxWatch = {
+  fitnessOf: () => 'ready',
+  boxesPaired: () => undefined,
+  heard: () => undefined,
+  introduced: () => undefined,
+  evidenceSaid: () => false,
+  refused: () => undefined,
+  runsChanged: () => undefined,
+  energyOf: () => undefined,
+  reported: () => undefined,
+  command: () => Promise.resolve({ outcome: 'refused' }),
+};
 
 /** Counts what the store is at work on. */
 function watched(blobs: BlobStore, bench: Bench): BlobStore {

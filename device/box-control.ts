@@ -1,0 +1,101 @@
+/** The control of a device's boxes put together: their wires by the configuration, their evidence judged, the broker's rights. Specification §17. */
+import { networkId, networkLabel, type Network } from '#protocol/network.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import { randomBytes } from 'node:crypto';
+import { openIpmiBox, openRedfishBox } from './bmc/open-box.ts';
+import { readBoard } from './board/board-file.ts';
+import { linuxDevices } from './board/linux-devices.ts';
+import type { BoxHardware } from './board/ports.ts';
+import { simulatedDevices } from './board/simulated/simulated-devices.ts';
+import { openWiredBox } from './board/wired-box.ts';
+import type { DeviceConfiguration } from './configuration.ts';
+import { ControlDesk } from './control/desk.ts';
+import { HomeAssistant } from './control/home-assistant.ts';
+import { Control } from './control/host.ts';
+import { judgeBoxEvidence } from './hpc/box-voice.ts';
+import type { BoxPeople } from './mqtt/broker-configuration.ts';
+import type { DeviceBroker } from './mqtt/device-broker.ts';
+import type { Connection } from '#protocol/mqtt-port.ts';
+import type { Log, Publisher } from './ports.ts';
+import { FIRMWARE_VERSION } from './software.ts';
+import type { Store } from './store/store.ts';
+
+export interface BoxControlParts {
+  readonly stateFolder: string;
+  readonly configuration: DeviceConfiguration;
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly broker: DeviceBroker;
+  readonly own: Connection;
+  readonly log: Log;
+}
+
+export interface BoxControl {
+  readonly control: Control;
+  /** The broker has lost what it retained. */
+  republish(): void;
+  /** To be called every `DEVICE_LIMITS.dutyIntervalMs`. */
+  timePassed(): void;
+  close(): Promise<void>;
+}
+
+export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl> {
+  const { configuration, network, crypto, store, publisher, broker, own, log, stateFolder } = parts;
+  const listener = { network: networkId(network), device: configuration.name, crypto };
+  const place = { device: configuration.name, network: networkLabel(network), version: FIRMWARE_VERSION };
+  const home = configuration.homeAssistant && new HomeAssistant(publisher, { ...place, client: configuration.homeAssistant.client });
+  const control = new Control({
+    ...{ device: configuration.name, rules: configuration, store, publisher, log, now: Date.now },
+    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    open: (box) => openHardware(box, configuration, stateFolder),
+    judge: (box, evidence, { run, measuring }) => judgeBoxEvidence(evidence, { run, measuring, atMs: Date.now() }, box, listener),
+    onFenced: (boxes) =>
+      void broker
+        .fence(boxes)
+        .catch((error: unknown) => log('boxRightsKept', { error: error instanceof Error ? error.message : 'unknown' })),
+    onChange: (boxes) => home?.show(boxes.values()),
+  });
+  if (home) await home.listen(own, () => control.boxes.values());
+  const desk = new ControlDesk(stateFolder, control, Date.now);
+  return {
+    control,
+    republish: () => {
+      control.republish();
+      home?.forget();
+      home?.show(control.boxes.values());
+    },
+    timePassed: () => void desk.look(),
+    close: () => control.close(),
+  };
+}
+
+/** @returns undefined where the configuration names no way to the box */
+function openHardware(box: string, configuration: DeviceConfiguration, stateFolder: string): Promise<BoxHardware> | undefined {
+  const entry = configuration.control?.find((known) => known.box === box);
+  switch (entry?.by) {
+    case undefined:
+      return undefined;
+    case 'board':
+      return openBoard(configuration);
+    case 'ipmi':
+      return openIpmiBox(entry, stateFolder);
+    case 'redfish':
+      return openRedfishBox(entry, stateFolder);
+  }
+}
+
+/** @throws Error that names the line, chip or bus that is missing or held */
+async function openBoard({ board, wires, name }: DeviceConfiguration): Promise<BoxHardware> {
+  const { definition } = await readBoard(board);
+  if (definition.io !== 'simulated') return openWiredBox(definition, linuxDevices, Date.now);
+  if (wires === undefined) throw new Error(`board ${board} is simulated: the configuration must say in "wires" where its wires end`);
+  return openWiredBox(definition, simulatedDevices(wires, name), Date.now);
+}
+
+/** Clients whom the broker gives rights to boxes. */
+export function peopleOf({ boxPeople = [], homeAssistant }: DeviceConfiguration): BoxPeople {
+  const who = (may: string): string[] => boxPeople.filter((person) => person.may === may).map(({ client }) => client);
+  return { observers: who('observe'), operators: who('operate'), ...(homeAssistant ? { homeAssistant: homeAssistant.client } : {}) };
+}
