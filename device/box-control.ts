@@ -13,7 +13,7 @@ import { ControlDesk } from './control/desk.ts';
 import { HomeAssistant } from './control/home-assistant.ts';
 import { Control } from './control/host.ts';
 import { judgeBoxEvidence } from './hpc/box-voice.ts';
-import type { BoxPeople } from './mqtt/broker-configuration.ts';
+import type { BoxPeople } from './mqtt/access-rights.ts';
 import type { DeviceBroker } from './mqtt/device-broker.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import type { Log, Publisher } from './ports.ts';

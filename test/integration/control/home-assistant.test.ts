@@ -86,7 +86,7 @@ test('what its switch sends is a command to the box, on the topic where its clie
   assert.equal(found?.['command_topic'], topicOf(NETWORK, { to: 'client', device: DEVICE, client: 'home', kind: 'control' }));
   for (const value of [found['payload_on'], found['payload_off']]) {
     // As Home Assistant renders the template at 1,700,000,000.5 s.
-    const words = String(found['command_template'])
+    const words: string = String(found['command_template'])
       .replace('{{ value }}', String(value))
       .replace(/\{\{ '%032x'[^}]*\}\}/, (1_700_000_000_500_000).toString(16).padStart(32, '0'))
       .replace(/\{\{ \(now[^}]*\}\}/, '1700000000500');

@@ -25,7 +25,7 @@ describe('§6.6 checks in a receipt', () => {
     assert.match(verdict.steps.find(({ rule }) => rule === 'box checks')?.detail ?? '', /^2 at moments/);
   });
 
-  const wrong: readonly [string, Receipt['measuredDuring'], string][] = [
+  const wrong: readonly [string, NonNullable<Receipt['measuredDuring']>, string][] = [
     ['by another key', [checkOf(run, 'one', atMs, { signer: stranger.sign })], 'box-evidence-refused'],
     ['of another run', [checkOf(run, 'one', atMs, { changes: { run: otherRun } })], 'box-evidence-refused'],
     ['of another network', [checkOf(run, 'one', atMs, { changes: { network: zeros } })], 'box-evidence-refused'],
