@@ -52,3 +52,6 @@ export function stepAbstention(
   const until = nowMs - heardMs >= settleMs ? number + (bearsOne ? 2 : 0) : undefined;
   return { abstention: { ...abstention, heardMs, until }, isOver: false };
 }
+
+/** The reason for which a chip is not asked. */
+export class Abstaining extends Error {}

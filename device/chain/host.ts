@@ -16,7 +16,7 @@ import { CHAIN_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
-import { hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
+import { Abstaining, hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
 import { noteDue, NOTHING_DUE, type DueVotes } from './due-votes.ts';
 import { ChainLog } from './chain-log.ts';
 import type { Chain, ChainView, Inclusion } from './chain-port.ts';
@@ -26,6 +26,8 @@ import { sameMembers } from './followed-members.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from '../consensus/machine.ts';
 import { MemberAudit } from './member-audit.ts';
+import { MemberNames } from './member-names.ts';
+import { SEEN_BLOCKS_MAX, SeenBlocks } from './seen-blocks.ts';
 import { Relay } from './relay.ts';
 import { ancestorOf } from '../consensus/tree.ts';
 
@@ -66,12 +68,10 @@ export class Consensus implements Chain {
   readonly #changed: (() => void)[] = [];
   readonly #waiting: News[] = [];
   readonly #asked = new Set<Promise<void>>();
-  readonly #seen = new Map<string, Instant>();
+  readonly #seen = new SeenBlocks();
   readonly #retained = new Map<ChainKind, Uint8Array>();
-  /** Node ids by name, of whoever may be heard. */
   readonly #relay: Relay;
-  #nodes = new Map<string, string>();
-  #names = new Map<string, string>();
+  readonly #names = new MemberNames();
   #members = '';
   #state: ConsensusState;
   #archive: FinalityArchive;
@@ -94,7 +94,7 @@ export class Consensus implements Chain {
       waitMsOf: (block) => this.#state.tree.blocks.get(hex(block))?.waitMs,
       votersOf: (checkpoint) => this.#state.finality.history.get(checkpoint)?.voters.length,
     });
-    this.#knowMembers(request.network.members);
+    this.#names.know(request.network.members);
     if (request.store.memory() === 'lost') this.#abstain();
     const { state, effects } = this.#begin();
     this.#state = state;
@@ -104,7 +104,7 @@ export class Consensus implements Chain {
     request.gossip.onReach((name, reach) => reach === 'connected' && this.#reached(name));
     this.#perform(effects);
     request.gossip.onChain((name, kind, payload) => this.#heard(name, kind, payload));
-    for (const name of this.#nodes.keys()) if (request.gossip.isReached(name)) this.#reached(name);
+    this.#reachAll();
   }
 
   act(action: Action): void {
@@ -151,7 +151,7 @@ export class Consensus implements Chain {
   }
 
   nameOf(node: string): string {
-    return this.#names.get(node) ?? node.slice(0, 8);
+    return this.#names.nameOf(node);
   }
 
   /** A block of the branch that ends with the head. */
@@ -190,15 +190,19 @@ export class Consensus implements Chain {
   }
 
   #heard(name: string, kind: ChainKind | 'response', payload: Uint8Array): void {
-    const from = this.#nodes.get(name);
+    const from = this.#names.nodeOf(name);
     if (from === undefined) return;
     if (this.#abstention && kind === 'head') this.#abstention = hearFrom(this.#abstention, from);
     this.#relay.heard(payload);
     this.#dispatch({ type: 'received', from, kind, payload });
   }
 
+  #reachAll(): void {
+    for (const name of this.#names.names()) if (this.#request.gossip.isReached(name)) this.#reached(name);
+  }
+
   #reached(name: string): void {
-    const peer = this.#nodes.get(name);
+    const peer = this.#names.nodeOf(name);
     if (peer !== undefined) this.#dispatch({ type: 'peerReached', peer });
   }
 
@@ -251,7 +255,7 @@ export class Consensus implements Chain {
         if (effect.kind === 'head') return this.#relay.saySoon(effect.kind, effect.payload);
         return this.#mayBeSaid(effect) ? gossip.broadcast(effect.kind, effect.payload, effect.retain) : undefined;
       case 'send':
-        return this.#names.has(effect.to) ? gossip.tell(this.nameOf(effect.to), effect.kind, effect.payload) : undefined;
+        return this.#names.isKnown(effect.to) ? gossip.tell(this.nameOf(effect.to), effect.kind, effect.payload) : undefined;
       case 'ask':
         return this.#ask(effect.task);
       case 'report':
@@ -282,12 +286,13 @@ export class Consensus implements Chain {
 
   #failTask(task: TpmTask, error: unknown): void {
     if (needsRestart(error)) return this.#fail(error);
-    if (!(error instanceof Abstaining)) this.#request.log('tpmTaskFailed', { task: task.task, error: messageOf(error) });
+    if (!(error instanceof Abstaining))
+      this.#request.log('tpmTaskFailed', { task: task.task, error: error instanceof Error ? error.message : String(error) });
     setTimeout(() => this.#dispatch({ type: 'tpmFailed', task }), CHAIN_LIMITS.tpmRetryMs).unref();
   }
 
   #reported(report: ConsensusReport): void {
-    if (report.report === 'headMoved') this.#noteSeen(report.block);
+    if (report.report === 'headMoved') this.#seen.note(hex(report.block.id), now());
     if (report.report === 'checkpointFinalised') this.#checkpointed(report);
     if (report.report === 'startedFromCheckpoint') this.#startedFrom(report.height);
     this.#chainLog.take(report);
@@ -310,18 +315,13 @@ export class Consensus implements Chain {
     this.#followMembers();
   }
 
-  #noteSeen(block: ReadBlock): void {
-    this.#seen.set(hex(block.id), now());
-    for (const oldest of this.#seen.keys()) if (this.#seen.size > seenMax) this.#seen.delete(oldest);
-  }
-
   #auditUpTo(height: number): void {
     const { state } = this.finalised();
     const newest = this.#state.finality.last.block.block;
     const pace = height - this.#audited > promptHeightsMax ? 'late' : 'prompt';
-    for (let at = Math.max(this.#audited + 1, height - seenMax); at <= height; at += 1) {
+    for (let at = Math.max(this.#audited + 1, height - SEEN_BLOCKS_MAX); at <= height; at += 1) {
       const block = at === newest?.header.height ? newest : this.#archive.blockAt(at);
-      if (block) this.audit.finalised(block, state, { pace, seen: this.#seen.get(hex(block.id)) });
+      if (block) this.audit.finalised(block, state, { pace, seen: this.#seen.at(hex(block.id)) });
     }
     this.#audited = height;
   }
@@ -334,14 +334,8 @@ export class Consensus implements Chain {
     if (words === this.#members) return;
     const isFirst = this.#members === '';
     this.#members = words;
-    this.#knowMembers(followed);
+    this.#names.know(followed);
     if (!isFirst || !sameMembers(followed, this.#request.network.members)) this.#request.onMembers(followed);
-  }
-
-  #knowMembers(members: readonly Member[]): void {
-    const known = members.map(({ name, endorsementKey }) => [name, hex(nodeIdOf(endorsementKey))] as const);
-    this.#nodes = new Map(known);
-    for (const [name, node] of known) this.#names.set(node, name);
   }
 
   #abstain(): void {
@@ -363,7 +357,7 @@ export class Consensus implements Chain {
     const { state: begun, effects } = this.#begin();
     this.#state = begun;
     this.#perform(effects);
-    for (const name of this.#nodes.keys()) if (this.#request.gossip.isReached(name)) this.#reached(name);
+    this.#reachAll();
   }
 
   #mayBeSaid({ kind, payload }: Extract<ConsensusEffect, { effect: 'broadcast' }>): boolean {
@@ -398,18 +392,9 @@ const CHANGES: ReadonlySet<ConsensusReport['report']> = new Set([
 ]);
 /** Node's timers take 31 bits. */
 const longestTimerMs = 2_147_483_647;
-/** Blocks whose arrival is remembered for the audit of rates. */
-const seenMax = 1_024;
 /** Heights that become final together while all is well; more tell of a halt. */
 const promptHeightsMax = 4;
 
-/** The reason for which a chip is not asked. */
-class Abstaining extends Error {}
-
 function now(): Instant {
   return { monotonicMs: performance.now(), unixMs: Date.now() };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,10 +1,9 @@
 /** Lines and values of Mosquitto's files. Pure. mosquitto.conf(5). */
-import assert from 'node:assert/strict';
 
 /** A value that stays on its line of the configuration. */
 export function plain(value: string): string {
-  assert(/^[^\p{Cc}]+$/u.test(value) && value === value.trim(), `${JSON.stringify(value)} can't stand in Mosquitto's configuration`);
-  return value;
+  if (/^[^\p{Cc}]+$/u.test(value) && value === value.trim()) return value;
+  throw new Error(`${JSON.stringify(value)} can't stand in Mosquitto's configuration`);
 }
 
 /** The lines as a file. */

@@ -69,7 +69,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   mqtt: ['device/mqtt/connection.ts', 'hpc-agent/mqtt.ts'], // two programs that may not hold each other's code
   uqr: ['scripts/pair/qr-code.ts'],
   yaml: ['device/yaml.ts'],
-  'johnny-five': ['device/board/johnny-five.ts'],
+  'johnny-five': ['device/board/johnny-five.ts', 'device/board/johnny-five-package.d.ts'],
   esbuild: ['scripts/bundle.ts'],
   'node:sqlite': ['device/store/database.ts'],
 };

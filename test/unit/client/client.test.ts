@@ -17,6 +17,7 @@ import type { News } from '../../../scripts/client/news.ts';
 import { fileStamp } from '../../../scripts/client/offers.ts';
 import { FakeDevice, freshRequest, parties } from './fake-device.ts';
 import { MemoryBroker, type MemoryConnection } from './memory-broker.ts';
+import { randomOf } from './random.ts';
 
 const label = parties.network.subarray(0, 8).toHex();
 const times = { repeatMs: 20, answerWaitMs: 2_000, watchQueryMs: 40, receiptWaitMs: 300, statusWaitMs: 10, downloadSilenceMs: 2_000 };
@@ -395,15 +396,4 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.fail('what was awaited did not happen');
-}
-
-/** Mulberry32. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -135,7 +135,7 @@ test('a run that the chain takes back stops, and owes nothing to anybody (§15.3
 
 test('a run that stands on the chain again is said to be lost, for its box has forgotten it (§15.3)', () => {
   const again = run(measured(), { type: 'withdrawn' }, { type: 'assignedAgain' });
-  assert.deepEqual([again.state, again.end?.reason, duties(again)], ['failed', 'box-lost', ['tellState']]);
+  assert.deepEqual([again.state, again.end?.reason, duties(again)], ['failed', 'box-lost', ['tellState', 'giveUp']]);
 });
 
 test('no order of events breaks the rules of a job: ends final, receipts complete and never undone (§7.2)', () => {
