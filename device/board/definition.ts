@@ -137,8 +137,6 @@ const BOARD_FIELDS = {
 export const WrittenWiring = struct({ wiring: name, description: sentence, ...WIRING_FIELDS });
 export const WrittenBoard = struct(BOARD_FIELDS);
 
-export type OutputLine = Infer<typeof Output>;
-export type InputLine = Infer<typeof Input>;
 export type FanLine = Infer<typeof Fan>;
 export type BoardLines = Infer<typeof Lines>;
 export type SensorChip = Infer<typeof Sensor>;

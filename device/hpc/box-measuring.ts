@@ -30,7 +30,7 @@ import {
   type BoxStanding,
 } from './box-standing.ts';
 import { LogCollector } from './log-collector.ts';
-import { ReferenceFiles, referencesDigest } from './reference-file.ts';
+import { referencesDigest, type ReferenceFiles } from './reference-file.ts';
 
 /** TPM2_MakeCredential by the device's own TPM. @param endorsementKey TPMT_PUBLIC */
 export type CloseSecret = (secret: Uint8Array, endorsementKey: Uint8Array, attestationKeyName: Uint8Array) => Promise<ClosedSecret>;

@@ -45,8 +45,7 @@ test('the chain command shows head, blocks and members of the network, and refus
   assert.match(shown.stdout, /standing +final: checkpoint \d+ .* by votes of (\w+, ){2,3}\w+\n/);
   const peers = await world.run('chain', 'peers');
   const { devices } = world.grid;
-  for (const { name, supervisor } of devices)
-    assert.match(peers.stdout, new RegExp(`  ${name} +yes .* ${String(supervisor.processId)}\n`));
+  for (const { name, supervisor } of devices) assert.match(peers.stdout, new RegExp(`  ${name} +yes .* ${String(supervisor.processId)}\n`));
   const beyond = await world.run('chain', 'block', '999999');
   assert.deepEqual([beyond.status, beyond.stdout], [1, '']);
   assert.match(beyond.stderr, /there is no block of height 999999 here; the head is at \d+/);

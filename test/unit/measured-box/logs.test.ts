@@ -124,7 +124,7 @@ describe('§6.5 reference values', () => {
       .filter((file) => file !== absent)
       .map((file) => (file === changed ? { ...file, digests: [new Uint8Array(32)] } : file));
     const details = departuresOf({ ...known, files: { rule: 'listed', files } }, first).map(
-      ({ reason, detail }) => `${reason} ${detail.split(' ')[0]}`,
+      ({ reason, detail }) => `${reason} ${detail.split(' ')[0] ?? ''}`,
     );
     assert.deepEqual(details.slice(0, 2).sort(), [`file-changed ${changed.path}`, `file-unknown ${absent.path}`].sort());
   });
