@@ -86,9 +86,9 @@ test('a challenge that waited too long is asked again with a new nonce (§6.3)',
   assert.deepEqual(stepJob(asked, passed(61_000)).before, { nonce: nonce(9), issuedAtMs: START_MS + 61_000 });
 });
 
-test('a run that its box has lost ends without a receipt, and its gateway is told (§15.5)', () => {
+test('a run that its box has lost ends without a receipt, and gateway and chain are told (§15.5)', () => {
   const lost = stepJob(measured(), { type: 'runForgotten' });
-  assert.deepEqual([lost.state, lost.end?.reason, hasReceipt(lost), duties(lost)], ['failed', 'box-lost', false, ['tellState']]);
+  assert.deepEqual([lost.state, lost.end?.reason, hasReceipt(lost), duties(lost)], ['failed', 'box-lost', false, ['tellState', 'giveUp']]);
 });
 
 test("an end that is the box's fault has a receipt only at the last attempt, one that is the capsule's fault always (§15.5)", () => {

@@ -181,7 +181,10 @@ test('killed and failed have only reasons that a box can give (§9.3)', () => {
   ]);
   assert.deepEqual(
     END_REASONS.filter((reason) => !possible(failed).includes(reason)),
-    ['exit-status', 'wall-time', 'cpu-time', 'memory', 'processes', 'log-flood', 'signal', 'box-evidence-refused', 'box-lost', 'deadline'],
+    [
+      ...['exit-status', 'wall-time', 'cpu-time', 'memory', 'processes', 'log-flood', 'signal'],
+      ...['box-evidence-refused', 'box-lost', 'deadline', 'box-fenced', 'readings-contradict', 'box-opened'],
+    ],
   );
 });
 
