@@ -3,6 +3,10 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { startAgent, type Agent } from './main.ts';
 
+// What a capsule's user must reach is made readable on purpose, and what is the agent's alone names its mode: neither these nor
+// the umask that a capsule sees shall depend on who starts the agent.
+process.umask(0o022);
+
 const usage = 'usage: node hpc-agent/agent.ts --state FOLDER   (the folder that pairing filled)\n';
 
 await main();

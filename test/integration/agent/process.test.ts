@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -114,8 +114,10 @@ describe('the agent as a process', () => {
     );
   }
 
-  function start(stateFolder = state): { agent: ChildProcess; output: () => string } {
-    const agent = spawn(process.execPath, [program, '--state', stateFolder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** @param umask of the shell that starts it */
+  function start(stateFolder = state, umask = '022'): { agent: ChildProcess; output: () => string } {
+    const words = ['-c', 'umask "$0" && exec "$@"', umask, process.execPath, program, '--state', stateFolder];
+    const agent = spawn('sh', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [agent.stdout, agent.stderr])
       stream.on('data', (piece: Buffer) => {
@@ -146,6 +148,27 @@ describe('the agent as a process', () => {
     assert.deepEqual(await once(agent, 'exit'), [0, null], output());
     assert.match(output(), /agent-started device=alpha box=box-1/);
     assert.match(output(), /agent-stopped/);
+  });
+
+  test('whatever umask it is started under, its sandbox works and others may change nothing of it (§7.1)', async () => {
+    for (const umask of ['077', '000']) {
+      hellos.length = 0;
+      const { agent, output } = start(state, umask);
+      const hello = await until(() => hellos[0], `the hello under umask ${umask}`).catch((error: unknown) => {
+        throw new Error(output(), { cause: error });
+      });
+      assert.ok(
+        hello.software.isolation.some((word) => word.startsWith('bubblewrap')),
+        umask,
+      );
+      agent.kill('SIGTERM');
+      await once(agent, 'exit');
+    }
+    const files = readdirSync(state, { recursive: true, encoding: 'utf8' }).map((file) => path.join(state, file));
+    assert.deepEqual(
+      files.filter((file) => (statSync(file).mode & 0o022) !== 0),
+      [],
+    );
   });
 
   test('killed at once, it leaves its runs to the next agent, and that one to the next, with the same bytes', async () => {
