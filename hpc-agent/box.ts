@@ -29,7 +29,7 @@ import { errorCode } from './atomic-file.ts';
 import type { BlobFetcher } from './blob-fetcher.ts';
 import type { BlobStore } from './blobs.ts';
 import type { BoxIdentity } from './identity.ts';
-import { challengesAtOnceMax, helloIntervalMs, needsWaitingMax } from './limits.ts';
+import { awayMs, challengesAtOnceMax, helloIntervalMs, needsWaitingMax } from './limits.ts';
 import type { Log } from './log.ts';
 import { untimely, type Orders } from './orders.ts';
 import type { Runs } from './runs.ts';
@@ -72,6 +72,7 @@ export class Box {
       log('connection', { state, reason, device: identity.device });
       if (state === 'connected') void this.#connected();
       else fetcher.disconnected();
+      if (state === 'lost') this.#sayWhyAway();
     });
     const filter = topicFilter(identity.networkLabel, identity.device, 'hpc', identity.box, 'down', '+');
     void connection.subscribe(filter, (message) => {
@@ -81,11 +82,21 @@ export class Box {
       void this.#hello();
     }, helloIntervalMs);
     if (connection.state === 'connected') void this.#connected();
+    else this.#sayWhyAway();
   }
 
   /** Says nothing of itself any more. */
   detach(): void {
     clearInterval(this.#helloTimer);
+  }
+
+  /** What stands in the way shows when it was tried again. */
+  #sayWhyAway(): void {
+    const { connection, identity, log } = this.#parts;
+    connection.connected(awayMs).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (connection.state !== 'closed') log('device-away', { device: identity.device, reason });
+    });
   }
 
   async #connected(): Promise<void> {

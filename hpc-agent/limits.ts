@@ -165,6 +165,9 @@ export const connectMs = 10_000;
 export const reconnectMinMs = 100;
 export const reconnectMaxMs = 5_000;
 
+/** A device that can't be reached for so long is said to be away, with the reason; one that was started anew is back by then. */
+export const awayMs = 5_000;
+
 /** A silent connection is noticed after one and a half of these. */
 export const keepAliveSeconds = 30;
 

@@ -77,7 +77,7 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
   client.on('reconnect', () => {
     client.options.reconnectPeriod = Math.min((client.options.reconnectPeriod ?? 0) * 2, reconnectMaxMs);
   });
-  client.on('error', (error) => (reason = error.message || String((error as NodeJS.ErrnoException).code)));
+  client.on('error', (error) => (reason = reasonOf(error)));
   client.on('disconnect', (packet) => (reason = `the broker ended the connection with reason code ${packet.reasonCode ?? 0}`));
   client.on('close', () => enter('lost'));
   client.on('message', (_topic, _payload, packet) => deliver(packet, subscriptions));
@@ -197,6 +197,14 @@ function openStream(address: BrokerAddress): TLSSocket {
     },
   });
   return stream.setNoDelay(true);
+}
+
+/** A broker that refuses the certificate says why by an alert (RFC 8446 §6.2), which the system's library words for its makers. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const code = String(error.code);
+  if (code.endsWith('CERTIFICATE_REVOKED')) return 'the broker has taken this certificate back; pair again (npm run pair)';
+  if (code.endsWith('CERTIFICATE_EXPIRED')) return 'this certificate has expired; pair again (npm run pair)';
+  return error.message || code;
 }
 
 /** The package passes an error of a stream on only when it has a code. */

@@ -60,6 +60,7 @@ describe('the agent as a process', () => {
   const agents: ChildProcess[] = [];
   const hellos: Hello[] = [];
   const reports: Uint8Array[] = [];
+  let serial: Uint8Array;
   let broker: DeviceBroker;
   let device: Connection;
 
@@ -105,7 +106,9 @@ describe('the agent as a process', () => {
     const pem = (der: Uint8Array) => `-----BEGIN CERTIFICATE-----\n${der.toBase64()}\n-----END CERTIFICATE-----\n`;
     put('key', key.privateKey.export({ format: 'pem', type: 'pkcs8' }));
     put('signingKey', signingKey.export({ format: 'pem', type: 'pkcs8' }));
-    put('certificate', pem(authority.certify('box', 'box-1', publicKey).certificate));
+    const certified = authority.certify('box', 'box-1', publicKey);
+    serial = Uint8Array.fromHex(certified.serial);
+    put('certificate', pem(certified.certificate));
     put('authority', pem(authority.root('device')));
     put('network', encodeNetwork(network));
     put(
@@ -189,5 +192,15 @@ describe('the agent as a process', () => {
     const opened = openSigned(ReportMessage, reports[0]!, { algorithm: 'ed25519', publicKey }, nobleCrypto);
     assert.equal(opened.status, 'authentic');
     assert.equal(opened.value.outcome.outcome === 'failed' && opened.value.outcome.reason, 'agent-restarted');
+  });
+
+  test('a box whose certificate is taken back is cut off at once, and its agent says what to do (§5.3)', async () => {
+    hellos.length = 0;
+    const { agent, output } = start();
+    await until(() => hellos[0], 'the hello');
+    await broker.trust({ peerAuthorities: [], revokedClients: [], revokedBoxes: [{ serial, revokedAt: new Date() }] });
+    await until(() => /device-away .*taken this certificate back; pair again/.test(output()), 'the reason');
+    agent.kill('SIGTERM');
+    assert.deepEqual(await once(agent, 'exit'), [0, null], output());
   });
 });
