@@ -58,7 +58,7 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
     onChange: (boxes) => home?.show(boxes.values()),
   });
   if (home) await home.listen(own, () => control.boxes.values());
-  const desk = new ControlDesk(stateFolder, control, Date.now);
+  const desk = new ControlDesk({ stateFolder, control, now: Date.now, log });
   return {
     control,
     republish: () => {
@@ -66,8 +66,11 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
       home?.forget();
       home?.show(control.boxes.values());
     },
-    timePassed: () => void desk.look(),
-    close: () => control.close(),
+    timePassed: () => desk.look(),
+    close: () => {
+      desk.close();
+      return control.close();
+    },
   };
 }
 

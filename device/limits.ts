@@ -384,6 +384,8 @@ export const BMC_LIMITS = {
   /** All sensors, one after the other, and the repository that describes them: 200 records at some 20 ms to 200 ms. */
   sensorsMs: 30 * SECOND,
   repositoryMs: 60 * SECOND,
+  /** What a BMC does when the device ends is waited for no longer: whoever stopped the device waits 8 s. */
+  closeMs: 3 * SECOND,
   /** After a refused password: BMCs lock a user out who is wrong again and again. */
   accessRestMs: 60 * SECOND,
   /** Sensors of a large server are 200, of which half are analog. */

@@ -4,6 +4,7 @@
  * It takes turns, asks for the state before each order, asks for power and intrusion every two seconds, and leaves a BMC
  * alone for a minute that refuses the password.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   BoxHardware,
   HardwareChange,
@@ -18,13 +19,6 @@ import { BMC_LIMITS } from '../limits.ts';
 import { INTRUSION, BmcFailed, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
 import { assumedAccuracy, noValue } from './sensor-facts.ts';
 import { Turns } from './turns.ts';
-
-const INTRUSION_SENSOR: SensorDefinition = {
-  name: INTRUSION,
-  quantity: 'intrusion',
-  accuracy: assumedAccuracy('intrusion'),
-  periodMs: BMC_LIMITS.pollMs,
-};
 
 export function holdByBmc(bmc: Bmc): BoxHardware {
   return new BmcBox(bmc);
@@ -48,7 +42,7 @@ class BmcBox implements BoxHardware {
   constructor(bmc: Bmc) {
     this.#bmc = bmc;
     this.source = bmc.source;
-    this.sensors = bmc.sensesIntrusion ? [...bmc.sensors, INTRUSION_SENSOR] : bmc.sensors;
+    this.sensors = bmc.sensesIntrusion ? [...bmc.sensors, intrusionSensor(bmc.sensors)] : bmc.sensors;
     this.verbs = bmc.verbs;
     this.#pollAfter(0);
   }
@@ -90,10 +84,11 @@ class BmcBox implements BoxHardware {
     // Nor a light.
   }
 
+  /** What is under way is waited for, but not for long: the BMC may be away. */
   close(): Promise<void> {
     clearTimeout(this.#poll);
-    this.#closing ??= this.#turns.take('order', () => this.#bmc.close());
-    return this.#closing;
+    const closed = (this.#closing ??= this.#turns.take('order', () => this.#bmc.close()));
+    return Promise.race([closed, sleep(BMC_LIMITS.closeMs, undefined, { ref: false })]);
   }
 
   async #order(verb: PowerVerb): Promise<PowerOutcome> {
@@ -182,6 +177,12 @@ class BmcBox implements BoxHardware {
     }
     return failure;
   }
+}
+
+/** Its edges come by the state; a sample of it is worth as much as the others. */
+function intrusionSensor([first]: readonly SensorDefinition[]): SensorDefinition {
+  const periodMs = first?.periodMs ?? BMC_LIMITS.samplePeriodMs;
+  return { name: INTRUSION, quantity: 'intrusion', accuracy: assumedAccuracy('intrusion'), periodMs };
 }
 
 function intrusionOf({ isOpen }: BmcState): BmcValue {

@@ -8,7 +8,7 @@ import { BmcFailed, INTRUSION, type Bmc, type BmcState, type BmcValue } from './
 import { readChassisStatus, readDcmiPower, readSensors, WrongOutput, type IpmiSensor } from './ipmi-output.ts';
 import { runIpmitool, type IpmiAccess, type IpmiCommand } from './ipmitool.ts';
 import { readPassword } from './password-file.ts';
-import { assumedAccuracy, noValue, sensorNames } from './sensor-facts.ts';
+import { assumedAccuracy, noValue, samplePeriodMs, sensorNames } from './sensor-facts.ts';
 import { wholeBoxFirst } from './whole-box.ts';
 
 export interface IpmiRequest extends IpmiAccess {
@@ -67,10 +67,12 @@ class IpmiBmc implements Bmc {
 
   /** @throws BmcFailed when there is no sensor of the name that measures the whole box */
   async learn(powerSensor: string | undefined): Promise<void> {
+    const begunAtMs = performance.now();
     const listed = this.#named(await this.#list());
+    const periodMs = samplePeriodMs(performance.now() - begunAtMs);
     const all = [...(this.#found.hasDcmi ? [{ name: DCMI, quantity: 'power' } as const] : []), ...listed];
     const definitions = all.map(({ name, quantity, ...rest }) => ({
-      ...{ name, quantity, accuracy: assumedAccuracy(quantity), periodMs: BMC_LIMITS.samplePeriodMs },
+      ...{ name, quantity, accuracy: assumedAccuracy(quantity), periodMs },
       ...('limits' in rest && { limits: rest.limits }),
     }));
     this.sensors = wholeBoxFirst(definitions, powerSensor);

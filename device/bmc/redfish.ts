@@ -6,7 +6,7 @@ import { RedfishConnection, type RedfishAccess } from './redfish-connection.ts';
 import { linkField, listField, pathField, resourceField, textField, WrongResource, type Resource } from './redfish-fields.ts';
 import { allowedIn, chosenResets, powerStateOf, resetOf } from './redfish-power.ts';
 import { sensorsIn, type RedfishSensor, type SensorResource } from './redfish-sensors.ts';
-import { sensorNames } from './sensor-facts.ts';
+import { samplePeriodMs, sensorNames } from './sensor-facts.ts';
 import { wholeBoxFirst } from './whole-box.ts';
 
 export interface RedfishRequest extends RedfishAccess {
@@ -71,6 +71,7 @@ class RedfishBmc implements Bmc {
 
   /** @throws BmcFailed when there is no sensor of the name that measures the whole box */
   async learn(powerSensor: string | undefined): Promise<void> {
+    const begunAtMs = performance.now();
     const found = new Map((await this.#read()).map((sensor) => [sensor.key, sensor]));
     const listed = [...found.values()].sort((a, b) => Number(b.name === 'power') - Number(a.name === 'power'));
     const names = sensorNames(
@@ -78,8 +79,9 @@ class RedfishBmc implements Bmc {
       [INTRUSION],
     );
     this.#nameOfKey = new Map(listed.map(({ key }, index) => [key, names[index] ?? key]));
+    const periodMs = samplePeriodMs(performance.now() - begunAtMs);
     const definitions = listed.map(({ key, quantity, accuracy, limits }) => ({
-      ...{ name: this.#nameOfKey.get(key) ?? key, quantity, accuracy, periodMs: BMC_LIMITS.samplePeriodMs },
+      ...{ name: this.#nameOfKey.get(key) ?? key, quantity, accuracy, periodMs },
       ...(limits && { limits }),
     }));
     this.sensors = wholeBoxFirst(definitions, powerSensor);

@@ -3,6 +3,7 @@
  * Specification §16.5.
  */
 import type { Accuracy, Bounds, Quantity } from '../board/ports.ts';
+import { BMC_LIMITS } from '../limits.ts';
 import type { BmcValue } from './bmc.ts';
 
 const NAME_CHARACTERS_MAX = 32;
@@ -21,6 +22,11 @@ const ASSUMED: Readonly<Record<Quantity, Accuracy>> = {
 
 export function assumedAccuracy(quantity: Quantity): Accuracy {
   return ASSUMED[quantity];
+}
+
+/** How often sensors are worth asking for: a BMC rests for as long as it takes to tell them. @param tookMs for all of them, once */
+export function samplePeriodMs(tookMs: number): number {
+  return Math.max(BMC_LIMITS.samplePeriodMs, Math.ceil((2 * tookMs) / 1_000) * 1_000);
 }
 
 /** Names of lower-case letters, digits and hyphens, one for each, in their order; those in `taken` are not given again. */

@@ -57,7 +57,9 @@ export class Commands {
     if (verb === 'fence') return done(() => held.fence(by));
     if (verb === 'release') return done(() => held.release(by));
     const { hardware, standing } = held;
-    if (!hardware?.verbs.includes(verb)) return refused('not-wired', `nothing that can ${verb} is wired to box ${held.name}`);
+    if (!hardware) return unopened(held);
+    if (!hardware.verbs.includes(verb))
+      return refused('not-wired', `what holds box ${held.name} (${hardware.source}) can't do ${verb}; it does ${hardware.verbs.join(', ')}`);
     const isUp = verb === 'on' || verb === 'reset' || verb === 'restore-mains';
     if (standing.state === 'fenced' && isUp && !standing.released) return refused('fenced', `box ${held.name} is fenced: release it first`);
     if (verb !== 'on' && verb !== 'restore-mains')
@@ -73,6 +75,11 @@ function done(act: () => void): ControlOutcome {
 
 function refused(reason: string, detail: string): Promise<ControlOutcome> {
   return Promise.resolve({ outcome: 'refused', reason, detail: harmless(detail, LIMITS.noteCharactersMax) });
+}
+
+function unopened({ name, problem }: HeldBox): Promise<ControlOutcome> {
+  if (problem === undefined) return refused('not-wired', `nothing is wired to box ${name}; name what is as "control" in configuration.json`);
+  return Promise.resolve({ outcome: 'failed', reason: 'not-open', detail: harmless(problem, LIMITS.noteCharactersMax) });
 }
 
 function outcomeOf(outcome: PowerOutcome): ControlOutcome {

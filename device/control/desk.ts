@@ -1,77 +1,135 @@
 /**
- * What the operator of a device wants of its boxes: `<state>/control/<id>.json` and `<id>.answer.json`, as files by which
- * `npm run box` speaks with the firmware. Specification §17.2.
+ * The firmware's side of the operator's word: takes what `npm run box` asks, does it, and answers with where the boxes stand.
+ * Specification §17.7.
  */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { decodeJson, encodeJson } from '#protocol/codec.ts';
-import { BoxStateNews, CONTROL_OUTCOME, ControlVerb } from '#protocol/control-messages.ts';
-import { list, optional, struct, type Infer, type Schema } from '#protocol/schema.ts';
-import { Name } from '#protocol/topics.ts';
-import type { Clock } from '../ports.ts';
-import { writeWholeFile } from '../mqtt/whole-file.ts';
+import { watch } from 'node:fs';
+import type { ControlOutcome } from '#protocol/control-messages.ts';
+import { LIMITS } from '#protocol/limits.ts';
+import { harmless } from '#protocol/schema.ts';
+import type { Clock, Log } from '../ports.ts';
+import { DeskFiles, type DeskAnswer, type DeskBox, type TakenRequest } from './desk-files.ts';
+import type { HeldBox } from './held-box.ts';
 import type { Control } from './host.ts';
 import { CONTROL_LIMITS } from './limits.ts';
+import { sensorNews } from './sensor-topics.ts';
 
-/** Without a box: where all of them stand. */
-export const DeskRequest = struct({ order: optional(struct({ box: Name, verb: ControlVerb })) });
-export type DeskRequest = Infer<typeof DeskRequest>;
-
-export const DeskAnswer = struct({
-  ...CONTROL_OUTCOME,
-  boxes: list(struct({ box: Name, standing: BoxStateNews }), { max: CONTROL_LIMITS.boxesMax }),
-});
-export type DeskAnswer = Infer<typeof DeskAnswer>;
-
-export function deskFolder(stateFolder: string): string {
-  return join(stateFolder, 'control');
+export interface DeskParts {
+  readonly stateFolder: string;
+  readonly control: Pick<Control, 'boxes' | 'commands'>;
+  readonly now: Clock;
+  readonly log: Log;
 }
 
 export class ControlDesk {
-  readonly #folder: string;
-  readonly #control: Control;
-  readonly #now: Clock;
-  readonly #busy = new Set<string>();
+  readonly #parts: DeskParts;
+  readonly #files: DeskFiles;
+  /** Ids of requests that are being dealt with. */
+  readonly #dealing = new Set<string>();
+  readonly #stopWatching: () => void;
 
-  constructor(stateFolder: string, control: Control, now: Clock) {
-    this.#folder = deskFolder(stateFolder);
-    this.#control = control;
-    this.#now = now;
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    chmodSync(this.#folder, 0o700);
+  /** @throws Error where the folder can't be made */
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    this.#files = new DeskFiles(parts.stateFolder);
+    this.#files.make();
+    this.#answerInterrupted();
+    this.#stopWatching = this.#watch();
+    this.look();
   }
 
-  async look(): Promise<void> {
-    for (const name of readdirSync(this.#folder).slice(0, 2 * CONTROL_LIMITS.deskRequestsMax)) {
-      const file = join(this.#folder, name);
-      const found = statSync(file, { throwIfNoEntry: false });
-      if (!found) continue;
-      const id = /^([0-9a-f]{32})\.json$/.exec(name)?.[1];
-      const isOld = this.#now() - found.mtimeMs > CONTROL_LIMITS.deskAnswerKeptMs;
-      if (isOld) rmSync(file, { force: true, recursive: true });
-      else if (id !== undefined && !this.#busy.has(id)) await this.#deal(id, file);
+  /** To be called now and then as well: what was changed may have gone unnoticed. Never throws. */
+  look(): void {
+    try {
+      this.#files.dropOld(this.#parts.now(), this.#dealing);
+      for (const id of this.#files.waiting()) {
+        if (this.#dealing.size >= CONTROL_LIMITS.deskRequestsMax) return;
+        this.#take(id);
+      }
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
-  async #deal(id: string, file: string): Promise<void> {
-    this.#busy.add(id);
-    const request = readDeskFile(file, DeskRequest);
-    rmSync(file, { force: true });
-    const order = request?.order;
-    const outcome = order ? await this.#control.commands.order(order.box, order.verb, 'the operator') : { outcome: 'done' as const };
-    const boxes = [...this.#control.boxes.values()].map(({ name, standing, hardware }) => {
-      const { state, cause, detail, sinceMs, power } = standing;
-      return { box: name, standing: { state, cause, detail, sinceMs, power, ...(hardware ? { source: hardware.source } : {}) } };
-    });
-    writeWholeFile(join(this.#folder, `${id}.answer.json`), encodeJson(DeskAnswer, { ...outcome, boxes }), 0o600);
-    this.#busy.delete(id);
+  close(): void {
+    this.#stopWatching();
+  }
+
+  #take(id: string): void {
+    const taken = this.#files.take(id);
+    if (!taken) return;
+    this.#dealing.add(id);
+    this.#deal(id, taken)
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#dealing.delete(id);
+        this.look();
+      });
+  }
+
+  async #deal(id: string, taken: TakenRequest): Promise<void> {
+    const outcome = await this.#outcomeOf(taken);
+    this.#files.answer(id, { ...outcome, boxes: this.#boxes(taken) });
+  }
+
+  #outcomeOf(taken: TakenRequest): ControlOutcome | Promise<ControlOutcome> {
+    if (taken.status === 'malformed') return refused('malformed', `the request is none: ${taken.detail}`);
+    const { request, madeAtMs } = taken;
+    if (request.ask !== 'order') return { outcome: 'done' };
+    const ageMs = this.#parts.now() - madeAtMs;
+    if (Math.abs(ageMs) > CONTROL_LIMITS.commandAgeMaxMs)
+      return refused('stale', `the order is ${Math.round(ageMs / 1_000)} s old; it may be ${CONTROL_LIMITS.commandAgeMaxMs / 1_000} s old`);
+    return this.#parts.control.commands.order(request.box, request.verb, 'the operator');
+  }
+
+  #boxes(taken: TakenRequest): DeskBox[] {
+    const asked = taken.status === 'read' && taken.request.ask !== 'boxes' ? taken.request.box : undefined;
+    const boxes = [...this.#parts.control.boxes.values()].slice(0, CONTROL_LIMITS.boxesMax);
+    return boxes.filter(({ name }) => asked === undefined || name === asked).map((box) => shown(box, asked !== undefined));
+  }
+
+  /** What a firmware before this one had taken: nobody knows whether it was done. */
+  #answerInterrupted(): void {
+    for (const id of this.#files.taken()) {
+      const detail = 'the firmware ended while it dealt with this; look where the box stands';
+      this.#files.answer(id, { outcome: 'failed', reason: 'interrupted', detail, boxes: [] } satisfies DeskAnswer);
+    }
+  }
+
+  /** Where the kernel has no watch left to give, looking now and then must do. */
+  #watch(): () => void {
+    try {
+      const watcher = watch(this.#files.path, () => this.look());
+      watcher.on('error', (error) => this.#failed(error));
+      return () => watcher.close();
+    } catch (error) {
+      this.#failed(error);
+      return () => undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#parts.log('deskFailed', { detail: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** Undefined where it is not there, is too large, or is something else. */
-export function readDeskFile<T>(file: string, schema: Schema<T>): T | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (!found?.isFile() || found.size > CONTROL_LIMITS.deskFileBytesMax) return undefined;
-  const decoded = decodeJson(schema, new Uint8Array(readFileSync(file)), CONTROL_LIMITS.deskFileBytesMax);
-  return decoded.status === 'decoded' ? decoded.value : undefined;
+function refused(reason: string, detail: string): ControlOutcome {
+  return { outcome: 'refused', reason, detail: harmless(detail, LIMITS.noteCharactersMax) };
+}
+
+function shown(box: HeldBox, isWhole: boolean): DeskBox {
+  const { name, standing, hardware, problem, readings } = box;
+  const { state, cause, detail, sinceMs, power, runs, released } = standing;
+  const sensors = hardware?.sensors ?? [];
+  const wanted = isWhole ? sensors : sensors.filter(({ quantity }) => quantity === 'power').slice(0, 1);
+  return {
+    box: name,
+    standing: { state, cause, detail, sinceMs, power, ...(hardware ? { source: hardware.source } : {}) },
+    ...{ runs, released, verbs: [...(hardware?.verbs ?? [])] },
+    against: standing.standing.slice(0, CONTROL_LIMITS.deskObjectionsMax).map(({ alarm, about }) => ({ alarm, about })),
+    ...(problem === undefined ? {} : { problem: harmless(problem, LIMITS.noteCharactersMax) }),
+    readings: wanted.slice(0, CONTROL_LIMITS.deskReadingsMax).flatMap(({ name: sensor }) => {
+      const reading = readings.get(sensor);
+      return reading && hardware ? [{ sensor, news: sensorNews(reading, hardware.source) }] : [];
+    }),
+  };
 }

@@ -49,6 +49,8 @@ export class HeldBox {
   readonly #trips: SensorTrips;
   #standing: BoxStanding;
   #hardware: BoxHardware | undefined;
+  #problem: string | undefined;
+  readonly #readings = new Map<string, Reading>();
   #heardAtMs: number;
   #silenceSaid = false;
   #sensed: { readonly power: PowerState; readonly sinceMs: number };
@@ -78,6 +80,16 @@ export class HeldBox {
     return this.#hardware;
   }
 
+  /** Why the way to it that the configuration names is not open. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** The last of each sensor. */
+  get readings(): ReadonlyMap<string, Reading> {
+    return this.#readings;
+  }
+
   fitness(): BoxFitness {
     const { state } = this.#standing;
     if (state === 'suspect' || state === 'fenced') return state === 'fenced' ? 'fenced' : 'held';
@@ -87,8 +99,14 @@ export class HeldBox {
   /** The wires to it are there; what was sensed before counts no more. */
   wired(hardware: BoxHardware): void {
     this.#hardware = hardware;
+    this.#problem = undefined;
+    this.#readings.clear();
     this.#meters.wired(hardware);
     this.#powerSensed(hardware.powerState(), this.#parts.now());
+  }
+
+  notWired(problem: string): void {
+    this.#problem = problem;
   }
 
   sensed(change: HardwareChange): void {
@@ -99,10 +117,11 @@ export class HeldBox {
   read(reading: Reading): void {
     const definition = this.#hardware?.sensors.find(({ name }) => name === reading.sensor);
     if (!definition) return;
+    this.#readings.set(reading.sensor, reading);
     this.#meters.read(reading, mayTakeWork(this.#standing));
-    for (const news of this.#trips.read(reading, definition))
+    for (const news of this.#trips.read(reading, definition, this.#sensed.power))
       if (news.type === 'raised') this.#alarm(news.alarm, news.about, news.detail);
-      else this.#apply({ type: 'over', alarm: news.alarm, about: news.about });
+      else this.#over(news.alarm, news.about);
   }
 
   heard(): void {
@@ -252,6 +271,11 @@ export class HeldBox {
       const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
       this.#parts.log('boxPoweredOff', { box: this.name, by: 'policy', outcome: outcome.status, ...reason });
     });
+  }
+
+  #over(alarm: Alarm, about: string): void {
+    this.#parts.log('boxAlarmOver', { box: this.name, alarm, about });
+    this.#apply({ type: 'over', alarm, about });
   }
 
   #apply(event: BoxEvent): void {

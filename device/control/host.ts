@@ -5,7 +5,7 @@
 import type { Hello, Report } from '#protocol/box-messages.ts';
 import type { ControlOutcome, PowerCommand } from '#protocol/control-messages.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
-import type { BoxHardware } from '../board/ports.ts';
+import type { BoxHardware, PowerFailure } from '../board/ports.ts';
 import type { Clock, Log, Publisher, Random } from '../ports.ts';
 import type { Store } from '../store/store.ts';
 import type { BoxStanding } from './box-state.ts';
@@ -169,7 +169,7 @@ export class Control implements BoxWatch {
     void this.#unwire(name);
   }
 
-  /** What can't be opened is tried again: a BMC may be away. */
+  /** What can't be opened is tried again: a BMC may be away. A reason is logged once, not at each try. */
   #open(box: HeldBox): void {
     const { name } = box;
     if (this.#opening.has(name) || this.#wired.has(name)) return;
@@ -183,8 +183,10 @@ export class Control implements BoxWatch {
         return this.#wire(box, hardware);
       },
       (error: unknown) => {
-        this.#parts.log('boxNotWired', { box: name, error: error instanceof Error ? error.message : 'unknown' });
-        setTimeout(() => this.#opening.delete(name), CONTROL_LIMITS.openAgainMs).unref();
+        const problem = error instanceof Error ? error.message : 'unknown';
+        if (problem !== box.problem) this.#parts.log('boxNotWired', { box: name, error: problem });
+        box.notWired(problem);
+        setTimeout(() => this.#opening.delete(name), openAgainMs(error)).unref();
       },
     );
   }
@@ -259,4 +261,10 @@ export class Control implements BoxWatch {
       powerNow: (...said) => this.#jobs?.powerNow(...said),
     };
   }
+}
+
+/** A way that refuses the device is left alone for longer. */
+function openAgainMs(error: unknown): number {
+  const isRefused = error instanceof Error && 'reason' in error && error.reason === ('no-access' satisfies PowerFailure);
+  return isRefused ? CONTROL_LIMITS.openRefusedAgainMs : CONTROL_LIMITS.openAgainMs;
 }

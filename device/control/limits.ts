@@ -24,6 +24,8 @@ export const CONTROL_LIMITS = {
   periodMinMs: 100,
   /** Wires that could not be opened are tried again: a BMC may be starting. */
   openAgainMs: 10 * SECOND,
+  /** A BMC that refused the password is left alone for longer: it locks a user out who is wrong again and again. */
+  openRefusedAgainMs: 60 * SECOND,
 
   /** A reading on its topic: at most this often, and after so long though it has not moved. */
   sensorSaidEveryMs: 1 * SECOND,
@@ -48,10 +50,22 @@ export const CONTROL_LIMITS = {
   commandsRememberedMax: 256,
   /** Boxes whose wiring one configuration may name: as many as may connect. */
   boxesMax: 64,
-  /** Operators' requests that lie in the state folder at one time. */
+  /** Operators' requests that are dealt with at one time; the others wait. */
   deskRequestsMax: 16,
-  /** A request, or an answer that names 64 boxes. */
-  deskFileBytesMax: 64 * 1_024,
-  /** An answer is left for whoever waits for it this long. */
+  /** A box and a verb. */
+  deskRequestBytesMax: 1_024,
+  /** 64 boxes, or 257 readings of one, with a sentence of 500 characters each and three bytes to a character. */
+  deskAnswerBytesMax: 1_024 * 1_024,
+  /** Of one box: all sensors of a BMC, and its intrusion switch. */
+  deskReadingsMax: 257,
+  /** What stands against a box, in an answer: more than anybody reads. */
+  deskObjectionsMax: 16,
+  /** Requests and answers that nobody has come for go after this long. */
   deskAnswerKeptMs: 60 * SECOND,
+  /** A firmware that runs takes a request within milliseconds; one that has not noticed it looks every 3 s. */
+  deskTakenWaitMs: 6 * SECOND,
+  /** A press takes 5.5 s, and an order to a BMC its turn behind all sensors, a question and itself. */
+  deskAnswerWaitMs: 60 * SECOND,
+  /** How often whoever waits for an answer looks. */
+  deskLookMs: 50,
 } as const;

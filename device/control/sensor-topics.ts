@@ -26,13 +26,7 @@ export class SensorTopics {
     const key = `${box}/${reading.sensor}`;
     if (!isWorthSaying(this.#said.get(key), reading, definition)) return;
     this.#said.set(key, reading);
-    const { quantity, value, quality, detail, atMs } = reading;
-    const hasValue = quality === 'good' || quality === 'out-of-range';
-    const news: SensorNews = {
-      ...{ quantity, unit: unitOf(quantity), quality, source, atMs },
-      ...(hasValue ? { value } : {}),
-      ...(detail === undefined ? {} : { detail: harmless(detail, LIMITS.noteCharactersMax) }),
-    };
+    const news = sensorNews(reading, source);
     this.#publisher.publish({ to: 'sensor', device: this.#device, box, sensor: reading.sensor }, encodeJson(SensorNews, news), JSON_TYPE);
   }
 
@@ -54,6 +48,16 @@ export class SensorTopics {
   forgetSaid(): void {
     this.#said.clear();
   }
+}
+
+/** Pure. */
+export function sensorNews({ quantity, value, quality, detail, atMs }: Reading, source: SensedBy): SensorNews {
+  const hasValue = quality === 'good' || quality === 'out-of-range';
+  return {
+    ...{ quantity, unit: unitOf(quantity), quality, source, atMs },
+    ...(hasValue ? { value } : {}),
+    ...(detail === undefined ? {} : { detail: harmless(detail, LIMITS.noteCharactersMax) }),
+  };
 }
 
 /** Pure. */

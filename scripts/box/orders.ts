@@ -1,0 +1,136 @@
+/** `box on | off | hard-off | reset | cut-mains | restore-mains | fence | release BOX`: the operator's word, and what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ControlVerb } from '#protocol/control-messages.ts';
+import { readBoard } from '../../device/board/board-file.ts';
+import { readConfiguration } from '../../device/configuration.ts';
+import type { DeskAnswer, DeskBox } from '../../device/control/desk-files.ts';
+import { commandOf, type Command } from '../arguments.ts';
+import { CommandFailure } from '../capsule/failure.ts';
+import { jsonOption } from '../capsule/options.ts';
+import { durationText, progressBar } from '../terminal.ts';
+import { boxNotes, devicesIn, findBox, stateOption, type BoxHere } from './devices.ts';
+import { askBox } from './show.ts';
+import { noDevice, talking, type Talk } from './talk.ts';
+import { nextWords, refusalText, standingText } from './words.ts';
+
+interface Order {
+  readonly name: string;
+  readonly verb: ControlVerb;
+  readonly summary: string;
+  /** What the box is like once it has followed. */
+  readonly isFollowed: (box: DeskBox) => boolean;
+}
+
+const isPower =
+  (power: 'on' | 'off') =>
+  ({ standing }: DeskBox): boolean =>
+    standing.power === power;
+const isState =
+  (isFenced: boolean) =>
+  ({ standing }: DeskBox): boolean =>
+    (standing.state === 'fenced') === isFenced;
+
+const ORDERS: readonly Order[] = [
+  { name: 'on', verb: 'on', summary: 'Switches a box on.', isFollowed: isPower('on') },
+  { name: 'off', verb: 'soft-off', summary: 'Asks its system to shut down, as the power button does.', isFollowed: isPower('off') },
+  { name: 'hard-off', verb: 'hard-off', summary: 'Switches it off whatever it does.', isFollowed: isPower('off') },
+  { name: 'reset', verb: 'reset', summary: 'Starts it anew.', isFollowed: isPower('on') },
+  { name: 'cut-mains', verb: 'cut-mains', summary: 'Takes the mains from it, where there is a relay.', isFollowed: isPower('off') },
+  { name: 'restore-mains', verb: 'restore-mains', summary: 'Gives them back.', isFollowed: () => true },
+  { name: 'fence', verb: 'fence', summary: 'Cuts it off from work, keys and network, until it is released.', isFollowed: isState(true) },
+  { name: 'release', verb: 'release', summary: 'Lets a fenced or suspect box prove itself again.', isFollowed: isState(false) },
+];
+
+/** Hardware tells of a change within seconds; a system that shuts down takes longer. */
+const FOLLOW_MS = 6_000;
+const FOLLOW_EVERY_MS = 250;
+
+export const orders: readonly Command[] = ORDERS.map((order) =>
+  commandOf(
+    {
+      name: order.name,
+      summary: order.summary,
+      operands: ['BOX'],
+      options: { state: stateOption, json: jsonOption },
+      notes: `${boxNotes}\nRuns that the box is at work on end with every order but on and release. Ctrl-C withdraws what no device has taken yet.`,
+    },
+    ({ operands: [word = ''], options }) => {
+      const here = findBox(devicesIn(options.state), word);
+      return talking((talk) => give(talk, here, order, options.json));
+    },
+  ),
+);
+
+async function give(talk: Talk, here: BoxHere, order: Order, isJson: boolean): Promise<number> {
+  const { device, box } = here;
+  const { name, verb } = order;
+  const before = await askBox(talk, here);
+  const words = await progressOf(here, order, before);
+  const begunAtMs = performance.now();
+  if (!talk.terminal.live && !isJson && words.longMs > 0) talk.terminal.line(words.first);
+  const answer = (await talk.ask(device, { ask: 'order', box, verb }, words.live)) ?? noDevice(device);
+  const tookMs = performance.now() - begunAtMs;
+  const after = answer.outcome === 'done' ? await followed(talk, here, order, answer) : answer.boxes[0];
+  const { outcome, reason, detail } = answer;
+  if (isJson) {
+    const said = {
+      device: device.name,
+      box,
+      verb,
+      outcome,
+      ...(reason === undefined ? {} : { reason }),
+      ...(detail === undefined ? {} : { detail }),
+    };
+    talk.terminal.line(JSON.stringify({ ...said, ...(after ? { standing: after.standing } : {}) }, undefined, 2));
+    return outcome === 'done' ? 0 : 1;
+  }
+  if (outcome !== 'done') throw new CommandFailure(1, refusalText(box, name, answer));
+  talk.terminal.line(`${name} of ${box} is done (${durationText(tookMs)}).`);
+  if (after) sayAfter(talk, order, after);
+  return 0;
+}
+
+function sayAfter({ terminal }: Talk, { name, isFollowed }: Order, box: DeskBox): void {
+  terminal.line(standingText(box, terminal));
+  const { standing, released, against } = box;
+  const next = nextWords({ state: standing.state, released, against: against.length });
+  if (next !== undefined) terminal.line(next.replaceAll('BOX', box.box));
+  else if (!isFollowed(box)) terminal.line(`It has not followed ${name} yet: npm run box -- show ${box.box}`);
+}
+
+/** The box once it has followed, or as it is when that takes long. */
+async function followed(talk: Talk, here: BoxHere, { name, isFollowed }: Order, answer: DeskAnswer): Promise<DeskBox | undefined> {
+  let [box] = answer.boxes;
+  for (const end = performance.now() + FOLLOW_MS; box && !isFollowed(box) && performance.now() < end;) {
+    talk.terminal.show(`  ${name} is done; waits for ${here.box} to follow`);
+    await sleep(FOLLOW_EVERY_MS);
+    const next = await talk.ask(here.device, { ask: 'box', box: here.box });
+    if (!next) break;
+    box = next.boxes[0] ?? box;
+  }
+  talk.terminal.settle();
+  return box;
+}
+
+interface Progress {
+  readonly longMs: number;
+  readonly first: string;
+  readonly live: (takenMs: number) => string;
+}
+
+/** A press is as long as the board says; a BMC takes its time. */
+async function progressOf({ device, box }: BoxHere, { name, verb }: Order, { standing }: DeskBox): Promise<Progress> {
+  const isWired = standing.source === 'wires' || standing.source === 'simulated';
+  const longMs = isWired && verb === 'hard-off' ? await longPressMs(device.folder) : 0;
+  const what = `${name} of ${box}: device ${device.name}`;
+  const first = `${what} holds the power button for ${durationText(longMs)}`;
+  return {
+    ...{ longMs, first },
+    live: (takenMs) => (longMs > 0 ? `${progressBar(takenMs, longMs)}  ${first}` : `${what} is at it, ${durationText(takenMs)}`),
+  };
+}
+
+async function longPressMs(folder: string): Promise<number> {
+  const { definition } = await readBoard(readConfiguration(folder).board);
+  return definition.press.longMs;
+}
