@@ -6,6 +6,7 @@
 import { BoxEvidenceMessage, endOf, ReportMessage, runIdOf, type BoxEvidence, type Report } from './box-messages.ts';
 import { capsuleIdOf } from './capsule.ts';
 import { sameBytes } from './codec.ts';
+import { counted } from './counted.ts';
 import type { Crypto } from './crypto.ts';
 import { domainDigest, hex } from './digest.ts';
 import { judgeDeviceEvidence } from './evidence.ts';
@@ -153,7 +154,7 @@ function checkManifest(receipt: Receipt, steps: Step[]): Manifest {
     throw new Refused('capsule-mismatch', `manifest, gateway, client and request make capsule ${id}, not ${receipt.capsule}`);
   steps.push({
     rule: 'manifest',
-    detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${manifest.value.files.length} files, by client ${client} through gateway ${gateway.device}`,
+    detail: `"${manifest.value.name}": ${manifest.value.runtime} ${manifest.value.entry}, ${counted(manifest.value.files.length, 'file')}, by client ${client} through gateway ${gateway.device}`,
   });
   return manifest.value;
 }
@@ -204,7 +205,7 @@ function checkReport(receipt: Receipt, { crypto }: VerifierContext, steps: Step[
     throw new Refused('capsule-mismatch', 'the report is of another manifest');
   steps.push({
     rule: 'report',
-    detail: `signed by ${receipt.box.name}: ${report.outputs.length} outputs, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time`,
+    detail: `signed by ${receipt.box.name}: ${counted(report.outputs.length, 'output')}, ${report.usage.wallMs} ms, ${report.usage.cpuMs} ms of processor time`,
   });
   return report;
 }
@@ -257,7 +258,7 @@ function checkEnergy({ energy }: Receipt, report: Report, steps: Step[]): void {
   const objection = objectionToEnergy(energy, report);
   if (objection !== undefined) throw new Refused('energy-misstated', objection);
   const observed = Math.floor(observedPermille(energy, report) / 10);
-  const shared = energy.sharedWith === 0 ? '' : `; the box had up to ${energy.sharedWith} other runs at the time`;
+  const shared = energy.sharedWith === 0 ? '' : `; the box had up to ${counted(energy.sharedWith, 'other run')} at the time`;
   steps.push({
     rule: 'energy',
     detail: `${joulesText(energy)} by ${energy.source} (${energy.sensor}), ${observed} % of the run observed${shared}`,

@@ -1,6 +1,7 @@
 /** `npm run fuzz`: mutates proper input and gives it to every parser, until the time is over or one of them fails. */
 import process from 'node:process';
 
+import { counted } from '#protocol/counted.ts';
 import {
   commandHelp,
   helpAsked,
@@ -61,7 +62,7 @@ async function main(line: readonly string[]): Promise<number> {
   const runsMax = options.runs === undefined ? Infinity : wholeNumber('--runs', options.runs);
   const seconds =
     options.seconds === undefined ? (options.runs === undefined ? defaultSeconds : Infinity) : wholeNumber('--seconds', options.seconds);
-  terminal.line(`${targets.length} targets, seed ${seed}`);
+  terminal.line(`${counted(targets.length, 'target')}, seed ${seed}`);
   return fuzzAll(targets, { seed, runsMax, secondsMax: seconds / targets.length });
 }
 
@@ -76,7 +77,7 @@ function fuzzAll(targets: readonly FuzzTarget[], plan: { seed: number; runsMax: 
   terminal.settle();
   terminal.line(table([['target', 'runs', 'runs/s', 'slowest ms', 'heap growth'], ...reports.map(cells)]));
   const runs = reports.reduce((sum, report) => sum + report.runs, 0);
-  terminal.line(`${runs} runs of ${reports.length} targets`);
+  terminal.line(`${counted(runs, 'run')} of ${counted(reports.length, 'target')}`);
   const failed = reports.find(({ fault }) => fault !== undefined);
   if (failed) showFault(failed, plan.seed);
   return failed ? 1 : 0;

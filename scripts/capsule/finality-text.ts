@@ -1,9 +1,9 @@
 /** Whether a checkpoint holds a receipt, in words: the proof step by step, one sentence, and what to do where there is none. */
+import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
 import { harmless, timeText, type Terminal } from '../terminal.ts';
 import { FINALITY_FILE } from './capsule-folder.ts';
 import type { FinalityCheck } from './verification.ts';
-import { counted } from '../chain/words.ts';
 
 /** "final: block 12 holds the receipt's digest, checkpoint 12, voted by alpha, bravo, delta (3 of 4 seats)" */
 export function finalityText(finality: FinalityCheck): string {
@@ -29,7 +29,8 @@ export function finalityLines(terminal: Terminal, finality: FinalityCheck, file:
   if (finality.status === 'refused') return [`${cross} ${'finality'.padEnd(18)} ${finality.reason}: ${harmless(finality.detail)}`];
   if (finality.status === 'not-final') return [`${terminal.paint('warning', '!')} ${'finality'.padEnd(18)} ${finalityText(finality)}`];
   const { transactionId, height, block, timeMs, checkpoint, votes, voters } = finality;
-  const path = checkpoint.height === height ? 'that block itself' : `${checkpoint.height - height} blocks above, each on the one below`;
+  const path =
+    checkpoint.height === height ? 'that block itself' : `${counted(checkpoint.height - height, 'block')} above, each on the one below`;
   return [
     `${tick} ${'proof'.padEnd(18)} ${file}: checked from the network file alone`,
     `${tick} ${'transaction'.padEnd(18)} ${hex(transactionId).slice(0, 16)}: this receipt's digest, put on the chain by its device`,

@@ -1,5 +1,6 @@
 /** A verification for people: a line for each step, what the receipt says, and a warning that nobody overlooks. */
 import type { Report } from '#protocol/box-messages.ts';
+import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
 import { joulesText, type RunEnergy } from '#protocol/run-energy.ts';
 import type { ReceiptVerdict } from '#protocol/receipt-verifier.ts';
@@ -68,7 +69,8 @@ export function verificationSentence(verification: Verification): string {
   if (files?.length === 0) return 'the receipt holds; the capsule left no outputs';
   if (!files) return 'the receipt holds; no outputs are at hand to compare';
   const unlisted = files.filter(({ status }) => status === 'unlisted').length;
-  const others = unlisted === 0 ? '' : `; beside them lie ${unlisted} files about which it says nothing`;
+  const others =
+    unlisted === 0 ? '' : `; beside them ${unlisted === 1 ? 'lies' : 'lie'} ${counted(unlisted, 'file')} about which it says nothing`;
   return `the receipt holds, and the outputs are what it says${others}`;
 }
 
@@ -100,7 +102,7 @@ const softwareTpmWarning = [
 ];
 
 function energyText(energy: RunEnergy): string {
-  const shared = energy.sharedWith === 0 ? '' : `, shared with up to ${energy.sharedWith} other runs`;
+  const shared = energy.sharedWith === 0 ? '' : `, shared with up to ${counted(energy.sharedWith, 'other run')}`;
   const simulated = energy.source === 'simulated' ? 'SIMULATED, nothing was measured' : `measured by ${energy.source}`;
   return `${joulesText(energy)} (${simulated}${shared})`;
 }

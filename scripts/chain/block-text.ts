@@ -1,8 +1,9 @@
 /** A block in words. */
 import type { BlockView } from '#protocol/chain/chain-view.ts';
+import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
 import { bytesText, harmless, table, timeText, type Terminal } from '../terminal.ts';
-import { counted, shortId } from './words.ts';
+import { shortId } from './words.ts';
 
 export function blockText(view: BlockView, terminal: Pick<Terminal, 'paint'>): string {
   const { block, bytes, epoch } = view;

@@ -1,8 +1,9 @@
 /** Where the chain stands, in words. */
 import type { HeadView } from '#protocol/chain/chain-view.ts';
 import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { counted } from '#protocol/counted.ts';
 import { durationText, table, type Style, type Terminal } from '../terminal.ts';
-import { counted, howCertified, shortId, whyNotFinal } from './words.ts';
+import { howCertified, shortId, whyNotFinal } from './words.ts';
 
 export function headText(view: HeadView, terminal: Pick<Terminal, 'paint'>): string {
   const { head, checkpoint, condition, epoch, targetIntervalMs } = view;

@@ -1,8 +1,8 @@
 /** The members in a table, and below it whether their votes are enough. */
 import type { ChainView, PeerView } from '#protocol/chain/chain-view.ts';
 import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { counted } from '#protocol/counted.ts';
 import { durationText, table, type Terminal } from '../terminal.ts';
-import { counted } from './words.ts';
 
 type PeersView = Extract<ChainView, { show: 'peers' }>;
 type Paint = Terminal['paint'];

@@ -1,9 +1,10 @@
 /** News of the chain as lines: for people, and as JSON for programs. */
 import { BlockLine, CheckpointLine, HeadView } from '#protocol/chain/chain-view.ts';
 import { encodeJson } from '#protocol/codec.ts';
+import { counted } from '#protocol/counted.ts';
 import { durationText, timeText, type Terminal } from '../terminal.ts';
 import { quietMs, type MemberChange, type WatchNews, type WatchStory } from './watch-story.ts';
-import { counted, shortId, whyNotFinal } from './words.ts';
+import { shortId, whyNotFinal } from './words.ts';
 
 export function newsText(news: WatchNews, nowMs: number, { paint }: Pick<Terminal, 'paint'>): string {
   const time = paint('quiet', timeText(nowMs).slice(11, 19));

@@ -9,10 +9,6 @@ export function shortId(id: Uint8Array): string {
   return hex(id).slice(0, 12);
 }
 
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
 /** "by 3 of 4 votes, 420 ms after the block came" */
 export function howCertified({ votes, voters, round, afterMs }: CheckpointLine): string {
   if (votes === undefined) return 'the genesis, on which nobody votes';
