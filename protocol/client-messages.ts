@@ -67,6 +67,8 @@ const CapsuleLine = struct({
   reason: optional(EndReason),
   submittedAtMs: UnixMs,
   endedAtMs: optional(UnixMs),
+  /** Of the receipt of a capsule that has ended with one, as its gateway knows it (§9.4). */
+  finality: optional(oneOf('not-final', 'final')),
 });
 
 export const Answer = variant('answer', {

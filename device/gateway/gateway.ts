@@ -358,4 +358,5 @@ function lineOf({ capsule, name, order, acceptedAtMs, endedAtMs }: StoredCapsule
     submittedAtMs: acceptedAtMs,
     ...(endedAtMs === undefined ? {} : { endedAtMs }),
   };
+    ...(hasEnded(order.state) && order.receipt !== 'none' ? { finality: order.receipt } : {}),
 }

@@ -1,7 +1,7 @@
 /** `capsule list`: the capsules that devices remember of this client. */
 import type { CapsuleLine } from '#protocol/client-messages.ts';
 import { commandOf } from '../arguments.ts';
-import { harmless, openTerminal, table, timeText } from '../terminal.ts';
+import { harmless, openTerminal, table, timeText, type Terminal } from '../terminal.ts';
 import { clientOption, defaultState, jsonOption, stateOption } from './options.ts';
 import { chooseProfile, readProfiles, type Profile, type ProfileChoice } from './profile.ts';
 import { withSession } from './session.ts';
@@ -45,12 +45,19 @@ function showLines(lines: readonly PlacedLine[]): void {
   const terminal = openTerminal(process.stdout, process.env);
   if (lines.length === 0) return terminal.line('There are no capsules yet: npm run capsule -- submit FOLDER');
   const head = ['id', 'state', 'submitted', 'device', 'name'].map((word) => terminal.paint('quiet', word));
-  const rows = lines.map(({ capsule, state, reason, submittedAtMs, device, name }) => [
-    capsule.slice(0, 12),
-    reason === undefined ? state : `${state} (${reason})`,
-    timeText(submittedAtMs),
-    device,
-    harmless(name),
+  const rows = lines.map((line) => [
+    line.capsule.slice(0, 12),
+    stateText(line, terminal),
+    timeText(line.submittedAtMs),
+    line.device,
+    harmless(line.name),
   ]);
   terminal.line(table([head, ...rows]));
+}
+
+/** "agreed, not final": the chain may still give the capsule to another box. */
+function stateText({ state, reason, finality }: CapsuleLine, { paint }: Pick<Terminal, 'paint'>): string {
+  const words = reason === undefined ? state : `${state} (${reason})`;
+  if (finality === undefined) return words;
+  return finality === 'final' ? `${words}, final` : `${words}, ${paint('warning', 'not final')}`;
 }

@@ -35,11 +35,17 @@ function showLine(line: CapsuleLine, device: string): void {
     ['capsule', `${harmless(line.name)} (${line.capsule})`],
     ['device', device],
     ['state', hasEnded(line.state) ? endedText(line) : line.state],
+    ...(line.finality === undefined ? [] : [['receipt', finalityWords[line.finality]]]),
     ['submitted', timeText(line.submittedAtMs)],
     [hasEnded(line.state) ? 'took' : 'since', durationText(Math.max(0, endedAtMs - line.submittedAtMs))],
   ];
   openTerminal(process.stdout, process.env).line(table(rows));
 }
+
+const finalityWords = {
+  final: 'final: a checkpoint of the chain holds it, as the device says',
+  'not-final': 'not final: no checkpoint of the chain holds it yet',
+} as const;
 
 /** The line has no exit status; the result has. */
 function endedText({ state, reason }: CapsuleLine): string {

@@ -1,13 +1,14 @@
 /** The way of a capsule through the chain, with lost words, restarts, silent and failing boxes. Specification §15. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Answer } from '#protocol/client-messages.ts';
 import { decodeBulk, encodeBulk } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { RunNews, RunOrder } from '#protocol/peer-messages.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import { alpha, crypto, network } from '../protocol/workshop.ts';
-import { Bench, type PeerMessage } from './bench.ts';
+import { Bench, type PeerMessage, type TestDevice } from './bench.ts';
 
 let bench: Bench;
 beforeEach(() => {
@@ -35,11 +36,22 @@ test('a capsule goes to the box of another device, and its client gets result, r
   await bench.block();
   assert.equal(bench.chain.capsule(id)?.end?.state, 'agreed');
   assert.deepEqual(gateway.finality(id)?.finality, 'not-final');
+  assert.deepEqual(await listed(gateway), [['agreed', 'not-final']]);
   bench.chain.finalise();
   await bench.settled();
+  assert.deepEqual(await listed(gateway), [['agreed', 'final']]);
   assert.deepEqual(gateway.finality(id), { finality: 'final', capsule: id, proof: Uint8Array.of(1) });
   assert.deepEqual([gateway.store.unsettled(), bench.device('bravo').store.jobs.unclosed()], [[], []]);
   assert.deepEqual(bench.chain.refusals, []);
+});
+
+test('of a capsule without a receipt no finality is told (§7.5)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('bravo');
+  const id = await gateway.submit();
+  assert.deepEqual(await listed(gateway), [['ordered', undefined]]);
+  await gateway.cancel(id);
+  assert.deepEqual(await listed(gateway), [['cancelled', undefined]]);
 });
 
 test('gateway and executor may be one device, and nothing is different (§15.3)', async () => {
@@ -297,4 +309,13 @@ function newsKind({ kind, payload }: PeerMessage): string {
   const news = kind === 'news' ? decodeBulk(RunNews, payload, payload.length) : undefined;
   if (news?.status !== 'decoded') return '';
   return news.value.news === 'state' ? news.value.state : news.value.news;
+}
+
+/** State and finality of the capsules that a query lists. */
+async function listed(gateway: TestDevice): Promise<unknown[]> {
+  const payload = new TextEncoder().encode('{"query":"list"}');
+  await gateway.rooms.gateway.clientSaid({ client: 'ada', kind: 'query', payload }, gateway.rooms.orders);
+  const answer = gateway.last(Answer, (topic) => topic.to === 'client' && topic.kind === 'answer');
+  assert.ok(answer?.answer === 'capsules');
+  return answer.capsules.map(({ state, finality }) => [state, finality]);
 }
