@@ -21,6 +21,8 @@ const CapsuleRecord = struct({
 });
 export type CapsuleRecord = Infer<typeof CapsuleRecord>;
 
+export const RECEIPT_FILE = 'receipt.cbor';
+
 /** Beside the receipt: what the device has said of its finality, as a `FinalityNews`. */
 export const FINALITY_FILE = 'finality.cbor';
 

@@ -5,6 +5,7 @@ import type { ResultNews } from '#protocol/client-messages.ts';
 import { shellQuoted } from '../pair/paste-lines.ts';
 import { bytesText, harmless, table } from '../terminal.ts';
 import { capsuleFolder } from './capsule-folder.ts';
+import { requireRoomFor } from './chosen-folder.ts';
 import { endingText, isSuccess } from './ending.ts';
 import { finalityText } from './finality-text.ts';
 import { defaultState } from './options.ts';
@@ -22,6 +23,7 @@ export async function finish(
   out: string | undefined,
   view: View,
 ): Promise<number> {
+  if (out !== undefined) await requireRoomFor(result, out);
   const saved = await saveResult(client, result, out ?? capsuleFolder(state, result.capsule), {
     onProgress: (bytes, total) => view.transferred('fetching the result', bytes, total),
     onFinalityAwaited: () => view.explain('The receipt is here; the chain has not made it final yet.'),

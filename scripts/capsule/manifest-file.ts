@@ -29,7 +29,7 @@ export async function readManifestFile(given: string): Promise<ManifestFile> {
   if (parsed.status === 'malformed')
     throw new CommandFailure(2, `${path}, line ${parsed.line}: this is not YAML or JSON: ${parsed.detail}`);
   const read = readWrittenManifest(parsed.value);
-  if (read.status === 'malformed') throw malformed(path, read.detail, parsed.lineOf.bind(parsed));
+  if (read.status === 'malformed') throw slipOfKey(path, read.detail, parsed) ?? malformed(path, read.detail, parsed.lineOf.bind(parsed));
   return { written: read.value, path, folder: resolve(dirname(path)) };
 }
 
@@ -77,6 +77,23 @@ async function readText(path: string): Promise<string> {
   } finally {
     await file.close();
   }
+}
+
+/** A field is lacking, and a key that nobody knows stands there with nearly its name. */
+function slipOfKey(
+  path: string,
+  detail: string,
+  parsed: { readonly value: unknown; lineOf: (path: KeyPath) => number },
+): CommandFailure | undefined {
+  const lacking = /^message lacks the field "([^"]*)"/.exec(detail)?.[1];
+  if (lacking === undefined || typeof parsed.value !== 'object' || parsed.value === null) return undefined;
+  const unknown = Object.keys(parsed.value).find((key) => !MANIFEST_KEYS.includes(key) && nearest(key, MANIFEST_KEYS) === lacking);
+  if (unknown === undefined) return undefined;
+  const line = parsed.lineOf([unknown]);
+  return new CommandFailure(
+    2,
+    `${path}, line ${line}: the manifest has an unknown field "${unknown}"; did you mean "${lacking}", which it lacks?`,
+  );
 }
 
 /** The schema names the place as `message.limits.wallSeconds`; people see the line and the key. */

@@ -13,7 +13,7 @@ export const result = commandOf(
     summary: 'Fetches the outputs, the log and the receipt of a capsule; waits for its end.',
     operands: ['ID'],
     options: {
-      out: { value: 'DIR', help: 'where to (default: DIR of --state, capsules/<id>)' },
+      out: { value: 'DIR', help: 'a new or empty folder (default: DIR of --state, capsules/<id>)' },
       device: deviceOption,
       client: clientOption,
       state: stateOption,

@@ -10,7 +10,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import type { Client } from '../client/client.ts';
 import { ClientFailure } from '../client/failure.ts';
 import { CLIENT_LIMITS } from '../client/limits.ts';
-import { FINALITY_FILE, placeBelow, writeWhole } from './capsule-folder.ts';
+import { FINALITY_FILE, placeBelow, RECEIPT_FILE, writeWhole } from './capsule-folder.ts';
 import { CommandFailure } from './failure.ts';
 
 export interface SavedResult {
@@ -24,7 +24,7 @@ export interface SavedResult {
 
 const briefWaitMs = 3_000; // it comes with the answer to the query, if there is one
 
-interface Wanted {
+export interface WantedFile {
   /** Relative to the folder. */
   readonly path: string;
   readonly digest: Uint8Array;
@@ -43,18 +43,19 @@ export async function saveResult(client: Client, result: ResultNews, folder: str
   const wanted = wantedFiles(result);
   await fetchAll(client, wanted, folder, saving.onProgress);
   const receipt = await fetchReceipt(client, result);
-  if (receipt) await writeWhole(join(folder, 'receipt.cbor'), receipt);
+  if (receipt) await writeWhole(join(folder, RECEIPT_FILE), receipt);
   const finality = receipt && (await awaitFinality(client, result.capsule, saving.onFinalityAwaited));
   if (finality) await writeWhole(join(folder, FINALITY_FILE), encodeStrict(FinalityNews, finality));
   return {
     folder,
-    receipt: receipt && join(folder, 'receipt.cbor'),
+    receipt: receipt && join(folder, RECEIPT_FILE),
     finality,
     outputs: result.outputs.map(({ path, bytes }) => ({ path, bytes, file: join(folder, 'outputs', path) })),
   };
 }
 
-function wantedFiles({ outputs, stdout, stderr }: ResultNews): Wanted[] {
+/** @throws CommandFailure where it is too much */
+export function wantedFiles({ outputs, stdout, stderr }: ResultNews): WantedFile[] {
   const wanted = outputs.map(({ path, digest, bytes }) => ({ path: `outputs/${path}`, digest, bytes }));
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
   if (total > LIMITS.outputBytesMax)
@@ -64,7 +65,7 @@ function wantedFiles({ outputs, stdout, stderr }: ResultNews): Wanted[] {
 
 async function fetchAll(
   client: Client,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedFile[],
   folder: string,
   onProgress: (bytes: number, total: number) => void,
 ): Promise<void> {

@@ -7,6 +7,7 @@ import { decodeNetwork, type Network } from '#protocol/network.ts';
 import type { Client } from '../client/client.ts';
 import { openClient } from '../client/paired-client.ts';
 import type { Profile } from './profile.ts';
+import { withAdviceOnSilence } from './silent-device.ts';
 
 export interface Session {
   readonly client: Client;
@@ -24,11 +25,11 @@ export async function withSession<T>(
 ): Promise<T> {
   const network = (await networkIn(state)) ?? (await networkIn(profile.folder));
   const warn = (sentence: string): void => void process.stderr.write(`${program}: ${sentence}\n`);
-  const client = await openClient(profile.folder, { warn, ...(network ? { network } : {}) });
   try {
-    return await use({ client, profile, network });
-  } finally {
-    await client.close();
+    const client = await openClient(profile.folder, { warn, ...(network ? { network } : {}) });
+    return await use({ client, profile, network }).finally(() => client.close());
+  } catch (error) {
+    throw await withAdviceOnSilence(error, state, profile);
   }
 }
 

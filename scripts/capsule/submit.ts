@@ -1,9 +1,12 @@
 /** `capsule submit`: hands a capsule to a device, gives it the files and follows it to its result. */
+import { counted } from '#protocol/counted.ts';
 import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type Manifest } from '#protocol/manifest.ts';
+import { TRUST_LEVELS, type TrustLevel } from '#protocol/trust-level.ts';
 import type { AcceptedCapsule } from '../client/client.ts';
 import type { DeviceTrust } from '../client/device-trust.ts';
 import type { OfferedBlob } from '../client/offers.ts';
 import { commandOf, UsageError } from '../arguments.ts';
+import { shellQuoted } from '../pair/paste-lines.ts';
 import { bytesText, harmless } from '../terminal.ts';
 import { collectFiles } from './capsule-files.ts';
 import { keepRecord } from './capsule-folder.ts';
@@ -23,6 +26,7 @@ export const submit = commandOf(
     operands: ['FOLDER|FILE'],
     options: {
       watch: { help: 'stay until the result is here (this is the default)' },
+      trust: { value: 'LEVEL', help: `run it on a box of this level or a higher one: ${TRUST_LEVELS.join(', ')} (default: policy.trust)` },
       'no-wait': { help: 'leave when the device has the capsule and its files' },
       device: deviceOption,
       client: clientOption,
@@ -36,11 +40,12 @@ Exit status: 0 the program ended with 0 and the receipt holds; 1 it failed; 2 th
   },
   async ({ operands: [file = ''], options }) => {
     if (options.watch && options['no-wait']) throw new UsageError('--watch and --no-wait contradict each other; give one of them');
-    const { manifest, blobs } = await readCapsule(file);
+    const { manifest, blobs } = await readCapsule(file, options.trust === undefined ? undefined : levelNamed(options.trust));
     const state = options.state ?? defaultState;
     const profile = await chooseProfile(state, options);
     const view = openView(options.json);
-    return withSession(state, profile, (session) => run({ session, manifest, blobs, state, view, wait: !options['no-wait'] }));
+    const early = endWhenInterrupted(profile.device, state, view);
+    return withSession(state, profile, (session) => run({ session, manifest, blobs, state, view, wait: !options['no-wait'], early }));
   },
 );
 
@@ -51,21 +56,30 @@ interface Run {
   readonly state: string;
   readonly view: View;
   readonly wait: boolean;
+  readonly early: EarlyEnd;
 }
 
-async function readCapsule(file: string): Promise<Pick<Run, 'manifest' | 'blobs'>> {
+async function readCapsule(file: string, trust: TrustLevel | undefined): Promise<Pick<Run, 'manifest' | 'blobs'>> {
   const manifestFile = await readManifestFile(file);
   const { files, blobs } = await collectFiles(manifestFile);
-  const manifest = manifestFrom(manifestFile.written, files, Date.now());
+  const { policy, ...written } = manifestFile.written;
+  const manifest = manifestFrom({ ...written, policy: { ...policy, ...(trust ? { trust } : {}) } }, files, Date.now());
   const decoded = decodeManifest(encodeManifest(manifest));
   if (decoded.status === 'malformed') throw new CommandFailure(2, `${manifestFile.path}: ${decoded.detail}`);
   return { manifest, blobs };
 }
 
-async function run({ session, manifest, blobs, state, view, wait }: Run): Promise<number> {
+function levelNamed(word: string): TrustLevel {
+  const level = TRUST_LEVELS.find((known) => known === word);
+  if (level) return level;
+  throw new UsageError(`--trust ${harmless(word)}: there is no such level; from the least to the highest they are ${TRUST_LEVELS.join(', ')}`);
+}
+
+async function run({ session, manifest, blobs, state, view, wait, early }: Run): Promise<number> {
   const { client, profile } = session;
   warnOfDevice(await client.deviceTrust(), profile.device, view);
   const onUpload = (bytes: number, total: number): void => view.transferred('uploading', bytes, total);
+  early.sending();
   const accepted = await client.submit({ manifest, blobs, onUpload });
   const { capsule } = accepted;
   const record = {
@@ -77,6 +91,7 @@ async function run({ session, manifest, blobs, state, view, wait }: Run): Promis
   };
   const folder = await keepRecord(state, record, encodeManifest(manifest), accepted.encodedAcceptance);
   tellAccepted(accepted, manifest, blobs, profile.device, view, folder);
+  early.over();
   const followed = await follow({ client, capsule, view, untilTaken: !wait });
   if (followed.status === 'ended') return finish(session, followed.result, state, undefined, view);
   if (!wait)
@@ -87,6 +102,31 @@ async function run({ session, manifest, blobs, state, view, wait }: Run): Promis
 }
 
 const interruptedStatus = 130; // as shells have it: 128 + SIGINT
+
+/** Until the capsule is accepted, Ctrl-C ends the command at once. */
+interface EarlyEnd {
+  /** From now on the device may have the capsule. */
+  readonly sending: () => void;
+  /** From now on Ctrl-C means something else. */
+  readonly over: () => void;
+}
+
+function endWhenInterrupted(device: string, state: string, view: View): EarlyEnd {
+  const elsewhere = state === defaultState ? '' : ` --state ${shellQuoted(state)}`;
+  let words = `Interrupted before anything was sent: device ${device} does not have the capsule.`;
+  const end = (): void => {
+    view.settle();
+    view.explain(`\n${words}`);
+    process.exit(interruptedStatus);
+  };
+  process.once('SIGINT', end);
+  return {
+    sending: () => {
+      words = `Interrupted before device ${device} has answered: it may have taken the capsule all the same. Whether it has:\n  npm run capsule -- list --device ${device}${elsewhere}`;
+    },
+    over: () => void process.off('SIGINT', end),
+  };
+}
 
 /** The receipt decides in the end; before any work is done, the person learns what speaks against it. */
 function warnOfDevice(trust: DeviceTrust, device: string, view: View): void {
@@ -105,7 +145,7 @@ function tellAccepted(
   folder: string,
 ): void {
   const size = bytesText(blobs.reduce((sum, { bytes }) => sum + bytes, 0));
-  const files = `${manifest.files.length} ${manifest.files.length === 1 ? 'file' : 'files'}, ${size}`;
+  const files = `${counted(manifest.files.length, 'file')}, ${size}`;
   const digest = capsuleDigest(encodeManifest(manifest)).toHex();
   view.tell(
     `accepted ${capsule}  "${harmless(manifest.name)}" (${files}) by device ${device}${signature === 'checked' ? ', signature checked' : ''}`,

@@ -113,7 +113,8 @@ export async function readNetworkFile(path: string): Promise<Network> {
   return decoded.value;
 }
 
-async function readBounded(path: string, bytesMax: number, kind: FileKind): Promise<Uint8Array> {
+/** @throws CommandFailure */
+export async function readBounded(path: string, bytesMax: number, kind: FileKind): Promise<Uint8Array> {
   const found = await stat(path).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') throw new CommandFailure(2, `there is no ${kind} ${path}; ${FILE_KINDS[kind]}`);
     throw error;
@@ -136,7 +137,7 @@ async function checkFiles(report: Report, outputs: string, beside: string): Prom
   return [...checks, ...others.map((path): FileCheck => ({ path: `outputs/${path}`, bytes: 0, status: 'unlisted' }))];
 }
 
-async function checkFile(file: string, path: string, digest: Uint8Array, bytes: number): Promise<FileCheck> {
+export async function checkFile(file: string, path: string, digest: Uint8Array, bytes: number): Promise<FileCheck> {
   try {
     const found = await stat(file);
     if (!found.isFile()) return { path, bytes, status: 'absent' };

@@ -7,7 +7,7 @@ import { encodeJson } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { commandOf } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
-import { capsuleFolder } from './capsule-folder.ts';
+import { capsuleFolder, RECEIPT_FILE } from './capsule-folder.ts';
 import { wholeId } from './chosen-capsule.ts';
 import { CommandFailure } from './failure.ts';
 import { defaultState, jsonOption, stateOption } from './options.ts';
@@ -47,9 +47,9 @@ export const verify = commandOf(
 /** A file, a folder that holds receipt.cbor, or the id of a capsule from here. */
 async function findReceipt(state: string, given: string): Promise<string> {
   const found = await stat(given).catch(() => undefined);
-  if (found) return found.isDirectory() ? join(given, 'receipt.cbor') : given;
+  if (found) return found.isDirectory() ? join(given, RECEIPT_FILE) : given;
   if (/[./\\]/.test(given)) throw new CommandFailure(2, `there is no file ${given}; verify takes a receipt.cbor, or the id of a capsule`);
-  const path = join(capsuleFolder(state, await wholeId(state, given)), 'receipt.cbor');
+  const path = join(capsuleFolder(state, await wholeId(state, given)), RECEIPT_FILE);
   if (await stat(path).catch(() => undefined)) return path;
   throw new CommandFailure(2, `capsule ${given} has no receipt here yet; \`npm run capsule -- result ${given}\` fetches it`);
 }

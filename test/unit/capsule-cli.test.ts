@@ -97,6 +97,14 @@ describe('the manifest (§7.1)', () => {
     await refuses(['submit', path], /key\.yaml, line 6: limits has an unknown field "memoryMegabyte".*did you mean "memoryMegabytes"\?/);
   });
 
+  test('a slip in the name of a field that has to be there is refused with both names and its line', async () => {
+    const path = await manifest('slip.yaml', 'capsule: 1\nruntime: node\nentri: a.js\n');
+    await refuses(
+      ['submit', path],
+      /slip\.yaml, line 3: the manifest has an unknown field "entri"; did you mean "entry", which it lacks\?/,
+    );
+  });
+
   test('a value of the wrong kind is refused with line and key', async () => {
     const path = await manifest(
       'kind.json',

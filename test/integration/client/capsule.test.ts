@@ -121,9 +121,51 @@ describe('npm run capsule', () => {
     assert.equal(status, 0);
     assert.equal((JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { event: string }).event, 'ended');
     assert.equal(await readFile(join(folder, 'elsewhere/outputs/answer.txt'), 'utf8'), '42\n');
+    assert.equal((await capsule('result', short, '--out', 'elsewhere')).status, 0, 'the same once more');
     const cancelled = await capsule('cancel', short);
     assert.equal(cancelled.status, 1);
     assert.match(cancelled.stderr, /device alpha refuses \(already-ended\): capsule [0-9a-f]{32} has ended: agreed/);
+  });
+
+  test('result writes into no folder that holds anything else, and says what it is', async () => {
+    const [{ capsule: id } = { capsule: '' }] = JSON.parse((await capsule('list', '--json')).stdout) as { capsule: string }[];
+    await mkdir(join(folder, 'full/outputs/deep'), { recursive: true });
+    await writeFile(join(folder, 'full/outputs/answer.txt'), '43\n');
+    await writeFile(join(folder, 'full/outputs/deep/er.txt'), 'x');
+    await writeFile(join(folder, 'full/receipt.cbor'), 'of another capsule');
+    await mkdir(join(folder, 'full/photos'));
+    const { status, stderr } = await capsule('result', id, '--out', 'full');
+    assert.equal(status, 2);
+    assert.match(
+      stderr,
+      /full holds what is not of this result: outputs\/answer\.txt, photos, receipt\.cbor; --out takes a new or an empty folder/,
+    );
+    assert.equal(await readFile(join(folder, 'full/outputs/answer.txt'), 'utf8'), '43\n');
+  });
+
+  test('a receipt that is not final is listed as such (§7.5)', async () => {
+    for (const [finality, words] of [
+      ['not-final', /agreed, not final/],
+      ['final', /agreed, final/],
+    ] as const) {
+      device.listedFinality = finality;
+      assert.match((await capsule('list')).stdout, words);
+    }
+    device.listedFinality = undefined;
+    assert.match((await capsule('list')).stdout, /agreed {2}/);
+  });
+
+  test('Ctrl-C before the device has answered says that it may have the capsule, and how to look', async () => {
+    const { child, ended } = start('submit', 'job', '--state', 'state');
+    device.beforeAnswer = () => !child.kill('SIGINT');
+    const { status, stdout } = await ended;
+    [device.beforeAnswer, device.up] = [() => true, true];
+    assert.equal(status, 130);
+    assert.match(
+      stdout,
+      /before device alpha has answered: it may have taken the capsule all the same.*\n {2}npm run capsule -- list --device alpha --state state/,
+    );
+    assert.match((await capsule('list')).stdout, /submitted/);
   });
 
   test('Ctrl-C leaves the capsule running and says how to see it again; --no-wait leaves as soon as the device has the files', async () => {
@@ -174,6 +216,9 @@ describe('npm run capsule', () => {
     );
     const { status, stderr } = await start('list', '--state', 'gone').ended;
     assert.equal(status, 1);
-    assert.match(stderr, /device alpha is not reached: .*127\.0\.0\.1:1.*is it running \(npm start\)\?/);
+    assert.match(
+      stderr,
+      /device alpha is not reached: .*127\.0\.0\.1:1.*is it running \(npm start\)\?\nIts log is on the machine that it runs on\.\nAnother device is asked with --device NAME, once/,
+    );
   });
 });

@@ -61,6 +61,8 @@ export class FakeDevice {
   finality: (capsule: string) => readonly FinalityNews[] = (capsule) => [{ finality: 'final', capsule, proof: Uint8Array.of(1) }];
   /** Called after a submission was stored and before it is answered; `false`: the device dies there. */
   beforeAnswer: () => boolean = () => true;
+  /** What a list says of receipts. */
+  listedFinality: CapsuleLine['finality'];
   story: Story = { outputs: { 'answer.txt': '42\n' }, log: ['hello\n', 'world\n'] };
   refusal: Answer | undefined;
   up = true;
@@ -137,7 +139,14 @@ export class FakeDevice {
   }
 
   #queried(query: Query, message: Incoming): void {
-    if (query.query === 'list') return this.#answer(message, { answer: 'capsules', capsules: [...this.capsules.values()].map(lineOf) });
+    if (query.query === 'list')
+      return this.#answer(message, {
+        answer: 'capsules',
+        capsules: [...this.capsules.values()].map((held) => ({
+          ...lineOf(held),
+          ...(this.listedFinality && { finality: this.listedFinality }),
+        })),
+      });
     if (query.query === 'chain')
       return this.#answer(message, { answer: 'refused', reason: 'unknown-block', detail: 'there is no chain here' });
     const held = this.capsules.get(query.capsule);
