@@ -31,7 +31,7 @@ export const info = commandOf(
     options: connectionOptions,
   },
   ({ options }) =>
-    withTpm(options, async (tpm) => {
+    withTpm(options, async (tpm, owner) => {
       const about = await describeTpm(tpm);
       const clock = await readClock(tpm);
       const keys = await readKeys(tpm);
@@ -53,7 +53,7 @@ export const info = commandOf(
         ['reached by', tpm.tcti],
         ['addon', `${path}, SHA-256 ${sha256.toHex()}`],
       ];
-      report(about, options.json, rows, { ...about, clock, keys, certificates, tcti: tpm.tcti, addon: { path, sha256 } });
+      report({ ...about, owner }, options.json, rows, { ...about, clock, keys, certificates, tcti: tpm.tcti, addon: { path, sha256 } });
       return 0;
     }),
 );
@@ -66,14 +66,14 @@ export const pcrs = commandOf(
     options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption },
   },
   ({ options }) =>
-    withTpm(options, async (tpm) => {
+    withTpm(options, async (tpm, owner) => {
       const bank = bankOf(options.bank);
       const about = await describeTpm(tpm);
       const values = await pcrRead(tpm, bank, pcrsOf(options.pcrs ?? '0-23'));
       if (values.size === 0) throw new UsageError(`this TPM keeps no ${bank} bank, or not these registers; sha256 is always there`);
       const sorted = [...values].sort(([left], [right]) => left - right);
       report(
-        about,
+        { ...about, owner },
         options.json,
         sorted.map(([index, value]) => [`${bank} ${index}`, value.toHex()]),
         { bank, registers: Object.fromEntries(sorted) },
@@ -85,7 +85,7 @@ export const pcrs = commandOf(
 export const time = commandOf(
   { name: 'time', summary: 'Has the TPM certify its time.', operands: [], options: { ...connectionOptions, nonce: nonceOption } },
   ({ options }) =>
-    withTpm(options, (tpm) =>
+    withTpm(options, (tpm, owner) =>
       withAttester(tpm, async ({ signer, publicArea, origin }) => {
         const attestation = await getTime(tpm, { signer, qualifyingData: nonceOf(options.nonce) });
         const { attested } = requireKind('time', attestation);
@@ -97,7 +97,12 @@ export const time = commandOf(
           ['signed by', origin],
           ...bytesOf(attestation, publicArea),
         ];
-        report(await describeTpm(tpm), options.json, rows, { timeInfo: attested.timeInfo, signedBy: origin, publicArea, ...attestation });
+        report({ ...(await describeTpm(tpm)), owner }, options.json, rows, {
+          timeInfo: attested.timeInfo,
+          signedBy: origin,
+          publicArea,
+          ...attestation,
+        });
         return 0;
       }),
     ),
@@ -111,7 +116,7 @@ export const quoted = commandOf(
     options: { ...connectionOptions, pcrs: pcrsOption, bank: bankOption, nonce: nonceOption },
   },
   ({ options }) =>
-    withTpm(options, (tpm) =>
+    withTpm(options, (tpm, owner) =>
       withAttester(tpm, async ({ signer, publicArea, origin }) => {
         const [bank, indices] = [bankOf(options.bank), pcrsOf(options.pcrs ?? '8,14')];
         const qualifyingData = nonceOf(options.nonce);
@@ -129,7 +134,7 @@ export const quoted = commandOf(
           ['signed by', origin],
           ...bytesOf(attestation, publicArea),
         ];
-        report(await describeTpm(tpm), options.json, rows, {
+        report({ ...(await describeTpm(tpm)), owner }, options.json, rows, {
           bank,
           registers: indices,
           pcrDigest: attested.pcrDigest,

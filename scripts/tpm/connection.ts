@@ -18,10 +18,15 @@ export const connectionOptions = {
 
 export type ConnectionOptions = Pick<OptionValues<typeof connectionOptions>, 'tcti' | 'state' | 'device' | 'software'>;
 
+/** Whose TPM it is: where a device's, its name and state folder. */
+export type Owner = { readonly device: string; readonly state: string } | undefined;
+
 /** Runs `work` with the TPM that the options name. @throws UsageError where they name none */
-export async function withTpm<T>(options: ConnectionOptions, work: (tpm: Tpm) => Promise<T>): Promise<T> {
-  if (options.software) return withSoftwareTpm(work);
-  return withConnection(await chosenTcti(options), work);
+export async function withTpm<T>(options: ConnectionOptions, work: (tpm: Tpm, owner: Owner) => Promise<T>): Promise<T> {
+  if (options.software) return withSoftwareTpm((tpm) => work(tpm, undefined));
+  if (options.tcti !== undefined || options.state === undefined) return withConnection(namedTcti(options), (tpm) => work(tpm, undefined));
+  const { state, device = await firstDevice(state) } = options;
+  return withConnection(await tctiOfDevice(state, device), (tpm) => work(tpm, { device, state }));
 }
 
 async function withConnection<T>(tcti: string, work: (tpm: Tpm) => Promise<T>): Promise<T> {
@@ -43,10 +48,8 @@ async function withSoftwareTpm<T>(work: (tpm: Tpm) => Promise<T>): Promise<T> {
   }
 }
 
-async function chosenTcti({ tcti, state, device }: ConnectionOptions): Promise<string> {
-  if (tcti !== undefined) return tcti;
-  if (state !== undefined) return tctiOfDevice(state, device ?? (await firstDevice(state)));
-  const named = process.env['CAPSTAN_TCTI'];
+function namedTcti({ tcti }: ConnectionOptions): string {
+  const named = tcti ?? process.env['CAPSTAN_TCTI'];
   if (named !== undefined && named !== '') return named;
   throw new UsageError(
     'say which TPM: --tcti device:/dev/tpmrm0 for the chip of this machine, --state DIR for the one of a running device, or --software for one to play with',

@@ -1,20 +1,21 @@
-/** How the commands of `tpm` print: a table for people, JSON for programs; always whether the TPM is a program. */
+/** How the commands of `tpm` print: a table for people, JSON for programs; always whose TPM it is, and whether it is a program. */
 import process from 'node:process';
 
 import type { TpmDescription } from '../../device/tpm/capability.ts';
 import { harmless, openTerminal, table } from '../terminal.ts';
+import type { Owner } from './connection.ts';
 
 export type Rows = readonly (readonly [string, string])[];
 
 /** @param json what programs get; bytes are hexadecimal, large integers decimal text */
 export function report(
-  { kind }: Pick<TpmDescription, 'kind'>,
+  { kind, owner }: Pick<TpmDescription, 'kind'> & { readonly owner: Owner },
   wantsJson: boolean,
   rows: Rows,
   json: Readonly<Record<string, unknown>>,
 ): void {
   if (wantsJson) {
-    process.stdout.write(`${JSON.stringify({ kind, ...json }, plain, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ kind, ...owner, ...json }, plain, 2)}\n`);
     return;
   }
   const terminal = openTerminal(process.stdout, process.env);
@@ -23,7 +24,8 @@ export function report(
       terminal.paint('warning', 'software-tpm: a program plays this TPM; its keys and its time are worth what its host is worth'),
     );
   }
-  terminal.line(table(rows.map(([name, value]) => [terminal.paint('quiet', name), harmless(value)])));
+  const shown: Rows = owner ? [['device', `${owner.device} of ${owner.state}`], ...rows] : rows;
+  terminal.line(table(shown.map(([name, value]) => [terminal.paint('quiet', name), harmless(value)])));
 }
 
 function plain(_name: string, value: unknown): unknown {

@@ -1,9 +1,13 @@
 /** `npm run tpm`: what people and programs get from it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { startSoftwareTpm } from '../../../device/tpm/swtpm.ts';
 import { isSigned, onlySoftware } from './tpm-under-test.ts';
 
 const program = fileURLToPath(new URL('../../../scripts/tpm.ts', import.meta.url));
@@ -30,6 +34,23 @@ test('a quote of a software TPM is marked as one, over the registers and the non
   );
   const bytes = (text = ''): Uint8Array => Uint8Array.fromHex(text);
   assert.ok(isSigned({ publicArea: bytes(publicArea) }, bytes(attest), bytes(signature)));
+});
+
+test('of a state folder the TPM of its first device is shown, and whose it is', onlySoftware, async () => {
+  const state = mkdtempSync(join(tmpdir(), 'capstan-tpm-command-'));
+  const software = await startSoftwareTpm({ folder: state });
+  try {
+    for (const name of ['bravo', 'alpha']) {
+      mkdirSync(join(state, 'devices', name, 'tpm'), { recursive: true });
+      writeFileSync(join(state, 'devices', name, 'tpm', 'tcti'), `${software.tcti}\n`);
+    }
+    assert.match(tpm('pcrs', '--pcrs', '0', '--state', state).stdout, new RegExp(`^ +device +alpha of ${state}$`, 'm'));
+    const { device } = JSON.parse(tpm('info', '--json', '--state', state, '--device', 'bravo').stdout) as { device: string };
+    assert.equal(device, 'bravo');
+  } finally {
+    await software.stop();
+    rmSync(state, { recursive: true });
+  }
 });
 
 function tpm(...args: string[]) {
