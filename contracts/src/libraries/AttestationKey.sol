@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { P256 } from "@openzeppelin/contracts/utils/cryptography/P256.sol";
+
+/// @notice A restricted P-256 signing key of a TPM, child of the endorsement key whose public area hashes to `node`.
+struct AttestationKey {
+    bytes32 node;
+    bytes32 x;
+    bytes32 y;
+}
+
+using AttestationKeys for AttestationKey global;
+
+/// @title What an attestation key signs with, and how it is named
+/// @notice Specification §3.1. Template and endorsement key fix all of its name but the point: no name need be stored.
+library AttestationKeys {
+    /// @dev TPMT_PUBLIC of the template up to `unique`: ECC, SHA-256, attributes, no policy, no cipher, ECDSA with SHA-256, P-256, no KDF.
+    bytes private constant TEMPLATE = hex"0023000b00050472000000100018000b00030010";
+    bytes4 private constant ENDORSEMENT_HIERARCHY = 0x4000000b;
+    bytes2 private constant SHA256 = 0x000b;
+
+    /// @notice Whether a name is the key's qualified name: SHA-256 ‖ H(QN(EK) ‖ Name(AK)).
+    /// @dev Some chips leave out leading zeros of a coordinate, and then name the shorter form.
+    function isQualifiedName(AttestationKey memory key, bytes memory name) internal pure returns (bool) {
+        bytes32 given = keccak256(name);
+        if (given == keccak256(_qualifiedName(key, abi.encodePacked(key.x), abi.encodePacked(key.y)))) return true;
+        if (key.x[0] != 0 && key.y[0] != 0) return false;
+        return given == keccak256(_qualifiedName(key, _withoutZeros(key.x), _withoutZeros(key.y)));
+    }
+
+    /// @notice Whether the key signed this digest; `s` may be in either half, because a TPM doesn't choose.
+    /// @dev False for r or s of zero or not below the order, and for a point off the curve. By the precompile at 0x100 where the chain has it.
+    function hasSigned(AttestationKey memory key, bytes32 digest, bytes32 r, bytes32 s) internal view returns (bool) {
+        uint256 value = uint256(s);
+        if (value > P256.N / 2 && value < P256.N) s = bytes32(P256.N - value);
+        return P256.verify(digest, r, s, key.x, key.y);
+    }
+
+    /// @notice The same for signatures with one form (§11.1): s must be in the lower half.
+    function hasSignedLow(AttestationKey memory key, bytes32 digest, bytes32 r, bytes32 s) internal view returns (bool) {
+        return P256.verify(digest, r, s, key.x, key.y);
+    }
+
+    function _qualifiedName(AttestationKey memory key, bytes memory x, bytes memory y) private pure returns (bytes memory) {
+        bytes32 endorsementKey = sha256(abi.encodePacked(ENDORSEMENT_HIERARCHY, SHA256, key.node));
+        bytes32 name = sha256(abi.encodePacked(TEMPLATE, uint16(x.length), x, uint16(y.length), y));
+        return abi.encodePacked(SHA256, sha256(abi.encodePacked(SHA256, endorsementKey, SHA256, name)));
+    }
+
+    function _withoutZeros(bytes32 coordinate) private pure returns (bytes memory stripped) {
+        uint256 zeros = 0;
+        while (zeros < 32 && coordinate[zeros] == 0) zeros++;
+        stripped = new bytes(32 - zeros);
+        for (uint256 i = 0; i < stripped.length; i++) {
+            stripped[i] = coordinate[zeros + i];
+        }
+    }
+}
