@@ -35,6 +35,8 @@ export interface LineListener {
 }
 
 const outputs: ReadonlySet<string> = new Set(['powerButton', 'resetButton', 'mains', 'statusLed', 'buzzer']);
+/** They blink by a component's timer, which has nobody to hear of an error; a sign that can't be given is none. */
+const signs: ReadonlySet<string> = new Set(['statusLed', 'buzzer']);
 
 /** A contact closes within some milliseconds; what is shorter is its bouncing. A tachometer is quicker, and is counted as it comes. */
 const DEBOUNCE_MS: Readonly<Record<string, number>> = { powerLed: 5, intrusion: 5 };
@@ -59,7 +61,7 @@ export async function openBoardIo(definition: BoardDefinition, devices: Devices)
   const placed = placedLines(definition);
   const closers: (() => void)[] = [];
   const close = (): void => {
-    for (const one of closers.splice(0).reverse()) one();
+    for (const one of closers.splice(0).reverse()) quietly(one);
   };
   try {
     const chips = new Map<string, Awaited<ReturnType<Devices['openChip']>>>();
@@ -136,16 +138,19 @@ export class BoardIo extends EventEmitter {
   digitalWrite(pin: number, value: number): void {
     const { placed, line } = this.#open(pin);
     const level: Level = value === this.LOW ? 0 : 1;
-    if (placed.direction === 'output') line.write(level);
+    if (signs.has(placed.role)) quietly(() => line.write(level));
+    else if (placed.direction === 'output') line.write(level);
     else if (placed.bias === undefined) line.setBias(level === 1 ? 'pull-up' : 'none');
   }
 
   /** Says the level soon, never at once (a component's constructor is not done by then), and at each edge. */
   digitalRead(pin: number, say: (level: Level) => void): void {
     const { line } = this.#open(pin);
-    queueMicrotask(() => {
-      if (this.#isOpen) say(line.read());
-    });
+    queueMicrotask(() =>
+      quietly(() => {
+        if (this.#isOpen) say(line.read());
+      }),
+    );
     this.watch(pin, { edge: ({ level }) => say(level), failed: () => undefined });
   }
 
@@ -196,11 +201,11 @@ export class BoardIo extends EventEmitter {
   }
 }
 
-/** What is being let go may be gone already. */
+/** For what may be broken or gone already, where nobody waits for the outcome. */
 function quietly(act: () => void): void {
   try {
     act();
   } catch {
-    // The line goes with the program.
+    // Whoever reads or presses the line is told.
   }
 }

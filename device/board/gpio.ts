@@ -108,10 +108,15 @@ export class GpioLine implements Line {
   /** Nothing is polled. */
   onEdge(say: (edge: Edge) => void, onFailure: (error: Error) => void): void {
     this.#stopWatching?.();
-    this.#stopWatching = this.#kernel.watchReadable(this.#file, (problem) => {
-      if (problem) return onFailure(problem);
-      for (const edge of this.#readEdges()) say(edge);
+    const stop = this.#kernel.watchReadable(this.#file, (problem) => {
+      const edges = problem ?? this.#readEdges();
+      if (edges instanceof Error) {
+        stop(); // a chip that was pulled out would be readable for ever
+        return onFailure(edges);
+      }
+      for (const edge of edges) say(edge);
     });
+    this.#stopWatching = stop;
   }
 
   close(): void {
@@ -121,14 +126,18 @@ export class GpioLine implements Line {
     closeSync(this.#file);
   }
 
-  #readEdges(): Edge[] {
+  #readEdges(): Edge[] | Error {
     const edges: Edge[] = [];
     const page = new Uint8Array(EVENT_BYTES * EVENTS_READ);
-    for (let length = page.length; length === page.length;) {
-      length = readNow(this.#file, page);
-      for (let at = 0; at + EVENT_BYTES <= length; at += EVENT_BYTES) edges.push(edgeAt(page, at));
+    try {
+      for (let length = page.length; length === page.length;) {
+        length = readNow(this.#file, page);
+        for (let at = 0; at + EVENT_BYTES <= length; at += EVENT_BYTES) edges.push(edgeAt(page, at));
+      }
+      return edges;
+    } catch (error) {
+      return error as Error;
     }
-    return edges;
   }
 }
 

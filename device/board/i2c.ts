@@ -9,6 +9,7 @@ export class I2cBus implements Bus {
   readonly #file: number;
   /** Transfers come one after the other: the kernel keeps the address in the open file. */
   #last: Promise<unknown> = Promise.resolve();
+  #isOpen = true;
 
   private constructor(kernel: KernelCalls, file: number) {
     this.#kernel = kernel;
@@ -36,11 +37,15 @@ export class I2cBus implements Bus {
     await this.#transfer(address, register, bytes);
   }
 
+  /** Once the transfers that have been asked for are over. */
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     void this.#last.then(() => closeSync(this.#file));
   }
 
-  #transfer(address: number, register: number, what: Uint8Array | number): Promise<Uint8Array> {
+  async #transfer(address: number, register: number, what: Uint8Array | number): Promise<Uint8Array> {
+    if (!this.#isOpen) throw new Error('the bus is let go; the board has been closed');
     const turn = this.#last.then(() => this.#kernel.smbusTransfer(this.#file, address, register, what));
     this.#last = turn.catch(() => undefined);
     return turn;
