@@ -9,6 +9,7 @@ export class SensorReader {
   #stillness: Stillness | undefined;
   #last: readonly Reading[] = [];
   #lastMs = -Infinity;
+  #dueMs = -Infinity;
 
   constructor(sensor: Sensor) {
     this.#sensor = sensor;
@@ -19,10 +20,15 @@ export class SensorReader {
     return this.#sensor.definitions;
   }
 
-  /** Never rejects. @param nowMs Unix time; where the clock was set back a sensor is read anew */
+  /**
+   * Never rejects. Whoever asks once a period gets a new reading each time, also when it has asked late the time before.
+   * @param nowMs Unix time; where the clock was set back a sensor is read anew
+   */
   async read(nowMs: number, power: PowerState): Promise<readonly Reading[]> {
-    if (nowMs >= this.#lastMs && nowMs - this.#lastMs < this.#periodMs) return this.#last;
+    if (nowMs < this.#lastMs) this.#dueMs = -Infinity;
+    if (nowMs < this.#dueMs) return this.#last;
     this.#lastMs = nowMs;
+    this.#dueMs = Math.max(this.#dueMs + this.#periodMs, nowMs + this.#periodMs / 2);
     try {
       const measured = await this.#sensor.read();
       const { readings, stillness } = readingsOf(this.#sensor, measured, { atMs: nowMs, power, before: this.#stillness });

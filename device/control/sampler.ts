@@ -32,13 +32,25 @@ export function startSampler(
   const unsubscribe = hardware.onChange((change) => {
     if (!isStopped) onChange(change);
   });
-  const timer = hardware.sensors.length === 0 ? undefined : setInterval(() => void sample(), periodMs);
-  if (timer) void sample();
+  let dueMs = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const tick = (): void => {
+    dueMs = nextDueMs(dueMs, performance.now(), periodMs);
+    timer = setTimeout(tick, Math.ceil(dueMs - performance.now()));
+    void sample();
+  };
+  if (hardware.sensors.length > 0) tick();
   return {
     stop: () => {
       isStopped = true;
-      clearInterval(timer);
+      clearTimeout(timer);
       unsubscribe();
     },
   };
+}
+
+/** By the clock and not from one tick to the next: what one comes late the next one does not, and what is missed is left out. */
+export function nextDueMs(dueMs: number, nowMs: number, periodMs: number): number {
+  const lateMs = Math.max(0, nowMs - dueMs);
+  return dueMs + periodMs * (Math.floor(lateMs / periodMs) + 1);
 }

@@ -7,7 +7,9 @@ import { displayStart, displayText } from '../../../device/board/display-bytes.t
 import { afterLedEdge, firstSeen, powerOf } from '../../../device/board/led-state.ts';
 import type { SensorDefinition } from '../../../device/board/ports.ts';
 import { readingsOf } from '../../../device/board/readings.ts';
+import { SensorReader } from '../../../device/board/sensor-reader.ts';
 import { afterEdge, rpmOf, STILL } from '../../../device/board/tachometer.ts';
+import { nextDueMs } from '../../../device/control/sampler.ts';
 
 const MS = 1_000_000n;
 const SECOND_NS = 1_000n * MS;
@@ -73,6 +75,39 @@ test('a value that does not move while the box is on is stuck; while it is off i
   assert.deepEqual(run('on', [7, 7, 7, 7, 7, 7, 7]), ['good', 'good', 'good', 'good', 'good', 'stuck', 'stuck']);
   assert.deepEqual(run('off', [7, 7, 7, 7, 7, 7, 7]), Array(7).fill('good'));
   assert.deepEqual(run('on', [7, 7, 7, 7, 8, 7, 7]), Array(7).fill('good'));
+});
+
+test('asked once a period, however late, a sensor is read each time; asked all the time, once a period (§16.3)', async () => {
+  const reads = async (times: readonly number[]): Promise<number> => {
+    let count = 0;
+    const definitions: SensorDefinition[] = [
+      { name: 'box-power', quantity: 'power', accuracy: { permille: 0, absolute: 0 }, periodMs: 100 },
+    ];
+    const reader = new SensorReader({ definitions, read: async () => [{ value: (count += 1) }] });
+    for (const time of times) await reader.read(time, 'on');
+    return count;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: 49 }), { minLength: 1, maxLength: 50 }), async (late) => {
+      assert.equal(await reads(late.map((ms, index) => index * 100 + ms)), late.length);
+    }),
+  );
+  assert.equal(await reads(Array.from({ length: 10_000 }, (_, ms) => ms)), 101); // half a period after the first, then one a period
+  assert.equal(await reads([1_000, 1_010, 500, 510]), 2); // the clock was set back
+});
+
+test('ticks of sampling stay on their grid, whatever one of them is late (§17.3)', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 20, max: 5_000 }), fc.array(fc.integer({ min: -1, max: 20_000 })), (periodMs, late) => {
+      let dueMs = 0;
+      for (const ms of late) {
+        const next = nextDueMs(dueMs, dueMs + ms, periodMs);
+        assert.equal(next % periodMs, 0);
+        assert.ok(next > dueMs + ms && next - dueMs <= Math.max(0, ms) + periodMs);
+        dueMs = next;
+      }
+    }),
+  );
 });
 
 test('a display is begun in eight lines and written in four, each row to its end (§16.2)', () => {
