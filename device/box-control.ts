@@ -36,7 +36,7 @@ export interface BoxControl {
   readonly control: Control;
   /** The broker has lost what it retained. */
   republish(): void;
-  /** To be called every `DEVICE_LIMITS.dutyIntervalMs`. */
+  /** To be called every `DEVICE_LIMITS.dutyIntervalMs`, once the pairing has told its boxes. */
   timePassed(): void;
   close(): Promise<void>;
 }
@@ -58,7 +58,8 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
     onChange: (boxes) => home?.show(boxes.values()),
   });
   if (home) await home.listen(own, () => control.boxes.values());
-  const desk = new ControlDesk({ stateFolder, control, now: Date.now, log });
+  // The operator is heard once it is known which boxes there are.
+  let desk: ControlDesk | undefined;
   return {
     control,
     republish: () => {
@@ -66,9 +67,12 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
       home?.forget();
       home?.show(control.boxes.values());
     },
-    timePassed: () => desk.look(),
+    timePassed: () => {
+      desk ??= new ControlDesk({ stateFolder, control, now: Date.now, log });
+      desk.look();
+    },
     close: () => {
-      desk.close();
+      desk?.close();
       return control.close();
     },
   };
