@@ -6,6 +6,7 @@ import { judgeArrows, judgeCycles } from './tidy/arrows.ts';
 import { describeFinding } from './tidy/finding.ts';
 import type { Finding } from './tidy/finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './tidy/packages.ts';
+import { judgePlaces } from './tidy/places.ts';
 import { judgePrograms } from './tidy/programs.ts';
 import { judgePurity } from './tidy/purity.ts';
 import { fileBytesMax } from './tidy/rules.ts';
@@ -56,6 +57,11 @@ test(
     );
   },
 );
+
+test('every file, folder and link that the guides name is there', () => {
+  const guides = files.filter((path) => path.endsWith('README.md') || path === 'ARCHITECTURE.md');
+  requireNone(guides.flatMap((path) => judgePlaces({ path, text: readText(path) }, files)));
+});
 
 test('versions are exact, and the lock is bound to no package host', () => {
   requireNone([...judgePackageJson(readText('package.json')), ...judgeLock(readText('package-lock.json'))]);

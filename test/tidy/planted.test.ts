@@ -5,6 +5,7 @@ import test from 'node:test';
 import { judgeArrows, judgeCycles } from './arrows.ts';
 import type { Finding } from './finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './packages.ts';
+import { judgePlaces } from './places.ts';
 import { judgePrograms } from './programs.ts';
 import { judgePurity } from './purity.ts';
 import { judgeShape } from './shape.ts';
@@ -157,5 +158,26 @@ test('tests: a test file without a test and a test in a file that nothing runs a
   ]);
   assert.deepEqual(places(judgeTests(one('test/unit/a.ts', `import test from 'node:test';\ntest('x', f);`))), [
     'test/unit/a.ts:1: registers tests, but nothing runs it',
+  ]);
+});
+
+test('a file, a folder, a link or a room that a guide names and nobody finds is found', () => {
+  const files = ['protocol/README.md', 'device/tpm/clock.ts', 'device/gossip.ts', 'scripts/start.ts'];
+  const text = [
+    'As in `device/tpm/clock.ts`, `device/tpm/` and `device/tpm/time.ts`; [here](device/gossip.ts), [there](guide.md), [the web](https://example.org)',
+    'device/          the firmware',
+    '├─ tpm/          the chip',
+    '├─ gossip, talk  the way to others',
+    '└─ start …       of another room',
+    '`<device>/status` is a topic',
+  ].join('\n');
+  assert.deepEqual(places(judgePlaces({ path: 'ARCHITECTURE.md', text }, files)), [
+    'ARCHITECTURE.md:1: names device/tpm/time.ts',
+    'ARCHITECTURE.md:1: names guide.md',
+    'ARCHITECTURE.md:4: names device/talk*',
+    'ARCHITECTURE.md:5: names device/start*',
+  ]);
+  assert.deepEqual(places(judgePlaces({ path: 'protocol/README.md', text: '[up](../device/gossip.ts) [aside](gossip.ts)' }, files)), [
+    'protocol/README.md:1: names protocol/gossip.ts',
   ]);
 });
