@@ -16,6 +16,7 @@ import { accountOf, failureLines, failureOf, summaryLines, type Tally } from './
 import { runMany } from './many-seeds.ts';
 import { runSeed } from './run-seed.ts';
 import { FAULTS, scenarioOf, type Fault, type Wishes } from './scenario.ts';
+import { interruptedStatus } from './shared-work.ts';
 import { createTranscript } from './transcript.ts';
 
 const declaration = {
@@ -112,7 +113,7 @@ function runOne(seed: number, wishes: Wishes, trace: boolean): number {
 async function runSeeds(from: number, count: number, wishes: Wishes): Promise<number> {
   const at = commit();
   terminal.line(`seeds ${from} to ${from + count - 1} of commit ${at}`);
-  const tally = await runMany(from, count, wishes, (outcome, done, rate) => {
+  const { end, ...tally } = await runMany(from, count, wishes, (outcome, done, rate) => {
     if (outcome.broken) for (const line of failureLines(failureOf(outcome, wishes), at, true)) terminal.line(terminal.paint('bad', line));
     if (terminal.live) terminal.show(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
     else if (done % 10 === 0) terminal.line(`${done} of ${count} seeds, ${rate.toFixed(0)} node-hours per CPU-second`);
@@ -121,7 +122,9 @@ async function runSeeds(from: number, count: number, wishes: Wishes): Promise<nu
   const failed = tally.outcomes.filter(({ broken }) => broken !== undefined);
   for (const line of summaryLines(tally)) terminal.line(line);
   for (const { seed, broken } of failed) terminal.line(terminal.paint('bad', `seed ${seed} breaks ${broken?.checker ?? ''}`));
-  return failed.length > 0 ? 1 : 0;
+  if (end === 'interrupted') terminal.line(`interrupted after ${tally.outcomes.length} of ${count} seeds`);
+  if (failed.length > 0) return 1;
+  return end === 'interrupted' ? interruptedStatus : 0;
 }
 
 function faultOf(word: string): Fault {

@@ -1,13 +1,11 @@
 /** `npm run simulate -- twins` and `-- mutations`: as many scenarios of an adversary as are wished, on two threads. */
 import process from 'node:process';
-import { Worker } from 'node:worker_threads';
 import { commandHelp, helpAsked, readLine, wholeNumber, type CommandDeclaration, type Option } from '../../../scripts/arguments.ts';
-import { durationText, openTerminal } from '../../../scripts/terminal.ts';
+import { openTerminal } from '../../../scripts/terminal.ts';
+import { shareWork } from '../shared-work.ts';
 import { twinsPerBatch, type Adversary, type Batch, type BatchOutcome } from './batch.ts';
 import { enumeratedTwins } from './enumerated-twins.ts';
-
-const threads = 2;
-const failuresShown = 20;
+import { Report } from './report.ts';
 
 const summaries: Readonly<Record<Adversary, string>> = {
   twins: `Members that run twice, at most a third, with partitions phase by phase: all ${enumeratedTwins} of four voters in turn, and drawn ones.`,
@@ -30,56 +28,34 @@ export async function runAdversary(adversary: Adversary, line: readonly string[]
       count: { value: 'N', help: `so many ${what} at least (default ${standard})` },
       from: { value: 'K', help: 'the first batch (default 0)' },
     },
-    notes: 'Exit status 1 when a rule is broken.',
+    notes: 'Ctrl-C ends with what was found so far. Exit status 1 when a rule is broken.',
   } as const satisfies CommandDeclaration<Record<string, Option>>;
   if (helpAsked(line)) {
     terminal.line(commandHelp(declaration, declaration.name));
     return 0;
   }
   const { options } = readLine(declaration, line);
-  const wish = { adversary, count: wholeNumber('--count', options.count ?? String(standard)), from: Number(options.from ?? 0) };
-  const startedMs = performance.now();
-  const counts = new Map<string, number>();
-  const failures: string[] = [];
-  await runBatches(wish, (outcome) => {
-    for (const [name, count] of Object.entries(outcome.counts)) counts.set(name, (counts.get(name) ?? 0) + count);
-    failures.push(...outcome.failures);
-    terminal.show(`  ${counts.get(what) ?? 0} of ${wish.count} ${what}`);
-    return counts.get(what) ?? 0;
-  });
-  terminal.settle();
-  const ms = performance.now() - startedMs;
-  for (const [name, count] of counts) terminal.line(`  ${name}: ${count}`);
-  terminal.line(`  ${durationText(ms)}, ${(((counts.get(what) ?? 0) * 1_000) / ms).toFixed(0)} ${what} a second`);
-  for (const failure of failures.slice(0, failuresShown)) terminal.line(terminal.paint('bad', failure));
-  terminal.line(failures.length === 0 ? '  no rule was broken' : terminal.paint('bad', `  ${failures.length} broke a rule`));
-  return failures.length === 0 ? 0 : 1;
+  const count = wholeNumber('--count', options.count ?? String(standard));
+  const from = options.from === undefined || options.from === '0' ? 0 : wholeNumber('--from', options.from);
+  const report = new Report(terminal, what, count);
+  const end = await runBatches({ adversary, count, from }, (outcome) => report.take(outcome));
+  return report.close(end);
 }
 
 /** @param take says how much is done by now */
 function runBatches(
   { adversary, count, from }: { readonly adversary: Adversary; readonly count: number; readonly from: number },
   take: (outcome: BatchOutcome) => number,
-): Promise<unknown> {
+): Promise<'done' | 'interrupted'> {
   let [next, done] = [from, 0];
-  const more = (): Batch | undefined => {
-    const isLast = done >= count || (adversary === 'twins' && (next - from) * twinsPerBatch >= count);
-    return isLast ? undefined : { adversary, index: next++ };
-  };
-  const runThread = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('batch-thread.ts', import.meta.url));
-      const give = (): void => {
-        const batch = more();
-        if (batch) worker.postMessage(batch);
-        else void worker.terminate().then(() => resolve());
-      };
-      worker.on('message', (outcome: BatchOutcome) => {
-        done = take(outcome);
-        give();
-      });
-      worker.on('error', reject);
-      give();
-    });
-  return Promise.all(Array.from({ length: threads }, runThread));
+  return shareWork<Batch, BatchOutcome>({
+    thread: new URL('batch-thread.ts', import.meta.url),
+    next: () => {
+      const isLast = done >= count || (adversary === 'twins' && (next - from) * twinsPerBatch >= count);
+      return isLast ? undefined : { adversary, index: next++ };
+    },
+    take: (outcome) => {
+      done = take(outcome);
+    },
+  });
 }
