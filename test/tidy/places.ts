@@ -5,7 +5,8 @@ import type { Text } from './wording.ts';
 
 const ROOMS = ['board-configs', 'device', 'hpc-agent', 'protocol', 'scripts', 'test'];
 const named = new RegExp(`\`((?:${ROOMS.join('|')})/[\\w./-]*)\``, 'g');
-const linked = /\]\(([^)#:]+)(?:#[^)]*)?\)/g;
+/** What looks like one in a regular expression has brackets in the place of the target. */
+const linked = /\]\(([^)#:[{]+)(?:#[^)]*)?\)/g;
 const branch = /^├─ |^└─ /;
 
 /** @param files of the repository, relative to its root */
