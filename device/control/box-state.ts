@@ -54,6 +54,8 @@ export interface BoxStanding {
   /** Runs that it is at work on. */
   readonly runs: number;
   readonly standing: readonly Objection[];
+  /** What the last order to switch it wants. */
+  readonly ordered: 'on' | 'off' | 'nothing';
   /** A fenced box that the operator wants back. */
   readonly released: boolean;
   /** Evidence counts if it was asked for at this time or later. */
@@ -71,6 +73,8 @@ export type BoxEvent =
   /** What an alarm rested on is measured to be over. */
   | { readonly type: 'over'; readonly alarm: Alarm; readonly about: string }
   | { readonly type: 'fence'; readonly by: string }
+  /** An operator wants its power to be so. */
+  | { readonly type: 'switch'; readonly power: 'on' | 'off' }
   | { readonly type: 'release'; readonly by: string };
 
 /** What no measurement can show to be over: it stands until the operator's word. */
@@ -81,13 +85,18 @@ const MOMENTARY: readonly Objection['alarm'][] = ['silent-at-work', 'power-lost'
 export function newBox(atMs: number): BoxStanding {
   return {
     ...{ state: 'off', cause: 'start', detail: 'nothing was heard of it yet', sinceMs: atMs },
-    ...{ power: 'unknown', runs: 0, standing: [], released: false, evidenceFromMs: atMs },
+    ...{ power: 'unknown', runs: 0, standing: [], ordered: 'nothing', released: false, evidenceFromMs: atMs },
   };
 }
 
 /** Only such a box is offered, and gets further runs. */
 export function mayTakeWork({ state }: BoxStanding): boolean {
   return state === 'ready' || state === 'working';
+}
+
+/** A fenced box is switched on by nobody before it is released. */
+export function mayBeSwitchedOn({ state, released }: BoxStanding): boolean {
+  return state !== 'fenced' || released;
 }
 
 /** Evidence would lead somewhere: the device asks for it. */
@@ -115,7 +124,9 @@ export function stepBox(box: BoxStanding, event: BoxEvent, atMs: number): BoxSta
     case 'over':
       return isOver(box, event, atMs);
     case 'fence':
-      return ordered(box, event.by, atMs);
+      return fenceOrdered(box, event.by, atMs);
+    case 'switch':
+      return event.power === box.ordered ? box : { ...box, ordered: event.power };
     case 'release':
       return released(box, event.by, atMs);
   }
@@ -130,7 +141,8 @@ function powerSensed(box: BoxStanding, power: PowerState, atMs: number): BoxStan
   if (power === box.power) return box;
   const sensed = { ...box, power };
   if (power === 'on') return moved(sensed, 'power-on', 'power is sensed on', atMs);
-  return power === 'off' ? moved(sensed, 'power-off', 'power is sensed off', atMs) : sensed;
+  const words = `power is sensed off${box.ordered === 'off' ? ', as it was ordered' : ''}`;
+  return power === 'off' ? moved(sensed, 'power-off', words, atMs) : sensed;
 }
 
 function evidenceAccepted(box: BoxStanding, askedAtMs: number, atMs: number): BoxStanding {
@@ -158,7 +170,7 @@ function isOver(box: BoxStanding, objection: Objection, atMs: number): BoxStandi
   return standing.length === box.standing.length ? box : { ...box, standing, evidenceFromMs: atMs };
 }
 
-function ordered(box: BoxStanding, by: string, atMs: number): BoxStanding {
+function fenceOrdered(box: BoxStanding, by: string, atMs: number): BoxStanding {
   const objection = { alarm: 'operator', about: '' } as const;
   const known = box.standing.some((held) => isSame(held, objection));
   if (known && box.state === 'fenced' && !box.released) return box;

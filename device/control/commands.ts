@@ -4,6 +4,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { harmless } from '#protocol/schema.ts';
 import type { PowerOutcome } from '../board/ports.ts';
 import type { Clock, Log } from '../ports.ts';
+import { mayBeSwitchedOn } from './box-state.ts';
 import { mayOperate, type ControlRules } from './control-configuration.ts';
 import type { HeldBox } from './held-box.ts';
 import { CONTROL_LIMITS } from './limits.ts';
@@ -61,7 +62,8 @@ export class Commands {
     if (!hardware.verbs.includes(verb))
       return refused('not-wired', `what holds box ${held.name} (${hardware.source}) can't do ${verb}; it does ${hardware.verbs.join(', ')}`);
     const isUp = verb === 'on' || verb === 'reset' || verb === 'restore-mains';
-    if (standing.state === 'fenced' && isUp && !standing.released) return refused('fenced', `box ${held.name} is fenced: release it first`);
+    if (isUp && !mayBeSwitchedOn(standing)) return refused('fenced', `box ${held.name} is fenced: release it first`);
+    held.switchOrdered(isUp ? 'on' : 'off');
     if (verb !== 'on' && verb !== 'restore-mains')
       this.#parts.jobs.endRuns(held.name, 'all', 'box-lost', `${by} gave box ${held.name} a ${verb}`);
     return outcomeOf(await hardware.power(verb));

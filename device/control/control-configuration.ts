@@ -1,14 +1,16 @@
 /** What the owner of a device says about the control of its boxes, beside their wiring. Pure. Specification §17.2, §17.5-17.6. */
-import { integer, list, oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
+import { flag, integer, list, oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import { Policy } from './policy.ts';
 
 const Milliwatts = integer({ min: 0, max: 100_000_000 });
 
-/** Of one box: what alarms do, and its power when it does nothing and when it does all it can. */
+/** Of one box: whether its device keeps it on, what alarms do, and its power when it does nothing and when it does all it can. */
 export const BoxRules = struct({
   box: Name,
+  /** Absent: its device switches it by order only. */
+  keepOn: optional(flag),
   policy: optional(Policy),
   idleMilliwatts: optional(Milliwatts),
   fullMilliwatts: optional(Milliwatts),

@@ -10,8 +10,9 @@ import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
 import type { BoxHardware, HardwareChange, PowerState, Reading } from '../board/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
-import { newBox, mayTakeWork, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
+import { mayBeSwitchedOn, mayTakeWork, newBox, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
 import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } from './contradiction.ts';
+import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import { actionOn, type Alarm, type Policy } from './policy.ts';
 import type { BoxFitness, JobsOfBoxes, RunAtWork } from './ports.ts';
@@ -20,6 +21,8 @@ import { SensorTrips } from './sensor-trips.ts';
 
 export interface HeldBoxParts {
   readonly name: string;
+  /** Its owner wants it on. */
+  readonly keepOn: boolean;
   readonly policy: Policy;
   readonly levels: PowerLevels;
   readonly jobs: JobsOfBoxes;
@@ -54,6 +57,7 @@ export class HeldBox {
   #heardAtMs: number;
   #silenceSaid = false;
   #sensed: { readonly power: PowerState; readonly sinceMs: number };
+  #keepOn = UNPRESSED;
   #poweredOnAtMs: number | undefined;
   #bootBefore: string | undefined;
   #hello: Hello | undefined;
@@ -178,6 +182,10 @@ export class HeldBox {
     this.#contradiction('idle-at-work', idleAtWork({ energy, wallMs, cpuMs, processors, levels: this.#meters.levels() }));
   }
 
+  switchOrdered(power: 'on' | 'off'): void {
+    this.#apply({ type: 'switch', power });
+  }
+
   fence(by: string): void {
     this.#apply({ type: 'fence', by });
   }
@@ -197,6 +205,7 @@ export class HeldBox {
     if (this.#standing.runs > 0 && silentMs > CONTROL_LIMITS.silenceAtWorkMs) this.#silentAtWork(silentMs);
     if (silentMs > CONTROL_LIMITS.silenceMs) this.#apply({ type: 'silence' });
     else this.askEvidence();
+    this.#lookAtKeepOn();
     for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
   }
 
@@ -214,6 +223,7 @@ export class HeldBox {
     if (power === this.#sensed.power) return;
     const before = this.#sensed.power;
     this.#sensed = { power, sinceMs: atMs };
+    if (before !== 'unknown' && power !== 'on') this.#keepOn = wentOff(this.#keepOn, atMs);
     if (power === 'off') this.#bootBefore = this.#hello?.software.bootId;
     if (power === 'on' && before === 'off') this.#poweredOnAtMs = atMs;
     if (power === 'off' && this.#standing.runs > 0) {
@@ -251,8 +261,11 @@ export class HeldBox {
   }
 
   #contradiction(about: string, detail: string | undefined): void {
-    const known = this.#standing.standing.some((held) => held.alarm === 'contradiction' && held.about === about);
-    if (detail !== undefined && !known) this.#alarm('contradiction', about, detail);
+    if (detail !== undefined && !this.#isKnown(about)) this.#alarm('contradiction', about, detail);
+  }
+
+  #isKnown(contradiction: string): boolean {
+    return this.#standing.standing.some(({ alarm, about }) => alarm === 'contradiction' && about === contradiction);
   }
 
   #alarm(alarm: Alarm, about: string, words: string): void {
@@ -263,13 +276,24 @@ export class HeldBox {
     const reason = DISPUTED_BY[alarm];
     if (reason) jobs.dispute(this.name, { reason, detail });
     this.#apply({ type: 'alarm', alarm, about, detail, action });
-    if (action === 'fence-and-power-off') this.#powerOff();
+    if (action === 'fence-and-power-off') this.#switch('hard-off', { by: 'policy' });
   }
 
-  #powerOff(): void {
-    void this.#hardware?.power('hard-off').then((outcome) => {
+  #lookAtKeepOn(): void {
+    const atMs = this.#parts.now();
+    const { power, sinceMs } = this.#sensed;
+    if (staysOn(power, sinceMs, atMs)) this.#keepOn = UNPRESSED;
+    const isWanted = this.#parts.keepOn && this.#standing.ordered !== 'off' && mayBeSwitchedOn(this.#standing);
+    if (!isWanted || this.#isKnown('answers-while-off') || !this.#hardware?.verbs.includes('on') || !isPressDue(this.#keepOn, power, atMs)) return;
+    this.#keepOn = pressed(this.#keepOn, atMs);
+    this.#switch('on', { by: 'keepOn', press: this.#keepOn.presses });
+  }
+
+  /** By nobody's order. */
+  #switch(verb: 'on' | 'hard-off', why: Readonly<Record<string, string | number>>): void {
+    void this.#hardware?.power(verb).then((outcome) => {
       const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
-      this.#parts.log('boxPoweredOff', { box: this.name, by: 'policy', outcome: outcome.status, ...reason });
+      this.#parts.log('boxSwitched', { box: this.name, verb, ...why, outcome: outcome.status, ...reason });
     });
   }
 

@@ -142,11 +142,11 @@ export class Control implements BoxWatch {
 
   #take(name: string): void {
     const { rules, now, random, log, store, judge } = this.#parts;
-    const { policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
+    const { keepOn = false, policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
     const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
     const box = new HeldBox(
       {
-        ...{ name, policy, levels, now, random, log, jobs: this.#late() },
+        ...{ name, keepOn, policy, levels, now, random, log, jobs: this.#late() },
         judge: (evidence, asked) => {
           const key = this.#keys.get(name);
           return key ? judge(key, evidence, asked) : { status: 'ignored', detail: `${name} is not paired any more` };
@@ -209,6 +209,7 @@ export class Control implements BoxWatch {
       },
     );
     this.#wired.set(name, { hardware, sampler });
+    sampler.pace(box.standing.runs > 0);
     this.#parts.log('boxWired', { box: name, source: hardware.source, sensors: hardware.sensors.length, verbs: hardware.verbs.join(' ') });
     box.wired(hardware);
     this.#topics.standing(name, box.standing, hardware.source);
@@ -225,6 +226,7 @@ export class Control implements BoxWatch {
   #changed(box: HeldBox, before: BoxStanding): void {
     const { standing, name, hardware } = box;
     remember(this.#parts.store, name, before, standing);
+    this.#wired.get(name)?.sampler.pace(standing.runs > 0);
     const { state, cause, detail } = standing;
     if (state !== before.state) this.#parts.log('boxState', { box: name, from: before.state, to: state, cause, detail });
     if (state !== before.state || detail !== before.detail || standing.power !== before.power)

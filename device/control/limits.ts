@@ -22,6 +22,10 @@ export const CONTROL_LIMITS = {
   gapPeriods: 4,
   /** The shortest period at which a box is sampled, whatever its definition says: a bus of 16 sensors takes some 20 ms. */
   periodMinMs: 100,
+  /** A box without a run is sampled this often: nothing is integrated, and what is worth knowing at once comes by its edge. */
+  periodAtRestMs: 1 * SECOND,
+  /** A box that shall be on. Rest: one whose power LED alone is dark says hello meanwhile, and a press would switch it off. Presses that bring nothing come ever less often. */
+  keepOn: { restMs: 20 * SECOND, pauseMinMs: 10 * SECOND, pauseMaxMs: 300 * SECOND, settledMs: 60 * SECOND },
   /** Wires that could not be opened are tried again: a BMC may be starting. */
   openAgainMs: 10 * SECOND,
   /** A BMC that refused the password is left alone for longer: it locks a user out who is wrong again and again. */

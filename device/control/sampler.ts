@@ -1,11 +1,13 @@
 /**
- * Asks the hardware of one box for its readings, as often as its fastest sensor is worth it, and hears its edges. It holds
- * nothing but what is being read. Specification §17.3.
+ * Asks the hardware of one box for its readings, as often as its fastest sensor is worth it while the box has a run, and hears its
+ * edges. It holds nothing but what is being read. Specification §17.3.
  */
 import type { BoxHardware, HardwareChange, Reading } from '../board/ports.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 
 export interface Sampler {
+  /** Whether the box has a run. */
+  pace(isAtWork: boolean): void;
   stop(): void;
 }
 
@@ -15,7 +17,8 @@ export function startSampler(
   onReadings: (readings: readonly Reading[]) => void,
   onChange: (change: HardwareChange) => void,
 ): Sampler {
-  const periodMs = Math.max(CONTROL_LIMITS.periodMinMs, Math.min(...hardware.sensors.map((sensor) => sensor.periodMs), 60_000));
+  const fastestMs = Math.max(CONTROL_LIMITS.periodMinMs, Math.min(...hardware.sensors.map((sensor) => sensor.periodMs), 60_000));
+  let periodMs = Math.max(fastestMs, CONTROL_LIMITS.periodAtRestMs);
   let isReading = false;
   let isStopped = false;
   const sample = async (): Promise<void> => {
@@ -41,6 +44,14 @@ export function startSampler(
   };
   if (hardware.sensors.length > 0) tick();
   return {
+    pace: (isAtWork) => {
+      const wantedMs = isAtWork ? fastestMs : Math.max(fastestMs, CONTROL_LIMITS.periodAtRestMs);
+      if (timer === undefined || isStopped || wantedMs === periodMs) return;
+      periodMs = wantedMs;
+      clearTimeout(timer);
+      dueMs = performance.now();
+      tick();
+    },
     stop: () => {
       isStopped = true;
       clearTimeout(timer);

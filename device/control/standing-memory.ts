@@ -1,7 +1,7 @@
-/** What stands against a box, over the end of the program: who was fenced stays so. Specification §17.1. */
+/** What stands against a box and what was ordered of it, over the end of the program: who was fenced stays so. Specification §17.1-17.2. */
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { list, oneOf, struct, text, integer } from '#protocol/schema.ts';
+import { list, oneOf, optional, struct, text, integer } from '#protocol/schema.ts';
 import type { Store } from '../store/store.ts';
 import { newBox, type BoxStanding } from './box-state.ts';
 import { ALARMS, type Alarm } from './policy.ts';
@@ -13,17 +13,19 @@ const Remembered = struct({
   detail: text({ max: LIMITS.noteCharactersMax }),
   sinceMs: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   standing: list(struct({ alarm: oneOf(...(ALARMS as readonly [Alarm, ...Alarm[]]), 'operator'), about: text({ max: 64 }) }), { max: 256 }),
+  ordered: optional(oneOf('on', 'off')),
 });
 
 const BYTES_MAX = 64 * 1024;
 
 /** Stores only what matters: a box that comes and goes costs the disk nothing. */
 export function remember(store: Store, box: string, before: BoxStanding | undefined, now: BoxStanding): void {
-  if (before && before.state === now.state && before.standing === now.standing) return;
-  if (!isHeld(now) && !(before && isHeld(before))) return;
-  const { state, cause, detail, sinceMs, standing } = now;
+  if (before && before.state === now.state && before.standing === now.standing && before.ordered === now.ordered) return;
+  if (!matters(now) && !(before && matters(before))) return;
+  const { state, cause, detail, sinceMs, standing, ordered } = now;
   const kept = state === 'suspect' || state === 'fenced' ? state : 'free';
-  store.setMemory(memoryOf(box), encodeStrict(Remembered, { state: kept, cause, detail, sinceMs, standing: [...standing] }));
+  const order = ordered === 'nothing' ? {} : { ordered };
+  store.setMemory(memoryOf(box), encodeStrict(Remembered, { state: kept, cause, detail, sinceMs, standing: [...standing], ...order }));
 }
 
 /** A box that was let go of and is paired anew is another one. */
@@ -36,13 +38,13 @@ export function forgetStanding(store: Store, box: string): void {
 export function rememberedStanding(store: Store, box: string, atMs: number): BoxStanding | undefined {
   const memory = store.memory(memoryOf(box));
   const decoded = memory ? decodeStrict(Remembered, memory, BYTES_MAX) : undefined;
-  if (decoded?.status !== 'decoded' || decoded.value.state === 'free') return undefined;
-  const { state, cause, detail, sinceMs, standing } = decoded.value;
-  return { ...newBox(atMs), state, cause, detail, sinceMs, standing };
+  if (decoded?.status !== 'decoded') return undefined;
+  const { state, cause, detail, sinceMs, standing, ordered = 'nothing' } = decoded.value;
+  return state === 'free' ? { ...newBox(atMs), ordered } : { ...newBox(atMs), state, cause, detail, sinceMs, standing, ordered };
 }
 
-function isHeld({ state }: BoxStanding): boolean {
-  return state === 'suspect' || state === 'fenced';
+function matters({ state, ordered }: BoxStanding): boolean {
+  return state === 'suspect' || state === 'fenced' || ordered === 'off';
 }
 
 function memoryOf(box: string): string {

@@ -25,6 +25,7 @@ const lastsMs = Number(lastsSeconds) * 1_000;
 
 let ticks = 0;
 const timer = setInterval(() => (ticks += 1), EVERY_MS);
+sampler.pace(true);
 await sleep(SETTLE_MS);
 ticks = 0;
 const bareCpuPercent = await cpuPercentDuring(() => sleep(lastsMs));
@@ -55,6 +56,7 @@ const sampler = startSampler(
   },
   () => undefined,
 );
+sampler.pace(true);
 await sleep(SETTLE_MS);
 const periodic = box.sensors.filter(({ periodMs }) => periodMs === EVERY_MS);
 for (const { name } of periodic) taken.set(name, new Set());

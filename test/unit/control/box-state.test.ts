@@ -40,6 +40,7 @@ const anyEvent: fc.Arbitrary<BoxEvent> = fc.oneof(
   fc.constantFrom('on', 'off', 'sleeping', 'unknown').map((power): BoxEvent => ({ type: 'power', power: power as 'on' })),
   fc.constantFrom<BoxEvent>({ type: 'hello' }, { type: 'silence' }, { type: 'changed', detail: 'x' }),
   fc.constantFrom<BoxEvent>({ type: 'fence', by: 'o' }, { type: 'release', by: 'o' }),
+  fc.constantFrom<BoxEvent>({ type: 'switch', power: 'on' }, { type: 'switch', power: 'off' }),
   fc.nat(40).map(evidence),
   fc.nat(2).map((runs): BoxEvent => ({ type: 'runs', runs })),
   fc.tuple(fc.constantFrom(...ALARMS), fc.constantFrom(...ACTIONS), fc.constantFrom('', 'a')).map((parts) => alarm(...parts)),

@@ -42,13 +42,14 @@ export class MemoryHardware implements BoxHardware {
   readonly pressed: PowerVerb[] = [];
   readonly shown: (readonly string[])[] = [];
   isClosed = false;
-  #power: PowerState = 'on';
+  #power: PowerState;
   readonly #listeners = new Set<(change: HardwareChange) => void>();
   readonly #now: () => number;
 
-  constructor(now: () => number, source: BoxHardware['source'] = 'wires') {
+  constructor(now: () => number, { source = 'wires', power = 'on' }: WorldOptions) {
     this.#now = now;
     this.source = source;
+    this.#power = power;
   }
 
   power(verb: PowerVerb): Promise<PowerOutcome> {
@@ -103,6 +104,8 @@ export interface WorldOptions {
   readonly source?: BoxHardware['source'];
   readonly memory?: Map<string, Uint8Array>;
   readonly wired?: boolean;
+  /** As the device finds it. */
+  readonly power?: PowerState;
   readonly publisher?: Publisher;
 }
 
@@ -123,7 +126,7 @@ export class ControlWorld {
 
   constructor(options: WorldOptions = {}) {
     this.memory = options.memory ?? new Map<string, Uint8Array>();
-    this.hardware = new MemoryHardware(() => this.nowMs, options.source);
+    this.hardware = new MemoryHardware(() => this.nowMs, options);
     this.control = new Control({
       device: 'alpha',
       rules: options.rules ?? {},
