@@ -357,6 +357,6 @@ function lineOf({ capsule, name, order, acceptedAtMs, endedAtMs }: StoredCapsule
     ...(hasEnded(order.state) && order.end?.reason ? { reason: order.end.reason } : {}),
     submittedAtMs: acceptedAtMs,
     ...(endedAtMs === undefined ? {} : { endedAtMs }),
-  };
     ...(hasEnded(order.state) && order.receipt !== 'none' ? { finality: order.receipt } : {}),
+  };
 }
