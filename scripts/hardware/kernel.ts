@@ -11,7 +11,9 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { createInterface } from 'node:readline';
 import { durationText } from '../terminal.ts';
+import { NotPossible } from './not-possible.ts';
 
 const run = promisify(execFile);
 const configFile = fileURLToPath(new URL('kernel.config', import.meta.url));
@@ -23,7 +25,16 @@ const release = { suite: 'trixie', package: 'linux-source-6.12', folder: 'linux-
 const registersPatch = { file: 'arch/x86/um/user-offsets.c', from: 'HOST_FP_SIZE, 2696', to: 'HOST_FP_SIZE, 12288' } as const;
 
 const outputMax = 64 * 1024 * 1024;
-const compileMaxMs = 40 * 60_000;
+/** 150 MB and their unpacking take a minute; two cores compile for 3 minutes, with other things to do for ten. */
+const fetchMaxMs = 5 * 60_000;
+const compileMaxMs = 25 * 60_000;
+/** Files that are compiled, to say how far it is. */
+const filesCompiled = 950;
+const saidEveryMs = 15_000;
+
+/** A build that is ended by a person takes its gigabyte along. */
+const endingSignals = ['SIGINT', 'SIGTERM'] as const;
+const ending = new AbortController();
 
 export class KernelFailure extends Error {}
 
@@ -34,27 +45,33 @@ export interface Kernel {
   readonly modules: Readonly<Record<'i2c-stub', string>>;
 }
 
-/** @throws KernelFailure in a sentence: another processor, no sources, what the compiler said */
+/** @throws NotPossible @throws KernelFailure in a sentence: what the compiler said */
 export async function requireKernel({ rebuild, say }: { rebuild: boolean; say: (line: string) => void }): Promise<Kernel> {
-  if (process.arch !== 'x64') throw new KernelFailure(`User-Mode Linux runs on x86-64 only; this machine is ${process.arch}`);
+  if (process.arch !== 'x64') throw new NotPossible(`User-Mode Linux runs on x86-64 only, and this machine is ${process.arch}`);
   const folder = join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'capstan', 'hardware', await recipeDigest());
   const kernel: Kernel = { program: join(folder, 'linux'), modules: { 'i2c-stub': join(folder, 'i2c-stub.ko') } };
   if (!rebuild && existsSync(kernel.program)) return kernel;
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, 'build-'));
   const begun = performance.now();
+  const stop = (): void => ending.abort();
+  for (const signal of endingSignals) process.once(signal, stop);
   try {
     say(`kernel: fetching ${release.package} of Debian ${release.suite} (150 MB)`);
     const source = await fetchSource(work);
     say('kernel: compiling, about 3 minutes on two free cores');
-    await compile(source, join(folder, 'build.log'));
+    await compile(source, join(folder, 'build.log'), say);
     await copyFile(join(source, 'drivers/i2c/i2c-stub.ko'), kernel.modules['i2c-stub']);
     await copyFile(join(source, 'linux'), `${kernel.program}.new`);
     await rename(`${kernel.program}.new`, kernel.program);
     say(`kernel: built in ${durationText(performance.now() - begun)}, kept in ${folder}`);
     return kernel;
+  } catch (error) {
+    throw ending.signal.aborted ? new KernelFailure('stopped before the kernel was built') : error;
   } finally {
-    await rm(work, { recursive: true, force: true });
+    for (const signal of endingSignals) process.off(signal, stop);
+    // What unpacks or compiles may need a moment to end.
+    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
@@ -85,32 +102,31 @@ async function fetchSource(work: string): Promise<string> {
     'Acquire::Retries': '3',
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  await perform('apt-get', [...options, 'update', '-q'], work, 'the package list could not be fetched');
-  await perform('apt-get', [...options, 'download', '-q', release.package], work, 'the source could not be fetched');
+  const fetched = (words: readonly string[]): Promise<void> =>
+    perform('apt-get', [...options, ...words], work, `no ${release.package} could be fetched from ${mirror}`).catch((error: unknown) => {
+      throw new NotPossible(error instanceof Error ? error.message : String(error), { cause: error });
+    });
+  await fetched(['update', '-q']);
+  await fetched(['download', '-q', release.package]);
   const deb = (await readdir(work)).find((name) => name.endsWith('.deb'));
   if (deb === undefined) throw new KernelFailure(`apt-get brought no ${release.package}`);
-  const archive = `./usr/src/${release.folder}.tar.xz`;
-  await perform(
-    'bash',
-    ['-o', 'pipefail', '-c', `dpkg-deb --fsys-tarfile '${deb}' | tar -xO '${archive}' | xz -dc | tar -x`],
-    work,
-    'the source could not be unpacked',
-  );
+  await perform('dpkg-deb', ['--extract', deb, work], work, 'the source could not be unpacked');
+  await perform('tar', ['-xJf', `usr/src/${release.folder}.tar.xz`], work, 'the source could not be unpacked');
   return join(work, release.folder);
 }
 
 /** The mirror that this machine has its own Debian packages from, and the keys of all releases. */
 async function debianMirror(): Promise<readonly [string, string]> {
   const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  if (!existsSync(keys)) throw new KernelFailure(`${keys} is missing: the kernel is built from Debian's sources, on Debian`);
+  if (!existsSync(keys)) throw new NotPossible(`the kernel is built from Debian's sources, on Debian; here ${keys} is missing`);
   const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI) $(ORIGIN) $(COMPONENT)', 'Created-By: Packages']);
   const mirrors = stdout.split('\n').map((line) => line.split(' '));
   const found = mirrors.find(([uri = '', origin, component]) => origin === 'Debian' && component === 'main' && !uri.includes('security'));
-  if (found?.[0] === undefined) throw new KernelFailure('this machine has no Debian package source; run: apt-get update');
+  if (found?.[0] === undefined) throw new NotPossible('this machine has no Debian package source; if it should, run: apt-get update');
   return [found[0], keys];
 }
 
-async function compile(source: string, log: string): Promise<void> {
+async function compile(source: string, log: string, say: (line: string) => void): Promise<void> {
   const patched = join(source, registersPatch.file);
   const text = await readFile(patched, 'utf8');
   if (!text.includes(registersPatch.from))
@@ -120,27 +136,37 @@ async function compile(source: string, log: string): Promise<void> {
   const config = join(source, '.config');
   await writeFile(config, `${await readFile(config, 'utf8')}\n${await readFile(configFile, 'utf8')}`);
   await perform('make', ['-s', 'ARCH=um', 'olddefconfig'], source, 'the kernel could not be configured');
-  await compileInto(log, ['-s', `-j${availableParallelism()}`, 'ARCH=um', 'linux', 'modules'], source);
+  await make(source, log, say);
 }
 
-function compileInto(log: string, words: readonly string[], cwd: string): Promise<void> {
+/** Says from time to time how far it is; everything that make and the compiler said is in the log. */
+function make(source: string, log: string, say: (line: string) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const output = createWriteStream(log);
-    const make = spawn('make', words, { cwd, timeout: compileMaxMs, stdio: ['ignore', 'pipe', 'pipe'] });
-    make.stdout.pipe(output, { end: false });
-    make.stderr.pipe(output, { end: false });
-    make.on('error', reject);
-    make.on('close', (status) => {
+    const words = [`-j${availableParallelism()}`, 'ARCH=um', 'linux', 'modules'];
+    const program = spawn('make', words, { cwd: source, timeout: compileMaxMs, signal: ending.signal, stdio: ['ignore', 'pipe', 'pipe'] });
+    let files = 0;
+    createInterface({ input: program.stdout }).on('line', (line) => (files += line.startsWith('  CC ') ? 1 : 0));
+    const timer = setInterval(() => say(`kernel: ${files} of some ${filesCompiled} files are compiled`), saidEveryMs);
+    program.stdout.pipe(output, { end: false });
+    program.stderr.pipe(output, { end: false });
+    program.on('error', reject);
+    program.on('close', (status, signal) => {
+      clearInterval(timer);
       output.end();
       if (status === 0) resolve();
-      else reject(new KernelFailure(`the kernel does not compile; see ${log}`));
+      else if (signal === null) reject(new KernelFailure(`the kernel does not compile; see ${log}`));
+      else
+        reject(
+          new KernelFailure(`the compiling of the kernel was ended by ${signal}; it may take ${durationText(compileMaxMs)}; see ${log}`),
+        );
     });
   });
 }
 
 async function perform(program: string, words: readonly string[], cwd: string, failure: string): Promise<void> {
   try {
-    await run(program, words, { cwd, maxBuffer: outputMax });
+    await run(program, words, { cwd, maxBuffer: outputMax, timeout: fetchMaxMs, signal: ending.signal });
   } catch (cause) {
     const output =
       cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim().split('\n').slice(-5).join('\n') : String(cause);

@@ -3,13 +3,14 @@
  * the boards, and each test as one file. The guest's root is this machine's own file system, so it runs without rights and
  * reads nothing of the checkout, which may lie in a folder of root.
  */
-import { globSync } from 'node:fs';
-import { chmod, copyFile, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { globSync, realpathSync, statSync } from 'node:fs';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from '../../device/addon.ts';
+import { UsageError } from '../arguments.ts';
 import { bundleTests } from '../bundle.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -24,12 +25,18 @@ export interface Stage {
   remove(): Promise<void>;
 }
 
-/** @param part of a test file's name; all tests without it @throws Error where no test is meant */
-export async function stageTests(kernel: Kernel, part = ''): Promise<Stage> {
-  const tests = globSync('test/hardware/*.test.ts', { cwd: root }).filter((file) => file.includes(part));
-  if (tests.length === 0) throw new Error(`no file of test/hardware/ has "${part}" in its name`);
+/** @param part of a test file's name; all tests without it @returns files in the checkout @throws UsageError where none is meant */
+export function testsNamed(part = ''): string[] {
+  const tests = globSync('test/hardware/*.test.ts', { cwd: root }).sort();
+  const nameOf = (file: string): string => basename(file, '.test.ts');
+  const meant = tests.filter((file) => nameOf(file).includes(part));
+  if (meant.length > 0) return meant;
+  throw new UsageError(`no test of the hardware bench has "${part}" in its name; there are ${tests.map(nameOf).join(', ')}`);
+}
+
+export async function stageTests(kernel: Kernel, tests: readonly string[]): Promise<Stage> {
   const helpers = globSync('test/hardware/*.ts', { cwd: root, exclude: ['**/*.test.ts'] });
-  const folder = await mkdtemp(join(tmpdir(), 'capstan-hardware-'));
+  const folder = await mkdtemp(join(sharedFolder(), 'capstan-hardware-'));
   const inside = (...names: string[]): string => join(folder, ...names);
   for (const name of ['test', 'build/addon', 'output']) await mkdir(inside(name), { recursive: true });
   await Promise.all([
@@ -41,9 +48,14 @@ export async function stageTests(kernel: Kernel, part = ''): Promise<Stage> {
     cp(join(root, 'board-configs'), inside('board-configs'), { recursive: true }),
     bundleTests([...tests, ...helpers], inside('test')),
   ]);
-  for (const name of ['linux', 'node', 'init.sh']) await chmod(inside(name), 0o755);
-  await chmod(folder, 0o755);
+  for (const name of ['', ...(await readdir(folder, { recursive: true }))]) await chmod(inside(name), 0o755);
   await chmod(inside('output'), 0o777);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   return { folder, kernel: inside('linux'), init: inside('init.sh'), output: inside('output'), remove };
+}
+
+/** A temporary folder that every user can reach: that of root may lie where nobody else may go. */
+function sharedFolder(): string {
+  const isOpen = (folder: string): boolean => (statSync(folder).mode & 0o001) !== 0 && (folder === '/' || isOpen(dirname(folder)));
+  return isOpen(realpathSync(tmpdir())) ? tmpdir() : '/tmp';
 }
