@@ -3,12 +3,10 @@ import { networkId, networkLabel, type Network } from '#protocol/network.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { randomBytes } from 'node:crypto';
 import { openIpmiBox, openRedfishBox } from './bmc/open-box.ts';
-import { readBoard } from './board/board-file.ts';
-import { linuxDevices } from './board/linux-devices.ts';
+import type { BoardDisplay } from './board/board-display.ts';
 import type { BoxHardware } from './board/ports.ts';
-import { simulatedDevices } from './board/simulated/simulated-devices.ts';
-import { openWiredBox } from './board/wired-box.ts';
 import type { DeviceConfiguration } from './configuration.ts';
+import { openBoard } from './configured-board.ts';
 import { ControlDesk } from './control/desk.ts';
 import { HomeAssistant } from './control/home-assistant.ts';
 import { Control } from './control/host.ts';
@@ -29,6 +27,8 @@ export interface BoxControlParts {
   readonly publisher: Publisher;
   readonly broker: DeviceBroker;
   readonly own: Connection;
+  /** Of the board. */
+  readonly display: BoardDisplay | undefined;
   readonly log: Log;
 }
 
@@ -49,7 +49,7 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
   const control = new Control({
     ...{ device: configuration.name, rules: configuration, store, publisher, log, now: Date.now },
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
-    open: (box) => openHardware(box, configuration, stateFolder),
+    open: (box) => openHardware(box, parts),
     judge: (box, evidence, { run, measuring }) => judgeBoxEvidence(evidence, { run, measuring, atMs: Date.now() }, box, listener),
     onFenced: (boxes) =>
       void broker
@@ -79,26 +79,18 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
 }
 
 /** @returns undefined where the configuration names no way to the box */
-function openHardware(box: string, configuration: DeviceConfiguration, stateFolder: string): Promise<BoxHardware> | undefined {
+function openHardware(box: string, { configuration, stateFolder, display }: BoxControlParts): Promise<BoxHardware> | undefined {
   const entry = configuration.control?.find((known) => known.box === box);
   switch (entry?.by) {
     case undefined:
       return undefined;
     case 'board':
-      return openBoard(configuration);
+      return openBoard(configuration, display);
     case 'ipmi':
       return openIpmiBox(entry, stateFolder);
     case 'redfish':
       return openRedfishBox(entry, stateFolder);
   }
-}
-
-/** @throws Error that names the line, chip or bus that is missing or held */
-async function openBoard({ board, wires, name }: DeviceConfiguration): Promise<BoxHardware> {
-  const { definition } = await readBoard(board);
-  if (definition.io !== 'simulated') return openWiredBox(definition, linuxDevices, Date.now);
-  if (wires === undefined) throw new Error(`board ${board} is simulated: the configuration must say in "wires" where its wires end`);
-  return openWiredBox(definition, simulatedDevices(wires, name), Date.now);
 }
 
 /** Clients whom the broker gives rights to boxes. */

@@ -10,10 +10,12 @@ import { DeviceStatus } from '#protocol/status.ts';
 import { topicOf } from '#protocol/topics.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
+import type { BoardDisplay } from './board/board-display.ts';
 import { openBoxControl, peopleOf, type BoxControl } from './box-control.ts';
 import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
 import { openChainRoom, type ChainRoom } from './chain/room.ts';
 import { readConfiguration, type DeviceConfiguration } from './configuration.ts';
+import { openDisplay } from './configured-board.ts';
 import type { Chain } from './chain/chain-port.ts';
 import type { BoxWatch } from './control/ports.ts';
 import { createNodeCrypto } from './crypto-node.ts';
@@ -129,7 +131,9 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     },
     onFailure: request.onFailure,
   });
-  const boxes = await openBoxControl({ ...running, stateFolder, store, publisher, log });
+  const display = await openDisplay(configuration);
+  void display?.show([configuration.name]);
+  const boxes = await openBoxControl({ ...running, stateFolder, store, publisher, display, log });
   const rooms = openRooms(running, { stateFolder, control: boxes.control, store, blobs, publisher, peers, room, log });
   boxes.control.start(rooms.controller.underControl);
   await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
@@ -140,6 +144,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     device: configuration.name,
     node: identity.node,
     askTpm: (operation) => identity.ask(operation),
+    show: (lines) => void display?.showNotice(lines),
     host: configuration.hosts[0] ?? 'localhost',
     ports: running.ports,
     ...addressOf(configuration),
@@ -158,6 +163,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     presence.show(running.attestation.evidence(), rooms.controller.boxNames());
     rooms.timePassed();
     boxes.timePassed();
+    void display?.retry();
     room.timePassed();
   };
   own.onState((state) => {
@@ -179,7 +185,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   return {
     name: configuration.name,
     chain: room.chain,
-    stop: () => stopDevice(running, { store, rooms, boxes, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () => stopDevice(running, { store, rooms, boxes, display, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }
 
@@ -249,6 +255,7 @@ async function stopDevice(
     store: Store;
     rooms: CapsuleRooms;
     boxes: BoxControl;
+    display: BoardDisplay | undefined;
     room: ChainRoom;
     timers: readonly NodeJS.Timeout[];
     presence: Presence;
@@ -257,8 +264,9 @@ async function stopDevice(
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
   parts.rooms.close();
-  await parts.boxes.close();
   await parts.pairing.stop();
+  await parts.boxes.close();
+  await parts.display?.close();
   parts.presence.leave();
   await parts.room.stop();
   await running.attestation.stop();

@@ -19,15 +19,24 @@ import { SensorReader } from './sensor-reader.ts';
 import { Signs } from './signs.ts';
 import { thermometer } from './thermometer.ts';
 
-/** @throws Error that names the line, chip or bus that is missing or held, and by whom */
-export async function openWiredBox(definition: BoardDefinition, devices: Devices, now: Clock): Promise<BoxHardware> {
+/**
+ * @param display where others show something, too; otherwise that of the board is the box's alone
+ * @throws Error that names the line, chip or bus that is missing or held, and by whom
+ */
+export async function openWiredBox(
+  definition: BoardDefinition,
+  devices: Devices,
+  now: Clock,
+  display?: Pick<Display, 'show'>,
+): Promise<BoxHardware> {
   const io = await openBoardIo(definition, devices);
   let bus: Bus | undefined;
   try {
     bus = definition.i2c && needsBus(definition) ? await devices.openBus(definition.i2c.bus) : undefined;
     // Components are loaded by a device that has wires, and by no other: they take 8 MB.
     const { openComponents } = await import('./johnny-five.ts');
-    return new WiredBox(definition, { io, bus, devices, now, components: await openComponents(io) });
+    const shown = display ?? (definition.display && bus ? new Display(definition.display, bus) : undefined);
+    return new WiredBox(definition, { io, bus, devices, now, display: shown, components: await openComponents(io) });
   } catch (error) {
     io.close();
     bus?.close();
@@ -44,6 +53,7 @@ interface WiredParts {
   readonly bus: Bus | undefined;
   readonly devices: Devices;
   readonly now: Clock;
+  readonly display: Pick<Display, 'show'> | undefined;
   readonly components: Components;
 }
 
@@ -58,11 +68,10 @@ class WiredBox implements BoxHardware {
   readonly #buttons: Buttons;
   readonly #mains: ReturnType<typeof mains> | undefined;
   readonly #signs: Signs;
-  readonly #display: Display | undefined;
   #isClosed = false;
 
   constructor(definition: BoardDefinition, parts: WiredParts) {
-    const { io, bus, components, devices } = parts;
+    const { io, components, devices } = parts;
     const { lines } = definition;
     this.#parts = parts;
     this.source = devices.source;
@@ -87,7 +96,6 @@ class WiredBox implements BoxHardware {
       ...(this.#mains ? (['cut-mains', 'restore-mains'] as const) : []),
     ];
     this.#signs = new Signs(components, { statusLed: io.pinOf('statusLed'), buzzer: io.pinOf('buzzer') });
-    this.#display = definition.display && bus ? new Display(definition.display, bus) : undefined;
     this.#readers = this.#sensorsOf(definition).map((sensor) => new SensorReader(sensor));
     this.sensors = this.#readers.flatMap(({ definitions }) => definitions);
   }
@@ -117,7 +125,7 @@ class WiredBox implements BoxHardware {
 
   async show(lines: readonly string[]): Promise<void> {
     // A display that does not answer is none; what it would have shown is in the log as well.
-    await this.#display?.show(lines).catch(() => undefined);
+    await this.#parts.display?.show(lines).catch(() => undefined);
   }
 
   async signal(sign: Sign): Promise<void> {

@@ -15,7 +15,7 @@ import { readConfiguration } from '../configuration.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import { WindowFolder, type WindowEnd, type WindowNews } from './window-folder.ts';
 
-export type WindowObjection = 'bad-name' | 'too-many-windows' | 'not-a-device' | 'no-answer' | 'not-opened';
+export type WindowObjection = 'bad-name' | 'too-many-windows' | 'not-a-device' | 'no-answer' | 'interrupted' | 'not-opened';
 
 /** No window was opened; the message says why. */
 export class WindowNotOpened extends Error {
@@ -47,9 +47,10 @@ export interface OwnWindow {
 
 /**
  * Leaves a wish in the state folder of a device that runs, and waits for the window.
+ * @param interrupted takes the wish back, as long as the device has not read it; then the window is opened all the same
  * @throws WindowNotOpened
  */
-export async function openWindow(stateFolder: string, request: WindowRequest): Promise<OwnWindow> {
+export async function openWindow(stateFolder: string, request: WindowRequest, interrupted?: AbortSignal): Promise<OwnWindow> {
   const { kind, name, replace = false } = request;
   const objection = objectionToName(name);
   if (objection !== undefined) throw new WindowNotOpened('bad-name', `"${name}" can't be the name of a ${kind}: ${objection}`);
@@ -59,7 +60,7 @@ export async function openWindow(stateFolder: string, request: WindowRequest): P
   const [id, code] = [new Uint8Array(randomBytes(16)), pairingCodeFrom(randomBytes(CODE_RANDOM_BYTES))];
   const wholeCode = formatPairingCode(code);
   folder.putWish({ id, kind, name, replace, code: wholeCode, askedAtMs: Date.now() });
-  const news = await firstNews(folder, id, readConfiguration(stateFolder).name).finally(() => folder.drop(id, 'wish'));
+  const news = await firstNews(folder, id, readConfiguration(stateFolder).name, interrupted).finally(() => folder.drop(id, 'wish'));
   if (news.window !== 'open') {
     folder.drop(id, 'news');
     throw notOpened(news);
@@ -73,11 +74,12 @@ export async function openWindow(stateFolder: string, request: WindowRequest): P
   };
 }
 
-async function firstNews(folder: WindowFolder, id: Uint8Array, device: string): Promise<WindowNews> {
+async function firstNews(folder: WindowFolder, id: Uint8Array, device: string, interrupted?: AbortSignal): Promise<WindowNews> {
   const giveUpAt = performance.now() + MQTT_LIMITS.pairingOpenWaitMs;
   for (;;) {
     const news = folder.news(id);
     if (news) return news;
+    if (interrupted?.aborted && folder.hasWish(id)) throw new WindowNotOpened('interrupted', 'no window was opened');
     if (performance.now() > giveUpAt)
       throw new WindowNotOpened(
         'no-answer',

@@ -4,6 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, watch } from 'node:fs';
+import { LIMITS } from '#protocol/limits.ts';
 import { encodeNetwork, networkId, type Member, type Network } from '#protocol/network.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import type { Authority, PeerAuthority } from '../mqtt/authority.ts';
@@ -26,8 +27,10 @@ export interface PairingServiceOptions {
   readonly node: Uint8Array;
   /** Where attempts are counted. */
   readonly askTpm: AskTpm;
-  /** Of a small display in the device's hand: a window that opens shows its address and code. */
+  /** Of a small display: code and address of the window that was opened last, as long as it is open; then nothing. */
   readonly show?: (lines: readonly string[]) => void;
+  /** How long a window is open; by default `LIMITS.pairingWindowMs`. */
+  readonly windowMs?: number;
   /** Under which others reach the device. */
   readonly host: string;
   readonly ports: Ports;
@@ -100,10 +103,10 @@ export async function startPairing(options: PairingServiceOptions): Promise<Pair
 }
 
 async function openKeeper(options: PairingServiceOptions, folder: WindowFolder): Promise<WindowKeeper> {
-  const { node, host, ports, log, show, askTpm } = options;
+  const { node, host, ports, log, show = () => undefined, askTpm, windowMs = LIMITS.pairingWindowMs } = options;
   const counter = await AttemptCounter.open(askTpm);
   const url = brokerUrl(host, ports.pairing);
-  return new WindowKeeper({ folder, counter, node, url, log, show: show ?? (() => undefined), now: Date.now });
+  return new WindowKeeper({ folder, counter, node, url, log, show, windowMs, now: Date.now });
 }
 
 function placeOf(options: PairingServiceOptions, names: PairedNames, keeper: WindowKeeper): TalkPlace {

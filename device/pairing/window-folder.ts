@@ -31,7 +31,7 @@ export const OpenWindow = struct({ ...whom, w0: fixedBytes(SCALAR_BYTES), l: fix
 export type OpenWindow = Infer<typeof OpenWindow>;
 
 /** Why a window is closed without having been used. */
-export const WINDOW_ENDS = ['attempts-spent', 'expired', 'withdrawn', 'too-many-windows', 'stale-wish', 'lost'] as const;
+export const WINDOW_ENDS = ['attempts-spent', 'expired', 'withdrawn', 'opened-anew', 'too-many-windows', 'stale-wish', 'lost'] as const;
 export type WindowEnd = (typeof WINDOW_ENDS)[number];
 
 export const WindowNews = variant('window', {

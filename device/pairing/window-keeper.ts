@@ -21,8 +21,10 @@ export interface WindowKeeperOptions {
   /** Of the pairing broker, `mqtts://host:port`. */
   readonly url: string;
   readonly log: Log;
-  /** For a small display: code and address of a window that opens. */
+  /** For a small display: code and address of the window that was opened last and is open, or nothing. */
   readonly show: (lines: readonly string[]) => void;
+  /** How long a window is open. */
+  readonly windowMs: number;
   readonly now: () => number;
 }
 
@@ -32,6 +34,9 @@ export class WindowKeeper {
   /** Stands in for windows that are not open: nobody has its code. */
   readonly #decoy: VerifierRecord;
   #windows: readonly OpenWindow[] = [];
+  /** For the display alone, by the window's id; a window of an earlier life of the firmware has none. */
+  readonly #shown = new Map<string, readonly string[]>();
+  #onDisplay: readonly string[] | undefined;
   /** When the last attempt of a window began, by the window's id. */
   readonly #spentAtMs = new Map<string, number>();
   /** A used window's answer may have to be said again until then. */
@@ -95,6 +100,7 @@ export class WindowKeeper {
     this.#windows = this.#windows.filter((other) => other !== window);
     this.#lingerUntilMs = now() + MQTT_LIMITS.pairingAnswerMs;
     folder.say(window.id, news, now());
+    this.#showLatest();
     await this.#rememberWindows();
   }
 
@@ -104,7 +110,8 @@ export class WindowKeeper {
     for (const window of this.#windows.filter(({ id }) => !folder.hasWindow(id))) await this.#close(window, 'withdrawn');
     for (const window of this.#windows.filter(({ expiresAtMs }) => expiresAtMs <= now())) await this.#close(window, 'expired');
     for (const window of this.#windows.filter(({ id }) => this.#spentUntil(id) <= now())) await this.#close(window, 'attempts-spent');
-    for (const wish of folder.wishes()) await this.#take(wish);
+    for (const wish of folder.wishes()) if (folder.hasWish(wish.id)) await this.#take(wish);
+    this.#showLatest();
     await this.#rememberWindows();
     folder.dropOldNews(now());
     const ends = this.#windows.map(({ id, expiresAtMs }) => Math.min(expiresAtMs, this.#spentUntil(id)));
@@ -113,17 +120,17 @@ export class WindowKeeper {
   }
 
   async #take(wish: Wish): Promise<void> {
-    const { folder, counter, node, now, log, show } = this.#options;
+    const { folder, counter, node, now, log, windowMs } = this.#options;
     const { id, kind, name, replace } = wish;
     const code = parsePairingCode(wish.code);
     folder.drop(id, 'wish');
     const isStale = Math.abs(now() - wish.askedAtMs) > MQTT_LIMITS.pairingWishMs;
     if (isStale || code.status === 'unreadable' || objectionToName(name) !== undefined) return this.#forget(id, 'stale-wish', 0);
     const earlier = this.find(kind, name);
-    if (earlier) await this.#close(earlier, 'withdrawn');
+    if (earlier) await this.#close(earlier, 'opened-anew');
     if (this.#windows.length >= MQTT_LIMITS.pairingWindowsMax) return this.#forget(id, 'too-many-windows', 0);
     const stretched = await stretchAside(codeInput(code.value, kind, name, node), this.saltFor(kind, name));
-    const window = { id, kind, name, replace, ...verifierRecordOf(proverSecretOf(stretched)), expiresAtMs: now() + LIMITS.pairingWindowMs };
+    const window = { id, kind, name, replace, ...verifierRecordOf(proverSecretOf(stretched)), expiresAtMs: now() + windowMs };
     await this.#rememberWindows();
     await counter.admit(id);
     folder.putWindow(window);
@@ -131,7 +138,7 @@ export class WindowKeeper {
     this.#sayOpen(window);
     const [shownCode, address] = [formatPairingCode(code.value), this.#addressOf(window)];
     log('windowOpened', { kind, name, code: shownCode, address });
-    show([address.replace('mqtts://', ''), shownCode]);
+    this.#shown.set(id.toHex(), [shownCode, address.replace('mqtts://', '')]);
   }
 
   async #close(window: OpenWindow, reason: WindowEnd): Promise<void> {
@@ -139,6 +146,7 @@ export class WindowKeeper {
     const attempts = counter.attemptsIn(window.id) ?? 0;
     this.#windows = this.#windows.filter((other) => other !== window);
     this.#forget(window.id, reason, attempts);
+    this.#showLatest();
     await this.#rememberWindows();
     log('windowClosed', { kind: window.kind, name: window.name, reason, attempts });
   }
@@ -151,6 +159,15 @@ export class WindowKeeper {
       { window: 'closed', reason, attempts: Math.min(attempts, LIMITS.pairingAttemptsMax) },
       this.#options.now(),
     );
+  }
+
+  #showLatest(): void {
+    const open = new Set(this.#windows.map(({ id }) => id.toHex()));
+    for (const id of this.#shown.keys()) if (!open.has(id)) this.#shown.delete(id);
+    const latest = [...this.#shown.values()].at(-1) ?? [];
+    if (latest === this.#onDisplay) return;
+    this.#onDisplay = latest;
+    this.#options.show(latest);
   }
 
   #rememberWindows(): Promise<void> {

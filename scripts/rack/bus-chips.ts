@@ -15,10 +15,10 @@ interface Thermometer {
   readonly model: 'tmp102';
   readonly sensor: SensorName;
 }
-interface Sink {
-  readonly model: 'sink';
+interface Display {
+  readonly model: 'display';
 }
-export type BusChip = PowerChip | Thermometer | Sink;
+export type BusChip = PowerChip | Thermometer | Display;
 
 export const BUS_CHIPS: ReadonlyMap<number, BusChip> = new Map<number, BusChip>([
   [0x40, { model: 'ina226', sensor: 'box-power', shuntMicroOhm: 2_000 }],
@@ -27,8 +27,7 @@ export const BUS_CHIPS: ReadonlyMap<number, BusChip> = new Map<number, BusChip>(
   [0x48, { model: 'tmp102', sensor: 'processor-temperature' }],
   [0x49, { model: 'tmp102', sensor: 'exhaust-temperature' }],
   [0x4a, { model: 'tmp102', sensor: 'intake-temperature' }],
-  [0x27, { model: 'sink' }],
-  [0x3c, { model: 'sink' }],
+  [0x27, { model: 'display' }],
 ]);
 
 /** What was written to a chip, by register. */

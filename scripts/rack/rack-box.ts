@@ -4,6 +4,7 @@
 import { BUS_CHIPS, readRegister, writeRegister, type Written } from './bus-chips.ts';
 import { BoxSystem, type SystemProgram } from './box-system.ts';
 import { BoxWires, type Level, type WiredEnd } from './box-wires.ts';
+import { CharacterDisplay } from './character-display.ts';
 import { RACK_LIMITS } from './limits.ts';
 import { isLit, type AfterMains } from './mainboard.ts';
 import { BENCH_BOX, mainsMw, newBox, step, tachometer, type BoxEvent, type BoxState } from './physics.ts';
@@ -50,6 +51,7 @@ export class RackBox implements WiredEnd {
   #atMs = Math.floor(performance.now());
   #faults: Partial<Record<SensorName, Fault>> = {};
   readonly #chips = new Map<number, Written>();
+  readonly #display = new CharacterDisplay();
   /** Who presses what: a board by its wires, a person by hand. */
   readonly #hands = new Map<string, Set<'wires' | 'hand'>>();
   #shown = new Map<number, Level>();
@@ -148,6 +150,7 @@ export class RackBox implements WiredEnd {
         const fault = this.#faults[sensor]?.kind;
         return { sensor, ...(value !== undefined && { value }), ...(fault && { fault }) };
       }),
+      display: this.#display.lines(),
     };
   }
 
@@ -166,7 +169,7 @@ export class RackBox implements WiredEnd {
     this.happen();
     const chip = BUS_CHIPS.get(address);
     if (!chip) return undefined;
-    if (chip.model === 'sink') return new Uint8Array(count);
+    if (chip.model === 'display') return new Uint8Array(count);
     const value = this.#sensed(chip.sensor);
     if (value === undefined) return undefined;
     const word = readRegister(chip, this.#chips.get(address) ?? new Map(), Math.max(0, register), value) ?? 0;
@@ -175,9 +178,10 @@ export class RackBox implements WiredEnd {
 
   write(address: number, register: number, bytes: Uint8Array): boolean {
     const chip = BUS_CHIPS.get(address);
-    if (!chip || (chip.model !== 'sink' && this.#sensed(chip.sensor) === undefined)) return false;
+    if (!chip || (chip.model !== 'display' && this.#sensed(chip.sensor) === undefined)) return false;
     const [high, low] = bytes;
-    if (chip.model === 'sink' || high === undefined || low === undefined) return true;
+    if (chip.model === 'display') bytes.forEach((port) => this.#display.write(port));
+    if (chip.model === 'display' || high === undefined || low === undefined) return true;
     this.#chips.set(address, writeRegister(this.#chips.get(address) ?? new Map(), register, (high << 8) | low));
     return true;
   }

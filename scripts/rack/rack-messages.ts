@@ -43,6 +43,8 @@ const BoxStatus = struct({
     }),
     { max: SENSOR_NAMES.length },
   ),
+  /** The rows of the display of its board. */
+  display: list(text({ max: 20 }), { max: 4 }),
 });
 export type BoxStatus = Infer<typeof BoxStatus>;
 

@@ -15,7 +15,14 @@ const PHASE_WORDS: Readonly<Record<BoxStatus['phase'], string>> = {
 
 /** What each sensor says, also where that is not the truth. */
 export function statusText(boxes: readonly BoxStatus[], terminal: Pick<Terminal, 'paint'>): string {
-  return table([HEAD.map((word) => terminal.paint('quiet', word)), ...boxes.map((box) => rowOf(box, terminal))]);
+  const rows = table([HEAD.map((word) => terminal.paint('quiet', word)), ...boxes.map((box) => rowOf(box, terminal))]);
+  return [rows, ...boxes.flatMap((box) => displayText(box, terminal))].join('\n');
+}
+
+/** A display that shows nothing is left out. */
+function displayText({ box, display }: BoxStatus, terminal: Pick<Terminal, 'paint'>): string[] {
+  if (display.every((row) => row === '')) return [];
+  return [`\n  ${terminal.paint('quiet', `display of the board that holds ${box}`)}`, ...display.map((row) => `  | ${row.padEnd(20)} |`)];
 }
 
 function rowOf(box: BoxStatus, terminal: Pick<Terminal, 'paint'>): string[] {

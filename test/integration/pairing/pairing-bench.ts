@@ -18,7 +18,7 @@ import { claimPorts } from '../../../device/mqtt/ports.ts';
 import { AttemptCounter, type AskTpm } from '../../../device/pairing/attempt-counter.ts';
 import { openWindow, type OwnWindow } from '../../../device/pairing/open-window.ts';
 import { PairedNames } from '../../../device/pairing/paired-names.ts';
-import { startPairing } from '../../../device/pairing/pairing-service.ts';
+import { startPairing, type PairingServiceOptions } from '../../../device/pairing/pairing-service.ts';
 import { startSoftwareTpm } from '../../../device/tpm/swtpm.ts';
 import { openTpm } from '../../../device/tpm/tpm.ts';
 
@@ -40,11 +40,14 @@ export interface PairingBench extends PairingDevice {
   readonly tcti: string;
 }
 
+/** What a test has otherwise than a device in the field. */
+type Otherwise = Pick<PairingServiceOptions, 'show' | 'windowMs'>;
+
 /** A device in this process, with a software TPM. */
-export async function startPairingBench(): Promise<PairingBench> {
+export async function startPairingBench(otherwise: Otherwise = {}): Promise<PairingBench> {
   const prepared = await prepareDevice();
   const tpm = await startSoftwareTpm({ folder: join(prepared.state, 'tpm') });
-  const running = await startPairingDevice(prepared.device, tpm.tcti);
+  const running = await startPairingDevice(prepared.device, tpm.tcti, undefined, otherwise);
   const stop = async (): Promise<void> => {
     await running.stop();
     await tpm.stop();
@@ -72,6 +75,7 @@ export async function startPairingDevice(
   device: string,
   tcti: string,
   onLog: (line: LogLine) => void = () => undefined,
+  otherwise: Otherwise = {},
 ): Promise<PairingDevice> {
   const decoded = decodeNetwork(new Uint8Array(readFileSync(join(device, 'network.cbor'))));
   assert.ok(decoded.status === 'decoded');
@@ -107,6 +111,7 @@ export async function startPairingDevice(
     show: (lines) => void shown.push(lines),
     onClientPaired: (name) => say('clientPaired', { name }),
     onBoxes: (now) => (boxes = now),
+    ...otherwise,
   });
   const stop = async (): Promise<void> => {
     await pairing.stop();

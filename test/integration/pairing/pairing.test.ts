@@ -56,11 +56,12 @@ test('who types the code gets a certificate in its name, connects with it, and f
 
 test('both ends see the same fingerprints and digits, and a display the code (§5.6)', async () => {
   const window = await openFor(bench.device, 'box', 'seen');
-  assert.deepEqual(bench.shown.at(-1), [window.address.replace('mqtts://', ''), formatPairingCode(window.code)]);
+  assert.deepEqual(bench.shown.at(-1), [formatPairingCode(window.code), window.address.replace('mqtts://', '')]);
   const paired = await pairWith(window.at, window.code, folderOf('seen'));
   const { authority, certificate, digits } = paired;
   assert.deepEqual(window.news(), { window: 'used', authority, certificate, digits });
   assert.match(digits, /^\d{3} \d{3}$/);
+  assert.deepEqual(bench.shown.at(-1), [], 'and no code any more');
   const fingerprint = new X509Certificate(readFileSync(join(paired.folder, 'certificate.pem'))).fingerprint256;
   assert.equal(certificate.toHex(), fingerprint.replaceAll(':', '').toLowerCase());
 });
@@ -273,7 +274,7 @@ test('names with a meaning never get a window, nonsense is no name, and windows 
   );
   assert.equal(await codeOf('box', 'one-more'), 'too-many-windows');
   const again = await openFor(bench.device, 'box', 'w1');
-  assert.deepEqual(windows[1]?.news(), { window: 'closed', reason: 'withdrawn', attempts: 0 });
+  assert.deepEqual(windows[1]?.news(), { window: 'closed', reason: 'opened-anew', attempts: 0 });
   for (const window of [...windows, again]) window.withdraw();
 });
 
