@@ -23,15 +23,19 @@ import { openChainStore } from '../../../device/store/chain-store.ts';
 import { forgedCard } from '../identity/forged-card.ts';
 import { until } from './bench.ts';
 import { foundDevices, type BenchDevice, type DeviceBench } from './device-bench.ts';
+import { addEndedCapsules, retainedBy } from './retained-capsules.ts';
 
 const crypto = createNodeCrypto();
 let bench: DeviceBench;
 let alpha: BenchDevice, bravo: BenchDevice, charlie: BenchDevice, delta: BenchDevice, echo: BenchDevice;
 let cardOfEcho: Uint8Array;
+/** Topics at alpha's broker. */
+let retained: string[];
 
 before(async () => {
   bench = await foundDevices(['alpha', 'bravo', 'charlie', 'delta'], { targetIntervalMs: 300, minimumWaitMs: 30, epochHeights: 8 });
   [alpha, bravo, charlie, delta] = bench.devices as [BenchDevice, BenchDevice, BenchDevice, BenchDevice];
+  retained = addEndedCapsules(alpha, bench.network, 20);
   await Promise.all(bench.devices.map((device) => device.start()));
   await until(() => bench.devices.every((device) => device.chain.finalised().number >= 1), 'the four finalise');
 });
@@ -51,6 +55,11 @@ test('a newcomer that every member verifies gets a seat when a checkpoint holds 
   assert.ok((recordAt(alpha, node)?.drawsFromEpoch ?? 0) >= 3, 'it draws no earlier than in the third epoch');
   await until(() => hasVoted(alpha, node), 'a certificate has the vote of echo', 30_000);
   await until(() => echo.heard(/^membership .*"seated"/), 'echo says so');
+});
+
+test('what the broker of a gateway retained of capsules is said again after a member came (§5.4)', async () => {
+  assert.ok(brokerStarts(alpha) > 1, 'its broker, which retains in memory, was started anew');
+  assert.deepEqual(await retainedBy(alpha, bench.network, retained.length), retained);
 });
 
 test('the same card once more is answered as it stands, and changes nothing (§11.5)', async () => {
@@ -103,6 +112,7 @@ test('a newcomer whose firmware is not among the references gets no vouch (§3.3
 });
 
 test('a member that leaves is told so, and the others finalise with the smaller set (§11.5)', async () => {
+  const starts = brokerStarts(alpha);
   const left = await delta.ask({ ask: 'leave' }, 'in-force', 30_000);
   assert.deepEqual([left.stage, left.member], ['in-force', 'delta']);
   await until(() => delta.heard(/^membership .*"left"/), 'delta says so');
@@ -111,6 +121,8 @@ test('a member that leaves is told so, and the others finalise with the smaller 
   await until(() => members.every((one) => seatsAt(one).length === 4), 'all have four seats');
   const number = alpha.chain.finalised().number;
   await until(() => members.every((one) => one.chain.finalised().number >= number + 3), 'the rest finalises');
+  assert.ok(brokerStarts(alpha) > starts, 'it is let in no more');
+  assert.deepEqual(await retainedBy(alpha, bench.network, retained.length), retained, 'capsules are said again (§5.4)');
   await assert.rejects(delta.ask({ ask: 'leave' }, 'in-force', 500), /delta gave no answer/, 'a device that does not run says nothing');
 });
 
@@ -183,6 +195,10 @@ function nodeOf(card: Uint8Array): string {
 
 function recordAt(device: BenchDevice, node: string): MemberRecord | undefined {
   return device.chain.finalised().state.members.get(node);
+}
+
+function brokerStarts({ lines }: BenchDevice): number {
+  return lines.filter((line) => line.startsWith('brokerStarted')).length;
 }
 
 function seatsAt(device: BenchDevice): string[] {
