@@ -12,6 +12,7 @@ import {
   type CommandDeclaration,
   type Option,
 } from './arguments.ts';
+import { explain } from './capsule/failure.ts';
 import { saveFinding } from './fuzz/finding.ts';
 import { fuzz, type FuzzReport } from './fuzz/fuzzing.ts';
 import { findTargets } from './fuzz/target-files.ts';
@@ -41,10 +42,7 @@ const terminal = openTerminal(process.stdout, process.env);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(
-    `fuzz: ${error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = explain('fuzz', error);
 }
 
 async function main(line: readonly string[]): Promise<number> {

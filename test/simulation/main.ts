@@ -11,6 +11,7 @@ import {
   type CommandDeclaration,
   type Option,
 } from '../../scripts/arguments.ts';
+import { explain } from '../../scripts/capsule/failure.ts';
 import { openTerminal } from '../../scripts/terminal.ts';
 import { accountOf, failureLines, failureOf, summaryLines, type Tally } from './account.ts';
 import { runMany } from './many-seeds.ts';
@@ -39,10 +40,7 @@ const terminal = openTerminal(process.stdout, process.env);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(
-    `simulate: ${error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = explain('simulate', error);
 }
 
 async function main(line: readonly string[]): Promise<number> {

@@ -11,6 +11,7 @@ import type { Esys } from '../../../device/tpm/esys.ts';
 import { SizedPublicArea } from '#protocol/tpm/public-area.ts';
 import { attestationKeyTemplate, eccEndorsementKeyTemplate, storageKeyTemplate } from '#protocol/tpm/templates.ts';
 import { SizedNvPublic } from '#protocol/tpm/nv-public.ts';
+import { noAttributes } from './nv-attributes.ts';
 
 type Method = (...call: unknown[]) => Promise<unknown>;
 type Random = () => number;
@@ -344,34 +345,6 @@ function startingStructures(): Map<string, Uint8Array[]> {
     ['TPM2B_ECC_POINT', [sized(0, 1, 1, 0, 1, 2)]],
   ]);
 }
-
-const noAttributes = {
-  ppWrite: false,
-  ownerWrite: false,
-  authWrite: false,
-  policyWrite: false,
-  typeCounter: false,
-  typeBits: false,
-  typeExtend: false,
-  typePin: false,
-  policyDelete: false,
-  writeLocked: false,
-  writeAll: false,
-  writeDefine: false,
-  writeStClear: false,
-  globalLock: false,
-  ppRead: false,
-  ownerRead: false,
-  authRead: false,
-  policyRead: false,
-  noDA: false,
-  orderly: false,
-  clearStClear: false,
-  readLocked: false,
-  written: false,
-  platformCreate: false,
-  readStClear: false,
-};
 
 const [mode = '', callsText = '0', seedText = '1'] = process.argv.slice(2);
 const addon = loadAddon(process.env['CAPSTAN_EXERCISE_ADDON']);

@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 
 import { hasTpmCode } from '../../../device/tpm/error.ts';
 import { nvDefine, nvExtend, nvIncrement, nvRead, nvReadPublic, nvUndefine, nvWrite } from '../../../device/tpm/nv.ts';
-import type { NvPublic } from '#protocol/tpm/nv-public.ts';
+import { noAttributes } from './nv-attributes.ts';
 import { openTpmUnderTest, wearing } from './tpm-under-test.ts';
 
 const bench = await openTpmUnderTest();
@@ -69,31 +69,3 @@ async function withIndex(
   }
   assert.equal(await nvReadPublic(tpm, index), undefined);
 }
-
-const noAttributes: NvPublic['attributes'] = {
-  ppWrite: false,
-  ownerWrite: false,
-  authWrite: false,
-  policyWrite: false,
-  typeCounter: false,
-  typeBits: false,
-  typeExtend: false,
-  typePin: false,
-  policyDelete: false,
-  writeLocked: false,
-  writeAll: false,
-  writeDefine: false,
-  writeStClear: false,
-  globalLock: false,
-  ppRead: false,
-  ownerRead: false,
-  authRead: false,
-  policyRead: false,
-  noDA: false,
-  orderly: false,
-  clearStClear: false,
-  readLocked: false,
-  written: false,
-  platformCreate: false,
-  readStClear: false,
-};

@@ -2,10 +2,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CapsuleRecord } from '#protocol/chain/state.ts';
-import type { Action, ActionOf } from '#protocol/chain/transaction.ts';
+import type { ActionOf } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { StubMember } from '../../simulation/stub-tpm.ts';
+import {
+  offering,
+  capsule,
+  nowMs,
+  submission,
+  ordered,
+  drawn,
+  capsuleOf,
+  executorOf,
+  says,
+  ledBy,
+  givenUp,
+  redrawn,
+} from './capsule-workshop.ts';
 import {
   actionOf,
   alpha,
@@ -29,20 +43,6 @@ import {
   type Chain,
 } from './workshop.ts';
 
-/** Bravo, charlie and delta offer a box each. */
-const offering = extended(
-  readyChain,
-  alpha,
-  [bravo, charlie, delta].map((member) => actionOf(member, boxesOf(1, 'box'))),
-);
-const capsule = capsuleId(1);
-const nowMs = headOf(offering).timeMs;
-const submission = actionOf(alpha, submissionOf(1, { acceptedAtMs: nowMs }));
-const ordered = extended(offering, bravo, [submission]);
-const drawn = extended(ordered, charlie);
-
-const capsuleOf = (chain: Chain, index = 1): CapsuleRecord => headOf(chain).state.capsules.get(capsuleId(index))!;
-const executorOf = (chain: Chain): StubMember => founders.find(({ node }) => hex(node) === hex(capsuleOf(chain).attempts.at(-1)!.node))!;
 const receiptOf = (chain: Chain, change: Partial<ActionOf<'receipt'>> = {}): ActionOf<'receipt'> => ({
   action: 'receipt',
   capsule,
@@ -51,13 +51,6 @@ const receiptOf = (chain: Chain, change: Partial<ActionOf<'receipt'>> = {}): Act
   state: 'agreed',
   ...change,
 });
-const says = (chain: Chain, member: StubMember, action: Action): string => refusalOf(chain, actionOf(member, action));
-const ledBy = (chain: Chain, ...leaders: StubMember[]): Chain => leaders.reduce((longer, leader) => extended(longer, leader), chain);
-/** The executor of the last attempt gives it up, so that another box is drawn. */
-const givenUp = (chain: Chain): Uint8Array =>
-  actionOf(executorOf(chain), { action: 'answer', capsule, attempt: capsuleOf(chain).attempts.length, run: 'given-up' });
-/** Another attempt, drawn by two members that are not the gateway. */
-const redrawn = (chain: Chain): Chain => extended(extended(chain, delta, [givenUp(chain)]), charlie);
 
 describe('a box is drawn', () => {
   test('by the block after the one that orders the capsule, and not by that one (§15)', () => {

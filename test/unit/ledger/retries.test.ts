@@ -1,50 +1,12 @@
 /** Further attempts: by the executor's word, or where it leaves the gateway's question unanswered (§15.5). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CapsuleRecord } from '#protocol/chain/state.ts';
 import type { Action, ActionOf } from '#protocol/chain/transaction.ts';
-import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { withUpkeep } from '../../../device/ledger/capsule-upkeep.ts';
-import type { StubMember } from '../../simulation/stub-tpm.ts';
-import {
-  actionOf,
-  alpha,
-  boxesOf,
-  bravo,
-  capsuleId,
-  charlie,
-  delta,
-  extended,
-  founders,
-  headOf,
-  readyChain,
-  refusalOf,
-  submissionOf,
-  type Chain,
-} from './workshop.ts';
+import { capsule, drawn, capsuleOf, executorOf, says, ledBy, givenUp, redrawn } from './capsule-workshop.ts';
+import { actionOf, alpha, bravo, capsuleId, charlie, delta, extended, founders, headOf, refusalOf, type Chain } from './workshop.ts';
 
-/** Bravo, charlie and delta offer a box each. */
-const offering = extended(
-  readyChain,
-  alpha,
-  [bravo, charlie, delta].map((member) => actionOf(member, boxesOf(1, 'box'))),
-);
-const capsule = capsuleId(1);
-const nowMs = headOf(offering).timeMs;
-const submission = actionOf(alpha, submissionOf(1, { acceptedAtMs: nowMs }));
-const ordered = extended(offering, bravo, [submission]);
-const drawn = extended(ordered, charlie);
-
-const capsuleOf = (chain: Chain, index = 1): CapsuleRecord => headOf(chain).state.capsules.get(capsuleId(index))!;
-const executorOf = (chain: Chain): StubMember => founders.find(({ node }) => hex(node) === hex(capsuleOf(chain).attempts.at(-1)!.node))!;
-const says = (chain: Chain, member: StubMember, action: Action): string => refusalOf(chain, actionOf(member, action));
-const ledBy = (chain: Chain, ...leaders: StubMember[]): Chain => leaders.reduce((longer, leader) => extended(longer, leader), chain);
-/** The executor of the last attempt gives it up, so that another box is drawn. */
-const givenUp = (chain: Chain): Uint8Array =>
-  actionOf(executorOf(chain), { action: 'answer', capsule, attempt: capsuleOf(chain).attempts.length, run: 'given-up' });
-/** Another attempt, drawn by two members that are not the gateway. */
-const redrawn = (chain: Chain): Chain => extended(extended(chain, delta, [givenUp(chain)]), charlie);
 /** So many blocks later, a minute each, of members in turn. */
 const quiet = (chain: Chain, blocks: number): Chain =>
   Array.from({ length: blocks }).reduce<Chain>(

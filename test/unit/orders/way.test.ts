@@ -91,11 +91,7 @@ test('both devices may be killed after every step (§7.6)', async () => {
 });
 
 test('an executor that is silent, and answers nothing on the chain, loses the run to another box (§15.5)', async () => {
-  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
-  await bench.offer('bravo');
-  executor.box.outcome = 'hold';
-  const id = await gateway.submit();
-  await bench.until(() => gateway.state(id) === 'running');
+  const { gateway, executor, id } = await atWork();
   executor.isOn = false;
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs);
   assert.equal(gateway.state(id), 'running');
@@ -110,11 +106,7 @@ test('an executor that is silent, and answers nothing on the chain, loses the ru
 });
 
 test('a gateway that wants another box gets none from an executor that is at work (§15.5)', async () => {
-  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
-  await bench.offer('bravo');
-  executor.box.outcome = 'hold';
-  const id = await gateway.submit();
-  await bench.until(() => gateway.state(id) === 'running');
+  const { gateway, executor, id } = await atWork();
   bench.chain.for(alpha.node).act({ action: 'retry', capsule: id, attempt: 1 });
   for (let blocks = 0; blocks < 12; blocks += 1) {
     await bench.pass();
@@ -126,11 +118,7 @@ test('a gateway that wants another box gets none from an executor that is at wor
 });
 
 test('a run whose news were lost goes on where it is (§15.5)', async () => {
-  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
-  await bench.offer('bravo');
-  executor.box.outcome = 'hold';
-  const id = await gateway.submit();
-  await bench.until(() => gateway.state(id) === 'running');
+  const { gateway, executor, id } = await atWork();
   bench.tamper = (message) => (message.from === 'bravo' ? undefined : message);
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs * 2);
   assert.equal(gateway.state(id), 'ordered');
@@ -142,11 +130,7 @@ test('a run whose news were lost goes on where it is (§15.5)', async () => {
 });
 
 test('an executor that comes back after its run was given away stops it (§15.3)', async () => {
-  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
-  await bench.offer('bravo');
-  executor.box.outcome = 'hold';
-  const id = await gateway.submit();
-  await bench.until(() => gateway.state(id) === 'running');
+  const { gateway, executor, id } = await atWork();
   executor.isOn = false;
   await bench.offer('alpha');
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs + 1);
@@ -318,4 +302,14 @@ async function listed(gateway: TestDevice): Promise<unknown[]> {
   const answer = gateway.last(Answer, (topic) => topic.to === 'client' && topic.kind === 'answer');
   assert.ok(answer?.answer === 'capsules');
   return answer.capsules.map(({ state, finality }) => [state, finality]);
+}
+
+/** A capsule through alpha that runs at bravo until it is told to end. */
+async function atWork(): Promise<{ gateway: TestDevice; executor: TestDevice; id: string }> {
+  const [gateway, executor] = [bench.device('alpha'), bench.device('bravo')];
+  await bench.offer('bravo');
+  executor.box.outcome = 'hold';
+  const id = await gateway.submit();
+  await bench.until(() => gateway.state(id) === 'running');
+  return { gateway, executor, id };
 }

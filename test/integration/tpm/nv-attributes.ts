@@ -1,0 +1,30 @@
+/** Attributes of NV indexes, none of them set: TPMA_NV, TPM 2.0 Part 2 section 13.4. */
+import type { NvPublic } from '#protocol/tpm/nv-public.ts';
+
+export const noAttributes: NvPublic['attributes'] = {
+  ppWrite: false,
+  ownerWrite: false,
+  authWrite: false,
+  policyWrite: false,
+  typeCounter: false,
+  typeBits: false,
+  typeExtend: false,
+  typePin: false,
+  policyDelete: false,
+  writeLocked: false,
+  writeAll: false,
+  writeDefine: false,
+  writeStClear: false,
+  globalLock: false,
+  ppRead: false,
+  ownerRead: false,
+  authRead: false,
+  policyRead: false,
+  noDA: false,
+  orderly: false,
+  clearStClear: false,
+  readLocked: false,
+  written: false,
+  platformCreate: false,
+  readStClear: false,
+};
