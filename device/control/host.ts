@@ -176,6 +176,7 @@ export class Control implements BoxWatch {
     const opening = this.#parts.open(name);
     if (!opening) return;
     this.#opening.add(name);
+    if (box.problem === undefined) box.notWired('it has not answered yet');
     opening.then(
       (hardware) => {
         this.#opening.delete(name);
