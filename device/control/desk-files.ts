@@ -48,6 +48,9 @@ export type TakenRequest =
   | { readonly status: 'read'; readonly request: DeskRequest; readonly madeAtMs: number }
   | { readonly status: 'malformed'; readonly detail: string };
 
+/** What lies in place of an answer is none. */
+export class UnreadableAnswer extends Error {}
+
 const REQUEST = /^([0-9a-f]{32})\.json$/;
 const TAKEN = /^([0-9a-f]{32})\.taken\.json$/;
 
@@ -91,10 +94,13 @@ export class DeskFiles {
     return existsSync(this.#file(id, '.taken.json'));
   }
 
-  /** Undefined where there is none, or what is there is none. */
+  /** Undefined where there is none yet. @throws UnreadableAnswer */
   answerTo(id: string): DeskAnswer | undefined {
-    const read = readFileAs(this.#file(id, '.answer.json'), DeskAnswer, CONTROL_LIMITS.deskAnswerBytesMax);
-    return read.status === 'read' ? read.value : undefined;
+    const file = this.#file(id, '.answer.json');
+    if (!existsSync(file)) return undefined;
+    const read = readFileAs(file, DeskAnswer, CONTROL_LIMITS.deskAnswerBytesMax);
+    if (read.status === 'read') return read.value;
+    throw new UnreadableAnswer(`the answer ${file} can't be read: ${read.detail}`);
   }
 
   /** Nobody waits for it any more. */

@@ -1,6 +1,6 @@
 /** A command's conversation with the firmware of devices, with a live line while it takes its time, and Ctrl-C. Specification §17.7. */
 import { askDesk } from '../../device/control/ask-desk.ts';
-import type { DeskAnswer, DeskRequest } from '../../device/control/desk-files.ts';
+import { UnreadableAnswer, type DeskAnswer, type DeskRequest } from '../../device/control/desk-files.ts';
 import { CommandFailure } from '../capsule/failure.ts';
 import { listenForInterrupts } from '../capsule/interrupt.ts';
 import { durationText, openTerminal, type Terminal } from '../terminal.ts';
@@ -50,7 +50,10 @@ async function ask(
     if (takenAtMs !== undefined && words) terminal.show(`  ${words(performance.now() - takenAtMs)}`);
     else if (quietMs > QUIET_MS) terminal.show(`  waits for device ${name}, ${durationText(quietMs)}; Ctrl-C ends it`);
   };
-  const asked = await askDesk(folder, { request, onQuiet, signal });
+  const asked = await askDesk(folder, { request, onQuiet, signal }).catch((error: unknown) => {
+    if (!(error instanceof UnreadableAnswer)) throw error;
+    throw new CommandFailure(1, `${error.message}; are the firmware of device ${name} and this command of one version?`, { cause: error });
+  });
   terminal.settle();
   if (asked.status === 'answered') return asked.answer;
   if (asked.isAborted) throw new Interrupted(endWords(asked.status, name, request));

@@ -304,6 +304,14 @@ describe('whoever asks (§17.7)', () => {
     assert.deepEqual([readdirSync(files.path), world.hardware.pressed], [[], []]);
   });
 
+  it('hears that an answer is none, such as one of another version', async () => {
+    files.make();
+    const asking = askDesk(state, { request: { ask: 'boxes' } });
+    const [id = ''] = files.waiting();
+    writeFileSync(join(files.path, `${id}.answer.json`), '{"outcome":"done","boxes":[{}]}');
+    await assert.rejects(asking, new RegExp(`${id}.answer.json can't be read: .*lacks the field`));
+  });
+
   it('is told that it was taken, and may leave then', async () => {
     slowPresses();
     openDesk();
