@@ -112,7 +112,8 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 export function nearestAdvice(word: string, known: readonly string[]): string {
   const meant = nearest(word, known);
-  return meant === undefined ? `there are ${known.join(', ')}` : `did you mean "${meant}"?`;
+  if (meant !== undefined) return `did you mean "${meant}"?`;
+  return known.length === 1 ? `there is only ${known.join('')}` : `there are ${known.join(', ')}`;
 }
 
 /** The value of an option or operand that counts something, from 1 on. @throws UsageError */

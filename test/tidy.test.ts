@@ -6,7 +6,7 @@ import { judgeArrows, judgeCycles } from './tidy/arrows.ts';
 import { describeFinding } from './tidy/finding.ts';
 import type { Finding } from './tidy/finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './tidy/packages.ts';
-import { judgePlaces } from './tidy/places.ts';
+import { judgeCommands, judgePlaces } from './tidy/places.ts';
 import { judgePrograms } from './tidy/programs.ts';
 import { judgePurity } from './tidy/purity.ts';
 import { fileBytesMax } from './tidy/rules.ts';
@@ -61,6 +61,14 @@ test(
 test('every file, folder and link that the guides name is there', () => {
   const guides = files.filter((path) => path.endsWith('README.md') || path === 'ARCHITECTURE.md');
   requireNone(guides.flatMap((path) => judgePlaces({ path, text: readText(path) }, files)));
+});
+
+test('every command that the guides and the programs name is one', () => {
+  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> };
+  const texts = [...prose, ...files.filter(isCode)]
+    .filter((path) => !path.startsWith('test/'))
+    .map((path) => ({ path, text: readText(path) }));
+  requireNone(texts.flatMap((text) => judgeCommands(text, new Set(Object.keys(scripts)))));
 });
 
 test('versions are exact, and the lock is bound to no package host', () => {

@@ -1,4 +1,4 @@
-/** Places that prose names: files and folders in backticks, targets of links, rooms in the tree of ARCHITECTURE.md. Each is there. */
+/** Places that prose names: files and folders in backticks, targets of links, rooms in the tree of ARCHITECTURE.md, commands. Each is there. */
 import { posix } from 'node:path';
 import type { Finding } from './finding.ts';
 import type { Text } from './wording.ts';
@@ -21,6 +21,17 @@ export function judgePlaces({ path, text }: Text, files: readonly string[]): Fin
       .filter((place) => (place.endsWith('*') ? !files.some((file) => file.startsWith(place.slice(0, -1))) : !isThere(place)))
       .map((place) => ({ path, line: index + 1, rule: `names ${place}`, right: 'there is nothing of this name: name what is there' }));
   });
+}
+
+/** @param scripts of package.json */
+export function judgeCommands({ path, text }: Text, scripts: ReadonlySet<string>): Finding[] {
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      [...line.matchAll(/\bnpm run ([\w-]+)/g)]
+        .filter(([, name = '']) => !scripts.has(name))
+        .map(([words]) => ({ path, line: index + 1, rule: `names ${words}`, right: `package.json has ${[...scripts].join(', ')}` })),
+    );
 }
 
 /** "├─ run, runs   one run: …" below "hpc-agent/": `hpc-agent/run*`, `hpc-agent/runs*`. */

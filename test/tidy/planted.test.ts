@@ -5,7 +5,7 @@ import test from 'node:test';
 import { judgeArrows, judgeCycles } from './arrows.ts';
 import type { Finding } from './finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './packages.ts';
-import { judgePlaces } from './places.ts';
+import { judgeCommands, judgePlaces } from './places.ts';
 import { judgePrograms } from './programs.ts';
 import { judgePurity } from './purity.ts';
 import { judgeShape } from './shape.ts';
@@ -159,6 +159,11 @@ test('tests: a test file without a test and a test in a file that nothing runs a
   assert.deepEqual(places(judgeTests(one('test/unit/a.ts', `import test from 'node:test';\ntest('x', f);`))), [
     'test/unit/a.ts:1: registers tests, but nothing runs it',
   ]);
+});
+
+test('a command that package.json does not have is found', () => {
+  const text = 'try `npm run capsule -- list`\nor `npm run capsul`';
+  assert.deepEqual(places(judgeCommands({ path: 'README.md', text }, new Set(['capsule']))), ['README.md:2: names npm run capsul']);
 });
 
 test('a file, a folder, a link or a room that a guide names and nobody finds is found', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { commandHelp, nearest, readLine, UsageError } from '../../scripts/arguments.ts';
+import { commandHelp, nearest, nearestAdvice, readLine, UsageError } from '../../scripts/arguments.ts';
 import { newsLines } from '../../scripts/capsule/news-lines.ts';
 import { bytesText, durationText, harmless, openTerminal, progressBar, table } from '../../scripts/terminal.ts';
 
@@ -134,4 +134,8 @@ describe('a command line', () => {
 test('the nearest word is a slip away, or there is none', () => {
   assert.equal(nearest('statsu', ['submit', 'status']), 'status');
   assert.equal(nearest('zebra', ['submit', 'status']), undefined);
+  assert.deepEqual(
+    [nearestAdvice('statsu', ['status']), nearestAdvice('zebra', ['status']), nearestAdvice('zebra', ['submit', 'status'])],
+    ['did you mean "status"?', 'there is only status', 'there are submit, status'],
+  );
 });
