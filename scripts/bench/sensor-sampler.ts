@@ -25,7 +25,6 @@ const lastsMs = Number(lastsSeconds) * 1_000;
 
 let ticks = 0;
 const timer = setInterval(() => (ticks += 1), EVERY_MS);
-sampler.pace(true);
 await sleep(SETTLE_MS);
 ticks = 0;
 const bareCpuPercent = await cpuPercentDuring(() => sleep(lastsMs));
@@ -43,7 +42,7 @@ const { definition } = await readBoard('simulated');
 const quick = {
   ...definition,
   sensors: definition.sensors.map((sensor) => ({ ...sensor, periodMs: EVERY_MS })),
-  lines: { ...definition.lines, fans: definition.lines.fans?.map((one) => ({ ...one, periodMs: EVERY_MS })) },
+  lines: { ...definition.lines, fans: (definition.lines.fans ?? []).map((one) => ({ ...one, periodMs: EVERY_MS })) },
 };
 const box = await openWiredBox(quick, simulatedDevices(wires, 'bench'), Date.now);
 const taken = new Map<string, Set<number>>();
