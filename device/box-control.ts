@@ -1,6 +1,5 @@
 /** The control of a device's boxes put together: their wires by the configuration, their evidence judged, the broker's rights. Specification §17. */
-import { networkId, networkLabel, type Network } from '#protocol/network.ts';
-import type { Crypto } from '#protocol/crypto.ts';
+import { networkLabel, type Network } from '#protocol/network.ts';
 import { randomBytes } from 'node:crypto';
 import { openIpmiBox, openRedfishBox } from './bmc/open-box.ts';
 import type { BoardDisplay } from './board/board-display.ts';
@@ -10,7 +9,6 @@ import { openBoard } from './configured-board.ts';
 import { ControlDesk } from './control/desk.ts';
 import { HomeAssistant } from './control/home-assistant.ts';
 import { Control } from './control/host.ts';
-import { judgeBoxEvidence } from './hpc/box-voice.ts';
 import type { BoxPeople } from './mqtt/access-rights.ts';
 import type { DeviceBroker } from './mqtt/device-broker.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
@@ -22,7 +20,6 @@ export interface BoxControlParts {
   readonly stateFolder: string;
   readonly configuration: DeviceConfiguration;
   readonly network: Network;
-  readonly crypto: Crypto;
   readonly store: Store;
   readonly publisher: Publisher;
   readonly broker: DeviceBroker;
@@ -42,15 +39,13 @@ export interface BoxControl {
 }
 
 export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl> {
-  const { configuration, network, crypto, store, publisher, broker, own, log, stateFolder } = parts;
-  const listener = { network: networkId(network), device: configuration.name, crypto };
+  const { configuration, network, store, publisher, broker, own, log, stateFolder } = parts;
   const place = { device: configuration.name, network: networkLabel(network), version: FIRMWARE_VERSION };
   const home = configuration.homeAssistant && new HomeAssistant(publisher, { ...place, client: configuration.homeAssistant.client });
   const control = new Control({
     ...{ device: configuration.name, rules: configuration, store, publisher, log, now: Date.now },
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     open: (box) => openHardware(box, parts),
-    judge: (box, evidence, { run, measuring }) => judgeBoxEvidence(evidence, { run, measuring, atMs: Date.now() }, box, listener),
     onFenced: (boxes) =>
       void broker
         .fence(boxes)

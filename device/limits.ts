@@ -57,6 +57,11 @@ export const DEVICE_LIMITS = {
   checkAfterMsMax: 20 * SECOND,
   /** A box that has said nothing for this long while it owes something has lost its run. */
   boxSilenceMaxMs: 45 * SECOND,
+  /**
+   * What the last measurement of a box makes of its offer (§15.10): three of the spans after which a resting box is asked anew at the latest,
+   * so that one answer that is lost, and the next, change nothing.
+   */
+  boxLevelMs: 15 * 60 * SECOND,
   /** An executor that has said nothing to the gateway for this long is asked on the chain whether the run goes on (§15.5); it speaks every 3 s. */
   executorSilenceMaxMs: 20 * SECOND,
   /** A run that has not begun this long after its box was drawn is given to another: that box has too much to do. */

@@ -46,6 +46,7 @@ export const END_REASONS = [
   'blob-wrong',
   'disk-full',
   'box-evidence-refused',
+  'trust-lacking',
   'box-lost',
   'agent-restarted',
   'deadline',

@@ -3,9 +3,7 @@ import { decodeJson, decodeStrict, encodeStrict, readPlain, type Decoded } from 
 import { Digest, domainDigest } from './digest.ts';
 import { LIMITS } from './limits.ts';
 import { flag, integer, list, MalformedValue, oneOf, optional, record, struct, text, type Infer, type Schema } from './schema.ts';
-
-/** Trust levels of a box, weakest first. `self-reported`: the box's agent says so itself, no TPM of its own (§6.3). */
-export const TRUST_LEVELS = ['self-reported'] as const;
+import { TrustLevel } from './trust-level.ts';
 
 const NAME_CHARACTERS_MAX = 80;
 
@@ -54,7 +52,8 @@ const Policy = struct({
   /** How many boxes run it, and how many of them must agree. */
   replicas: integer({ min: 1, max: 31 }),
   agreement: integer({ min: 1, max: 31 }),
-  trust: oneOf(...TRUST_LEVELS),
+  /** At least: what a box must have shown (§6.3). */
+  trust: TrustLevel,
   /** Unix time; a capsule that has not started by then is `expired`. */
   deadlineMs: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
 });
@@ -101,7 +100,7 @@ export const WRITTEN_MANIFEST_FIELDS = {
     struct({
       replicas: optional(integer({ min: 1, max: 31 })),
       agreement: optional(integer({ min: 1, max: 31 })),
-      trust: optional(oneOf(...TRUST_LEVELS)),
+      trust: optional(TrustLevel),
       deadlineSeconds: optional(integer({ min: 1, max: LIMITS.deadlineMaxMs / 1_000 })),
     }),
   ),

@@ -19,6 +19,7 @@ import { objectionToReport } from './report-judgement.ts';
 import { joulesText, objectionToEnergy, observedPermille } from './run-energy.ts';
 import { softwareChanges } from './software-state.ts';
 import { openSigned, peekSigned, type SignedKind, type VerificationKey } from './signed.ts';
+import { satisfies } from './trust-level.ts';
 
 export type ReceiptRefusal =
   | 'malformed'
@@ -33,6 +34,7 @@ export type ReceiptRefusal =
   | 'software-changed'
   | 'box-quote-refused'
   | 'trust-overstated'
+  | 'trust-insufficient'
   | 'report-refused'
   | 'times-out-of-order'
   | 'energy-misstated'
@@ -99,6 +101,7 @@ function checkAll(encoded: Uint8Array, context: VerifierContext, steps: Step[]) 
   const measured = checkBoxEvidence(receipt, context, steps);
   const report = checkReport(receipt, context, steps);
   checkMeasurements(receipt, measured, report, context, steps);
+  checkTrust(receipt, manifest, steps);
   checkAgainstManifest(report, manifest, measured, steps);
   checkNow(receipt, context);
   checkTimes(receipt, measured, report, steps);
@@ -221,6 +224,14 @@ function checkMeasurements(
   const verdict = judgeRunMeasurements(run, network.genesis.endorsementAuthorities, crypto);
   if (verdict.status === 'refused') throw new Refused(verdict.reason, verdict.detail);
   steps.push(...verdict.steps);
+}
+
+/** A device gives back a run whose box has shown less: there is no receipt of it. */
+function checkTrust({ box }: Receipt, { policy }: Manifest, steps: Step[]): void {
+  if (!satisfies(box.trust, policy.trust))
+    throw new Refused('trust-insufficient', `the box was ${box.trust}; the capsule asks for ${policy.trust} at least`);
+  if (policy.trust !== 'self-reported')
+    steps.push({ rule: 'trust', detail: `${box.trust}; the capsule asks for ${policy.trust} at least` });
 }
 
 function checkNow(receipt: Receipt, { nowMs }: VerifierContext): void {

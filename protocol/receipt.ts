@@ -3,11 +3,12 @@ import { ReportMessage } from './box-messages.ts';
 import { CapsuleId, CapsuleState, DISPUTE_REASONS, EndReason, RequestId } from './capsule.ts';
 import { Digest } from './digest.ts';
 import { LIMITS } from './limits.ts';
-import { BOX_LEVELS, BoxKeys } from './measured-box/box-tpm.ts';
+import { BoxKeys } from './measured-box/box-tpm.ts';
 import { RunEnergy } from './run-energy.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, type Infer } from './schema.ts';
 import { signedKind } from './signed.ts';
 import { Name } from './topics.ts';
+import { TrustLevel } from './trust-level.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
@@ -42,7 +43,7 @@ export const Receipt = struct({
   box: struct({
     name: Name,
     key: fixedBytes(32),
-    trust: oneOf(...BOX_LEVELS),
+    trust: TrustLevel,
     /** Of a box whose TPM the device has activated (§6.5); `references`: SHA-256 of the frozen reference values in strict form. */
     tpm: optional(struct({ keys: BoxKeys, references: optional(Digest) })),
   }),

@@ -55,6 +55,9 @@ export type CapsuleNews = (typeof CAPSULE_NEWS)[number];
 /** What a box writes (`up`) and what its device writes to it (`down`) (§6). */
 export const BOX_UP = ['hello', 'evidence', 'state', 'progress', 'log', 'report', 'need', 'chunk'] as const;
 export const BOX_DOWN = ['introduction', 'challenge', 'assign', 'cancel', 'acknowledge', 'need', 'chunk'] as const;
+/** What a fenced box says and hears to prove itself again; the last of each carry the logs of its TPM (§17.2). */
+export const FENCED_UP: readonly BoxUp[] = ['hello', 'evidence', 'chunk'];
+export const FENCED_DOWN: readonly BoxDown[] = ['introduction', 'challenge', 'need'];
 export type BoxUp = (typeof BOX_UP)[number];
 export type BoxDown = (typeof BOX_DOWN)[number];
 

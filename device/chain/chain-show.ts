@@ -22,6 +22,7 @@ import type { Network } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
+import { higherLevel } from '#protocol/trust-level.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { isAwayTooLong } from '../consensus/away.ts';
@@ -207,7 +208,7 @@ function aboutAction(action: Action): string {
     case 'leave':
       return '';
     case 'boxes':
-      return `${action.boxes.length === 0 ? 'none' : action.boxes.map((box) => box.name).join(', ')}, `;
+      return `${action.boxes.length === 0 ? 'none' : action.boxes.map(({ name, trust }) => `${name} (${trust})`).join(', ')}, `;
     case 'submission':
       return `capsule ${action.capsule.slice(0, 8)}, ${action.runtime}, `;
     case 'retry':
@@ -252,7 +253,7 @@ function peerView(parts: ShownParts, { node, member, standing, votedIn }: Member
     voice: voiceOf(parts, key),
     votedIn: inLast ? number : votedIn,
     boxes: boxes.length,
-    ...(boxes[0] && { firstBox: boxes[0].box.name }),
+    ...(boxes[0] && { firstBox: boxes[0].box.name, boxTrust: boxes.map(({ box }) => box.trust).reduce(higherLevel) }),
     blocks: wins?.wins ?? 0,
     ...(wins && { expectedBlocksMilli: Math.round(wins.expected * 1_000), winsMilli: bounded(wins.evidence * 1_000) }),
     wins: wins?.verdict ?? 'too-little-data',

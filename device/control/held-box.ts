@@ -2,7 +2,7 @@
  * One box in the hand of its device: what is sensed of it and what it says, brought to the machine of its state, and what follows
  * from that for its runs. Specification §17.1-17.5. It decides by the pure rooms beside it; its host gives it time and wires.
  */
-import type { BoxEvidence, Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
+import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
 import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
@@ -15,7 +15,7 @@ import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } fr
 import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import { actionOn, type Alarm, type Policy } from './policy.ts';
-import type { BoxFitness, JobsOfBoxes, RunAtWork } from './ports.ts';
+import type { BoxFitness, Challenged, JobsOfBoxes, RunAtWork } from './ports.ts';
 import { RunMeters } from './run-meters.ts';
 import { SensorTrips } from './sensor-trips.ts';
 
@@ -29,21 +29,15 @@ export interface HeldBoxParts {
   readonly now: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** What the box has signed, judged. */
-  readonly judge: (evidence: Uint8Array, asked: Asked) => EvidenceJudgement;
   readonly changed: (box: HeldBox, before: BoxStanding) => void;
 }
 
-/** A challenge of control's own. */
-export interface Asked {
+/** A challenge of control's own, and when it was last said. */
+interface Asked {
   readonly run: string;
-  readonly measuring: { readonly nonce: Uint8Array; readonly issuedAtMs: number };
+  readonly challenged: Challenged;
+  readonly saidAtMs: number;
 }
-
-export type EvidenceJudgement =
-  | { readonly status: 'accepted'; readonly evidence: BoxEvidence }
-  | { readonly status: 'ignored'; readonly detail: string }
-  | { readonly status: 'refused'; readonly detail: string };
 
 export class HeldBox {
   readonly name: string;
@@ -63,6 +57,8 @@ export class HeldBox {
   #hello: Hello | undefined;
   #attested: SoftwareState | undefined;
   #asked: Asked | undefined;
+  /** When it is asked again, though nothing has happened. */
+  #askAgainAtMs = 0;
 
   /** @param remembered where it stood when the program last ended, if something stood against it */
   constructor(parts: HeldBoxParts, remembered?: BoxStanding) {
@@ -145,25 +141,21 @@ export class HeldBox {
     this.askEvidence();
   }
 
-  /** @returns whether it is about the challenge that waits */
-  evidenceSaid(run: string, evidence: Uint8Array): boolean {
-    const asked = this.#asked;
-    if (asked?.run !== run) return false;
-    const judgement = this.#parts.judge(evidence, asked);
-    if (judgement.status === 'ignored') {
-      this.#parts.log('boxMessageIgnored', { box: this.name, what: 'evidence', detail: judgement.detail });
-      return true;
-    }
+  challengeOf(run: string): Challenged | undefined {
+    return this.#asked?.run === run ? this.#asked.challenged : undefined;
+  }
+
+  attested(run: string, software: SoftwareState): void {
+    const challenged = this.challengeOf(run);
+    if (!challenged) return;
     this.#asked = undefined;
-    if (judgement.status === 'refused') this.refused(judgement.detail);
-    else {
-      this.#attested = judgement.evidence.software;
-      this.#apply({ type: 'evidence', askedAtMs: asked.measuring.issuedAtMs });
-    }
-    return true;
+    this.#attested = software;
+    this.#askAgainAtMs = nextMoment(this.#parts.now(), this.#parts.random);
+    this.#apply({ type: 'evidence', askedAtMs: challenged.issuedAtMs });
   }
 
   refused(detail: string): void {
+    this.#asked = undefined;
     this.#alarm('evidence-refused', '', detail);
   }
 
@@ -209,14 +201,17 @@ export class HeldBox {
     for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
   }
 
+  /** The same challenge again for a while: a TPM and its logs take their time. */
   askEvidence(): void {
     const { now, random, jobs } = this.#parts;
-    const issuedAtMs = now();
-    if (!this.#hello || !wantsEvidence(this.#standing)) return;
-    const askedAtMs = this.#asked?.measuring.issuedAtMs ?? 0;
-    if (askedAtMs >= this.#standing.evidenceFromMs && issuedAtMs - askedAtMs < CONTROL_LIMITS.evidenceAskedEveryMs) return;
-    this.#asked = { run: `${random(16).toHex()}.1`, measuring: { nonce: random(32), issuedAtMs } };
-    jobs.challenge(this.name, this.#asked.run, this.#asked.measuring);
+    const atMs = now();
+    const isDue = this.#standing.state === 'ready' && atMs >= this.#askAgainAtMs;
+    if (!this.#hello || !(wantsEvidence(this.#standing) || isDue)) return;
+    const open = this.#asked && mayBeAnswered(this.#asked, this.#standing.evidenceFromMs, atMs) ? this.#asked : undefined;
+    if (open && atMs - open.saidAtMs < CONTROL_LIMITS.evidenceAskedEveryMs) return;
+    const asked = open ?? { run: `${random(16).toHex()}.1`, challenged: { nonce: random(32), issuedAtMs: atMs } };
+    this.#asked = { ...asked, saidAtMs: atMs };
+    jobs.challenge(this.name, asked.run, asked.challenged);
   }
 
   #powerSensed(power: PowerState, atMs: number): void {
@@ -279,12 +274,18 @@ export class HeldBox {
     if (action === 'fence-and-power-off') this.#switch('hard-off', { by: 'policy' });
   }
 
+  #over(alarm: Alarm, about: string): void {
+    this.#parts.log('boxAlarmOver', { box: this.name, alarm, about });
+    this.#apply({ type: 'over', alarm, about });
+  }
+
   #lookAtKeepOn(): void {
     const atMs = this.#parts.now();
     const { power, sinceMs } = this.#sensed;
     if (staysOn(power, sinceMs, atMs)) this.#keepOn = UNPRESSED;
     const isWanted = this.#parts.keepOn && this.#standing.ordered !== 'off' && mayBeSwitchedOn(this.#standing);
-    if (!isWanted || this.#isKnown('answers-while-off') || !this.#hardware?.verbs.includes('on') || !isPressDue(this.#keepOn, power, atMs)) return;
+    if (!isWanted || this.#isKnown('answers-while-off') || !this.#hardware?.verbs.includes('on') || !isPressDue(this.#keepOn, power, atMs))
+      return;
     this.#keepOn = pressed(this.#keepOn, atMs);
     this.#switch('on', { by: 'keepOn', press: this.#keepOn.presses });
   }
@@ -295,11 +296,6 @@ export class HeldBox {
       const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
       this.#parts.log('boxSwitched', { box: this.name, verb, ...why, outcome: outcome.status, ...reason });
     });
-  }
-
-  #over(alarm: Alarm, about: string): void {
-    this.#parts.log('boxAlarmOver', { box: this.name, alarm, about });
-    this.#apply({ type: 'over', alarm, about });
   }
 
   #apply(event: BoxEvent): void {
@@ -323,3 +319,14 @@ const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[numbe
   contradiction: 'readings-contradict',
   intrusion: 'box-opened',
 };
+
+function mayBeAnswered({ challenged: { issuedAtMs } }: Asked, evidenceFromMs: number, atMs: number): boolean {
+  return issuedAtMs >= evidenceFromMs && atMs - issuedAtMs < CONTROL_LIMITS.challengeAgeMaxMs;
+}
+
+/** Of a box that rests: it can't foresee when it is measured (§6.6). */
+function nextMoment(atMs: number, random: Random): number {
+  const { min, max } = CONTROL_LIMITS.askedAgainMs;
+  const drawn = new DataView(random(4).buffer).getUint32(0);
+  return atMs + min + (drawn % (max - min));
+}

@@ -2,7 +2,7 @@
  * The boxes of a device under its control: their wires opened and sampled, their states told and kept, their runs watched, the
  * broker's rights of those that are fenced. Specification §17.
  */
-import type { Hello, Report } from '#protocol/box-messages.ts';
+import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
 import type { ControlOutcome, PowerCommand } from '#protocol/control-messages.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import type { BoxHardware, PowerFailure } from '../board/ports.ts';
@@ -11,9 +11,9 @@ import type { Store } from '../store/store.ts';
 import type { BoxStanding } from './box-state.ts';
 import { Commands } from './commands.ts';
 import { rulesOf, type ControlRules } from './control-configuration.ts';
-import { HeldBox, type Asked, type EvidenceJudgement } from './held-box.ts';
+import { HeldBox } from './held-box.ts';
 import { CONTROL_LIMITS } from './limits.ts';
-import type { BoxFitness, BoxWatch, JobsOfBoxes, PairedKey, RunAtWork } from './ports.ts';
+import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, RunAtWork } from './ports.ts';
 import { startSampler, type Sampler } from './sampler.ts';
 import { SensorTopics } from './sensor-topics.ts';
 import { forgetStanding, remember, rememberedStanding } from './standing-memory.ts';
@@ -28,7 +28,6 @@ export interface ControlParts {
   readonly log: Log;
   /** The hardware by which a box is held; undefined where nothing is wired to it. */
   readonly open: (box: string) => Promise<BoxHardware> | undefined;
-  readonly judge: (box: PairedKey, evidence: Uint8Array, asked: Asked) => EvidenceJudgement;
   /** The broker shall give these names the rights of fenced boxes, and no others. */
   readonly onFenced: (boxes: readonly string[]) => void;
   /** Boxes, their wires or their states are others. */
@@ -45,7 +44,6 @@ export class Control implements BoxWatch {
   readonly #parts: ControlParts;
   readonly #topics: SensorTopics;
   readonly #boxes = new Map<string, HeldBox>();
-  readonly #keys = new Map<string, PairedKey>();
   readonly #wired = new Map<string, Wired>();
   readonly #opening = new Set<string>();
   #jobs: JobsOfBoxes | undefined;
@@ -76,12 +74,9 @@ export class Control implements BoxWatch {
     return this.#boxes.get(box)?.fitness() ?? 'waiting';
   }
 
-  boxesPaired(paired: readonly PairedKey[]): void {
+  boxesPaired(paired: readonly { readonly name: string }[]): void {
     for (const name of [...this.#boxes.keys()]) if (!paired.some((box) => box.name === name)) this.#letGo(name);
-    for (const key of paired) {
-      this.#keys.set(key.name, key);
-      if (!this.#boxes.has(key.name)) this.#take(key.name);
-    }
+    for (const { name } of paired) if (!this.#boxes.has(name)) this.#take(name);
     this.#look();
   }
 
@@ -93,8 +88,12 @@ export class Control implements BoxWatch {
     this.#boxes.get(box)?.introduced(hello);
   }
 
-  evidenceSaid(box: string, run: string, evidence: Uint8Array): boolean {
-    return this.#boxes.get(box)?.evidenceSaid(run, evidence) ?? false;
+  challengeOf(box: string, run: string): Challenged | undefined {
+    return this.#boxes.get(box)?.challengeOf(run);
+  }
+
+  attested(box: string, run: string, software: SoftwareState): void {
+    this.#boxes.get(box)?.attested(run, software);
   }
 
   refused(box: string, detail: string): void {
@@ -141,16 +140,12 @@ export class Control implements BoxWatch {
   }
 
   #take(name: string): void {
-    const { rules, now, random, log, store, judge } = this.#parts;
+    const { rules, now, random, log, store } = this.#parts;
     const { keepOn = false, policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
     const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
     const box = new HeldBox(
       {
         ...{ name, keepOn, policy, levels, now, random, log, jobs: this.#late() },
-        judge: (evidence, asked) => {
-          const key = this.#keys.get(name);
-          return key ? judge(key, evidence, asked) : { status: 'ignored', detail: `${name} is not paired any more` };
-        },
         changed: (changed, before) => this.#changed(changed, before),
       },
       rememberedStanding(store, name, now()),
@@ -163,7 +158,6 @@ export class Control implements BoxWatch {
   #letGo(name: string): void {
     const sensors = this.#boxes.get(name)?.hardware?.sensors ?? [];
     this.#boxes.delete(name);
-    this.#keys.delete(name);
     forgetStanding(this.#parts.store, name);
     this.#topics.forget(name, sensors);
     void this.#unwire(name);

@@ -13,6 +13,10 @@ export const CONTROL_LIMITS = {
   standstillMs: 5 * SECOND,
   /** Evidence that did not come is asked for again: the box may not have been introduced to the device yet. */
   evidenceAskedEveryMs: 3 * SECOND,
+  /** Then with a new nonce, so that the answer is fresh (§6.3). */
+  challengeAgeMaxMs: 60 * SECOND,
+  /** A box that rests is asked again so long after its last answer, at a drawn moment: often enough that it is no refuge, and seldom enough to cost nothing. */
+  askedAgainMs: { min: 60 * SECOND, max: 300 * SECOND },
 
   /** Readings in a row: one beyond a limit is a glitch, two are not; an end, and a broken sensor, take one more. */
   tripReadings: { beyond: 2, within: 3, failed: 3 },

@@ -1,5 +1,5 @@
 /** What the room of jobs tells control and asks of it, and the other way about. Declarations only. Specification §17. */
-import type { Hello, Report } from '#protocol/box-messages.ts';
+import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
 import type { EndReason } from '#protocol/capsule.ts';
 import type { ControlOutcome, PowerCommand } from '#protocol/control-messages.ts';
 import type { Dispute } from '#protocol/receipt.ts';
@@ -18,22 +18,22 @@ export interface RunAtWork {
   readonly isRunning: boolean;
 }
 
-/** A box as it was paired. */
-export interface PairedKey {
-  readonly name: string;
-  /** Ed25519, 32 bytes. */
-  readonly signingKey: Uint8Array;
+/** A challenge that waits for its answer. */
+export interface Challenged {
+  readonly nonce: Uint8Array;
+  readonly issuedAtMs: number;
 }
 
 export interface BoxWatch {
   fitnessOf(box: string): BoxFitness;
-  boxesPaired(boxes: readonly PairedKey[]): void;
+  boxesPaired(boxes: readonly { readonly name: string }[]): void;
   /** Any message that the broker took from the box. */
   heard(box: string): void;
   introduced(box: string, hello: Hello): void;
-  /** @returns whether it is about a challenge of control's own, whatever came of it */
-  evidenceSaid(box: string, run: string, evidence: Uint8Array): boolean;
-  /** What the box has signed about a run does not hold. */
+  /** The challenge of control's own that an answer with this run is to; what it is worth is then said by `attested` or `refused`. */
+  challengeOf(box: string, run: string): Challenged | undefined;
+  attested(box: string, run: string, software: SoftwareState): void;
+  /** What the box has signed, about a run or itself, does not hold. */
   refused(box: string, detail: string): void;
   runsChanged(box: string, runs: readonly RunAtWork[]): void;
   /** The run is over. @returns what it took, where that is measured */
@@ -45,7 +45,7 @@ export interface BoxWatch {
 
 export interface JobsOfBoxes {
   /** Asks a box what it is. @param run 16 random bytes in hexadecimal, and attempt 1: no run has it */
-  challenge(box: string, run: string, measuring: { readonly nonce: Uint8Array; readonly issuedAtMs: number }): void;
+  challenge(box: string, run: string, challenged: Challenged): void;
   /** Ends the runs of a box without receipts: all, or those that have not begun. */
   endRuns(box: string, which: 'all' | 'waiting', reason: EndReason & ('box-fenced' | 'box-lost'), detail: string): void;
   /** Holds something against all runs that are on the box. */

@@ -32,6 +32,7 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
 import type { ClientNotation, Store, StoredCapsule } from '../store/store.ts';
 import type { ClientNews } from './client-news.ts';
+import { whyOf } from './order.ts';
 import type { Orders } from './orders.ts';
 import { takeRequest, type RequestRates } from './request-rate.ts';
 import { resultOf } from './result.ts';
@@ -102,7 +103,7 @@ export class Gateway implements ClientNews {
 
   orderChanged(capsule: StoredCapsule): void {
     const { order } = capsule;
-    const why = hasEnded(order.state) ? order.end : order.failure;
+    const why = whyOf(order);
     this.#tell(capsule, 'state', StateNews, {
       capsule: order.capsule,
       state: order.state,

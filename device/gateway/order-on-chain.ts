@@ -5,6 +5,7 @@ import type { Action } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Member } from '#protocol/network.ts';
+import { higherLevel, satisfies } from '#protocol/trust-level.ts';
 import type { Executor, Order } from './order.ts';
 
 /** Runtimes that the network has for a gateway, by the box that offers them: none for whoever is no member, or no more. */
@@ -12,6 +13,15 @@ export function offeredRuntimes(state: ChainState, gateway: Uint8Array): Map<str
   if (!isMember(gateway, state)) return new Map();
   const offered = [...state.boxes].filter(([, { node }]) => isMember(node, state));
   return new Map(offered.map(([name, { box }]) => [name, box.runtimes]));
+}
+
+/** Why no box can be drawn for a capsule now, in words; undefined where one can. */
+export function boxLacking({ runtime, trust }: Pick<CapsuleRecord, 'runtime' | 'trust'>, state: ChainState): string | undefined {
+  const offered = [...state.boxes.values()].filter(({ node, box }) => isMember(node, state) && box.runtimes.includes(runtime));
+  const levels = offered.map(({ box }) => box.trust);
+  if (levels.some((level) => satisfies(level, trust))) return undefined;
+  if (levels.length === 0) return `no box with ${runtime} is offered`;
+  return `no box with ${runtime} is offered as ${trust} or higher; the highest that is offered is ${levels.reduce(higherLevel)}`;
 }
 
 export function isMember(node: Uint8Array, state: ChainState): boolean {

@@ -38,6 +38,8 @@ export const Order = struct({
   wallMs: integer({ min: 0, max: LIMITS.wallMsMax }),
   /** Why this attempt came to nothing: another box is asked for. */
   failure: optional(End),
+  /** Why no box can be drawn for it now; absent where one can. */
+  waitsFor: optional(text({ max: LIMITS.noteCharactersMax })),
   end: optional(End),
   /** The end is that of a receipt. */
   receipt: oneOf('none', 'not-final', 'final'),
@@ -56,6 +58,8 @@ export type OrderEvent =
   | { readonly type: 'drawn'; readonly attempt: number; readonly executor: Executor; readonly atMs: number }
   /** The head of the chain has no more than these attempts: the block that drew the box was undone. */
   | { readonly type: 'undrawn'; readonly attempts: number }
+  /** A box is to be drawn. `lacking`: why none can be now. */
+  | { readonly type: 'boxSought'; readonly lacking: string | undefined }
   /** Where the run stands, as the executor says. */
   | { readonly type: 'runMoved'; readonly state: CapsuleState; readonly atMs: number }
   /** The attempt came to nothing: by the executor's word, its silence, a receipt that doesn't hold, or its expulsion. */
@@ -126,6 +130,18 @@ export function isSettled(order: Order): boolean {
   return hasEnded(order.state) && (order.receipt === 'final' || order.withdrawn);
 }
 
+/** Why it ended, came to nothing, or waits. */
+export function whyOf({ state, end, failure, waitsFor }: Order): Partial<End> | undefined {
+  if (hasEnded(state)) return end;
+  return failure ?? (waitsFor === undefined ? undefined : { detail: waitsFor });
+}
+
+/** Whether its client is to be told. */
+export function isNews(before: Order, order: Order): boolean {
+  const changed = order.state !== before.state || order.attempt !== before.attempt || order.executor !== before.executor;
+  return changed || order.waitsFor !== before.waitsFor;
+}
+
 /** Whether a box has it, so that its executor's silence means something. */
 export function isOut(order: Order): boolean {
   return order.state === 'assigned' || order.state === 'measured' || order.state === 'running' || order.state === 'reported';
@@ -141,6 +157,8 @@ function stepOpen(order: Order, event: OrderEvent): Order {
       return drawn(order, event);
     case 'undrawn':
       return undrawn(order, event.attempts);
+    case 'boxSought':
+      return boxSought(order, event.lacking);
     case 'runMoved':
       return runMoved(order, event.state, event.atMs);
     case 'attemptFailed':
@@ -196,7 +214,7 @@ function blobRefused(order: Order, { reason, detail }: { reason: EndReason; deta
 
 function drawn(order: Order, draw: { attempt: number; executor: Executor; atMs: number }): Order {
   if (order.state === 'submitted' || isSameRun(order, draw)) return order;
-  const { failure: _failure, end: _end, runningSinceMs: _running, ...kept } = order;
+  const { failure: _failure, waitsFor: _waits, end: _end, runningSinceMs: _running, ...kept } = order;
   const { attempt, executor, atMs } = draw;
   return { ...kept, state: 'assigned', attempt, executor, drawnAtMs: atMs, lacking: [], receipt: 'none' };
 }
@@ -216,6 +234,12 @@ function undrawn(order: Order, attempts: number): Order {
   if (order.attempt <= attempts || order.state === 'submitted') return order;
   const { failure: _failure, end: _end, executor: _executor, drawnAtMs: _drawn, runningSinceMs: _running, ...kept } = order;
   return { ...kept, state: 'ordered', attempt: attempts, lacking: [], receipt: 'none' };
+}
+
+function boxSought(order: Order, lacking: string | undefined): Order {
+  if (order.state !== 'ordered' || order.waitsFor === lacking) return order;
+  const { waitsFor: _before, ...kept } = order;
+  return lacking === undefined ? kept : { ...kept, waitsFor: lacking };
 }
 
 /** Forward only, and never to an end: for that the executor has to show a receipt. */
@@ -242,9 +266,14 @@ function answered(order: Order, attempt: number): Order {
   return failure.reason === 'box-lost' ? { ...kept, state: 'assigned' } : ended(kept, failure);
 }
 
-/** What this gateway was told of the failure says more than the chain. */
+/** What this gateway was told of the failure, or knows of the boxes, says more than the chain. */
 function endedOnChain(order: Order, { state, reason }: { state: CapsuleState; reason?: EndReason }): Order {
-  return order.state === 'submitted' ? order : ended(order, order.failure ?? { state, ...(reason && { reason }) });
+  if (order.state === 'submitted') return order;
+  return ended(order, order.failure ?? (state === 'expired' ? expiry(order) : { state, ...(reason && { reason }) }));
+}
+
+function expiry({ waitsFor }: Order): End {
+  return { state: 'expired', reason: 'deadline', ...(waitsFor === undefined ? {} : { detail: waitsFor }) };
 }
 
 function receiptAccepted(order: Order, { state, reason, lacking }: { state: CapsuleState; reason?: EndReason; lacking: string[] }): Order {
@@ -260,8 +289,7 @@ function cancelAsked(order: Order): Order {
 
 function timePassed(order: Order, atMs: number): Order {
   const notStarted = order.state !== 'running' && order.state !== 'reported';
-  if (notStarted && order.deadlineMs !== undefined && atMs > order.deadlineMs)
-    return ended(order, { state: 'expired', reason: 'deadline' });
+  if (notStarted && order.deadlineMs !== undefined && atMs > order.deadlineMs) return ended(order, expiry(order));
   const waitedMs = atMs - order.acceptedAtMs;
   if (order.state === 'submitted' && waitedMs > DEVICE_LIMITS.inputWaitMaxMs)
     return ended(order, { state: 'failed', reason: 'blob-missing', detail: 'the client did not deliver the files of its capsule' });

@@ -25,9 +25,10 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { inputSizes, outputSizesInReceipt } from '../store/run-blobs.ts';
 import type { AcceptedCapsule, OrderChange, Store, StoredCapsule } from '../store/store.ts';
 import type { ClientNews } from './client-news.ts';
-import { drawIn, isMember, isNoMore, membersIn, offeredRuntimes, withdrawalOf } from './order-on-chain.ts';
+import { boxLacking, drawIn, isMember, isNoMore, membersIn, offeredRuntimes, withdrawalOf } from './order-on-chain.ts';
 import { judgeOrderReceipt } from './order-receipt.ts';
-import { isOut, isSettled, newOrder, orderDuties, stepOrder, type Executor, type Order, type OrderDuty, type OrderEvent } from './order.ts';
+import { isNews, isOut, isSettled, newOrder, orderDuties, stepOrder } from './order.ts';
+import type { Executor, Order, OrderDuty, OrderEvent } from './order.ts';
 
 export interface OrdersParts {
   readonly network: Network;
@@ -233,6 +234,7 @@ export class Orders {
     const end = record?.end;
     if (end && !end.receipt) this.#apply(order.capsule, { type: 'endedOnChain', ...end });
     this.#apply(order.capsule, { type: 'undrawn', attempts: record?.attempts.length ?? 0 });
+    if (record?.awaitsDraw === 'yes') this.#apply(order.capsule, { type: 'boxSought', lacking: boxLacking(record, state) });
     const draw = record && drawIn(record, state);
     if (!draw) return;
     this.#apply(order.capsule, { type: 'drawn', ...draw, atMs: this.#parts.now() });
@@ -275,7 +277,7 @@ export class Orders {
     if (isSettled(order)) this.#forget(order.capsule);
     else this.#open.set(order.capsule, capsule);
     if (order.attempt !== before.attempt || !isOut(order)) this.#heardAtMs.delete(order.capsule);
-    if (order.state !== before.state || order.attempt !== before.attempt || order.executor !== before.executor) this.#tell(capsule);
+    if (isNews(before, order)) this.#tell(capsule);
     if (hasEnded(order.state) && !hasEnded(before.state)) this.#ended(order);
     if (dutyWords(order) !== dutyWords(before)) this.#doDutiesOf(capsule);
   }

@@ -8,8 +8,8 @@ import { decodeManifest } from '#protocol/manifest.ts';
 import { harmless, type Schema } from '#protocol/schema.ts';
 import { softwareDigest } from '#protocol/software-state.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
-import type { BoxUp } from '#protocol/topics.ts';
-import type { BoxWatch } from '../control/ports.ts';
+import { FENCED_UP, type BoxUp } from '#protocol/topics.ts';
+import type { BoxWatch, Challenged } from '../control/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
@@ -17,6 +17,7 @@ import type { StoredJob } from '../store/job-store.ts';
 import type { BoxLink } from './box-link.ts';
 import type { BoxMeasuring, BoxSuspicion } from './box-measuring.ts';
 import type { KnownBox } from './box-registry.ts';
+import { trustLacking } from './box-standing.ts';
 import type { Boxes } from './boxes.ts';
 import { judgeBoxCheck, judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
 import { drawMoments, momentBytes } from './check-moments.ts';
@@ -59,7 +60,7 @@ export class BoxEar {
     const box = boxes.find(name);
     if (!box) return log('unknownBoxIgnored', { box: name });
     // The broker keeps the rest from a fenced box too; a message may have been on its way.
-    if (control.fitnessOf(name) === 'fenced' && kind !== 'hello' && kind !== 'evidence') return;
+    if (control.fitnessOf(name) === 'fenced' && !FENCED_UP.includes(kind)) return;
     boxes.heard(name);
     control.heard(name);
     switch (kind) {
@@ -121,19 +122,46 @@ export class BoxEar {
   #evidenceSaid(box: KnownBox, payload: Uint8Array): void {
     const run = this.#runIn(BoxEvidenceMessage, payload) ?? this.#runIn(BoxCheckMessage, payload);
     if (run === undefined) return this.#ignored(box.name, 'evidence', 'malformed');
-    if (this.#parts.control.evidenceSaid(box.name, run, payload)) return;
-    this.#forJob(box.name, run, ({ job }) => {
+    const challenge = this.#parts.control.challengeOf(box.name, run);
+    if (challenge) return this.#answered(box, run, challenge, payload);
+    this.#forJob(box.name, run, ({ job, manifest }) => {
       const measuring = job.state === 'assigned' ? job.before : job.state === 'running' ? openCheck(job) : job.after;
       if (!measuring || measuring.evidence) return;
       const verdict = this.#judgeAnswer(box, run, job, measuring, payload);
       if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
       if (verdict.status === 'refused') return this.#refused(box.name, run, verdict.detail);
       const { beacon, software, tpm } = verdict.answer;
-      this.#parts.measuring.answered({ box, run, nonce: measuring.nonce, beacon, software, tpm }, job.state === 'assigned', {
-        accepted: () => this.#parts.apply(run, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload }),
-        refused: (detail) => this.#refused(box.name, run, detail),
-      });
+      const when = job.state === 'assigned' ? 'before' : 'within';
+      this.#parts.measuring.answered(
+        { box, when, run, nonce: measuring.nonce, beacon, software, tpm },
+        {
+          accepted: () => this.#accepted(run, manifest, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload }),
+          refused: (detail) => this.#refused(box.name, run, detail),
+        },
+      );
     });
+  }
+
+  /** A box of a level below what the capsule asks for is in order, and not the one for it: the run is given back. */
+  #accepted(run: string, manifest: Uint8Array | undefined, event: JobEvent): void {
+    const lacking = trustLacking(manifest, this.#parts.measuring.standingOf(run));
+    this.#parts.apply(run, lacking === undefined ? event : { type: 'trustLacking', detail: lacking });
+  }
+
+  /** To a challenge of control's own (§17.1): judged as before a run. */
+  #answered(box: KnownBox, run: string, challenge: Challenged, payload: Uint8Array): void {
+    const { listener, now, control } = this.#parts;
+    const verdict = judgeBoxEvidence(payload, { run, measuring: challenge, atMs: now() }, box, listener);
+    if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
+    if (verdict.status === 'refused') return control.refused(box.name, verdict.detail);
+    const { beacon, software, tpm } = verdict.evidence;
+    this.#parts.measuring.answered(
+      { box, when: 'outside', run, nonce: challenge.nonce, beacon, software: softwareDigest(software), tpm },
+      {
+        accepted: () => control.attested(box.name, run, software),
+        refused: (detail) => control.refused(box.name, harmless(detail, LIMITS.noteCharactersMax)),
+      },
+    );
   }
 
   /** During a run a check is wanted, before and after it the whole (§6.6). */

@@ -8,11 +8,13 @@ import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { judgeBoxKeys, type BoxMoment, type JudgedBoxKeys } from '#protocol/measured-box/box-quote.ts';
-import type { BoxKeys, BoxLevel, BoxTpmEvidence, ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
+import type { BoxKeys, BoxTpmEvidence, ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
 import { learn } from '#protocol/measured-box/learning.ts';
 import { judgeMeasurement } from '#protocol/measured-box/measurement.ts';
 import type { Genesis } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
+import { lesserLevel, type TrustLevel } from '#protocol/trust-level.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Store } from '../store/store.ts';
@@ -24,10 +26,10 @@ import {
   isSameKeys,
   isSameTpm,
   judgeAnsweredQuote,
-  lesserLevel,
   levelOf,
   type Activation,
   type BoxStanding,
+  type EarlierQuote,
 } from './box-standing.ts';
 import { LogCollector } from './log-collector.ts';
 import { referencesDigest, type ReferenceFiles } from './reference-file.ts';
@@ -59,6 +61,8 @@ export interface MeasuringParts {
 /** What a box answered, its own and fresh: the rest is judged here. */
 export interface BoxAnswer {
   readonly box: PairedBox;
+  /** Of which it goes on: `before` a run begins, `within` it, or `outside` of any (§17.1). */
+  readonly when: 'before' | 'within' | 'outside';
   readonly run: string;
   readonly nonce: Uint8Array;
   readonly beacon: Uint8Array;
@@ -75,9 +79,18 @@ export interface AnswerOutcome {
 /** Of one run, in memory: after a restart of the device its level is `self-reported`. */
 interface RunStanding {
   readonly keys: BoxKeys;
-  readonly level: BoxLevel;
+  readonly level: TrustLevel;
   readonly references?: Uint8Array;
   readonly last: BoxMoment;
+}
+
+/** Of one box: what its last accepted quote has shown. */
+interface LastMeasured {
+  readonly signingKey: Uint8Array;
+  readonly keys: BoxKeys;
+  readonly level: TrustLevel;
+  readonly atMs: number;
+  readonly moment: BoxMoment;
 }
 
 export class BoxMeasuring {
@@ -86,7 +99,9 @@ export class BoxMeasuring {
   /** What each box's hello shows, and the secret that was closed for it. */
   readonly #shown = new Map<string, BoxKeys>();
   readonly #activations = new Map<string, Activation & { readonly closed: ClosedSecret }>();
+  readonly #closing = new Set<string>();
   readonly #runs = new Map<string, RunStanding>();
+  readonly #last = new Map<string, LastMeasured>();
   /** Runs whose answer waits for its logs. */
   readonly #judging = new Set<string>();
 
@@ -116,12 +131,26 @@ export class BoxMeasuring {
       });
     if (activated && isSameKeys(activated, keys)) return;
     const prepared = this.#activations.get(box.name);
-    if (!prepared || !isSameKeys(prepared.keys, keys)) void this.#prepareActivation(box.name, keys);
+    if (this.#closing.has(box.name) || (prepared && isSameKeys(prepared.keys, keys))) return;
+    this.#closing.add(box.name);
+    void this.#prepareActivation(box.name, keys).finally(() => this.#closing.delete(box.name));
+  }
+
+  /** A secret is being closed for the box: it should go with the next challenge. */
+  isClosing(box: string): boolean {
+    return this.#closing.has(box);
   }
 
   /** To go with the next challenge, while the box has not opened one. */
   activationFor(box: string): ClosedSecret | undefined {
     return this.#activations.get(box)?.closed;
+  }
+
+  /** What the box may be offered as: by its last measurement, for a while (§15.10). */
+  levelOf({ name, signingKey }: PairedBox): TrustLevel {
+    const last = this.#last.get(name);
+    const counts = last && sameBytes(last.signingKey, signingKey) && this.#parts.now() - last.atMs <= DEVICE_LIMITS.boxLevelMs;
+    return counts ? last.level : 'self-reported';
   }
 
   /** For a receipt; undefined where not every answer of the run was quoted. */
@@ -136,11 +165,11 @@ export class BoxMeasuring {
     this.#runs.delete(run);
   }
 
-  /** @param isFirst the answer before the run: no earlier one has to be gone on from */
-  answered(answer: BoxAnswer, isFirst: boolean, outcome: AnswerOutcome): void {
+  answered(answer: BoxAnswer, told: AnswerOutcome): void {
     if (this.#judging.has(answer.run)) return;
-    const { box, run } = answer;
-    if (isFirst) this.#runs.delete(run);
+    const { box, run, when } = answer;
+    const outcome = { ...told, refused: (detail: string) => this.#refused(box.name, detail, told) };
+    if (when === 'before') this.#runs.delete(run);
     const shown = this.#shown.get(box.name);
     const activated = this.#activated(box);
     if (activated && shown && !isSameTpm(activated, shown))
@@ -149,7 +178,7 @@ export class BoxMeasuring {
       );
     if (activated && !answer.tpm) return outcome.refused('the box shows no quote, and its TPM was activated before');
     const keys = shown ?? activated;
-    if (!answer.tpm || !keys || (!isFirst && !this.#runs.has(run))) return this.#unquoted(run, outcome);
+    if (!answer.tpm || !keys || (when === 'within' && !this.#runs.has(run))) return this.#unquoted(answer, outcome);
     this.#judging.add(run);
     void this.#judge({ ...answer, tpm: answer.tpm }, keys)
       .then((fault) => (fault === undefined ? outcome.accepted() : outcome.refused(fault)))
@@ -160,18 +189,38 @@ export class BoxMeasuring {
   }
 
   /** Counts as the box's own word, and so does the whole run. */
-  #unquoted(run: string, outcome: AnswerOutcome): void {
+  #unquoted({ box, run }: BoxAnswer, outcome: AnswerOutcome): void {
     this.#runs.delete(run);
+    this.#fallBack(box.name);
     outcome.accepted();
+  }
+
+  #refused(box: string, detail: string, told: AnswerOutcome): void {
+    this.#fallBack(box);
+    told.refused(detail);
+  }
+
+  /** The moment stays: what a register held is not forgotten by a refusal. */
+  #fallBack(box: string): void {
+    const last = this.#last.get(box);
+    if (last) this.#last.set(box, { ...last, level: 'self-reported' });
+  }
+
+  /** The quote from which an answer has to go on. */
+  #earlier({ box, run, when }: BoxAnswer, keys: BoxKeys): EarlierQuote | undefined {
+    const inRun = when === 'within' ? this.#runs.get(run) : undefined;
+    if (inRun) return { of: 'run', moment: inRun.last };
+    const last = this.#last.get(box.name);
+    return last && isSameKeys(last.keys, keys) ? { of: 'box', moment: last.moment } : undefined;
   }
 
   /** @returns why it is refused. @throws Error where the logs did not come or can't be kept: the box is asked again */
   async #judge(answer: BoxAnswer & { tpm: BoxTpmEvidence }, keys: BoxKeys): Promise<string | undefined> {
     const { crypto, network, authorities, now } = this.#parts;
-    const { box, run, tpm } = answer;
+    const { box, tpm } = answer;
     const judged = judgeBoxKeys(keys, authorities, { crypto, atMs: now() });
     if (judged.status === 'refused') return `the keys of the box's TPM are refused (${judged.reason}): ${judged.detail}`;
-    const quote = judgeAnsweredQuote(crypto, judged.keys, { ...answer, network, boxKey: box.signingKey, tpm }, this.#runs.get(run)?.last);
+    const quote = judgeAnsweredQuote(crypto, judged.keys, { ...answer, network, boxKey: box.signingKey, tpm }, this.#earlier(answer, keys));
     if (quote.status === 'refused') return quote.detail;
     this.#tryActivation(answer, keys);
     const references = this.#parts.references.read(box.name);
@@ -191,14 +240,17 @@ export class BoxMeasuring {
   }
 
   #stand(
-    { box, run }: BoxAnswer,
+    { box, run, when }: BoxAnswer,
     shown: { keys: BoxKeys; judged: JudgedBoxKeys; moment: BoxMoment; references: Uint8Array | undefined },
   ): void {
     const activated = this.#activated(box);
     const isActivated = activated !== undefined && isSameKeys(activated, shown.keys);
     const level = levelOf(shown.judged, isActivated, shown.references !== undefined);
+    const { keys, moment } = shown;
+    this.#last.set(box.name, { signingKey: box.signingKey, keys, level, atMs: this.#parts.now(), moment });
+    if (when === 'outside') return;
     const earlier = this.#runs.get(run);
-    const standing = { keys: shown.keys, last: shown.moment, level: earlier ? lesserLevel(earlier.level, level) : level };
+    const standing = { keys, last: moment, level: earlier ? lesserLevel(earlier.level, level) : level };
     this.#runs.set(run, { ...standing, ...(shown.references ? { references: shown.references } : {}) });
     // What nobody asked a receipt of goes first.
     const [oldest] = this.#runs.keys();

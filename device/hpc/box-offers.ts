@@ -5,22 +5,21 @@ import type { Chain } from '../chain/chain-port.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Boxes } from './boxes.ts';
-import { areSameOffers, offersOnChain, type Offering } from './offers.ts';
+import { areSameOffers, offersOnChain, type OfferedHow } from './offers.ts';
 
 export class BoxOffers {
   readonly #chain: Chain;
   readonly #boxes: Boxes;
-  readonly #offering: (box: string) => Offering;
+  readonly #how: OfferedHow;
   readonly #now: Clock;
   readonly #log: Log;
   #standing = 0;
   #last: { readonly serial: number; readonly boxes: OfferedBox[]; readonly atMs: number } | undefined;
 
-  /** @param offering how a box may be offered now */
-  constructor({ chain, now, log }: { chain: Chain; now: Clock; log: Log }, boxes: Boxes, offering: (box: string) => Offering) {
+  constructor({ chain, now, log }: { chain: Chain; now: Clock; log: Log }, boxes: Boxes, how: OfferedHow) {
     this.#chain = chain;
     this.#boxes = boxes;
-    this.#offering = offering;
+    this.#how = how;
     this.#now = now;
     this.#log = log;
   }
@@ -30,7 +29,7 @@ export class BoxOffers {
     const { state } = this.#chain.head();
     const node = hex(this.#chain.node);
     const onChain = offersOnChain(this.#chain.node, state);
-    const boxes = this.#boxes.offers(onChain, this.#offering);
+    const boxes = this.#boxes.offers(onChain, this.#how);
     const atMs = this.#now();
     const serialOnChain = state.members.get(node)?.boxesSerial ?? 0;
     const isSaid = this.#last !== undefined && this.#last.serial > serialOnChain && areSameOffers(this.#last.boxes, boxes);
@@ -38,7 +37,7 @@ export class BoxOffers {
     if (!isSaid) {
       if (this.#last && atMs - this.#last.atMs < DEVICE_LIMITS.offersEveryMs) return;
       this.#last = { serial: Math.max(serialOnChain, this.#last?.serial ?? 0) + 1, boxes, atMs };
-      this.#log('boxesOffered', { serial: this.#last.serial, boxes: boxes.map(({ name }) => name).join(' ') });
+      this.#log('boxesOffered', { serial: this.#last.serial, boxes: boxes.map(({ name, trust }) => `${name}:${trust}`).join(' ') });
     }
     if (this.#last) this.#chain.act({ action: 'boxes', serial: this.#last.serial, boxes: this.#last.boxes });
   }

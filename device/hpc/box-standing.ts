@@ -9,13 +9,15 @@ import {
   type BoxMoment,
   type JudgedBoxKeys,
 } from '#protocol/measured-box/box-quote.ts';
-import { BoxKeys, type BoxLevel, type BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
+import { decodeManifest } from '#protocol/manifest.ts';
+import { BoxKeys, type BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
 import { quoteContradictions } from '#protocol/measured-box/quote-continuity.ts';
 import { fixedBytes, struct, type Infer } from '#protocol/schema.ts';
+import { satisfies, type TrustLevel } from '#protocol/trust-level.ts';
 
 /** As a receipt shows it. */
 export interface BoxStanding {
-  readonly level: BoxLevel;
+  readonly level: TrustLevel;
   readonly tpm: { readonly keys: BoxKeys; readonly references?: Uint8Array };
 }
 
@@ -60,28 +62,42 @@ export interface AnsweredQuote {
 export type AnsweredVerdict =
   { readonly status: 'accepted'; readonly moment: BoxMoment } | { readonly status: 'refused'; readonly detail: string };
 
-/** The quote of an answer, and whether it goes on from the run's last one. */
+/**
+ * A quote that was accepted, of this run or only of this box: then the box may have been started anew since, and answers of several runs
+ * may overtake one another, but within one boot no register changes.
+ */
+export interface EarlierQuote {
+  readonly of: 'run' | 'box';
+  readonly moment: BoxMoment;
+}
+
+/** The quote of an answer, and whether it goes on from an earlier one. */
 export function judgeAnsweredQuote(
   crypto: Crypto,
   keys: JudgedBoxKeys,
   answer: AnsweredQuote,
-  earlier: BoxMoment | undefined,
+  earlier: EarlierQuote | undefined,
 ): AnsweredVerdict {
   const verdict = judgeBoxQuote(crypto, keys.attestationKey, answer.tpm, boxQuoteQualifier(answer));
   if (verdict.status === 'refused')
     return { status: 'refused', detail: `the quote of the box is refused (${verdict.reason}): ${verdict.detail}` };
-  const [contradiction] = earlier ? quoteContradictions(earlier, verdict.moment) : [];
+  const contradictions = earlier ? quoteContradictions(earlier.moment, verdict.moment) : [];
+  const contradiction = contradictions.find(({ reason }) => earlier?.of === 'run' || reason === 'register-changed');
   if (contradiction) return { status: 'refused', detail: `${contradiction.detail} (${contradiction.reason})` };
   return verdict;
 }
 
 /** @param isFrozen whether the logs fit frozen reference values */
-export function levelOf({ certified }: JudgedBoxKeys, isActivated: boolean, isFrozen: boolean): BoxLevel {
+export function levelOf({ certified }: JudgedBoxKeys, isActivated: boolean, isFrozen: boolean): TrustLevel {
   if (!isActivated || !isFrozen || certified === 'nobody') return 'self-reported';
   return certified === 'hardware' ? 'tpm-measured' : 'software-tpm';
 }
 
-export function lesserLevel(left: BoxLevel, right: BoxLevel): BoxLevel {
-  const order: readonly BoxLevel[] = ['self-reported', 'software-tpm', 'tpm-measured'];
-  return order.indexOf(left) <= order.indexOf(right) ? left : right;
+/** @returns a sentence, where a capsule asks for more than its run has shown so far */
+export function trustLacking(manifest: Uint8Array | undefined, standing: BoxStanding | undefined): string | undefined {
+  const decoded = manifest && decodeManifest(manifest);
+  if (decoded?.status !== 'decoded') return undefined;
+  const { trust } = decoded.value.policy;
+  const level = standing?.level ?? 'self-reported';
+  return satisfies(level, trust) ? undefined : `the box is ${level} by its measurements of this run; the capsule asks for ${trust}`;
 }

@@ -6,7 +6,7 @@ import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Store } from '../store/store.ts';
 import { isPresent, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
-import { offersOf, type Offering } from './offers.ts';
+import { offersOf, type OfferedHow } from './offers.ts';
 
 export class Boxes {
   readonly #store: Store;
@@ -40,8 +40,8 @@ export class Boxes {
   }
 
   /** As the chain shall have them. @param onChain what it has */
-  offers(onChain: readonly OfferedBox[], offering: (box: string) => Offering): OfferedBox[] {
-    return offersOf(this.#registry, onChain, { sinceMs: this.#sinceMs, atMs: this.#now() }, offering);
+  offers(onChain: readonly OfferedBox[], how: OfferedHow): OfferedBox[] {
+    return offersOf(this.#registry, onChain, { sinceMs: this.#sinceMs, atMs: this.#now() }, how);
   }
 
   heard(name: string): void {

@@ -1,17 +1,18 @@
 /** What control does by the room of jobs, and what it is told of their runs. Specification §17.2, §17.4-17.5. */
-import { runIdOf } from '#protocol/box-messages.ts';
 import { hasEnded } from '#protocol/capsule.ts';
 import type { RunNews } from '#protocol/peer-messages.ts';
 import type { BoxWatch, JobsOfBoxes } from '../control/ports.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { StoredJob } from '../store/job-store.ts';
 import type { BoxLink } from './box-link.ts';
-import type { Job, JobEvent } from './job.ts';
+import type { BoxMeasuring } from './box-measuring.ts';
+import { runOf, type Job, type JobEvent } from './job.ts';
 import { offeringOf, type Offering } from './offers.ts';
 
 export interface ControlledJobsParts {
   readonly control: BoxWatch;
   readonly link: BoxLink;
+  readonly measuring: BoxMeasuring;
   /** Jobs that still owe something. */
   readonly open: () => Iterable<StoredJob>;
   readonly apply: (run: string, event: JobEvent) => void;
@@ -28,7 +29,9 @@ export class ControlledJobs implements JobsOfBoxes {
   }
 
   challenge: JobsOfBoxes['challenge'] = (box, run, measuring) => {
-    this.#parts.link.challenge(box, run, measuring);
+    // Control says it again: then with the secret.
+    if (this.#parts.measuring.isClosing(box)) return;
+    this.#parts.link.challenge(box, run, measuring, { activation: this.#parts.measuring.activationFor(box) });
   };
 
   endRuns: JobsOfBoxes['endRuns'] = (box, which, reason, detail) => {
@@ -95,8 +98,4 @@ export class ControlledJobs implements JobsOfBoxes {
 
 function isBegun({ before }: Job): boolean {
   return before !== undefined;
-}
-
-function runOf({ capsule, attempt }: Job): string {
-  return runIdOf(capsule, attempt);
 }

@@ -4,7 +4,6 @@
  *
  * It decides nothing about a job (`job.ts` does). A job is stored before anything that depends on it is said.
  */
-import { runIdOf } from '#protocol/box-messages.ts';
 import { BlobNeed, type BlobChunk } from '#protocol/blob-transfer.ts';
 import { capsuleIdOf, hasEnded } from '#protocol/capsule.ts';
 import { decodeBulk, encodeBulk, sameBytes } from '#protocol/codec.ts';
@@ -28,11 +27,12 @@ import { BoxEar } from './box-ear.ts';
 import { BoxLink } from './box-link.ts';
 import type { PairedBox } from './box-registry.ts';
 import { BoxOffers } from './box-offers.ts';
+import { trustLacking } from './box-standing.ts';
 import { Boxes } from './boxes.ts';
 import { ControlledJobs } from './controlled-jobs.ts';
 import { BoxMeasuring, type MeasuringParts } from './box-measuring.ts';
 import type { Listener } from './box-voice.ts';
-import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
+import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, runOf, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
 
 export interface ControllerParts {
@@ -72,12 +72,6 @@ export class Controller {
     this.#parts = parts;
     this.#boxes = new Boxes(parts);
     this.#link = new BoxLink(parts.publisher, { ...parts.listener, sign: parts.sign });
-    this.#offers = new BoxOffers(parts, this.#boxes, (box) => this.underControl.offeringOf(box));
-    this.underControl = new ControlledJobs({
-      ...parts,
-      ...{ link: this.#link, open: () => this.#open.values(), changed: () => this.#lookAgain() },
-      ...{ apply: this.#apply.bind(this), tellNews: this.#tellNews.bind(this) },
-    });
     this.#collector = new BlobCollector(parts.blobs, {
       ask: (source, need) => this.#askForBlob(source, need),
       stored: (source, digest) => this.#blobStored(source, digest),
@@ -90,6 +84,15 @@ export class Controller {
       network: parts.listener.network,
       crypto: parts.listener.crypto,
       ask: (box, need) => this.#link.need(box, need),
+    });
+    this.#offers = new BoxOffers(parts, this.#boxes, {
+      offering: (box) => this.underControl.offeringOf(box),
+      level: (box) => this.#measuring.levelOf(box),
+    });
+    this.underControl = new ControlledJobs({
+      ...parts,
+      ...{ link: this.#link, measuring: this.#measuring, open: () => this.#open.values(), changed: () => this.#lookAgain() },
+      ...{ apply: this.#apply.bind(this), tellNews: this.#tellNews.bind(this) },
     });
     this.#ear = new BoxEar({
       ...parts,
@@ -344,7 +347,10 @@ export class Controller {
     const issuer = this.#parts.issuer();
     if (!box || !issuer) return this.#parts.log('receiptWaits', { capsule: job.capsule, for: issuer ? 'pairing' : 'evidence' });
     const endedAtMs = this.#parts.now();
-    const receipt = issueReceipt(stored, { ...box, standing: this.#measuring.standingOf(runOf(job)) }, issuer, endedAtMs);
+    const standing = this.#measuring.standingOf(runOf(job));
+    const lacking = trustLacking(stored.manifest, standing);
+    if (lacking !== undefined) return this.#apply(runOf(job), { type: 'trustLacking', detail: lacking });
+    const receipt = issueReceipt(stored, { ...box, standing }, issuer, endedAtMs);
     this.#changed(stored, { ...stored, job: stepJob(job, { type: 'receiptStored', atMs: endedAtMs }), receipt });
   }
 
@@ -378,10 +384,6 @@ export class Controller {
     for (const { job } of this.#waitingFor(source))
       if (job.lacking.includes(digest)) this.#apply(runOf(job), { type: 'blobRefused', reason: endReason, detail: words });
   }
-}
-
-function runOf({ capsule, attempt }: Job): string {
-  return runIdOf(capsule, attempt);
 }
 
 /** Capsule and attempt of a run. */

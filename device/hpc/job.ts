@@ -5,7 +5,7 @@
  * stands where it stands. The host stores the job first and then does its duties, and does them again after a silence, a
  * lost connection or a restart: every duty is idempotent, so nothing else is needed to lose nothing.
  */
-import { endOf, type Report } from '#protocol/box-messages.ts';
+import { endOf, runIdOf, type Report } from '#protocol/box-messages.ts';
 import { CapsuleId, CapsuleState, EndReason, hasEnded, RequestId } from '#protocol/capsule.ts';
 import { Digest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -75,6 +75,8 @@ export type JobEvent =
   | { readonly type: 'measuringBegun'; readonly nonce: Uint8Array; readonly atMs: number }
   | { readonly type: 'evidenceAccepted'; readonly nonce: Uint8Array; readonly evidence: Uint8Array }
   | { readonly type: 'evidenceRefused'; readonly detail: string }
+  /** The box has shown less than the capsule asks for (§6.4). */
+  | { readonly type: 'trustLacking'; readonly detail: string }
   /** `moments`: when the box is to be checked. */
   | { readonly type: 'runStarted'; readonly moments?: readonly number[] }
   | { readonly type: 'runForgotten' }
@@ -128,6 +130,10 @@ const BOX_FAILURES: readonly EndReason[] = ['agent-restarted', 'sandbox-unavaila
 
 export function newJob(assignment: Assignment): Job {
   return { ...assignment, state: 'assigned', lacking: [], cancelling: false, delivery: 'owed', standing: 'assigned' };
+}
+
+export function runOf({ capsule, attempt }: Job): string {
+  return runIdOf(capsule, attempt);
 }
 
 /** The job after `event`. An event that means nothing in this state changes nothing: the same object comes back. */
@@ -224,6 +230,8 @@ function stepOpen(job: Job, event: JobEvent): Job {
       return evidenceAccepted(job, event);
     case 'evidenceRefused':
       return failed(job, 'box-evidence-refused', event.detail);
+    case 'trustLacking':
+      return failed(job, 'trust-lacking', event.detail);
     case 'runStarted':
       return job.state === 'measured' ? { ...job, state: 'running', ...(event.moments ? { moments: [...event.moments] } : {}) } : job;
     case 'runForgotten':

@@ -4,9 +4,10 @@ import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import type { TrustLevel } from '#protocol/trust-level.ts';
 import type { BoxFitness } from '../control/ports.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
-import { isPresent, type BoxRegistry, type KnownBox } from './box-registry.ts';
+import { isPresent, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
 
 /** What the chain has of the boxes of `node`, in the order of their names. */
 export function offersOnChain(node: Uint8Array, state: ChainState): OfferedBox[] {
@@ -16,6 +17,12 @@ export function offersOnChain(node: Uint8Array, state: ChainState): OfferedBox[]
 
 /** `as-before`: as the chain has it, for a while. */
 export type Offering = 'yes' | 'as-before' | 'while-starting' | 'no';
+
+export interface OfferedHow {
+  readonly offering: (box: string) => Offering;
+  /** By its last measurement, which may be out of date: then it is its own word. */
+  readonly level: (box: PairedBox) => TrustLevel;
+}
 
 /** A box that is suspect may end its runs, and a run ends with the offer of its box (§15.5, §17.1). */
 export function offeringOf(fitness: BoxFitness, hasRuns: boolean): Offering {
@@ -34,13 +41,13 @@ export function offersOf(
   registry: BoxRegistry,
   onChain: readonly OfferedBox[],
   times: { readonly sinceMs: number; readonly atMs: number },
-  offering: (box: string) => Offering,
+  { offering, level }: OfferedHow,
 ): OfferedBox[] {
   const { sinceMs, atMs } = times;
   const starting = atMs - sinceMs <= DEVICE_LIMITS.boxSilenceMaxMs;
   const offered = [...registry.values()].flatMap((box) => {
     const how = offering(box.name);
-    if (how === 'yes' && isPresent(box, atMs)) return [offerOf(box)];
+    if (how === 'yes' && isPresent(box, atMs)) return [offerOf(box, level(box))];
     const unheard = how === 'while-starting' || (how === 'yes' && box.heardAtMs === undefined);
     const stays = how === 'as-before' || (starting && unheard);
     const known = stays ? onChain.find((offer) => isSameBox(offer, box)) : undefined;
@@ -54,12 +61,12 @@ export function areSameOffers(left: readonly OfferedBox[], right: readonly Offer
 }
 
 /** Runtimes that no manifest can name are left out; the others in their order, each once. */
-function offerOf({ name, signingKey, hello }: KnownBox): OfferedBox {
+function offerOf({ name, signingKey, hello }: KnownBox, trust: TrustLevel): OfferedBox {
   const names = (hello?.software.runtimes ?? []).map((runtime) => runtime.name);
   const runtimes = [...new Set(names)].filter(
     (runtime) => runtime.length <= LIMITS.nameCharactersMax && /^[a-z][a-z0-9+-]*$/.test(runtime),
   );
-  return { name, key: signingKey, trust: 'self-reported', runtimes: runtimes.sort().slice(0, LIMITS.chainRuntimesMax) };
+  return { name, key: signingKey, trust, runtimes: runtimes.sort().slice(0, LIMITS.chainRuntimesMax) };
 }
 
 function isSameBox(offer: OfferedBox, box: KnownBox): boolean {

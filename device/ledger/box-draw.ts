@@ -3,6 +3,7 @@ import { boxOrder, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { satisfies } from '#protocol/trust-level.ts';
 import { capsulesWhere } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
 import { hasSeat } from './seats.ts';
@@ -63,12 +64,12 @@ function isReachable(state: ChainState, { node }: BoxRecord): boolean {
   return number < LIMITS.voteSilenceMax || number - record.votedIn < LIMITS.voteSilenceMax;
 }
 
-/** The boxes with a capsule's runtime and trust. Capsules are many, and ask for few kinds. */
+/** The boxes with a capsule's runtime and at least its trust. Capsules are many, and ask for few kinds. */
 function fittingOf(boxes: readonly BoxRecord[]): (record: CapsuleRecord) => readonly BoxRecord[] {
   const known = new Map<string, readonly BoxRecord[]>();
   return ({ runtime, trust }) => {
     const kind = `${trust} ${runtime}`;
-    const fitting = known.get(kind) ?? boxes.filter(({ box }) => box.runtimes.some((offered) => `${box.trust} ${offered}` === kind));
+    const fitting = known.get(kind) ?? boxes.filter(({ box }) => box.runtimes.includes(runtime) && satisfies(box.trust, trust));
     known.set(kind, fitting);
     return fitting;
   };

@@ -1,5 +1,15 @@
 /** Who may write and read which topics of a device's brokers, as the lines of Mosquitto's ACL files. Pure. Specification §5.3. */
-import { BOX_DOWN, BOX_UP, CLIENT_REQUESTS, pairingTopic, topicFilter, topicRoot, type NetworkLabel } from '#protocol/topics.ts';
+import {
+  BOX_DOWN,
+  BOX_UP,
+  CLIENT_REQUESTS,
+  FENCED_DOWN,
+  FENCED_UP,
+  pairingTopic,
+  topicFilter,
+  topicRoot,
+  type NetworkLabel,
+} from '#protocol/topics.ts';
 import { plain } from './configuration-text.ts';
 
 interface Device {
@@ -15,10 +25,6 @@ export interface BoxPeople {
 }
 
 export const NOBODY: BoxPeople = { observers: [], operators: [] };
-
-/** What a fenced box says and hears to prove itself again. */
-const FENCED_UP: readonly string[] = ['hello', 'evidence'];
-const FENCED_DOWN: readonly string[] = ['introduction', 'challenge'];
 
 /** `%u` is the common name of the certificate. A `topic` rule would hold for nameless users only, hence `pattern`. */
 export function clientRights(of: Device & { readonly people: BoxPeople }): string[] {

@@ -6,6 +6,7 @@ import { Digest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
+import { TrustLevel } from '../trust-level.ts';
 import { Round } from './ballot.ts';
 import { Height } from './finality-certificate.ts';
 
@@ -110,9 +111,10 @@ export const PeerView = struct({
   voice: oneOf('votes', 'silent', 'none'),
   /** Number of the last certificate with its vote on this branch; 0 for none. */
   votedIn: Height,
-  /** How many boxes it offers on the chain, and the first of them by name. */
+  /** How many boxes it offers on the chain, the first of them by name, and the highest level among them (§15.10). */
   boxes: Count,
   firstBox: optional(Name),
+  boxTrust: optional(TrustLevel),
   /** Its blocks among the finalised ones of the window, and what its draws would give, in thousandths of a block (§12.5). */
   blocks: Count,
   expectedBlocksMilli: optional(Count),

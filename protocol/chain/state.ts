@@ -2,10 +2,10 @@
 import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
 import { Digest, hex } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
-import { TRUST_LEVELS } from '../manifest.ts';
 import { Member } from '../network.ts';
 import { fixedBytes, integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
+import { TrustLevel } from '../trust-level.ts';
 import { Height } from './finality-certificate.ts';
 import type { StateMap } from './state-map.ts';
 import { OfferedBox, Runtime } from './transaction.ts';
@@ -60,7 +60,7 @@ export const CapsuleRecord = struct({
   manifest: Digest,
   manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
   runtime: Runtime,
-  trust: oneOf(...TRUST_LEVELS),
+  trust: TrustLevel,
   acceptedAtMs: UnixMs,
   deadlineMs: optional(UnixMs),
   orderedHeight: Height,

@@ -3,10 +3,10 @@ import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
 import { decodeStrict, encodeStrict, type Decoded } from '../codec.ts';
 import { Digest, domainDigest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
-import { TRUST_LEVELS } from '../manifest.ts';
 import { oncePerBytes } from '../once-per-bytes.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
+import { TrustLevel } from '../trust-level.ts';
 import { FinalityCertificate, Height } from './finality-certificate.ts';
 import { Voucher } from './voucher.ts';
 
@@ -19,11 +19,11 @@ export const Runtime = text({
   like: 'a lower-case word such as "python"',
 });
 
-/** A box as its device offers it to the network; `key` is the Ed25519 key that it signs with. */
+/** A box as its device offers it to the network; `key` is the Ed25519 key that it signs with, `trust` its device's word (§15.10). */
 export const OfferedBox = struct({
   name: Name,
   key: fixedBytes(32),
-  trust: oneOf(...TRUST_LEVELS),
+  trust: TrustLevel,
   runtimes: list(Runtime, { max: LIMITS.chainRuntimesMax }),
 });
 export type OfferedBox = Infer<typeof OfferedBox>;
@@ -47,7 +47,8 @@ export const Action = variant('action', {
     manifest: Digest,
     manifestBytes: integer({ min: 1, max: LIMITS.manifestBytesMax }),
     runtime: Runtime,
-    trust: oneOf(...TRUST_LEVELS),
+    /** At least. */
+    trust: TrustLevel,
     acceptedAtMs: UnixMs,
     deadlineMs: optional(UnixMs),
   }),

@@ -4,10 +4,6 @@ import { LIMITS } from '../limits.ts';
 import { bytes, integer, list, optional, struct, type Infer } from '../schema.ts';
 import { BOX_PCRS, type BoxRegisters } from './registers.ts';
 
-/** Levels of a box, weakest first (§6.3). */
-export const BOX_LEVELS = ['self-reported', 'software-tpm', 'tpm-measured'] as const;
-export type BoxLevel = (typeof BOX_LEVELS)[number];
-
 const PublicAreaBytes = bytes({ min: 1, max: 512 });
 
 /** TPMT_PUBLIC of endorsement and attestation key; the endorsement key's certificate first, then one above it, DER. */

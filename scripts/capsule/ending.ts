@@ -52,6 +52,7 @@ const reasons: Readonly<Record<EndReason, string>> = {
   'blob-wrong': 'a file came with another content than its digest says',
   'disk-full': 'there was no room on the disk',
   'box-evidence-refused': "the device refused the box's evidence",
+  'trust-lacking': 'the box did not show itself to be of the trust that policy.trust asks for',
   'box-lost': 'the box fell silent during the run',
   'agent-restarted': 'the agent of the box was restarted during the run',
   deadline: 'its deadline passed',

@@ -1,6 +1,7 @@
 /** `capsule submit`: hands a capsule to a device, gives it the files and follows it to its result. */
 import { counted } from '#protocol/counted.ts';
 import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type Manifest } from '#protocol/manifest.ts';
+import { TRUST_LEVELS, type TrustLevel } from '#protocol/trust-level.ts';
 import type { AcceptedCapsule } from '../client/client.ts';
 import type { DeviceTrust } from '../client/device-trust.ts';
 import type { OfferedBlob } from '../client/offers.ts';
@@ -25,6 +26,7 @@ export const submit = commandOf(
     operands: ['FOLDER|FILE'],
     options: {
       watch: { help: 'stay until the result is here (this is the default)' },
+      trust: { value: 'LEVEL', help: `run it on a box of this level or a higher one: ${TRUST_LEVELS.join(', ')} (default: policy.trust)` },
       'no-wait': { help: 'leave when the device has the capsule and its files' },
       device: deviceOption,
       client: clientOption,
@@ -38,7 +40,7 @@ Exit status: 0 the program ended with 0 and the receipt holds; 1 it failed; 2 th
   },
   async ({ operands: [file = ''], options }) => {
     if (options.watch && options['no-wait']) throw new UsageError('--watch and --no-wait contradict each other; give one of them');
-    const { manifest, blobs } = await readCapsule(file);
+    const { manifest, blobs } = await readCapsule(file, options.trust === undefined ? undefined : levelNamed(options.trust));
     const state = options.state ?? defaultState;
     const profile = await chooseProfile(state, options);
     const view = openView(options.json);
@@ -57,13 +59,22 @@ interface Run {
   readonly early: EarlyEnd;
 }
 
-async function readCapsule(file: string): Promise<Pick<Run, 'manifest' | 'blobs'>> {
+async function readCapsule(file: string, trust: TrustLevel | undefined): Promise<Pick<Run, 'manifest' | 'blobs'>> {
   const manifestFile = await readManifestFile(file);
   const { files, blobs } = await collectFiles(manifestFile);
-  const manifest = manifestFrom(manifestFile.written, files, Date.now());
+  const { policy, ...written } = manifestFile.written;
+  const manifest = manifestFrom({ ...written, policy: { ...policy, ...(trust ? { trust } : {}) } }, files, Date.now());
   const decoded = decodeManifest(encodeManifest(manifest));
   if (decoded.status === 'malformed') throw new CommandFailure(2, `${manifestFile.path}: ${decoded.detail}`);
   return { manifest, blobs };
+}
+
+function levelNamed(word: string): TrustLevel {
+  const level = TRUST_LEVELS.find((known) => known === word);
+  if (level) return level;
+  throw new UsageError(
+    `--trust ${harmless(word)}: there is no such level; from the least to the highest they are ${TRUST_LEVELS.join(', ')}`,
+  );
 }
 
 async function run({ session, manifest, blobs, state, view, wait, early }: Run): Promise<number> {

@@ -84,8 +84,9 @@ function heardWords({ heardMs, reach, standing }: PeerView, paint: Paint): strin
   return reach === 'lost' ? paint('bad', `${ago}, NOT REACHED`) : ago;
 }
 
-function boxWords({ boxes, firstBox = '' }: PeerView): string {
-  return boxes > 1 ? `${firstBox} and ${boxes - 1} more` : firstBox;
+function boxWords({ boxes, firstBox, boxTrust = 'self-reported' }: PeerView): string {
+  if (firstBox === undefined) return '';
+  return boxes > 1 ? `${firstBox} and ${boxes - 1} more (up to ${boxTrust})` : `${firstBox} (${boxTrust})`;
 }
 
 function blocksWords({ blocks, expectedBlocksMilli }: PeerView): string {

@@ -22,7 +22,7 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
 
   test('opens the secret that was closed for its chip, and stays self-reported without reference values (§6.3)', async () => {
     assert.ok(world.desk.activationFor('box'), world.lines.join('\n'));
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     assert.match(world.lines.join('\n'), /^boxActivated /m);
     assert.equal(world.desk.activationFor('box'), undefined);
     assert.deepEqual(world.desk.standingOf(RUN)?.level, 'self-reported');
@@ -30,12 +30,12 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
 
   test('is software-tpm, never more, once its reference values are learned and frozen (§6.3)', async () => {
     world.references.write('box', newReferenceValues(endorsementOf(world.machine), 'listed'));
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     assert.equal(world.desk.standingOf(RUN)?.level, 'self-reported', 'while learning');
     const learned = world.references.read('box');
     assert.ok(learned && learned.registers.length > 0);
     world.references.write('box', freeze(learned));
-    for (const isFirst of [true, false, false]) assert.equal(await world.measure(RUN, isFirst), 'accepted');
+    for (const when of ['before', 'within', 'within'] as const) assert.equal(await world.measure(RUN, when), 'accepted');
     const standing = world.desk.standingOf(RUN);
     assert.equal(standing?.level, 'software-tpm');
     assert.deepEqual(standing.tpm.references, referencesDigest(freeze(learned)));
@@ -46,28 +46,28 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     const beacon = domainDigest('beacon-value', network, nonce);
     const asked = { network, beacon, run: OTHER_RUN, boxKey: world.box.signingKey, software, nonce };
     const tpm = await world.machine.tpm?.answer(asked);
-    assert.match(await world.judge({ run: RUN, nonce, tpm }, true), /qualifying data/);
-    assert.match(await world.judge({ run: OTHER_RUN, nonce: new Uint8Array(32), tpm }, true), /qualifying data/);
+    assert.match(await world.judge({ run: RUN, nonce, tpm }, 'before'), /qualifying data/);
+    assert.match(await world.judge({ run: OTHER_RUN, nonce: new Uint8Array(32), tpm }, 'before'), /qualifying data/);
     const other = await world.machine.tpm?.answer({ ...asked, software: new Uint8Array(32) });
-    assert.match(await world.judge({ run: OTHER_RUN, nonce, tpm: other }, true), /qualifying data/);
+    assert.match(await world.judge({ run: OTHER_RUN, nonce, tpm: other }, 'before'), /qualifying data/);
   });
 
   test('that shows no quote after its TPM was activated is refused, also by a device that was restarted (§6.5)', async () => {
     const answer = { run: RUN, nonce: new Uint8Array(32), tpm: undefined };
-    assert.match(await world.judge(answer, true), /shows no quote/);
+    assert.match(await world.judge(answer, 'before'), /shows no quote/);
     world.restartDevice();
-    assert.match(await world.judge(answer, true), /shows no quote/);
+    assert.match(await world.judge(answer, 'before'), /shows no quote/);
     await world.greet(world.machine);
   });
 
   test('whose log lacks what was measured, or is of another boot, is refused with the register (§6.5)', async () => {
     const { logs } = world.machine;
     await world.machine.showLogs({ ...logs, boot: second.logs.boot });
-    assert.match(await world.measure(RUN, true), /PCR 9 is .* the boot log makes it/);
+    assert.match(await world.measure(RUN, 'before'), /PCR 9 is .* the boot log makes it/);
     await world.machine.showLogs({ ...logs, ima: logs.ima.subarray(0, 400) });
-    assert.match(await world.measure(RUN, true), /ima-log-(differs|malformed)/);
+    assert.match(await world.measure(RUN, 'before'), /ima-log-(differs|malformed)/);
     await world.machine.showLogs(logs);
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
   });
 
   test('swapped behind the cable, with the same signing key, is refused (§6.5)', async () => {
@@ -75,11 +75,11 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     try {
       await swapped.boot(first.logs);
       await world.greet(swapped);
-      assert.match(await world.measure(RUN, true, swapped), /another TPM/);
+      assert.match(await world.measure(RUN, 'before', swapped), /another TPM/);
       // Its hello still shows the keys of the box that it replaces: then its quotes are by another key.
       await world.greet(world.machine);
       world.serving = swapped;
-      assert.match(await world.measure(RUN, true, swapped), /quote-(signature-wrong|other-signer)/);
+      assert.match(await world.measure(RUN, 'before', swapped), /quote-(signature-wrong|other-signer)/);
     } finally {
       await world.greet(world.machine);
       await swapped.stop();
@@ -87,37 +87,37 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
   });
 
   test('whose agent was replaced after the measurement is refused at the next check, with the file (§6.6)', async () => {
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     await world.machine.measureFile(fileEntry('/opt/capstan/agent.js', crypto.sha256(new TextEncoder().encode('another agent'))));
-    assert.match(await world.measure(RUN, false), /\/opt\/capstan\/agent\.js \(sha256:[0-9a-f]{64}\) is not known \(file-unknown\)/);
+    assert.match(await world.measure(RUN, 'within'), /\/opt\/capstan\/agent\.js \(sha256:[0-9a-f]{64}\) is not known \(file-unknown\)/);
   });
 
   test('that extends a register during the run is refused with the register (§6.5)', async () => {
     await restart(world, first.logs);
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     await world.machine.extend([14, crypto.sha256(new Uint8Array(1))]);
-    assert.match(await world.measure(RUN, false), /PCR 14 was 0{64} and is/);
+    assert.match(await world.measure(RUN, 'within'), /PCR 14 was 0{64} and is/);
   });
 
   test('that was started anew during the run is refused: evidence of an earlier boot is not of this one (§6.5)', async () => {
     await restart(world, first.logs);
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     await restart(world, first.logs);
-    assert.match(await world.measure(RUN, false), /reset between two quotes/);
-    assert.equal(await world.measure(RUN, true), 'accepted', 'the next run is another matter');
+    assert.match(await world.measure(RUN, 'within'), /reset between two quotes/);
+    assert.equal(await world.measure(RUN, 'before'), 'accepted', 'the next run is another matter');
   });
 
   test('that measured one system and booted another is refused, and the event is named (§6.5)', async () => {
     await restart(world, second.logs);
-    assert.match(await world.measure(RUN, true), /PCR 9: EV_EVENT_TAG .* is not known \(event-unknown\)/);
+    assert.match(await world.measure(RUN, 'before'), /PCR 9: EV_EVENT_TAG .* is not known \(event-unknown\)/);
   });
 
   test('whose level was shown for one of two answers only is what the lesser of them says (§6.3)', async () => {
     await restart(world, first.logs);
-    assert.equal(await world.measure(RUN, true), 'accepted');
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
     world.restartDevice();
     await world.greet(world.machine);
-    assert.equal(await world.measure(RUN, false), 'accepted');
+    assert.equal(await world.measure(RUN, 'within'), 'accepted');
     assert.equal(world.desk.standingOf(RUN), undefined, 'what came before the restart is not remembered');
   });
 });

@@ -14,7 +14,7 @@ import { decodeImaLog } from '#protocol/measured-box/ima-log.ts';
 import type { BoxLogs } from '#protocol/measured-box/measurement.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
 import { connectTpm } from '../../../device/identity/connect.ts';
-import { BoxMeasuring } from '../../../device/hpc/box-measuring.ts';
+import { BoxMeasuring, type BoxAnswer } from '../../../device/hpc/box-measuring.ts';
 import { ReferenceFiles } from '../../../device/hpc/reference-file.ts';
 import { BlobStore } from '../../../device/store/blob-store.ts';
 import type { Store } from '../../../device/store/store.ts';
@@ -23,6 +23,7 @@ import { pcrExtend } from '../../../device/tpm/pcr.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
 import { openBoxTpm, type BoxTpm } from '../../../hpc-agent/tpm/box-tpm.ts';
 import { crypto } from '../../unit/measured-box/boots.ts';
+import { softwareSigner } from '../../unit/protocol/workshop.ts';
 
 export const network = new Uint8Array(32).fill(7);
 export const software = new Uint8Array(32).fill(8);
@@ -85,11 +86,19 @@ export class Machine {
 export class World {
   readonly folder: string;
   readonly machine: Machine;
+  readonly signer = softwareSigner(new Uint8Array(randomBytes(32)));
   readonly box: { readonly name: string; readonly signingKey: Uint8Array };
   readonly references: ReferenceFiles;
   readonly lines: string[] = [];
   readonly #device: SoftwareTpm;
   readonly #memory = new Map<string, Uint8Array>();
+  readonly store = {
+    memory: (name: string) => this.#memory.get(name),
+    setMemory: (name: string, value: Uint8Array) => void this.#memory.set(name, value),
+  } as Store;
+  readonly now = (): number => Date.now() + this.aheadMs;
+  /** By how much the device's clock is ahead of the machine's. */
+  aheadMs = 0;
   /** Answers the device's asks for logs. */
   serving: Machine;
   desk: BoxMeasuring;
@@ -99,7 +108,7 @@ export class World {
     this.#device = device;
     this.machine = machine;
     this.serving = machine;
-    this.box = { name: 'box', signingKey: new Uint8Array(randomBytes(32)) };
+    this.box = { name: 'box', signingKey: this.signer.publicKey };
     this.references = new ReferenceFiles(folder);
     this.desk = this.#openDesk();
   }
@@ -123,19 +132,22 @@ export class World {
   }
 
   /** Asks the box and judges what it answers. @returns `accepted`, or why it is refused */
-  async measure(run: string, isFirst: boolean, from = this.serving): Promise<string> {
+  async measure(run: string, when: BoxAnswer['when'], from = this.serving): Promise<string> {
     const nonce = new Uint8Array(randomBytes(32));
     const beacon = domainDigest('beacon-value', network, nonce);
     const activation = this.desk.activationFor(this.box.name);
     const tpm = await from.tpm?.answer({ network, beacon, run, boxKey: this.box.signingKey, software, nonce, activation });
-    return this.judge({ run, nonce, tpm }, isFirst);
+    return this.judge({ run, nonce, tpm }, when);
   }
 
-  judge({ run, nonce, tpm }: { run: string; nonce: Uint8Array; tpm: BoxTpmEvidence | undefined }, isFirst: boolean): Promise<string> {
+  judge(
+    { run, nonce, tpm }: { run: string; nonce: Uint8Array; tpm: BoxTpmEvidence | undefined },
+    when: BoxAnswer['when'],
+  ): Promise<string> {
     const beacon = domainDigest('beacon-value', network, nonce);
     return new Promise((resolve) => {
       const outcome = { accepted: () => resolve('accepted'), refused: (detail: string) => resolve(detail) };
-      this.desk.answered({ box: this.box, run, nonce, beacon, software, tpm }, isFirst, outcome);
+      this.desk.answered({ box: this.box, when, run, nonce, beacon, software, tpm }, outcome);
     });
   }
 
@@ -151,10 +163,7 @@ export class World {
 
   #openDesk(): BoxMeasuring {
     return new BoxMeasuring({
-      store: {
-        memory: (name: string) => this.#memory.get(name),
-        setMemory: (name: string, value: Uint8Array) => void this.#memory.set(name, value),
-      } as Store,
+      store: this.store,
       blobs: new BlobStore(join(this.folder, 'blobs')),
       network,
       authorities: this.machine.authorities.map((certificate) => ({ certificate, softwareTpm: true })),
@@ -165,7 +174,7 @@ export class World {
         return makeCredential(tpm, { endorsementKey, name, credential: secret }).finally(() => tpm.close());
       },
       ask: (box, need) => void setImmediate(() => this.#serve(box, need)),
-      now: Date.now,
+      now: this.now,
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       log: (event, fields = {}) => void this.lines.push(`${event} ${JSON.stringify(fields)}`),
     });

@@ -41,7 +41,7 @@ test('a box says and hears everything of its own; fenced, only what proves it; a
   assert.deepEqual(await passing('free'), { up: [...BOX_UP], down: [...BOX_DOWN] });
   await bench.broker.fence(['box1']);
   await new Promise((resolve) => setTimeout(resolve, 200));
-  assert.deepEqual(await passing('fenced'), { up: ['hello', 'evidence'], down: ['introduction', 'challenge'] });
+  assert.deepEqual(await passing('fenced'), { up: ['hello', 'evidence', 'chunk'], down: ['introduction', 'challenge', 'need'] });
   await bench.broker.fence([]);
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.deepEqual(await passing('free again'), { up: [...BOX_UP], down: [...BOX_DOWN] });
@@ -55,7 +55,7 @@ test('a fenced box is fenced after a restart of the broker, and its neighbour is
   const again = await attack(bench, 'boxes', credential(bench, 'box', 'box1'));
   again.on('message', (topic, payload) => void got.push(`${topic.split('/').at(-1) ?? ''} ${payload.toString()}`));
   await again.subscribeAsync(`${HERE}/hpc/box1/down/#`, { qos: 1 });
-  assert.deepEqual(await passing('restarted', again), { up: ['hello', 'evidence'], down: ['introduction', 'challenge'] });
+  assert.deepEqual(await passing('restarted', again), { up: ['hello', 'evidence', 'chunk'], down: ['introduction', 'challenge', 'need'] });
   const neighbour = await attack(bench, 'boxes', credential(bench, 'box', 'box2'));
   await neighbour.publishAsync(`${HERE}/hpc/box2/up/report`, 'of box2', { qos: 1 });
   await until(() => seen.some(({ payload }) => new TextDecoder().decode(payload) === 'of box2'), 'the neighbour is heard');

@@ -66,6 +66,7 @@ export function peer(name: string, changes: Partial<PeerView> = {}): PeerView {
     votedIn: 8,
     boxes: 1,
     firstBox: `${name}-box`,
+    boxTrust: 'software-tpm',
     blocks: 3,
     expectedBlocksMilli: 2_250,
     winsMilli: 900,

@@ -36,18 +36,47 @@ describe('a box comes to work (§17.1)', () => {
     assert.equal(world.state, 'attesting');
     const first = world.asked;
     world.passes(4_000, { silent: true });
+    assert.deepEqual([world.asked, world.challenges.slice(-2)], [first, [first?.run, first?.run]], 'the same again: it may be at it');
+    world.passes(60_000);
     assert.notDeepEqual(world.asked, first);
-    assert.equal(world.control.evidenceSaid(BOX, first?.run ?? '', new Uint8Array()), false);
+    assert.equal(world.control.challengeOf(BOX, first?.run ?? ''), undefined);
+    world.control.attested(BOX, first?.run ?? '', software);
     assert.equal(world.state, 'attesting');
   });
 
   it('evidence that does not hold fences it', async () => {
     const world = await ready();
     world.says({ software: { ...software, bootId: 'boot-2' } });
-    world.judgement = () => ({ status: 'refused', detail: 'other software' });
-    world.proves();
+    world.control.refused(BOX, 'its quote shows another PCR 7');
     assert.equal(world.state, 'fenced');
     assert.deepEqual(world.fenced, [BOX]);
+  });
+});
+
+describe('a box that rests (§17.1)', () => {
+  it('is asked anew within five minutes, stays ready meanwhile and by its answer, and is fenced by a refusal', async () => {
+    const world = await ready();
+    const asked = world.challenges.length;
+    world.passes(59_000);
+    assert.equal(world.challenges.length, asked, 'not within the first minute');
+    world.passes(242_000);
+    assert.ok(world.challenges.length > asked);
+    assert.equal(world.state, 'ready');
+    world.proves();
+    const answered = world.challenges.length;
+    world.passes(59_000);
+    assert.deepEqual([world.state, world.challenges.length], ['ready', answered]);
+    world.passes(242_000);
+    world.control.refused(BOX, 'PCR 14 was 00 and is 01');
+    assert.deepEqual([world.state, world.fenced], ['fenced', [BOX]]);
+  });
+
+  it('that works is left to the checks of its runs', async () => {
+    const world = await ready();
+    world.works('run');
+    const asked = world.challenges.length;
+    world.passes(302_000);
+    assert.equal(world.challenges.length, asked);
   });
 });
 
@@ -161,7 +190,7 @@ describe('a box is cut off (§17.2)', () => {
     assert.deepEqual(world.fenced, []);
     assert.equal(world.retained.get(`box-state/${BOX}`), '');
     assert.equal(world.hardware.isClosed, true);
-    world.control.boxesPaired([{ name: BOX, signingKey: new Uint8Array(32) }]);
+    world.control.boxesPaired([{ name: BOX }]);
     assert.equal(world.state, 'off');
   });
 });

@@ -13,9 +13,8 @@ import type {
   SensorDefinition,
 } from '../../../device/board/ports.ts';
 import type { ControlRules } from '../../../device/control/control-configuration.ts';
-import type { Asked, EvidenceJudgement } from '../../../device/control/held-box.ts';
 import { Control } from '../../../device/control/host.ts';
-import type { JobsOfBoxes } from '../../../device/control/ports.ts';
+import type { Challenged, JobsOfBoxes } from '../../../device/control/ports.ts';
 import type { Publisher } from '../../../device/ports.ts';
 import type { Store } from '../../../device/store/store.ts';
 
@@ -121,8 +120,9 @@ export class ControlWorld {
   readonly retained = new Map<string, string>();
   publications = 0;
   fenced: readonly string[] = [];
-  judgement: (asked: Asked) => EvidenceJudgement = () => ({ status: 'accepted', evidence: { software } as never });
-  asked: Asked | undefined;
+  asked: { readonly run: string; readonly challenged: Challenged } | undefined;
+  /** Runs that its challenges have named. */
+  readonly challenges: string[] = [];
 
   constructor(options: WorldOptions = {}) {
     this.memory = options.memory ?? new Map<string, Uint8Array>();
@@ -139,7 +139,6 @@ export class ControlWorld {
       random: (bytes) => new Uint8Array(bytes).fill(this.nowMs % 251),
       log: (event, fields) => void this.log.push(`${event} ${JSON.stringify(fields ?? {})}`),
       open: () => (options.wired === false ? undefined : Promise.resolve(this.hardware)),
-      judge: (_box, _evidence, asked) => this.judgement(asked),
       onFenced: (boxes) => void (this.fenced = boxes),
     });
     this.control.start(this.#jobs());
@@ -148,7 +147,7 @@ export class ControlWorld {
   /** A box that is on, attested and ready. */
   static async ready(options: WorldOptions = {}): Promise<ControlWorld> {
     const world = new ControlWorld(options);
-    world.control.boxesPaired([{ name: BOX, signingKey: new Uint8Array(32) }]);
+    world.control.boxesPaired([{ name: BOX }]);
     await Promise.resolve();
     world.says();
     world.proves();
@@ -175,7 +174,7 @@ export class ControlWorld {
   }
 
   proves(): void {
-    if (this.asked) this.control.evidenceSaid(BOX, this.asked.run, new Uint8Array());
+    if (this.asked) this.control.attested(BOX, this.asked.run, software);
   }
 
   works(...runs: readonly string[]): void {
@@ -210,7 +209,10 @@ export class ControlWorld {
 
   #jobs(): JobsOfBoxes {
     return {
-      challenge: (_box, run, measuring) => void (this.asked = { run, measuring }),
+      challenge: (_box, run, challenged) => {
+        this.asked = { run, challenged };
+        this.challenges.push(run);
+      },
       endRuns: (_box, which, reason, detail) => {
         this.done.push(`end ${which}: ${reason}: ${detail}`);
         if (which === 'all') this.works();

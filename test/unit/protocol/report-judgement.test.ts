@@ -183,7 +183,7 @@ test('killed and failed have only reasons that a box can give (§9.3)', () => {
     END_REASONS.filter((reason) => !possible(failed).includes(reason)),
     [
       ...['exit-status', 'wall-time', 'cpu-time', 'memory', 'processes', 'log-flood', 'signal'],
-      ...['box-evidence-refused', 'box-lost', 'deadline', 'box-fenced', 'readings-contradict', 'box-opened'],
+      ...['box-evidence-refused', 'trust-lacking', 'box-lost', 'deadline', 'box-fenced', 'readings-contradict', 'box-opened'],
     ],
   );
 });
