@@ -15,8 +15,8 @@ import type {
   Reading,
   SensorDefinition,
 } from '../board/ports.ts';
-import { BMC_LIMITS } from '../limits.ts';
 import { INTRUSION, BmcFailed, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
+import { BMC_LIMITS } from './limits.ts';
 import { assumedAccuracy, noValue } from './sensor-facts.ts';
 import { Turns } from './turns.ts';
 

@@ -7,9 +7,9 @@
 import { spawn } from 'node:child_process';
 import { env } from 'node:process';
 import { harmless } from '#protocol/schema.ts';
-import { BMC_LIMITS } from '../limits.ts';
 import { withoutDescriptors } from '../own-descriptors.ts';
 import { BmcFailed } from './bmc.ts';
+import { BMC_LIMITS } from './limits.ts';
 
 /** 17: HMAC-SHA256 and AES-128; 3: HMAC-SHA1 and AES-128. The others authenticate nothing, or by MD5. */
 export type CipherSuite = 3 | 17;

@@ -9,8 +9,8 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { harmless } from '#protocol/schema.ts';
-import { BMC_LIMITS } from '../limits.ts';
 import { BmcFailed } from './bmc.ts';
+import { BMC_LIMITS } from './limits.ts';
 import { readPassword } from './password-file.ts';
 import { listField, requirePath, resourceField, resourceOf, textField, WrongResource, type Resource } from './redfish-fields.ts';
 

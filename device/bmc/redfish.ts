@@ -1,7 +1,7 @@
 /** A box's BMC over Redfish: finds the system, its chassis and their sensors, and what resets are allowed. Specification §16.5. */
 import type { PowerVerb, SensorDefinition } from '../board/ports.ts';
-import { BMC_LIMITS } from '../limits.ts';
 import { BmcFailed, INTRUSION, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
+import { BMC_LIMITS } from './limits.ts';
 import { RedfishConnection, type RedfishAccess } from './redfish-connection.ts';
 import { linkField, listField, pathField, resourceField, textField, WrongResource, type Resource } from './redfish-fields.ts';
 import { allowedIn, chosenResets, powerStateOf, resetOf } from './redfish-power.ts';

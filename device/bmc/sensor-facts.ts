@@ -3,8 +3,8 @@
  * Specification §16.5.
  */
 import type { Accuracy, Bounds, Quantity } from '../board/ports.ts';
-import { BMC_LIMITS } from '../limits.ts';
 import type { BmcValue } from './bmc.ts';
+import { BMC_LIMITS } from './limits.ts';
 
 const NAME_CHARACTERS_MAX = 32;
 

@@ -60,7 +60,10 @@ export class Commands {
     const { hardware, standing } = held;
     if (!hardware) return unopened(held);
     if (!hardware.verbs.includes(verb))
-      return refused('not-wired', `what holds box ${held.name} (${hardware.source}) can't do ${verb}; it does ${hardware.verbs.join(', ')}`);
+      return refused(
+        'not-wired',
+        `what holds box ${held.name} (${hardware.source}) can't do ${verb}; it does ${hardware.verbs.join(', ')}`,
+      );
     const isUp = verb === 'on' || verb === 'reset' || verb === 'restore-mains';
     if (isUp && !mayBeSwitchedOn(standing)) return refused('fenced', `box ${held.name} is fenced: release it first`);
     held.switchOrdered(isUp ? 'on' : 'off');
@@ -80,7 +83,8 @@ function refused(reason: string, detail: string): Promise<ControlOutcome> {
 }
 
 function unopened({ name, problem }: HeldBox): Promise<ControlOutcome> {
-  if (problem === undefined) return refused('not-wired', `nothing is wired to box ${name}; name what is as "control" in configuration.json`);
+  if (problem === undefined)
+    return refused('not-wired', `nothing is wired to box ${name}; name what is as "control" in configuration.json`);
   return Promise.resolve({ outcome: 'failed', reason: 'not-open', detail: harmless(problem, LIMITS.noteCharactersMax) });
 }
 

@@ -41,8 +41,8 @@ export const list = commandOf(
 );
 
 /** Of a device that does not answer, those that are paired with it. */
-async function boxesOf({ ask }: Talk, device: DeviceHere): Promise<{ readonly runs: boolean; readonly boxes: readonly ListedBox[] }> {
-  const answer = await ask(device, { ask: 'boxes' });
+async function boxesOf(talk: Talk, device: DeviceHere): Promise<{ readonly runs: boolean; readonly boxes: readonly ListedBox[] }> {
+  const answer = await talk.ask(device, { ask: 'boxes' });
   if (!answer) return { runs: false, boxes: device.boxes.map((box) => ({ device: device.name, box, shown: undefined })) };
   return { runs: true, boxes: answer.boxes.map((shown) => ({ device: device.name, box: shown.box, shown })) };
 }

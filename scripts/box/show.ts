@@ -27,8 +27,8 @@ export const show = commandOf(
 );
 
 /** @throws CommandFailure where no device runs, or it does not hold the box */
-export async function askBox({ ask }: Talk, { device, box }: BoxHere): Promise<DeskBox> {
-  const answer = (await ask(device, { ask: 'box', box })) ?? noDevice(device);
+export async function askBox(talk: Talk, { device, box }: BoxHere): Promise<DeskBox> {
+  const answer = (await talk.ask(device, { ask: 'box', box })) ?? noDevice(device);
   const [shown] = answer.boxes;
   if (shown) return shown;
   throw new CommandFailure(

@@ -1,4 +1,4 @@
-/** Boxes in words. Pure. */
+/** Boxes in words, for a terminal. */
 import type { DeskAnswer, DeskBox } from '../../device/control/desk-files.ts';
 import { durationText, harmless, table, timeText, type Style, type Terminal } from '../terminal.ts';
 

@@ -10,7 +10,7 @@ import { holdByBmc } from '../../../device/bmc/bmc-box.ts';
 import { BmcFailed } from '../../../device/bmc/bmc.ts';
 import { openIpmi, type IpmiRequest } from '../../../device/bmc/ipmi.ts';
 import { runIpmitool } from '../../../device/bmc/ipmitool.ts';
-import { BMC_LIMITS } from '../../../device/limits.ts';
+import { BMC_LIMITS } from '../../../device/bmc/limits.ts';
 import { holdsContract } from './hardware-contract.ts';
 import { PASSWORD, startIpmiSimulator, type IpmiSimulator } from './ipmi-simulator.ts';
 

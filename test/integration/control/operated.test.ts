@@ -8,22 +8,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readBoard } from '../../../device/board/board-file.ts';
 import type { ControlEntry } from '../../../device/configuration.ts';
 import { askDesk } from '../../../device/control/ask-desk.ts';
-import { startOwnRack, type OwnRack } from '../../../scripts/rack/own-rack.ts';
+import { startOwnRack } from '../../../scripts/rack/own-rack.ts';
 import { startIpmiSimulator, type IpmiSimulator } from './ipmi-simulator.ts';
 import { OperatedDevice, type Ended } from './operated-device.ts';
 import { startRedfishService, type RedfishService } from './redfish-service.ts';
 
 let device: OperatedDevice;
-let rack: OwnRack;
 let ipmi: IpmiSimulator;
 let redfish: RedfishService;
 let late: IpmiSimulator;
+const stops: (() => Promise<void>)[] = [];
 const timeout = 180_000;
 
+function begun<T extends { stop(): Promise<void> }>(part: T): T {
+  stops.push(() => part.stop());
+  return part;
+}
+
 before(async () => {
-  device = await OperatedDevice.found();
-  rack = await startOwnRack();
-  [ipmi, late, redfish] = [await startIpmiSimulator(), await startIpmiSimulator(), await startRedfishService('modern')];
+  const rack = begun(await startOwnRack());
+  ipmi = begun(await startIpmiSimulator());
+  late = begun(await startIpmiSimulator());
+  redfish = begun(await startRedfishService('modern'));
+  device = begun(await OperatedDevice.found());
   late.freeze();
   // ipmi_sim offers no suite above 3.
   const entryOf = ({ host, port, user, passwordFile }: IpmiSimulator) =>
@@ -42,10 +49,7 @@ before(async () => {
   await device.listen();
 });
 after(async () => {
-  late?.thaw();
-  ipmi?.thaw();
-  await device?.stop();
-  await Promise.all([rack?.stop(), ipmi?.stop(), late?.stop(), redfish?.stop()]);
+  for (const stop of stops.toReversed()) await stop();
 });
 
 function said({ stdout, stderr }: Ended): string {

@@ -95,11 +95,12 @@ describe('a request is taken and answered (§17.7)', () => {
       [['feed', 143_000, 'mW']],
     );
     const [shown] = (await answered(files.ask({ ask: 'box', box: BOX }))).boxes;
+    assert.ok(shown);
     assert.deepEqual(
-      shown?.readings.map(({ sensor }) => sensor),
+      shown.readings.map(({ sensor }) => sensor),
       ['feed', 'case'],
     );
-    assert.deepEqual([shown?.standing.state, shown?.standing.power, shown?.verbs], ['ready', 'on', ['on', 'hard-off', 'reset']]);
+    assert.deepEqual([shown.standing.state, shown.standing.power, shown.verbs], ['ready', 'on', ['on', 'hard-off', 'reset']]);
   });
 
   it('what is refused says why, and what is not paired is unknown', async () => {
