@@ -1,11 +1,12 @@
 /** Where an order stands on the chain: which box has it, and whether anything is to be done any more. Pure. Specification §15. */
 import { hasEnded } from '#protocol/capsule.ts';
+import { isFitting } from '#protocol/chain/public-draw.ts';
 import type { CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Member } from '#protocol/network.ts';
-import { higherLevel, satisfies } from '#protocol/trust-level.ts';
+import { higherLevel } from '#protocol/trust-level.ts';
 import type { Executor, Order } from './order.ts';
 
 /** Runtimes that the network has for a gateway, by the box that offers them: none for whoever is no member, or no more. */
@@ -17,9 +18,9 @@ export function offeredRuntimes(state: ChainState, gateway: Uint8Array): Map<str
 
 /** Why no box can be drawn for a capsule now, in words; undefined where one can. */
 export function boxLacking({ runtime, trust }: Pick<CapsuleRecord, 'runtime' | 'trust'>, state: ChainState): string | undefined {
-  const offered = [...state.boxes.values()].filter(({ node, box }) => isMember(node, state) && box.runtimes.includes(runtime));
-  const levels = offered.map(({ box }) => box.trust);
-  if (levels.some((level) => satisfies(level, trust))) return undefined;
+  const offered = [...state.boxes.values()].filter(({ node }) => isMember(node, state)).map(({ box }) => box);
+  if (offered.some((box) => isFitting(box, { runtime, trust }))) return undefined;
+  const levels = offered.filter(({ runtimes }) => runtimes.includes(runtime)).map((box) => box.trust);
   if (levels.length === 0) return `no box with ${runtime} is offered`;
   return `no box with ${runtime} is offered as ${trust} or higher; the highest that is offered is ${levels.reduce(higherLevel)}`;
 }

@@ -1,9 +1,8 @@
 /** Which boxes a block draws for the capsules that wait for one. Pure. Specification §15.2. */
-import { boxOrder, memberOrder } from '#protocol/chain/public-draw.ts';
+import { boxOrder, isFitting, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { satisfies } from '#protocol/trust-level.ts';
 import { capsulesWhere } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
 import { hasSeat } from './seats.ts';
@@ -69,7 +68,7 @@ function fittingOf(boxes: readonly BoxRecord[]): (record: CapsuleRecord) => read
   const known = new Map<string, readonly BoxRecord[]>();
   return ({ runtime, trust }) => {
     const kind = `${trust} ${runtime}`;
-    const fitting = known.get(kind) ?? boxes.filter(({ box }) => box.runtimes.includes(runtime) && satisfies(box.trust, trust));
+    const fitting = known.get(kind) ?? boxes.filter(({ box }) => isFitting(box, { runtime, trust }));
     known.set(kind, fitting);
     return fitting;
   };

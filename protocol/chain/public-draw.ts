@@ -4,6 +4,13 @@
  */
 import { domainDigest, hex, uint64 } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
+import { satisfies, type TrustLevel } from '../trust-level.ts';
+import type { OfferedBox } from './transaction.ts';
+
+/** Whether a box as it is offered may run a capsule. */
+export function isFitting(box: Pick<OfferedBox, 'runtimes' | 'trust'>, asked: { readonly runtime: string; readonly trust: TrustLevel }): boolean {
+  return box.runtimes.includes(asked.runtime) && satisfies(box.trust, asked.trust);
+}
 
 /** What the votes on one checkpoint are about. @param previous block id of checkpoint `number` − 1 */
 export function checkpointInstance(network: Uint8Array, number: number, previous: Uint8Array): Uint8Array {

@@ -11,11 +11,11 @@ import { drawAlpha } from '#protocol/chain/elapsed-draw.ts';
 import { emptyGathering, gather, nextSeed } from '#protocol/chain/epoch-seed.ts';
 import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { inclusionPath, judgeInclusion, merkleRoot } from '#protocol/chain/merkle.ts';
-import { boxDraw, boxOrder, checkpointInstance, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
+import { boxDraw, boxOrder, checkpointInstance, isFitting, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
 import { stateRoot } from '#protocol/chain/state-root.ts';
-import { Action, transactionId } from '#protocol/chain/transaction.ts';
+import { Action, transactionId, type OfferedBox } from '#protocol/chain/transaction.ts';
 import { voucherQualifier } from '#protocol/chain/voucher.ts';
 import { endQualifier, startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { capsuleIdOf } from '#protocol/capsule.ts';
@@ -25,6 +25,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { Network, networkId } from '#protocol/network.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signingInput } from '#protocol/signed.ts';
+import type { TrustLevel } from '#protocol/trust-level.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import { genesisPosition } from '../../../device/ledger/genesis.ts';
 import { createLedger } from '../../../device/ledger/ledger.ts';
@@ -166,6 +167,14 @@ test('which member, and which of its boxes, is drawn first (§15.2)', () => {
     const offered = (given['boxes'] as string[]).map((box) => ({ node: members[0]!, box }));
     const order = boxOrder(draw, capsule, attempt, offered).map(({ box }) => box);
     assert.deepEqual({ draw: hex(draw), members: members.map(hex), boxes: order }, expected);
+  }
+});
+
+test('which offered boxes may run a capsule: those with its runtime and at least its trust (§15.2)', () => {
+  for (const { given, expected } of casesOf('fitting')) {
+    const asked = { runtime: String(given['runtime']), trust: given['trust'] as TrustLevel };
+    const fitting = (given['boxes'] as OfferedBox[]).filter((box) => isFitting(box, asked));
+    assert.deepEqual({ fitting: fitting.map(({ name }) => name) }, expected);
   }
 });
 

@@ -5,8 +5,9 @@ import { boxDraw, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { CapsuleRecord } from '#protocol/chain/state.ts';
 import { hex } from '#protocol/digest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
+import { TRUST_LEVELS, type TrustLevel } from '#protocol/trust-level.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
-import { actionOf, alpha, boxesOf, bravo, capsuleId, charlie, delta, extended, headOf, readyChain, submissionOf } from './workshop.ts';
+import { actionOf, alpha, boxesOf, bravo, capsuleId, charlie, delta, extended, headOf, offersOf, readyChain, submissionOf } from './workshop.ts';
 
 const capsules = Array.from({ length: 60 }, (_, index) => index + 1);
 
@@ -58,6 +59,29 @@ test('a capsule for which its second block has no room keeps that draw, so that 
     const [drawn] = memberOrder(draw, capsuleId(index), 1, nodes);
     assert.deepEqual([attempts.map(({ node }) => hex(node)), kept], [[hex(drawn ?? assert.fail())], undefined]);
   }
+});
+
+test('a capsule gets a box of its level or a higher one, and waits while none is offered (§15.2)', () => {
+  const levels = { chip: 'tpm-measured', program: 'software-tpm', word: 'self-reported' } as const;
+  let chain = extended(readyChain, alpha, [actionOf(delta, offersOf(1, levels)), actionOf(bravo, offersOf(1, { other: 'self-reported' }))]);
+  const acceptedAtMs = headOf(chain).timeMs;
+  const asking = (index: number, trust: TrustLevel) => actionOf(alpha, { ...submissionOf(index), trust, acceptedAtMs });
+  const asked = capsules.slice(0, 30).map((index) => asking(index, TRUST_LEVELS[index % 3] ?? assert.fail()));
+  chain = extended(extended(extended(chain, alpha, asked), bravo), charlie);
+  const drawnFor = (trust: TrustLevel): (string | undefined)[] =>
+    capsules
+      .slice(0, 30)
+      .filter((index) => TRUST_LEVELS[index % 3] === trust)
+      .map((index) => headOf(chain).state.capsules.get(capsuleId(index))?.attempts[0]?.box);
+  assert.deepEqual([...new Set(drawnFor('tpm-measured'))], ['chip']);
+  assert.deepEqual([...new Set(drawnFor('software-tpm'))].toSorted(), ['chip', 'program']);
+  assert.ok(drawnFor('self-reported').includes('other'));
+  chain = extended(chain, alpha, [actionOf(delta, offersOf(2, { chip: 'self-reported' })), asking(31, 'software-tpm')]);
+  for (const leader of [bravo, charlie, delta]) chain = extended(chain, leader);
+  assert.deepEqual(headOf(chain).state.capsules.get(capsuleId(31))?.attempts, [], 'its box has lost its level');
+  chain = extended(chain, alpha, [actionOf(delta, offersOf(3, { chip: 'software-tpm' }))]);
+  for (const leader of [bravo, charlie, delta]) chain = extended(chain, leader);
+  assert.equal(headOf(chain).state.capsules.get(capsuleId(31))?.attempts[0]?.box, 'chip');
 });
 
 test('capsules of one gateway do not keep those of another waiting: they take turns (§15.2)', () => {

@@ -14,6 +14,7 @@ import { hex } from '#protocol/digest.ts';
 import { networkId, type ConsensusParameters } from '#protocol/network.ts';
 import { signingInput } from '#protocol/signed.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
+import type { TrustLevel } from '#protocol/trust-level.ts';
 import { createLedger, type Ledger } from '../../../device/ledger/ledger.ts';
 import type { Branch, Position } from '../../../device/ledger/position.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
@@ -214,7 +215,12 @@ export function submissionOf(
 }
 
 export function boxesOf(serial: number, ...names: string[]): ActionOf<'boxes'> {
-  const boxes = names.map((name) => ({ name, key: new Uint8Array(32).fill(9), trust: 'self-reported' as const, runtimes: ['python'] }));
+  return offersOf(serial, Object.fromEntries(names.map((name) => [name, 'self-reported'])));
+}
+
+/** @param levels by name, in the order of names */
+export function offersOf(serial: number, levels: Readonly<Record<string, TrustLevel>>): ActionOf<'boxes'> {
+  const boxes = Object.entries(levels).map(([name, trust]) => ({ name, key: new Uint8Array(32).fill(9), trust, runtimes: ['python'] }));
   return { action: 'boxes', serial, boxes };
 }
 

@@ -188,6 +188,14 @@ def box_order(output: bytes, capsule: str, attempt: int, node: bytes, boxes: lis
     return sorted(boxes, key=lambda box: D("box-order", output, capsule.encode(), u64(attempt), node, box.encode()))
 
 
+TRUST = ("self-reported", "software-tpm", "tpm-measured")
+
+
+def is_fitting(box: dict, runtime: str, trust: str) -> bool:
+    """§15.2, of a box as it is offered."""
+    return runtime in box["runtimes"] and TRUST.index(box["trust"]) >= TRUST.index(trust)
+
+
 def ballot_input(ballot: dict) -> bytes:
     return prefix("ballot") + cddl.encode("ballot", ballot)
 

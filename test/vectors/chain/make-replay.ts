@@ -1,5 +1,5 @@
 /**
- * Makes replay.json: a chain of 51 blocks in which members show keys, offer boxes, apply, are vouched for and leave, checkpoints are
+ * Makes replay.json: a chain of 51 blocks in which members show keys, offer boxes, one of which loses its level, apply, are vouched for and leave, checkpoints are
  * certified, and seeds are renewed or stay. Its signatures are those of test/simulation/stub-crypto.ts: it is about what blocks do.
  *
  * Run: node_modules/.bin/node test/vectors/chain/make-replay.ts
@@ -22,6 +22,7 @@ import {
   founders,
   headOf,
   network,
+  offersOf,
   readyChain,
   voucherOf,
   type Chain,
@@ -41,7 +42,7 @@ function upTo(chain: Chain, height: number): Chain {
 const certified = (chain: Chain, voters = [alpha, bravo, charlie]): Chain =>
   extended(chain, bravo, [finalityOf(chain, headOf(chain).height, voters)]);
 
-let chain = extended(readyChain, bravo, [actionOf(alpha, boxesOf(1, 'rack-1', 'rack-2')), actionOf(bravo, boxesOf(1, 'one'))]);
+let chain = extended(readyChain, bravo, [actionOf(alpha, offersOf(1, { 'rack-1': 'software-tpm', 'rack-2': 'tpm-measured' })), actionOf(bravo, boxesOf(1, 'one'))]);
 chain = certified(upTo(chain, 8), founders.slice()); // Epoch 2 gets a seed of its own, of the outputs of epoch 0.
 chain = extended(chain, charlie, [application, actionOf(alpha, boxesOf(2, 'rack-2'))]);
 chain = certified(upTo(extended(chain, delta, vouches), 15)); // So does epoch 3; the newcomer's draws count from epoch 5.

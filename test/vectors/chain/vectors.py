@@ -97,6 +97,10 @@ def boxes(given):
     return {"draw": draw.hex(), "members": [node.hex() for node in members], "boxes": order}
 
 
+def fitting(given):
+    return {"fitting": [box["name"] for box in given["boxes"] if chain.is_fitting(box, given["runtime"], given["trust"])]}
+
+
 def ballot(given):
     instance = chain.instance_of(bytes.fromhex(given["network"]), given["number"], bytes.fromhex(given["previous"]))
     rest = {name: given[name] for name in ("network", "round", "step", "value", "node") if name in given}
@@ -113,7 +117,7 @@ def capsule(given):
     return {"id": chain.capsule_id(*parts)}
 
 
-SECTIONS = {one.__name__: one for one in (structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, ballot, action, capsule)}
+SECTIONS = {one.__name__: one for one in (structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, fitting, ballot, action, capsule)}
 
 
 def givens():
@@ -146,6 +150,11 @@ def givens():
         yield "committee", {"network": identity.hex(), "seed": word("seed"), "number": 9, "seats": seats}
     for attempt in (1, 2):
         yield "boxes", {"first": word("first"), "second": word("second"), "capsule": "0f" * 16, "attempt": attempt, "nodes": 5, "boxes": ["a", "rack-1", "rack-10", "rack-2"]}
+    offered = [{"name": f"b{index}", "key": word("box", index), "trust": trust, "runtimes": runtimes} for index, (trust, runtimes) in enumerate(
+        (trust, runtimes) for trust in chain.TRUST for runtimes in ([], ["python"], ["python", "sh"]))]
+    for runtime in ("python", "sh", "fortran"):
+        for trust in chain.TRUST:
+            yield "fitting", {"boxes": offered, "runtime": runtime, "trust": trust}
     for step, value in (("prevote", None), ("precommit", word("block"))):
         said = {"network": identity.hex(), "number": 300, "previous": word("previous"), "round": 70, "step": step, "node": word("node 0")}
         yield "ballot", {**said, **({"value": value} if value else {})}
@@ -166,15 +175,15 @@ def states(begun):
     keys = [{"key": word("key", index), "resetCount": index, "restartCount": 2**32 - 1} for index in range(4)]
     members[0].update(keys=keys, waitedUntil={"resetCount": 3, "restartCount": 0, "timeMs": 2**53 - 1}, votedIn=300, boxesSerial=24)
     members[1].update(standing="left", vouchedBy=[members[0]["node"]], drawsFromEpoch=65_536)
-    box = {"name": "rack", "key": word("box"), "trust": "self-reported", "runtimes": ["python", "sh"]}
+    box = {"name": "rack", "key": word("box"), "runtimes": ["python", "sh"]}
     names = ["rack", "rack-1", "rack-10", "rack-2", "s", "r"]
-    boxes_ = [{"node": members[index % 2]["node"], "box": {**box, "name": name}} for index, name in enumerate(names)]
+    boxes_ = [{"node": members[index % 2]["node"], "box": {**box, "name": name, "trust": chain.TRUST[index % 3]}} for index, name in enumerate(names)]
     ids = ["00" * 16, "00" * 15 + "01", "00" * 15 + "0f", "ff" * 16, *(word("capsule", index)[:32] for index in range(9))]
     ordered = {"gateway": members[2]["node"], "digest": word(1), "manifest": word(2), "manifestBytes": 256, "runtime": "python", "trust": "self-reported"}
     open_ = {**ordered, "acceptedAtMs": 1_700_000_000_000, "orderedHeight": 23, "attempts": [], "awaitsDraw": "yes"}
     drawn = [{"node": members[3]["node"], "box": "rack", "height": 24}]
     ended = {**open_, "attempts": drawn, "awaitsDraw": "no", "deadlineMs": 1_700_000_000_001, "end": {"state": "failed", "reason": "exit-status", "receipt": word(3), "height": 25}}
-    capsules = [{"capsule": one, **(ended if index % 3 else open_)} for index, one in enumerate(sorted(ids))]
+    capsules = [{"capsule": one, **(ended if index % 3 else open_), "trust": chain.TRUST[index % 3]} for index, one in enumerate(sorted(ids))]
     core = {**begun["core"], "checkpoint": {"number": 24, "height": 25, "block": word("block")}}
     core["seatsToCome"] = [*core["seatsToCome"], {"fromHeight": 26, "seats": core["seats"][1:]}]
     core["seeds"] = [*core["seeds"], {"fromHeight": 2**32, "seed": word("seed")}]
