@@ -261,7 +261,7 @@ function attemptFailed(order: Order, { reason, detail }: { reason: EndReason; de
 
 /** Who was only not heard is waited for again; an attempt that failed for another reason was the last one. */
 function answered(order: Order, attempt: number): Order {
-  const { failure, ...kept } = order;
+  const { failure, waitsFor: _waits, ...kept } = order;
   if (order.state !== 'ordered' || !failure || order.attempt !== attempt) return order;
   return failure.reason === 'box-lost' ? { ...kept, state: 'assigned' } : ended(kept, failure);
 }

@@ -8,7 +8,10 @@ import { satisfies, type TrustLevel } from '../trust-level.ts';
 import type { OfferedBox } from './transaction.ts';
 
 /** Whether a box as it is offered may run a capsule. */
-export function isFitting(box: Pick<OfferedBox, 'runtimes' | 'trust'>, asked: { readonly runtime: string; readonly trust: TrustLevel }): boolean {
+export function isFitting(
+  box: Pick<OfferedBox, 'runtimes' | 'trust'>,
+  asked: { readonly runtime: string; readonly trust: TrustLevel },
+): boolean {
   return box.runtimes.includes(asked.runtime) && satisfies(box.trust, asked.trust);
 }
 

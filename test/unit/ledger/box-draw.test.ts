@@ -7,7 +7,20 @@ import { hex } from '#protocol/digest.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { TRUST_LEVELS, type TrustLevel } from '#protocol/trust-level.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
-import { actionOf, alpha, boxesOf, bravo, capsuleId, charlie, delta, extended, headOf, offersOf, readyChain, submissionOf } from './workshop.ts';
+import {
+  actionOf,
+  alpha,
+  boxesOf,
+  bravo,
+  capsuleId,
+  charlie,
+  delta,
+  extended,
+  headOf,
+  offersOf,
+  readyChain,
+  submissionOf,
+} from './workshop.ts';
 
 const capsules = Array.from({ length: 60 }, (_, index) => index + 1);
 

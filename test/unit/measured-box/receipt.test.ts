@@ -4,11 +4,22 @@ import { describe, test } from 'node:test';
 import { runIdOf, type BoxEvidence } from '#protocol/box-messages.ts';
 import { domainDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { encodeManifest, type Manifest } from '#protocol/manifest.ts';
 import { judgeRunMeasurements } from '#protocol/measured-box/run-measurements.ts';
 import type { BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
 import type { Genesis } from '#protocol/network.ts';
 import type { Receipt } from '#protocol/receipt.ts';
-import { judged, networkIdentity, receiptValue, receiptWith, software, startMs, stranger } from '../protocol/workshop.ts';
+import {
+  judged,
+  manifest,
+  networkIdentity,
+  outcomeOf,
+  receiptValue,
+  receiptWith,
+  software,
+  startMs,
+  stranger,
+} from '../protocol/workshop.ts';
 import { crypto } from '../tpm/captured.ts';
 import { checkOf, hardwareAuthority, keys, nonceOf, quoted, softwareAuthority, type Quoting } from './quoted-box.ts';
 
@@ -83,6 +94,13 @@ describe('§6.5 quotes in a receipt', () => {
       assert.equal(reasonOf(shown({ trust: 'self-reported' }, { quotes })), 'box-quote-refused');
     });
   }
+});
+
+test('a receipt whose box has shown less than the capsule asks for is refused (§9.2)', () => {
+  const asking = (trust: Manifest['policy']['trust']): Uint8Array => encodeManifest({ ...manifest, policy: { ...manifest.policy, trust } });
+  assert.equal(outcomeOf(receiptWith({ manifest: asking('self-reported') })), 'verified');
+  for (const trust of ['software-tpm', 'tpm-measured'] as const)
+    assert.equal(outcomeOf(receiptWith({ manifest: asking(trust) })), 'trust-insufficient');
 });
 
 interface Shown {

@@ -4,7 +4,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { hasEnded } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { isSettled, newOrder, orderDuties, stepOrder, type Executor, type Order, type OrderEvent } from '../../../device/gateway/order.ts';
+import {
+  isOut,
+  isSettled,
+  newOrder,
+  orderDuties,
+  stepOrder,
+  type Executor,
+  type Order,
+  type OrderEvent,
+} from '../../../device/gateway/order.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 
 const INPUT = '1'.repeat(64);
@@ -104,6 +113,7 @@ test('no order of events breaks the rules of an order: attempts bounded, ends wi
     fc.constantFrom<OrderEvent>(receipt('agreed', [OUTPUT]), receipt('failed', []), receipt('cancelled', [])),
     fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom('alpha', 'bravo')).map(([attempt, device]) => drawn(attempt, device)),
     fc.integer({ min: 0, max: 2 }).map((attempts): OrderEvent => ({ type: 'undrawn', attempts })),
+    fc.constantFrom<OrderEvent>({ type: 'boxSought', lacking: 'none' }, { type: 'boxSought', lacking: undefined }),
     fc.integer({ min: 0, max: 10_000_000 }).map((ms) => passed(ms)),
   );
   fc.assert(
@@ -122,6 +132,7 @@ function checkedStep(before: Order, event: OrderEvent): Order {
   if (hasEnded(after.state)) assert.ok(after.end && after.end.state === after.state, 'an end says how');
   if (after.receipt !== 'none') assert.ok(after.executor && after.end, 'a receipt is of an executor');
   if (hasEnded(after.state) && after.receipt === 'none' && !after.withdrawn) assert.deepEqual(duties(after), ['withdraw']);
+  if (isOut(after)) assert.equal(after.waitsFor, undefined, 'what a box has waits for none');
   if (after.state === 'ordered') assert.equal(duties(after).length, 1, 'what is ordered is on its way to the chain');
   return after;
 }

@@ -42,7 +42,10 @@ function upTo(chain: Chain, height: number): Chain {
 const certified = (chain: Chain, voters = [alpha, bravo, charlie]): Chain =>
   extended(chain, bravo, [finalityOf(chain, headOf(chain).height, voters)]);
 
-let chain = extended(readyChain, bravo, [actionOf(alpha, offersOf(1, { 'rack-1': 'software-tpm', 'rack-2': 'tpm-measured' })), actionOf(bravo, boxesOf(1, 'one'))]);
+let chain = extended(readyChain, bravo, [
+  actionOf(alpha, offersOf(1, { 'rack-1': 'software-tpm', 'rack-2': 'tpm-measured' })),
+  actionOf(bravo, boxesOf(1, 'one')),
+]);
 chain = certified(upTo(chain, 8), founders.slice()); // Epoch 2 gets a seed of its own, of the outputs of epoch 0.
 chain = extended(chain, charlie, [application, actionOf(alpha, boxesOf(2, 'rack-2'))]);
 chain = certified(upTo(extended(chain, delta, vouches), 15)); // So does epoch 3; the newcomer's draws count from epoch 5.
