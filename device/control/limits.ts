@@ -28,6 +28,8 @@ export const CONTROL_LIMITS = {
   periodMinMs: 100,
   /** A box without a run is sampled this often: nothing is integrated, and what is worth knowing at once comes by its edge. */
   periodAtRestMs: 1 * SECOND,
+  /** Sensors that tell edges are read at least this often: a reading from before an edge is no older. */
+  readingStandsMaxMs: 5 * SECOND,
   /** A box that shall be on. Rest: one whose power LED alone is dark says hello meanwhile, and a press would switch it off. Presses that bring nothing come ever less often. */
   keepOn: { restMs: 20 * SECOND, pauseMinMs: 10 * SECOND, pauseMaxMs: 300 * SECOND, settledMs: 60 * SECOND },
   /** Wires that could not be opened are tried again: a BMC may be starting. */

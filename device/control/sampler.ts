@@ -19,6 +19,8 @@ export function startSampler(
 ): Sampler {
   const fastestMs = Math.max(CONTROL_LIMITS.periodMinMs, Math.min(...hardware.sensors.map((sensor) => sensor.periodMs), 60_000));
   let periodMs = Math.max(fastestMs, CONTROL_LIMITS.periodAtRestMs);
+  /** By sensor, when its last edge came. */
+  const edges = new Map<string, number>();
   let isReading = false;
   let isStopped = false;
   const sample = async (): Promise<void> => {
@@ -26,13 +28,14 @@ export function startSampler(
     if (isReading) return;
     isReading = true;
     try {
-      const readings = await hardware.sample();
+      const readings = (await hardware.sample()).filter((reading) => !isOvertaken(reading, edges.get(reading.sensor)));
       if (!isStopped) onReadings(readings);
     } finally {
       isReading = false;
     }
   };
   const unsubscribe = hardware.onChange((change) => {
+    if (change.kind === 'reading') edges.set(change.reading.sensor, change.reading.atMs);
     if (!isStopped) onChange(change);
   });
   let dueMs = performance.now();
@@ -58,6 +61,11 @@ export function startSampler(
       unsubscribe();
     },
   };
+}
+
+/** A sensor's last reading stands until its period is over, also past an edge. Pure; a clock that was set back hides no reading. */
+export function isOvertaken({ atMs }: Reading, edgeAtMs: number | undefined): boolean {
+  return edgeAtMs !== undefined && atMs < edgeAtMs && edgeAtMs - atMs <= CONTROL_LIMITS.readingStandsMaxMs;
 }
 
 /** By the clock and not from one tick to the next: what one comes late the next one does not, and what is missed is left out. */

@@ -9,7 +9,7 @@ import type { SensorDefinition } from '../../../device/board/ports.ts';
 import { readingsOf } from '../../../device/board/readings.ts';
 import { SensorReader } from '../../../device/board/sensor-reader.ts';
 import { afterEdge, rpmOf, STILL } from '../../../device/board/tachometer.ts';
-import { nextDueMs } from '../../../device/control/sampler.ts';
+import { isOvertaken, nextDueMs } from '../../../device/control/sampler.ts';
 
 const MS = 1_000_000n;
 const SECOND_NS = 1_000n * MS;
@@ -108,6 +108,16 @@ test('ticks of sampling stay on their grid, whatever one of them is late (§17.3
       }
     }),
   );
+});
+
+test('a reading from before an edge does not take the edge back, and a clock that was set back hides nothing (§17.3)', () => {
+  const door = (atMs: number) => ({ sensor: 'intrusion', quantity: 'intrusion', value: 0, atMs, quality: 'good' }) as const;
+  const edgeMs = 100_000;
+  assert.deepEqual(
+    [edgeMs - 3_600_000, edgeMs - 1_000, edgeMs - 1, edgeMs, edgeMs + 1].filter((atMs) => isOvertaken(door(atMs), edgeMs)),
+    [edgeMs - 1_000, edgeMs - 1],
+  );
+  assert.equal(isOvertaken(door(1), undefined), false);
 });
 
 test('a display is begun in eight lines and written in four, each row to its end (§16.2)', () => {
