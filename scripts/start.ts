@@ -46,7 +46,7 @@ async function main(line: readonly string[]): Promise<number> {
   const state = options.state ?? DEFAULT_STATE;
   const stopAsked = untilStopAsked();
   terminal.line(
-    `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs: they show how it works and prove nothing about hardware)')}`,
+    `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs, simulated boards: they show how it works and prove nothing about hardware)')}`,
   );
   const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd, stopAsked }).catch(giveUp);
   if (!grid) return 130;
@@ -120,6 +120,12 @@ the chain, block by block, and who its members are, with the processes that you 
 
   npm run chain -- watch${elsewhere}
   npm run chain -- peers${elsewhere}
+
+the boxes, what may happen to one, and the operator's word that takes it back:
+
+  npm run box -- list${elsewhere}
+  npm run rack -- open-door alpha${elsewhere}       (or cut alpha: its device switches it on again once it is restored)
+  npm run box -- release alpha${elsewhere}
 
 or with nothing but MQTT: listen in one terminal,
 

@@ -20,6 +20,7 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
     show: (news) => {
       switch (news.news) {
         case 'state':
+          power.ended();
           return terminal.line(`${since()}  ${terminal.paint(styleOf(news.state), news.state.padEnd(stateWidth))}${about(news)}`);
         case 'progress':
           bar = `${progressBar(news.permille, 1_000)} ${news.note === undefined ? '' : harmless(news.note)}`;
@@ -42,19 +43,40 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
   };
 }
 
-/** Watts of the box: in the live line, and as lines where there is none, when they have moved well. */
-function powerLines(terminal: Terminal): { words: () => string; heard: (news: EnergyNews, since: string) => void } {
-  let words = '';
+interface PowerLines {
+  words(): string;
+  heard(news: EnergyNews, since: string): void;
+  /** The run is at its end, or another begins. */
+  ended(): void;
+}
+
+/** Watts of the box: in the live line, whose rise a line sums up at the end; where there is none as lines, when they have moved well. */
+function powerLines(terminal: Terminal): PowerLines {
+  let [words, by] = ['', ''];
   let last: number | undefined;
+  let [least, most] = [Infinity, 0];
   return {
     words: () => words,
     heard: ({ milliwatts, millijoules, source }, since) => {
-      words = `${(milliwatts / 1_000).toFixed(1)} W, ${(millijoules / 1_000).toFixed(0)} J (${source})`;
+      by = source;
+      words = `${wattsText(milliwatts)}, ${(millijoules / 1_000).toFixed(0)} J (${source})`;
+      [least, most] = [Math.min(least, milliwatts), Math.max(most, milliwatts)];
       if (terminal.live || (last !== undefined && Math.abs(milliwatts - last) * 5 < last)) return;
       last = milliwatts;
       terminal.line(`${since}  ${terminal.paint('quiet', `the box draws ${words}`)}`);
     },
+    ended: () => {
+      if (terminal.live && words !== '')
+        terminal.line(terminal.paint('quiet', `            the box drew ${wattsText(least)} to ${wattsText(most)} (${by})`));
+      words = by = '';
+      last = undefined;
+      [least, most] = [Infinity, 0];
+    },
   };
+}
+
+function wattsText(milliwatts: number): string {
+  return `${(milliwatts / 1_000).toFixed(1)} W`;
 }
 
 const stateWidth = Math.max(...CAPSULE_STATES.map((state) => state.length)) + 2;

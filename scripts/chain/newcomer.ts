@@ -86,14 +86,13 @@ async function start(
   const card = join(folder, 'card.cbor');
   if (!existsSync(card)) await cardOf(layout, name, network.genesis.salt, tpm.caCertificates);
   say(`card        ${card} (${readFileSync(card).length} bytes)`);
-  const device = startDeviceProcess(layout, name, tpm, (who, how) => say(`${who} ended (${how}); it is started again`));
+  const box = boxOf(name);
+  const onEnd = (who: string, how: string): void => say(`${who} ended (${how}); it is started again`);
+  started.push(await startGridRack(layout, { name, boxes: [box], onEnd }));
+  const device = startDeviceProcess(layout, name, tpm, onEnd);
   started.push(device);
   await device.supervisor.waitForLine('deviceStarted', START_MS);
-  const box = boxOf(name);
   await ensurePaired(layout, name, 'box', box, layout.box(box));
-  const rack = await startGridRack(layout, { name, boxes: [box], onEnd: (who, how) => say(`${who} ended (${how}); it is started again`) });
-  started.push(rack);
-  await rack.keepOn([box]);
   say(`device      ${name} runs, with its box ${box}; log in ${join(layout.logs, `${name}.log`)}`);
   const elsewhere = layout.root === resolve(defaultState) ? '' : ` --state ${shellQuoted(layout.root)}`;
   say(`to admit it npm run chain -- admit ${shellQuoted(folder)} --seated${elsewhere}   (in another terminal)`);

@@ -32,8 +32,12 @@ export interface GridDevice {
 export async function startTpm(layout: GridLayout, device: string): Promise<SoftwareTpm> {
   mkdirSync(layout.device(device), { recursive: true, mode: 0o700 });
   const tpm = await startSoftwareTpm({ folder: layout.tpm(device), authorityFolder: layout.tpmAuthority });
-  const wires = layout.wires(boxOf(device));
-  writeConfiguration(layout.device(device), { name: device, tcti: tpm.tcti, board: BOARD, wires, address: ADDRESS, hosts: [ADDRESS] });
+  const box = boxOf(device);
+  writeConfiguration(layout.device(device), {
+    ...{ name: device, tcti: tpm.tcti, board: BOARD, wires: layout.wires(box), address: ADDRESS, hosts: [ADDRESS] },
+    control: [{ box, by: 'board' }],
+    boxRules: [{ box, keepOn: true }],
+  });
   return tpm;
 }
 

@@ -1,4 +1,4 @@
-/** The bench grid: four devices with software TPMs, a box each, a client, all on this machine. */
+/** The bench grid: four devices with software TPMs and simulated boards, a box each, a client, all on this machine. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { networkLabel, type Network } from '#protocol/network.ts';
@@ -94,8 +94,8 @@ async function startParts(
   );
   const agents = await timed(
     'boxes on',
-    () => switchOn(rack, devices, started),
-    (all) => [...all.keys()].join(', '),
+    () => untilBoxesAreOn(rack, devices, started),
+    (all) => `${all.size} boxes, switched on by their devices`,
   );
   await timed(
     'chain',
@@ -172,8 +172,8 @@ async function openRack(layout: GridLayout, request: GridRequest, started: { sto
   return rack;
 }
 
-/** Agents come up with their boxes, and end before the devices. */
-async function switchOn(
+/** Devices switch their boxes on, agents come up with them; they end before the devices. */
+async function untilBoxesAreOn(
   rack: GridRack,
   devices: readonly GridDevice[],
   started: { stop(): Promise<void> }[],
@@ -182,8 +182,8 @@ async function switchOn(
   const agents = new Map([...rack.agents].filter(([box]) => devices.some(({ name }) => boxOf(name) === box)));
   const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));
   const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
-  await rack.keepOn([...agents.keys()]);
-  await Promise.all([...trusted, ...present]);
+  const switched = devices.map(({ supervisor }) => supervisor.waitForLine('boxSwitched', AGENT_WAIT_MS));
+  await Promise.all([...switched, ...trusted, ...present]);
   return agents;
 }
 

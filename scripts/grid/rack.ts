@@ -2,7 +2,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { askRack } from '../rack/ask-rack.ts';
 import { RACK_LIMITS } from '../rack/limits.ts';
 import { rackFileText } from '../rack/rack.ts';
 import type { GridLayout } from './layout.ts';
@@ -13,8 +12,6 @@ import { supervise, type Supervisor } from './supervisor.ts';
 const agent = fileURLToPath(new URL('../../hpc-agent/agent.ts', import.meta.url));
 const program = fileURLToPath(new URL('../rack/main.ts', import.meta.url));
 const START_MS = 30_000;
-/** A hand on the power button; at a box that is off it acts after 50 ms. */
-const PRESS_MS = 200;
 /** Ends in a row after which somebody who waits for a line is told that it won't come. */
 const ENDS_MAX = 3;
 
@@ -31,8 +28,6 @@ export interface GridRack {
   readonly supervisor: Supervisor;
   /** Agents by the name of their box. */
   readonly agents: ReadonlyMap<string, GridAgent>;
-  /** Switches boxes on that are off, now and whenever the rack has lost its power. */
-  keepOn(boxes: readonly string[]): Promise<void>;
   /** May be called again. */
   stop(): Promise<void>;
 }
@@ -50,7 +45,6 @@ export async function startGridRack(layout: GridLayout, { name, boxes, onEnd }: 
   const socket = layout.rackSocket(name);
   writeRackFile(layout, name, boxes);
   const tails = new Map(boxes.map((box) => [box, followLog(box, logOf(layout, box))]));
-  let isKeptOn: readonly string[] = [];
   const supervisor = supervise({
     name: `${name}-rack`,
     arguments: [program, layout.rackFile(name)],
@@ -58,7 +52,6 @@ export async function startGridRack(layout: GridLayout, { name, boxes, onEnd }: 
     processIdFile: layout.processId(`${name}-rack`),
     onEnd,
     onLine: (line) => {
-      if (line.includes(' rackStarted ')) void switchOn(socket, isKeptOn).catch(() => undefined);
       const [, box = '', ends, how = ''] = / agentEnded box=(\S+) ends=(\d+) how=(.*)$/.exec(line) ?? [];
       if (ends === '1') onEnd(box, how.replaceAll('"', ''));
       if (Number(ends) >= ENDS_MAX) tails.get(box)?.giveUp(`ended ${ENDS_MAX} times in a row`);
@@ -73,10 +66,6 @@ export async function startGridRack(layout: GridLayout, { name, boxes, onEnd }: 
   const rack: GridRack = {
     supervisor,
     agents: new Map([...tails].map(([box, tail]) => [box, agentOf(layout, box, tail)])),
-    keepOn: async (kept) => {
-      isKeptOn = kept;
-      await switchOn(socket, kept);
-    },
     stop: () => (stopped ??= stop()),
   };
   try {
@@ -113,12 +102,4 @@ function agentOf(layout: GridLayout, box: string, tail: LogTail): GridAgent {
     },
     waitForLine: (words, waitMs) => tail.waitForLine(words, waitMs),
   };
-}
-
-/** @throws Error in a sentence */
-async function switchOn(socket: string, boxes: readonly string[]): Promise<void> {
-  if (boxes.length === 0) return;
-  const reply = await askRack(socket, { do: 'status' });
-  const off = reply.is === 'status' ? reply.boxes.filter(({ phase }) => phase === 'standby').map(({ box }) => box) : [];
-  for (const box of boxes.filter((one) => off.includes(one))) await askRack(socket, { do: 'press', box, button: 'power', ms: PRESS_MS });
 }

@@ -44,6 +44,8 @@ export function rackFileText(rack: RackFile): string {
   return `${encodeJson(RackFile, rack)}\n`;
 }
 
+const END_LOOK_MS = 20;
+
 export interface Rack {
   /** Asks the agents to end, waits for them, and cuts the power. */
   stop(): Promise<void>;
@@ -67,15 +69,22 @@ export async function startRack(file: RackFile, log: RackLog): Promise<Rack> {
     stop: async () => {
       clearInterval(ticks);
       clearInterval(loads);
-      boxes.forEach((box) => box.askToEnd());
-      const latest = performance.now() + RACK_LIMITS.endMs;
-      while (boxes.some(({ processId }) => processId !== undefined) && performance.now() < latest)
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      boxes.forEach((box) => box.close());
+      await endBoxes(boxes);
       server.close();
       rmSync(file.socket, { force: true });
     },
   };
+}
+
+/** A box that has ended loses its mains at once: its device may want it on again. */
+async function endBoxes(boxes: readonly RackBox[]): Promise<void> {
+  boxes.forEach((box) => box.askToEnd());
+  const latest = performance.now() + RACK_LIMITS.endMs;
+  for (let open = boxes; open.length > 0; await new Promise((resolve) => setTimeout(resolve, END_LOOK_MS))) {
+    const ended = open.filter(({ processId }) => processId === undefined || performance.now() >= latest);
+    ended.forEach((box) => box.close());
+    open = open.filter((box) => !ended.includes(box));
+  }
 }
 
 async function listenForPeople(path: string, boxes: readonly RackBox[]): Promise<Server> {
