@@ -52,6 +52,8 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/consensus': ['device/ledger', 'device/votes'],
   'device/board': ['device'], // addon, yaml and the clock's port; nothing of those who hold boxes by it
   'device/board/simulated': ['device/board'],
+  'device/bmc': ['device', 'device/board'], // the port of whatever holds a box
+  'device/control': ['device', 'device/board', 'device/store', 'device/mqtt'], // that port, its memory, whole files; jobs by a port of its own
 };
 
 /** Top folders that others reach by their `#name/`, never by a relative path. */
