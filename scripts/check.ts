@@ -15,6 +15,7 @@ const checks: readonly Check[] = [
     what: 'prettier',
     args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,js,mjs}'],
   },
+  { name: 'solidity', what: 'forge fmt', args: ['scripts/contracts.ts', 'format', '--check'] },
   { name: 'unused', what: 'knip', args: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'tidy', what: 'rules of the house', args: ['--test', 'test/tidy.test.ts', 'test/tidy/planted.test.ts'] },
 ];
@@ -68,5 +69,5 @@ function runCheck(check: Check): Promise<Result> {
 }
 
 function describeResult({ name, what, ok, seconds }: Result): string {
-  return `${ok ? 'pass' : 'FAIL'}  ${name.padEnd(8)}${what.padEnd(20)}${seconds.toFixed(1).padStart(6)} s`;
+  return `${ok ? 'pass' : 'FAIL'}  ${name.padEnd(10)}${what.padEnd(20)}${seconds.toFixed(1).padStart(6)} s`;
 }

@@ -110,6 +110,7 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
     'scripts/rack/box-system.ts',
     'scripts/hardware/guest.ts',
   ], // each is part of starting the program that it drops rights for
+  forge: ['scripts/contracts/forge.ts'],
   openssl: ['scripts/bench/openssl.ts'],
   etcd: ['scripts/bench/etcd.ts'],
   ipmitool: ['device/bmc/ipmitool.ts'],

@@ -32,14 +32,13 @@ library AttestationKeys {
     /// @notice Whether the key signed this digest; `s` may be in either half, because a TPM doesn't choose.
     /// @dev False for r or s of zero or not below the order, and for a point off the curve. By the precompile at 0x100 where the chain has it.
     function hasSigned(AttestationKey memory key, bytes32 digest, bytes32 r, bytes32 s) internal view returns (bool) {
-        uint256 value = uint256(s);
-        if (value > P256.N / 2 && value < P256.N) s = bytes32(P256.N - value);
+        if (!isLow(s) && uint256(s) < P256.N) s = bytes32(P256.N - uint256(s));
         return P256.verify(digest, r, s, key.x, key.y);
     }
 
-    /// @notice The same for signatures with one form (§11.1): s must be in the lower half.
-    function hasSignedLow(AttestationKey memory key, bytes32 digest, bytes32 r, bytes32 s) internal view returns (bool) {
-        return P256.verify(digest, r, s, key.x, key.y);
+    /// @notice Whether s is in the lower half of the order, as in every signature of which there must be one form (§11.1).
+    function isLow(bytes32 s) internal pure returns (bool) {
+        return uint256(s) <= P256.N / 2;
     }
 
     function _qualifiedName(AttestationKey memory key, bytes memory x, bytes memory y) private pure returns (bytes memory) {

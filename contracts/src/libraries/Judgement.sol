@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice What is wrong with something that a TPM signed: the reasons of `protocol/tpm/attestation.ts`, `quote.ts` and `certified-time.ts`.
+/// @notice What is wrong with something that a TPM signed: the reasons of `protocol/tpm/quote.ts` and, of times,
+/// `protocol/chain/wait-certificate.ts`, in the order in which they are looked for.
 enum Judgement {
     Accepted,
     Malformed,
@@ -15,5 +16,7 @@ enum Judgement {
     OtherPcrSelection,
     OtherPcrValues,
     PcrNotExtended,
-    ObfuscatedClock
+    ObfuscatedClock,
+    SignatureNotLowS,
+    TimeOutOfRange
 }

@@ -11,9 +11,11 @@ enum VrfJudgement {
 
 /// @title RSA-FDH-VRF-SHA256
 /// @notice RFC 9381 section 4 with the suite of section 4.4, RSA-2048 and e = 65537: Specification §3.9. The private half is one raw RSA
-/// operation inside a TPM; this half is the modexp precompile (EIP-198), which every EVM chain has.
+/// operation inside a TPM; this half is the modexp precompile (EIP-198), which every EVM chain has. Reverts where a precompile fails, so that
+/// who gives too little gas gets no verdict instead of a refusal.
 library RsaFdhVrf {
     error ProofRefused(VrfJudgement reason);
+    error PrecompileFailed();
 
     uint256 internal constant BYTES = 256;
 
@@ -51,19 +53,28 @@ library RsaFdhVrf {
 
     /// @dev proof^65537 mod modulus, 256 bytes.
     function _raised(bytes calldata proof, bytes calldata modulus) private view returns (bytes memory) {
-        (bool done, bytes memory power) =
-            address(0x05).staticcall(abi.encodePacked(BYTES, uint256(3), BYTES, proof, bytes3(0x010001), modulus));
-        return done ? power : bytes("");
+        bytes memory input = abi.encodePacked(BYTES, uint256(3), BYTES, proof, bytes3(0x010001), modulus);
+        (bool done, bytes memory power) = address(0x05).staticcall(input);
+        if (!done || power.length != BYTES) revert PrecompileFailed();
+        return power;
     }
 
-    /// @dev Section 4.1 step 2 with MGF1 of RFC 8017 appendix B.2.1: a zero byte and 255 bytes of mask.
-    function _encodedMessage(bytes calldata modulus, bytes memory alpha) private pure returns (bytes memory) {
-        bytes memory seed = abi.encodePacked(SUITE, FOR_ENCODING, uint32(BYTES), modulus, alpha);
-        bytes memory mask = "";
-        for (uint32 counter = 0; counter < 7; counter++) {
-            mask = abi.encodePacked(mask, sha256(abi.encodePacked(seed, counter)));
+    /// @dev Section 4.1 step 2 with MGF1 of RFC 8017 appendix B.2.1: a zero byte and 255 bytes of mask. In assembly, because eight copies of
+    /// the seed would cost more than the hashes; only the last byte of the counter changes.
+    function _encodedMessage(bytes calldata modulus, bytes memory alpha) private view returns (bytes memory message) {
+        bytes memory seed = abi.encodePacked(SUITE, FOR_ENCODING, uint32(BYTES), modulus, alpha, uint32(0));
+        message = new bytes(BYTES + 32);
+        bool hashed = true;
+        assembly ("memory-safe") {
+            let length := mload(seed)
+            for { let counter := 0 } lt(counter, 8) { counter := add(counter, 1) } {
+                mstore8(add(add(seed, 31), length), counter)
+                let mask := add(add(message, 33), shl(5, counter))
+                hashed := and(hashed, staticcall(gas(), 2, add(seed, 32), length, mask, 32))
+            }
+            mstore(message, BYTES)
         }
-        return abi.encodePacked(bytes1(0), mask, bytes31(sha256(abi.encodePacked(seed, uint32(7)))));
+        if (!hashed) revert PrecompileFailed();
     }
 
     /// @dev Big-endian numbers of one length, word by word.

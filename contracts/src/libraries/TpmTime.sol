@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { AttestationKey } from "./AttestationKey.sol";
+import { AttestationKey, AttestationKeys } from "./AttestationKey.sol";
 import { Judgement } from "./Judgement.sol";
 import { ClockInfo, TimeAttest, TpmAttest } from "./TpmAttest.sol";
 
@@ -21,9 +21,12 @@ struct CertifiedTime {
 
 /// @title Certified time
 /// @notice TPM2_GetTime over some qualifying data: what the network's chips sign on layer 1 with (§20.2). The verdict of
-/// `protocol/tpm/certified-time.ts` on the same bytes.
+/// `protocol/chain/wait-certificate.ts` on the same bytes.
 library TpmTime {
     error TimeRefused(Judgement reason);
+
+    /// @dev In ms, as far as the network's other half counts.
+    uint64 private constant TIME_MAX = 2 ** 53 - 1;
 
     /// @param qualifyingData what `extraData` must be
     function judge(AttestationKey memory key, TimeCertificate calldata certificate, bytes32 qualifyingData)
@@ -34,10 +37,12 @@ library TpmTime {
         TimeAttest memory attest;
         (judgement, attest) = TpmAttest.readTime(certificate.attestation);
         if (judgement != Judgement.Accepted) return (judgement, time);
-        if (!key.hasSignedLow(sha256(certificate.attestation), certificate.r, certificate.s)) return (Judgement.SignatureWrong, time);
+        if (!key.hasSigned(sha256(certificate.attestation), certificate.r, certificate.s)) return (Judgement.SignatureWrong, time);
         if (!key.isQualifiedName(attest.head.qualifiedSigner)) return (Judgement.OtherSigner, time);
         if (keccak256(attest.head.extraData) != keccak256(abi.encodePacked(qualifyingData))) return (Judgement.OtherQualifyingData, time);
         if (_isObfuscated(attest)) return (Judgement.ObfuscatedClock, time);
+        if (!AttestationKeys.isLow(certificate.s)) return (Judgement.SignatureNotLowS, time);
+        if (attest.time > TIME_MAX) return (Judgement.TimeOutOfRange, time);
         time = CertifiedTime({ timeMs: attest.time, clockInfo: attest.clockInfo, firmwareVersion: attest.firmwareVersion });
     }
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import { vm } from "./Vm.sol";
+
+/// @title Cases with the protocol's verdicts
+/// @notice A JSON file as columns: the named cases of test/vectors/contracts, and mutations of them, which `npm run contracts -- test` makes.
+library Cases {
+    function named(string memory kind) internal view returns (string memory) {
+        return vm.readFile(string.concat("../test/vectors/contracts/", kind, ".json"));
+    }
+
+    function mutations(string memory kind) internal view returns (string memory) {
+        return vm.readFile(string.concat("../build/contracts/mutations/", kind, ".json"));
+    }
+
+    function text(string memory json, string memory field) internal pure returns (string[] memory) {
+        return vm.parseJsonStringArray(json, _column(field));
+    }
+
+    function content(string memory json, string memory field) internal pure returns (bytes[] memory) {
+        return vm.parseJsonBytesArray(json, _column(field));
+    }
+
+    function words(string memory json, string memory field) internal pure returns (bytes32[] memory) {
+        return vm.parseJsonBytes32Array(json, _column(field));
+    }
+
+    function numbers(string memory json, string memory field) internal pure returns (uint256[] memory) {
+        return vm.parseJsonUintArray(json, _column(field));
+    }
+
+    function _column(string memory field) private pure returns (string memory) {
+        return string.concat(".", field);
+    }
+}

@@ -1,0 +1,44 @@
+/** The contracts of layer 1: their own tests, and that what is made from them stands in the tree as it is. Specification §20. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { compiledContracts } from '../../scripts/contracts/compiled.ts';
+import { HARDFORKS, requireForge, runForge, type Hardfork } from '../../scripts/contracts/forge.ts';
+import { measureGas, staleSnapshots, type GasFigures } from '../../scripts/contracts/gas.ts';
+import { generatedFiles, staleFiles } from '../../scripts/contracts/generated.ts';
+import { makeMutations, testRequest } from '../../scripts/contracts/solidity-tests.ts';
+
+const runs = 256; // of each fuzz test, and mutations of each kind of evidence; `npm run contracts -- test --runs 10000` tries more
+const codeBytesMax = 24_576; // EIP-170
+
+describe('the contracts (§20)', { concurrency: 1 }, () => {
+  test('compile without a warning', async () => {
+    await requireForge({ args: ['build'] });
+  });
+
+  test('ABI, code and storage layout in contracts/generated are those of the sources', () => {
+    assert.deepEqual(staleFiles(generatedFiles(compiledContracts())), [], '`npm run contracts -- build` makes them');
+  });
+
+  test('no contract is larger than every chain takes', () => {
+    const large = compiledContracts().filter(({ deployedCode }) => deployedCode.length / 2 - 1 > codeBytesMax);
+    assert.deepEqual(
+      large.map(({ name }) => name),
+      [],
+    );
+  });
+
+  for (const hardfork of HARDFORKS) {
+    test(`pass their tests on a chain of ${hardfork}`, async () => {
+      makeMutations(runs);
+      const { ok, output } = await runForge(testRequest({ runs, hardfork }));
+      assert.ok(ok, output);
+      assert.match(output, /[1-9]\d* tests passed, 0 failed/);
+    });
+  }
+
+  test('use the gas that stands in contracts/snapshots, and no more than their limits', async () => {
+    const measured = new Map<Hardfork, GasFigures>();
+    for (const hardfork of HARDFORKS) measured.set(hardfork, await measureGas(hardfork));
+    assert.deepEqual(staleSnapshots(measured), [], '`npm run contracts -- gas` measures them');
+  });
+});
