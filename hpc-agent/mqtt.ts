@@ -200,7 +200,7 @@ function openStream(address: BrokerAddress): TLSSocket {
 }
 
 /** A broker that refuses the certificate says why by an alert (RFC 8446 §6.2), which the system's library words for its makers. */
-function reasonOf(error: NodeJS.ErrnoException): string {
+function reasonOf(error: Error & { readonly code?: string | number | undefined }): string {
   const code = String(error.code);
   if (code.endsWith('CERTIFICATE_REVOKED')) return 'the broker has taken this certificate back; pair again (npm run pair)';
   if (code.endsWith('CERTIFICATE_EXPIRED')) return 'this certificate has expired; pair again (npm run pair)';

@@ -1,6 +1,7 @@
 /** The invited side's talk with a device: greets, shares, compares confirmations, asks under seal. Specification §5.6. */
 import { randomBytes } from 'node:crypto';
 import { encodeStrict } from '#protocol/codec.ts';
+import { LIMITS } from '#protocol/limits.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import {
   codeInput,
@@ -21,6 +22,8 @@ import { finishProver, proverSecretOf, proverShare, scalarOf, type ExchangeKeys 
 import { pairingTopic } from '#protocol/topics.ts';
 import { pairingRepeatMs, pairingWaitMs } from './limits.ts';
 import { nodeAead, stretchAside } from './pairing-cipher.ts';
+
+const ANOTHER_WINDOW = `a window ends when it is used, after ${LIMITS.pairingWindowMs / 60_000} minutes or ${LIMITS.pairingAttemptsMax} wrong codes, and npm run pair -- open at the device opens another`;
 
 /**
  * Pairing failed. `code` is a word of `PAIRING_REFUSALS` or `GRANT_REFUSALS`, or `wrong-code`, `no-answer`, `interrupted`,
@@ -74,7 +77,7 @@ export async function talkToDevice(
     await asker.say({ call: 'abandon' });
     throw new PairingFailed(
       'wrong-code',
-      `this is not the code of the ${kind} "${name}" at that device, or its window is closed or used, or somebody stands in between; nothing was given away`,
+      `this is not the code of the ${kind} "${name}" at that device, or its window is closed or used, or somebody stands in between; nothing was given away. Compare the code and the name with what the device shows; ${ANOTHER_WINDOW}`,
     );
   }
   const { sealed, body } = sealRequest(nodeAead, keys.shared, request);
@@ -114,7 +117,10 @@ class Asker {
       .catch(() => undefined);
     await line.connection.connected(pairingWaitMs).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
-      throw new PairingFailed('no-answer', `nobody can be reached for pairing at ${url}: ${why}; is the device on, and a window open?`);
+      throw new PairingFailed(
+        'no-answer',
+        `nobody waits for pairing at ${url} (${why}). A device listens there while a window is open; ${ANOTHER_WINDOW}`,
+      );
     });
     return (late.asker = new Asker(line));
   }

@@ -1,7 +1,7 @@
 /** What programs show: lines, one live line that is redrawn, colours and tables. Plain text where nobody is watching. */
 import { stripVTControlCharacters } from 'node:util';
 
-export type Style = 'good' | 'bad' | 'warning' | 'quiet' | 'strong';
+export type Style = 'good' | 'bad' | 'warning' | 'quiet' | 'strong' | 'light-on-dark';
 
 export interface Terminal {
   /** Whether the live line is drawn. */
@@ -109,7 +109,7 @@ export function timeText(atMs: number): string {
   return new Date(atMs).toISOString().replace('T', ' ').slice(0, 19).concat(' UTC');
 }
 
-const codes: Readonly<Record<Style, string>> = { good: '32', bad: '31', warning: '33', quiet: '2', strong: '1' };
+const codes: Readonly<Record<Style, string>> = { good: '32', bad: '31', warning: '33', quiet: '2', strong: '1', 'light-on-dark': '97;40' };
 
 function hasColours(stream: Stream, environment: Readonly<Record<string, string | undefined>>, dumb: boolean): boolean {
   if ((environment['NO_COLOR'] ?? '') !== '') return false;

@@ -84,7 +84,8 @@ export class WindowKeeper {
     log('pairingAttempt', { ...whom, attempt, window: window ? 'open' : 'none' });
     if (attempt > LIMITS.pairingAttemptsMax) return 'spent';
     if (window && attempt === LIMITS.pairingAttemptsMax) this.#spentAtMs.set(window.id.toHex(), now());
-    if (window && this.isOpen(window)) this.#sayOpen(window);
+    // Once the answer is on its way: what a disk takes shall not tell that there is a window.
+    if (window) setImmediate(() => this.isOpen(window) && this.#sayOpen(window));
     return 'counted';
   }
 

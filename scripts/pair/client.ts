@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { commandOf } from '../arguments.ts';
-import { openTerminal } from '../terminal.ts';
+import { openTerminal, type Terminal } from '../terminal.ts';
 import { chooseDevice, defaultState, deviceOption, outOption, PairFailure, stateOption } from './device-folder.ts';
 import { pairHere } from './holder.ts';
+import { interruptible } from './interruption.ts';
 import { pasteLines, readConnectionFile } from './paste-lines.ts';
 
 export const client = commandOf(
@@ -21,7 +22,7 @@ export const client = commandOf(
     const device = chooseDevice(state, options.device);
     const folder = options.out ?? join(state, 'clients', device.name, name);
     const known = existsSync(join(folder, HOLDER_FILES.connection)) && new PairedNames(device.folder).find('client', name) !== undefined;
-    if (!known) await pairHere(device.folder, 'client', name, folder);
+    if (!known) await interruptible((interrupted) => pairHere(device.folder, 'client', name, folder, interrupted));
     show(folder, device.name, name, known ? 'is paired already' : 'is paired now');
     return 0;
   },
@@ -34,9 +35,14 @@ function show(folder: string, device: string, name: string, how: string): void {
       `${folder} holds the client "${connection.client}" of device ${connection.device}; name another folder with --out`,
     );
   }
-  const { watch, submit } = pasteLines(folder);
   const terminal = openTerminal(process.stdout, process.env);
   terminal.line(`${terminal.paint('good', `Client ${name} ${how}`)} with device ${device}: ${folder}\n`);
+  showPasteLines(terminal, folder);
+}
+
+/** @param folder of a paired client */
+export function showPasteLines(terminal: Terminal, folder: string): void {
+  const { watch, submit } = pasteLines(folder);
   terminal.line(`Watch what the device says to it:\n\n${watch}\n`);
   terminal.line(`Send a capsule, in another shell:\n\n${submit}`);
 }

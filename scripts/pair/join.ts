@@ -4,9 +4,11 @@ import { createInterface } from 'node:readline/promises';
 import { parsePairingCode, parseWindowAddress, type PairingCode, type WindowAddress } from '#protocol/pairing-code.ts';
 import { commandOf, UsageError } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
+import { showPasteLines } from './client.ts';
 import { showComparison } from './comparison.ts';
 import { defaultState, PairFailure, stateOption } from './device-folder.ts';
 import { pairInto } from './holder.ts';
+import { shellQuoted } from './paste-lines.ts';
 
 export const join = commandOf(
   {
@@ -28,13 +30,19 @@ export const join = commandOf(
     if (options.address !== undefined && !/^mqtts:\/\/[^\s/]+:[0-9]+$/.test(options.address))
       throw new UsageError(`--address is "${options.address}"; it must be mqtts://host:port`);
     const reached = options.address === undefined ? {} : { reachedAt: options.address };
-    const paired = await pairInto({ address, code, folder, ...reached });
     const terminal = openTerminal(process.stdout, process.env);
+    terminal.show(`  asking at ${address.url} for the ${address.kind} ${address.name}…`);
+    const paired = await pairInto({ address, code, folder, ...reached }).finally(() => terminal.settle());
     terminal.line(
       `${terminal.paint('good', `The ${paired.kind} ${paired.name} is paired`)} with device ${paired.device}: ${paired.folder}`,
     );
     showComparison(terminal, paired);
-    if (paired.kind === 'box') terminal.line(`  Run its agent: npm run agent -- --state ${paired.folder}`);
+    terminal.line('');
+    if (paired.kind === 'client') showPasteLines(terminal, paired.folder);
+    else
+      terminal.line(
+        `Run its agent; one that runs with an earlier certificate has to be ended first:\n\n  npm run agent -- --state ${shellQuoted(paired.folder)}`,
+      );
     return 0;
   },
 );

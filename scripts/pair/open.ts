@@ -4,12 +4,13 @@ import { LIMITS } from '#protocol/limits.ts';
 import { formatInvitation, formatPairingCode, parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
 import { openWindow, type OwnWindow } from '../../device/pairing/open-window.ts';
 import { PairedNames } from '../../device/pairing/paired-names.ts';
-import type { WindowEnd, WindowNews } from '../../device/pairing/window-folder.ts';
+import { WindowFolder, type WindowEnd, type WindowNews } from '../../device/pairing/window-folder.ts';
 import { commandOf, UsageError } from '../arguments.ts';
 import { durationText, openTerminal, type Terminal } from '../terminal.ts';
 import { showComparison } from './comparison.ts';
 import { chooseDevice, defaultState, deviceOption, stateOption, type DeviceFolder } from './device-folder.ts';
-import { qrCodeText } from './qr-code.ts';
+import { interruptible } from './interruption.ts';
+import { qrCodeLines } from './qr-code.ts';
 
 const LOOK_MS = 200;
 
@@ -28,16 +29,18 @@ export const open = commandOf(
     notes:
       'The window ends when it is used, after 15 minutes, after five wrong codes, or with Ctrl-C. The code is a secret until then: show it to nobody but the one who types it. On the other machine: npm run pair -- join ADDRESS CODE.',
   },
-  async ({ options }) => {
+  ({ options }) => {
     const device = chooseDevice(options.state ?? defaultState, options.device);
     const { kind, name } = whomOf(options, device);
-    const window = await openWindow(device.folder, { kind, name, replace: options.replace });
-    const terminal = openTerminal(process.stdout, process.env);
-    announce(terminal, device, window);
-    if (!options.replace && new PairedNames(device.folder).find(kind, name))
-      terminal.line(`  The ${kind} ${name} is paired already: the same machine gets a new certificate, another needs --replace.\n`);
-    const end = await follow(terminal, window);
-    return report(terminal, device.name, { kind, name }, end);
+    return interruptible(async (interrupted) => {
+      const window = await openWindow(device.folder, { kind, name, replace: options.replace }, interrupted);
+      const terminal = openTerminal(process.stdout, process.env);
+      announce(terminal, device, window);
+      if (!options.replace && new PairedNames(device.folder).find(kind, name))
+        terminal.line(`  The ${kind} ${name} is paired already: the same machine gets a new certificate, another needs --replace.\n`);
+      const end = await follow(terminal, window, interrupted);
+      return report(terminal, device.name, { kind, name }, end);
+    });
   },
 );
 
@@ -51,7 +54,7 @@ function whomOf(
 }
 
 function freeBoxName({ name, folder }: DeviceFolder): string {
-  const taken = new Set(new PairedNames(folder).paired('box').map((box) => box.name));
+  const taken = new Set([...new PairedNames(folder).paired('box'), ...new WindowFolder(folder).windows()].map((box) => box.name));
   const stem = `${name}-box`.slice(0, LIMITS.nameCharactersMax - 3);
   for (let number = 2, candidate = stem; ; number += 1) {
     if (!taken.has(candidate)) return candidate;
@@ -65,17 +68,17 @@ function announce(terminal: Terminal, device: DeviceFolder, { address, code }: O
   terminal.line(`  npm run pair -- join ${address} ${formatPairingCode(code)}\n`);
   terminal.line(`  address  ${address}`);
   terminal.line(`  code     ${terminal.paint('strong', formatPairingCode(code))}\n`);
-  if (terminal.live && parsed.status === 'read') terminal.line(`${qrCodeText(formatInvitation(parsed.value, code))}\n`);
+  if (!terminal.live || parsed.status !== 'read') return;
+  for (const line of qrCodeLines(formatInvitation(parsed.value, code))) terminal.line(`  ${terminal.paint('light-on-dark', line)}`);
+  terminal.line('');
 }
 
-/** Until the window is used or closed; the first Ctrl-C closes it. */
-async function follow(terminal: Terminal, window: OwnWindow): Promise<WindowNews> {
-  const closeIt = (): void => window.withdraw();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, closeIt);
+/** Until the window is used or closed. */
+async function follow(terminal: Terminal, window: OwnWindow, interrupted: AbortSignal): Promise<WindowNews> {
   let attempts = 0;
   try {
     for (;;) {
+      if (interrupted.aborted) window.withdraw();
       const news = window.news();
       if (news.window !== 'open') return news;
       if (news.attempts > attempts) terminal.line(attemptText(news.attempts));
@@ -85,7 +88,6 @@ async function follow(terminal: Terminal, window: OwnWindow): Promise<WindowNews
       await sleep(LOOK_MS);
     }
   } finally {
-    for (const signal of signals) process.off(signal, closeIt);
     terminal.settle();
   }
 }
@@ -95,9 +97,10 @@ function attemptText(attempts: number): string {
 }
 
 const ENDS: Readonly<Record<WindowEnd, string>> = {
-  'attempts-spent': 'wrong codes have spent its attempts. If that was not you, somebody guesses, or stands in between',
+  'attempts-spent': `${LIMITS.pairingAttemptsMax} wrong codes have spent its attempts. If that was not you, somebody guesses, or stands in between`,
   expired: 'its time is over',
   withdrawn: 'its owner has closed it',
+  'opened-anew': 'another one for the same name was opened',
   'too-many-windows': 'too many windows are open',
   'stale-wish': 'the device did not take it in time',
   lost: 'the device does not know it any more',
@@ -111,5 +114,7 @@ function report(terminal: Terminal, device: string, whom: { kind: HolderKind; na
   }
   const why = news.window === 'closed' ? ENDS[news.reason] : 'nobody knows why';
   terminal.line(terminal.paint('warning', `The window of the ${whom.kind} ${whom.name} is closed: ${why}. Its code is dead.`));
+  const isOwnDoing = news.window === 'closed' && (news.reason === 'withdrawn' || news.reason === 'opened-anew');
+  if (!isOwnDoing) terminal.line(`Open another one: npm run pair -- open --${whom.kind} ${whom.name}`);
   return 1;
 }

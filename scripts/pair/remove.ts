@@ -29,7 +29,7 @@ export const remove = commandOf(
     for (const { id } of open) folder.drop(id, 'window');
     const removed = new PairedNames(device.folder).remove(kind, name, Date.now());
     process.stdout.write(
-      `${removed ? `The ${kind} ${name} is no longer paired with device ${device.name}` : `The window of the ${kind} ${name} is closed`}.\n`,
+      `${removed ? `The ${kind} ${name} is no longer paired with device ${device.name}: its certificate is refused from now on` : `The window of the ${kind} ${name} is closed`}.\n`,
     );
     if (kind === 'client') rmSync(join(state, 'clients', device.name, name), { recursive: true, force: true });
     return Promise.resolve(0);

@@ -9,6 +9,7 @@ import { connect as connectTls, createServer, type Server } from 'node:tls';
 import { encodeStrict } from '#protocol/codec.ts';
 import { codeInput, decodeAnswer, decodeCall, exchangeOf, PairingAnswer, PairingCall, type Scene } from '#protocol/pairing.ts';
 import { formatPairingCode, type PairingCode } from '#protocol/pairing-code.ts';
+import { pairingTopic } from '#protocol/topics.ts';
 import { finishVerifier, proverSecretOf, scalarOf, stretch, verifierRecordOf, verifierShare } from '#protocol/spake2plus.ts';
 import { openAuthority } from '../../../device/mqtt/authority.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
@@ -90,9 +91,9 @@ function hostileBroker(
 }
 
 const same = <T>(message: T): T => message;
+const flipped = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes, (byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte));
 
 test('whatever a broker changes in a talk, nobody is paired on other terms than the device’s (§5.6)', async () => {
-  const other = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes, (byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte));
   const onGreeting =
     (change: (greeting: PairingAnswer & { answer: 'greeting' }) => Partial<PairingAnswer>) =>
     (answer: PairingAnswer): PairingAnswer =>
@@ -100,7 +101,7 @@ test('whatever a broker changes in a talk, nobody is paired on other terms than 
   const attacks: Record<string, OpenPairingConnection> = {
     network: hostileBroker(
       same,
-      onGreeting(({ network }) => ({ network: other(network) })),
+      onGreeting(({ network }) => ({ network: flipped(network) })),
     ),
     device: hostileBroker(
       same,
@@ -108,29 +109,29 @@ test('whatever a broker changes in a talk, nobody is paired on other terms than 
     ),
     node: hostileBroker(
       same,
-      onGreeting(({ node }) => ({ node: other(node) })),
+      onGreeting(({ node }) => ({ node: flipped(node) })),
     ),
     'verifier nonce': hostileBroker(
       same,
-      onGreeting(({ nonce }) => ({ nonce: other(nonce) })),
+      onGreeting(({ nonce }) => ({ nonce: flipped(nonce) })),
     ),
     salt: hostileBroker(
       same,
-      onGreeting(({ salt }) => ({ salt: other(salt) })),
+      onGreeting(({ salt }) => ({ salt: flipped(salt) })),
     ),
-    'prover nonce': hostileBroker((call) => (call.call === 'greet' ? { ...call, nonce: other(call.nonce) } : call), same),
+    'prover nonce': hostileBroker((call) => (call.call === 'greet' ? { ...call, nonce: flipped(call.nonce) } : call), same),
     kind: hostileBroker((call) => (call.call === 'greet' ? { ...call, kind: 'client' } : call), same),
     name: hostileBroker((call) => (call.call === 'greet' ? { ...call, name: 'changed-too' } : call), same),
     confirmation: hostileBroker(same, (answer) =>
-      answer.answer === 'share' ? { ...answer, confirmation: other(answer.confirmation) } : answer,
+      answer.answer === 'share' ? { ...answer, confirmation: flipped(answer.confirmation) } : answer,
     ),
-    share: hostileBroker(same, (answer) => (answer.answer === 'share' ? { ...answer, share: other(answer.share) } : answer)),
+    share: hostileBroker(same, (answer) => (answer.answer === 'share' ? { ...answer, share: flipped(answer.share) } : answer)),
     'prover confirmation': hostileBroker(
-      (call) => (call.call === 'confirm' ? { ...call, confirmation: other(call.confirmation) } : call),
+      (call) => (call.call === 'confirm' ? { ...call, confirmation: flipped(call.confirmation) } : call),
       same,
     ),
-    request: hostileBroker((call) => (call.call === 'confirm' ? { ...call, sealed: other(call.sealed) } : call), same),
-    grant: hostileBroker(same, (answer) => (answer.answer === 'grant' ? { ...answer, sealed: other(answer.sealed) } : answer)),
+    request: hostileBroker((call) => (call.call === 'confirm' ? { ...call, sealed: flipped(call.sealed) } : call), same),
+    grant: hostileBroker(same, (answer) => (answer.answer === 'grant' ? { ...answer, sealed: flipped(answer.sealed) } : answer)),
   };
   for (const [what, open] of Object.entries(attacks)) {
     const window = await openFor(bench.device, 'box', 'changed');
@@ -173,6 +174,103 @@ test('answers and calls of an earlier talk are of no use in another (§5.6)', as
   const attempt = pairHolder({ address: again.at, code: window.code, folder: folderOf('deceived') }, replay);
   await assert.rejects(attempt, (error) => error instanceof PairingFailed && error.code === 'wrong-code');
   again.withdraw();
+});
+
+test('a talk that is led to another window, or to another device, ends as with a wrong code, and pairs nobody (§5.6)', async () => {
+  const other = await startPairingBench();
+  const [mine, theirs] = [await openFor(bench.device, 'box', 'mine'), await openFor(bench.device, 'box', 'theirs')];
+  const elsewhere = await openFor(other.device, 'box', 'mine');
+  const toTheirs = hostileBroker((call) => (call.call === 'greet' ? { ...call, name: 'theirs' } : call), same);
+  const toTheOther: OpenPairingConnection = (address, options) => connect({ ...address, url: elsewhere.at.url }, options);
+  for (const open of [toTheirs, toTheOther]) {
+    const attempt = pairHolder({ address: mine.at, code: mine.code, folder: folderOf('mine') }, open);
+    await assert.rejects(attempt, (error) => error instanceof PairingFailed && error.code === 'wrong-code');
+  }
+  for (const [window, attempts] of [[mine, 0] as const, [theirs, 1] as const, [elsewhere, 1] as const]) {
+    assert.deepEqual(window.news(), { window: 'open', address: window.address, attempts, expiresAtMs: window.expiresAtMs });
+    window.withdraw();
+  }
+  assert.equal(isPaired('mine'), false);
+  await other.stop();
+});
+
+test('a confirmation is heard once: beside an altered request the true one comes too late (§5.6)', async () => {
+  const window = await openFor(bench.device, 'box', 'twice');
+  const doubling: OpenPairingConnection = (address, options) => {
+    const connection = connect(address, options);
+    return {
+      ...connection,
+      publish: async (topic, payload, how) => {
+        const decoded = decodeCall(payload);
+        if (decoded.status === 'decoded' && decoded.value.call === 'confirm')
+          await connection.publish(topic, encodeCall({ ...decoded.value, sealed: flipped(decoded.value.sealed) }), how);
+        return connection.publish(topic, payload, how);
+      },
+    };
+  };
+  const attempt = pairHolder({ address: window.at, code: window.code, folder: folderOf('twice') }, doubling);
+  await assert.rejects(attempt, (error) => error instanceof PairingFailed && error.code === 'malformed');
+  assert.equal(isPaired('twice'), false);
+  assert.ok(!bench.log.some(({ event, name }) => event === 'paired' && name === 'twice'));
+  window.withdraw();
+});
+
+test('of two boxes that type one code at once, one is paired, and the other is told that the window is closed (§5.6)', async () => {
+  const window = await openFor(bench.device, 'box', 'contested');
+  const invitation = { address: window.at, code: window.code };
+  const outcomes = await Promise.allSettled(
+    ['contested-1', 'contested-2'].map((folder) => pairHolder({ ...invitation, folder: folderOf(folder) }, connect)),
+  );
+  const refusals = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  assert.deepEqual(
+    refusals.map((error) => error instanceof PairingFailed && error.code),
+    ['closed'],
+  );
+  assert.equal(bench.log.filter(({ event, name }) => event === 'paired' && name === 'contested').length, 1);
+  assert.equal([isPaired('contested-1'), isPaired('contested-2')].filter(Boolean).length, 1);
+});
+
+test('until the confirmation a wrong code, a right one and a window that is not open look alike: order, number and sizes (§5.6)', async () => {
+  const window = await openFor(bench.device, 'box', 'alike');
+  const talkOf = async (name: string, code: PairingCode): Promise<string[]> => {
+    const said: string[] = [];
+    const recorder = hostileBroker(
+      (call) => (said.push(`${call.call} ${encodeCall(call).length}`), call),
+      (answer) => (said.push(`${answer.answer} ${encodeStrict(PairingAnswer, answer).length}`), answer),
+    );
+    const folder = folderOf(`alike-${name}-${code}`);
+    await pairHolder({ address: { ...window.at, name }, code, folder }, recorder).catch(() => undefined);
+    return [...new Set(said)];
+  };
+  const [wrong, none, right] = [
+    await talkOf('alike', wrongCode(window.code)),
+    await talkOf('blank', window.code),
+    await talkOf('alike', window.code),
+  ];
+  assert.deepEqual(
+    right.map((line) => line.split(' ')[0]),
+    ['greet', 'greeting', 'share', 'share', 'confirm', 'grant'],
+  );
+  assert.deepEqual(wrong, [...right.slice(0, 4), 'abandon 14']);
+  assert.deepEqual(none, wrong);
+});
+
+test('while strangers flood their topics, who has the code is paired all the same (§5.6)', async () => {
+  const window = await openFor(bench.device, 'box', 'undisturbed');
+  const crowd = await Promise.all(Array.from({ length: 6 }, () => openStranger(window.at.url)));
+  const flood = { isOn: true, messages: 0 };
+  const floods = crowd.map(async ({ session, connection }) => {
+    while (flood.isOn) {
+      await connection.publish(pairingTopic(session, 'request'), new Uint8Array(randomBytes(900)));
+      flood.messages += 1;
+    }
+    await connection.close();
+  });
+  const paired = await pairHolder({ address: window.at, code: window.code, folder: folderOf('undisturbed') }, connect);
+  flood.isOn = false;
+  await Promise.all(floods);
+  assert.equal(paired.name, 'undisturbed');
+  assert.ok(flood.messages > 100, `${flood.messages} messages came in between`);
 });
 
 /** In the place of the device, with one guess of the code. @returns the calls that it heard */

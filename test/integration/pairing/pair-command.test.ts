@@ -5,6 +5,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openWindow, WindowNotOpened } from '../../../device/pairing/open-window.ts';
+import { WindowFolder } from '../../../device/pairing/window-folder.ts';
+import { qrCodeLines } from '../../../scripts/pair/qr-code.ts';
 import { startPairingBench, until, type PairingBench } from './pairing-bench.ts';
 
 const program = fileURLToPath(new URL('../../../scripts/pair.ts', import.meta.url));
@@ -109,6 +112,21 @@ test('Ctrl-C closes a window, and so does remove; whoever knows its code is too 
   const other = await open('--box', 'other');
   await pair('remove', 'other');
   assert.equal(await other.ended, 1);
+});
+
+test('a QR code is drawn as light paper on a dark ground, with four modules of paper around it (ISO/IEC 18004)', () => {
+  const lines = qrCodeLines('mqtts://127.0.0.1:1/box/b#0000-0000');
+  const width = lines[0]?.length ?? 0;
+  assert.deepEqual(lines.slice(0, 2), ['█'.repeat(width), '█'.repeat(width)]);
+  assert.ok(lines.slice(0, -1).every((line) => line.length === width && line.startsWith('████') && line.endsWith('████')));
+  assert.equal(lines[2]?.slice(4, 11), ' ▄▄▄▄▄ ', 'the upper edge of the first finder pattern');
+});
+
+test('whoever is interrupted before the device has read the wish leaves no window behind', async () => {
+  const waiting = openWindow(bench.device, { kind: 'box', name: 'hasty' }, AbortSignal.abort());
+  await assert.rejects(waiting, (error) => error instanceof WindowNotOpened && error.code === 'interrupted');
+  await openWindow(bench.device, { kind: 'box', name: 'next' }).then((window) => window.withdraw());
+  assert.ok(!new WindowFolder(bench.device).windows().some(({ name }) => name === 'hasty'));
 });
 
 test('what goes wrong is said in a sentence that says what would be right', async () => {
