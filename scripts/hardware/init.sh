@@ -11,18 +11,19 @@ mount -t tmpfs tmpfs /run
 mount -t devtmpfs devtmpfs /dev
 ip link set lo up 2>/dev/null
 
-# Two GPIO chips, the one that is meant not the first: named as those of a Raspberry Pi 4.
+# GPIO chips, the one that is meant never the first: named and as wide as those of the boards of board-configs/.
 make_chip() {
   chip=/sys/kernel/config/gpio-sim/$1
   mkdir "$chip" "$chip/bank0"
-  echo "$3" >"$chip/bank0/num_lines"
-  echo "$2" >"$chip/bank0/label"
+  echo "$2" >"$chip/bank0/num_lines"
+  echo "$1" >"$chip/bank0/label"
   echo 1 >"$chip/live"
 }
-make_chip first other-chip 4
-make_chip header pinctrl-bcm2711 58
-CAPSTAN_SIM=/sys/devices/platform/$(cat /sys/kernel/config/gpio-sim/header/dev_name)/$(cat /sys/kernel/config/gpio-sim/header/bank0/chip_name)
-export CAPSTAN_SIM
+make_chip other-chip 4
+make_chip pinctrl-bcm2711 58
+make_chip pinctrl-bcm2835 54
+make_chip pinctrl-rp1 54
+make_chip periphs-banks 86
 
 # An I2C bus: INA2xx at 0x40 for us and at 0x41 for the kernel's driver, a thermometer at 0x48, a display at 0x27.
 insmod "$stage/i2c-stub.ko" chip_addr=0x27,0x40,0x41,0x48

@@ -1,13 +1,18 @@
 /** The other end of a simulated line, in sysfs: what drives it, and what it has. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { env } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const outside = (offset: number, file: 'value' | 'pull'): string => join(env['CAPSTAN_SIM'] ?? '', `sim_gpio${offset}`, file);
+const settings = (label: string, file: string): string => readFileSync(join('/sys/kernel/config/gpio-sim', label, file), 'utf8').trim();
+const outside = (offset: number, file: 'value' | 'pull', label: string): string =>
+  join('/sys/devices/platform', settings(label, 'dev_name'), settings(label, 'bank0/chip_name'), `sim_gpio${offset}`, file);
 
-export const seenOutside = (offset: number): string => readFileSync(outside(offset, 'value'), 'utf8').trim();
-export const pull = (offset: number, way: 'pull-up' | 'pull-down'): void => writeFileSync(outside(offset, 'pull'), way);
+/** Of the chip that most tests are about. */
+const CHIP = 'pinctrl-bcm2711';
+
+export const seenOutside = (offset: number, label = CHIP): string => readFileSync(outside(offset, 'value', label), 'utf8').trim();
+export const pull = (offset: number, way: 'pull-up' | 'pull-down', label = CHIP): void =>
+  writeFileSync(outside(offset, 'pull', label), way);
 
 /** Milliseconds in which this program does nothing at all; gpio-sim says an edge at the next tick (10 ms) and would join two. */
 export const holdUp = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
