@@ -5,6 +5,7 @@
 import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
 import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { isSameKeys, type BoxKeys } from '#protocol/measured-box/box-tpm.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
@@ -134,7 +135,7 @@ export class HeldBox {
   introduced(hello: Hello): void {
     const { bootId } = hello.software;
     this.#lookAtBoot(bootId, hello.uptimeS);
-    const changed = this.#attested ? softwareChanges(this.#attested, hello.software) : [];
+    const changed = this.#attested ? [...softwareChanges(this.#attested, hello.software), ...tpmChanges(this.#hello?.tpm, hello.tpm)] : [];
     if (changed.length > 0) this.#changed(changed, bootId);
     this.#hello = hello;
     this.#apply({ type: 'hello' });
@@ -319,6 +320,11 @@ const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[numbe
   contradiction: 'readings-contradict',
   intrusion: 'box-opened',
 };
+
+function tpmChanges(before: BoxKeys | undefined, after: BoxKeys | undefined): string[] {
+  const isSame = before && after ? isSameKeys(before, after) : before === after;
+  return isSame ? [] : ['TPM'];
+}
 
 function mayBeAnswered({ challenged: { issuedAtMs } }: Asked, evidenceFromMs: number, atMs: number): boolean {
   return issuedAtMs >= evidenceFromMs && atMs - issuedAtMs < CONTROL_LIMITS.challengeAgeMaxMs;

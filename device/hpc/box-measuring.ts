@@ -8,7 +8,7 @@ import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { judgeBoxKeys, type BoxMoment, type JudgedBoxKeys } from '#protocol/measured-box/box-quote.ts';
-import type { BoxKeys, BoxTpmEvidence, ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
+import { isSameKeys, isSameTpm, type BoxKeys, type BoxTpmEvidence, type ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
 import { learn } from '#protocol/measured-box/learning.ts';
 import { judgeMeasurement } from '#protocol/measured-box/measurement.ts';
 import type { Genesis } from '#protocol/network.ts';
@@ -23,8 +23,6 @@ import {
   ActivatedKeys,
   endorsementDigest,
   isActivatedBy,
-  isSameKeys,
-  isSameTpm,
   judgeAnsweredQuote,
   levelOf,
   type Activation,

@@ -31,15 +31,6 @@ export interface Activation {
   readonly secret: Uint8Array;
 }
 
-/** A TPM is its endorsement key; a new attestation key is activated anew. */
-export function isSameTpm(left: BoxKeys, right: BoxKeys): boolean {
-  return sameBytes(left.endorsementKey, right.endorsementKey);
-}
-
-export function isSameKeys(left: BoxKeys, right: BoxKeys): boolean {
-  return isSameTpm(left, right) && sameBytes(left.attestationKey, right.attestationKey);
-}
-
 export function endorsementDigest({ endorsementKey }: BoxKeys): Uint8Array {
   return blobDigest(endorsementKey);
 }

@@ -1,4 +1,5 @@
 /** What a box with a TPM shows of it, as declared messages. Pure. Specification §6.5. */
+import { sameBytes } from '../codec.ts';
 import { Digest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { bytes, integer, list, optional, struct, type Infer } from '../schema.ts';
@@ -13,6 +14,15 @@ export const BoxKeys = struct({
   certificates: list(bytes({ min: 1, max: LIMITS.certificateBytesMax }), { max: 2 }),
 });
 export type BoxKeys = Infer<typeof BoxKeys>;
+
+/** A TPM is its endorsement key; a new attestation key is activated anew. */
+export function isSameTpm(left: BoxKeys, right: BoxKeys): boolean {
+  return sameBytes(left.endorsementKey, right.endorsementKey);
+}
+
+export function isSameKeys(left: BoxKeys, right: BoxKeys): boolean {
+  return isSameTpm(left, right) && sameBytes(left.attestationKey, right.attestationKey);
+}
 
 /** TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET of TPM2_MakeCredential. */
 export const ClosedSecret = struct({ blob: bytes({ min: 1, max: 256 }), secret: bytes({ min: 1, max: 514 }) });

@@ -209,7 +209,11 @@ function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & Sta
   if (
     last &&
     (state.atMs < last.atMs ||
-      (state.state === last.state && state.attempt === last.attempt && state.box === last.box && state.device === last.device))
+      (state.state === last.state &&
+        state.attempt === last.attempt &&
+        state.box === last.box &&
+        state.device === last.device &&
+        state.detail === last.detail))
   )
     return false;
   watch.state = state;

@@ -187,6 +187,17 @@ describe('a box with a TPM, at rest', { timeout: 300_000 }, () => {
     await again();
   });
 
+  test('whose hello shows no TPM any more is asked at once, and fenced by its answer (§17.1)', async () => {
+    const { tpm } = world.machine;
+    world.machine.tpm = undefined;
+    room.hello();
+    assert.equal(room.state, 'attesting');
+    assert.equal(await room.asked(), 'fenced');
+    assert.match(room.why, /shows no quote/);
+    world.machine.tpm = tpm;
+    await again();
+  });
+
   test('that answers without its TPM is fenced: it was activated (§6.5)', async () => {
     assert.equal(await room.asked(false), 'fenced');
     assert.match(room.why, /shows no quote, and its TPM was activated before/);
