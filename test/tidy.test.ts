@@ -18,8 +18,9 @@ import { judgeCitations, judgeWords } from './tidy/wording.ts';
 
 const files = repositoryFiles();
 const sources = files.filter(isCode).map((path) => readSource(path, readText(path)));
+const solidity = files.filter((path) => path.endsWith('.sol')).map((path) => ({ path, text: readText(path) }));
 const specification = 'protocol/README.md';
-const prose = files.filter((path) => /\.(md|json|yaml|yml|sh|cc|h)$|^\.ci\//.test(path) && path !== 'package-lock.json');
+const prose = files.filter((path) => /\.(md|json|toml|yaml|yml|sh|cc|h|sol|cjs)$|^\.ci\//.test(path) && path !== 'package-lock.json');
 
 test('imports follow the arrows between folders, and each package has its owner', () => {
   requireNone(judgeArrows(sources));
@@ -49,12 +50,7 @@ test(
   'every section that code cites stands in the specification',
   { skip: !files.includes(specification) && 'no specification yet' },
   () => {
-    requireNone(
-      judgeCitations(
-        sources.filter(({ path }) => !path.startsWith('test/tidy')),
-        readText(specification),
-      ),
-    );
+    requireNone(judgeCitations([...sources.filter(({ path }) => !path.startsWith('test/tidy')), ...solidity], readText(specification)));
   },
 );
 

@@ -1,4 +1,4 @@
-/** Quotes over PCRs 8 and 14: of a software TPM, and of a key in a test's hand. Specification §3.6 and §20.2. */
+/** Quotes over PCRs 8 and 14: of a software TPM, and of a key in a test's hand. Specification §3.6 and §20. */
 import { p256 } from '@noble/curves/nist.js';
 import { bytesToNumberBE } from '@noble/curves/utils.js';
 import { concatBytes } from '@noble/hashes/utils.js';

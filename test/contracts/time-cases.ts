@@ -1,4 +1,4 @@
-/** Certified time with a signature of which there is one form: what chips sign for layer 1. Specification §11.1 and §20.2. */
+/** Certified time with a signature of which there is one form: what chips sign for layer 1. Specification §11.1 and §20. */
 import { concatBytes } from '@noble/hashes/utils.js';
 import { judgeTimeCertificate } from '#protocol/chain/wait-certificate.ts';
 import { blobDigest } from '#protocol/digest.ts';

@@ -15,7 +15,7 @@ struct Quote {
 }
 
 /// @title Quotes over exactly PCRs 8 and 14 of the SHA-256 bank
-/// @notice Specification §3.6 and §20.2; the verdict of `protocol/measured-quote.ts` on the same bytes.
+/// @notice Specification §3.6 and §20; the verdict of `protocol/measured-quote.ts` on the same bytes.
 library TpmQuote {
     error QuoteRefused(Judgement reason);
 

@@ -20,7 +20,7 @@ struct CertifiedTime {
 }
 
 /// @title Certified time
-/// @notice TPM2_GetTime over some qualifying data: what the network's chips sign on layer 1 with (§20.2). The verdict of
+/// @notice TPM2_GetTime over some qualifying data: what the network's chips sign on layer 1 with (§20). The verdict of
 /// `protocol/chain/wait-certificate.ts` on the same bytes.
 library TpmTime {
     error TimeRefused(Judgement reason);

@@ -10,7 +10,7 @@ import { JudgementWords } from "../JudgementWords.sol";
 import { Verifier } from "../Verifier.sol";
 import { vm } from "../Vm.sol";
 
-/// @notice A quote gets the verdict of `protocol/measured-quote.ts` (Specification §3.6, §20.2).
+/// @notice A quote gets the verdict of `protocol/measured-quote.ts` (Specification §3.6, §20).
 contract TpmQuoteTest {
     using JudgementWords for Judgement;
 

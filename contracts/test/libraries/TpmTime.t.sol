@@ -9,7 +9,7 @@ import { JudgementWords } from "../JudgementWords.sol";
 import { Verifier } from "../Verifier.sol";
 import { vm } from "../Vm.sol";
 
-/// @notice Certified time gets the verdict of `protocol/chain/wait-certificate.ts` (Specification §11.1, §20.2).
+/// @notice Certified time gets the verdict of `protocol/chain/wait-certificate.ts` (Specification §11.1, §20).
 contract TpmTimeTest {
     using JudgementWords for Judgement;
 
