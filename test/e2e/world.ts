@@ -15,7 +15,7 @@ export interface World {
   /** Programs that ended though nobody stopped them. */
   readonly ends: string[];
   /** Runs `npm run NAME -- …` as a person would, without npm's own time. */
-  run(name: 'capsule' | 'chain' | 'pair' | 'tpm', ...line: string[]): Promise<Ran>;
+  run(name: 'box' | 'capsule' | 'chain' | 'pair' | 'rack' | 'tpm', ...line: string[]): Promise<Ran>;
   stop(): Promise<void>;
 }
 

@@ -1,0 +1,182 @@
+/** Boxes in the hand of their devices, through every real part: switched on, sensed, cut off, taken back. Specification §17. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nobleCrypto } from '#protocol/crypto-noble.ts';
+import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
+import type { Client } from '../../scripts/client/client.ts';
+import { openClient } from '../../scripts/client/paired-client.ts';
+import { boxOf } from '../../scripts/grid/layout.ts';
+import type { GridDevice } from '../../scripts/grid/devices.ts';
+import { startJob } from './watched-job.ts';
+import { clientFolder, openWorld, type World } from './world.ts';
+
+const JOB_S = 5;
+const IDLE_MW = 38_000;
+const FULL_MW = 165_000;
+/** On a machine that does much else at the same time. */
+const FOLLOWS_MS = 30_000;
+/** Two intervals of the hello, and one look of the device. */
+const SILENCE_MS = 32_000;
+
+let world: World;
+let client: Client;
+before(async () => {
+  world = await openWorld();
+  client = await openClient(clientFolder(world), { network: world.grid.network });
+});
+after(async () => {
+  await client.close();
+  await world.stop();
+});
+
+test('each box is switched on by its device, and by nobody else (§17.2)', async () => {
+  for (const { name, supervisor } of world.grid.devices) {
+    const line = await supervisor.waitForLine('boxSwitched', FOLLOWS_MS);
+    assert.match(line, new RegExp(`box=${boxOf(name)} verb=on by=keepOn press=1 outcome=done`));
+  }
+});
+
+test('watts rise while a capsule runs, and its receipt has the joules with their error (§17.4)', async () => {
+  const job = await startJob(client, JOB_S);
+  assert.equal((await job.result()).state, 'agreed');
+  const told = job.energy.map(({ milliwatts }) => milliwatts);
+  assert.ok(Math.max(...told) > 1.2 * IDLE_MW, `its client was told ${told.join(', ')} mW`);
+  assert.ok(job.energy.every(({ source }) => source === 'simulated'));
+  const { receipt, report } = await verified(job.capsule);
+  const { energy } = receipt;
+  assert.ok(energy);
+  const spanMs = energy.toMs - energy.fromMs;
+  assert.ok(spanMs >= (JOB_S - 1) * 1_000 && energy.unobservedMs * 5 < spanMs, `${energy.unobservedMs} of ${spanMs} ms were not observed`);
+  // What the physics of the box make of the processor time, which other programs of this machine may leave short.
+  const expected = (IDLE_MW * (spanMs - energy.unobservedMs) + (FULL_MW - IDLE_MW) * report.usage.cpuMs) / 1_000;
+  assert.ok(Math.abs(energy.millijoules - expected) < expected / 4, `${energy.millijoules} mJ for ${expected} mJ`);
+  assert.ok(energy.errorMillijoules > 0 && energy.errorMillijoules * 4 < energy.millijoules, `± ${energy.errorMillijoules} mJ`);
+  await world.run('capsule', 'result', job.capsule);
+  const shown = await world.run('capsule', 'verify', job.capsule, '--final');
+  assert.equal(shown.status, 0, shown.stdout + shown.stderr);
+  assert.match(shown.stdout, /took +\d+ J ± [\d.]+ J \(SIMULATED, nothing was measured\)/);
+});
+
+test('a door opened during a run: fenced within a second, the run drawn for another box; fenced until released (§17.2)', async () => {
+  const job = await startJob(client, JOB_S);
+  const box = await job.running(1);
+  const device = deviceOf(box);
+  await rack('open-door', box);
+  const openedAtMs = Date.now();
+  const fencedAtMs = timeOf(await device.supervisor.waitForLine(`box=${box} from=working to=fenced cause=intrusion`, FOLLOWS_MS));
+  assert.ok(fencedAtMs - openedAtMs < 1_000, `fenced ${fencedAtMs - openedAtMs} ms after the door was opened`);
+  const other = await job.running(2);
+  assert.notEqual(other, box);
+  assert.ok(job.states.some(({ detail }) => detail?.includes(`box ${box} is fenced: intrusion`)));
+  assert.equal((await job.result()).state, 'agreed');
+  assert.equal((await verified(job.capsule)).receipt.box.name, other);
+
+  const agent = world.grid.agents.get(box)?.processId;
+  await killDevice(device);
+  assert.equal((await standingOf(box)).state, 'fenced', 'over a new start of its device');
+  assert.equal(world.grid.agents.get(box)?.processId, agent, 'a device that dies leaves the box as it is');
+
+  const others = world.grid.devices.map(({ name }) => boxOf(name)).filter((name) => name !== box);
+  for (const name of others) await operator('fence', name);
+  const waiting = await startJob(client, 1);
+  await sleep(5_000);
+  assert.ok(
+    waiting.states.every(({ state }) => state === 'submitted' || state === 'ordered'),
+    'no box is drawn that is fenced',
+  );
+  assert.notEqual((await world.run('box', 'on', box)).status, 0, 'nor switched on');
+  await rack('close-door', box);
+  await operator('release', box);
+  assert.equal((await waiting.result()).state, 'agreed');
+  assert.equal((await verified(waiting.capsule)).receipt.box.name, box, 'released, it works again');
+  for (const name of others) await operator('release', name);
+});
+
+test('a box cut from power during a run: the run is drawn anew at once, and its device switches the box on again (§17.2)', async () => {
+  const job = await startJob(client, JOB_S);
+  const box = await job.running(1);
+  const device = deviceOf(box);
+  await rack('cut', box);
+  const cutAtMs = Date.now();
+  const lostAtMs = timeOf(await device.supervisor.waitForLine(`box=${box} from=working to=suspect cause=power-lost`, FOLLOWS_MS));
+  assert.ok(lostAtMs - cutAtMs < 1_000, `sensed ${lostAtMs - cutAtMs} ms after the mains were cut`);
+  await rack('restore', box);
+  assert.notEqual(await job.running(2), box);
+  assert.equal((await job.result()).state, 'agreed');
+  await device.supervisor.waitForLine(`box=${box} from=suspect to=ready cause=evidence-accepted`, 2 * FOLLOWS_MS);
+});
+
+test('a box whose agent falls silent during a run is fenced within two intervals, and the run drawn anew (§17.2)', async () => {
+  const job = await startJob(client, JOB_S);
+  const box = await job.running(1);
+  const agent = world.grid.agents.get(box)?.processId;
+  assert.ok(agent);
+  process.kill(agent, 'SIGSTOP');
+  const stoppedAtMs = Date.now();
+  const silent = `box=${box} from=working to=fenced cause=silent-at-work`;
+  const fencedAtMs = timeOf(await deviceOf(box).supervisor.waitForLine(silent, SILENCE_MS + FOLLOWS_MS));
+  process.kill(agent, 'SIGCONT');
+  assert.ok(fencedAtMs - stoppedAtMs <= SILENCE_MS, `fenced after ${fencedAtMs - stoppedAtMs} ms`);
+  assert.notEqual(await job.running(2), box);
+  assert.equal((await job.result()).state, 'agreed');
+  await operator('release', box);
+});
+
+test('kill -9 of the device during a run: the new one takes the wires over, and nothing is lost (§17.1)', async () => {
+  const job = await startJob(client, JOB_S);
+  const box = await job.running(1);
+  const agent = world.grid.agents.get(box)?.processId;
+  const device = deviceOf(box);
+  await killDevice(device);
+  assert.equal((await job.result()).state, 'agreed');
+  await verified(job.capsule);
+  const { power, source } = await standingOf(box);
+  assert.deepEqual([power, source], ['on', 'simulated']);
+  assert.equal(world.grid.agents.get(box)?.processId, agent, 'the box was on all the time');
+});
+
+function deviceOf(box: string): GridDevice {
+  const device = world.grid.devices.find(({ name }) => boxOf(name) === box);
+  assert.ok(device);
+  return device;
+}
+
+async function rack(what: 'open-door' | 'close-door' | 'cut' | 'restore', box: string): Promise<void> {
+  const { status, stderr } = await world.run('rack', what, box);
+  assert.equal(status, 0, stderr);
+}
+
+async function operator(order: 'fence' | 'release', box: string): Promise<void> {
+  const { status, stdout, stderr } = await world.run('box', order, box);
+  assert.equal(status, 0, stdout + stderr);
+}
+
+/** By nothing but the network file. */
+async function verified(capsule: string): Promise<ReceiptVerdict & { readonly status: 'verified' }> {
+  const verdict = judgeReceipt(await client.receipt(capsule), { network: world.grid.network, crypto: nobleCrypto });
+  assert.ok(verdict.status === 'verified', verdict.status === 'refused' ? verdict.detail : '');
+  return verdict;
+}
+
+/** As its device says, once that runs. */
+async function standingOf(box: string): Promise<{ readonly state: string; readonly power: string; readonly source?: string }> {
+  for (const endMs = Date.now() + FOLLOWS_MS; ; await sleep(200)) {
+    const { status, stdout, stderr } = await world.run('box', 'show', box, '--json');
+    if (status === 0) return (JSON.parse(stdout) as { standing: { state: string; power: string; source?: string } }).standing;
+    assert.ok(Date.now() < endMs, stderr);
+  }
+}
+
+/** Its supervisor starts it again. */
+async function killDevice({ supervisor }: GridDevice): Promise<void> {
+  const before = supervisor.processId;
+  assert.ok(before);
+  process.kill(before, 'SIGKILL');
+  for (const endMs = Date.now() + FOLLOWS_MS; supervisor.processId === before; await sleep(50)) assert.ok(Date.now() < endMs);
+}
+
+/** Of a line of the log, Unix ms. */
+function timeOf(line: string): number {
+  return Date.parse(line.slice(0, line.indexOf(' ')));
+}
