@@ -80,9 +80,7 @@ export class Controller {
     });
     this.#measuring = new BoxMeasuring({
       ...parts,
-      ...parts.measuring,
-      network: parts.listener.network,
-      crypto: parts.listener.crypto,
+      ...{ ...parts.measuring, ...parts.listener },
       ask: (box, need) => this.#link.need(box, need),
     });
     this.#offers = new BoxOffers(parts, this.#boxes, {

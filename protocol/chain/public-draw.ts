@@ -5,13 +5,14 @@
 import { domainDigest, hex, uint64 } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { satisfies, type TrustLevel } from '../trust-level.ts';
-import type { OfferedBox } from './transaction.ts';
 
-/** Whether a box as it is offered may run a capsule. */
-export function isFitting(
-  box: Pick<OfferedBox, 'runtimes' | 'trust'>,
-  asked: { readonly runtime: string; readonly trust: TrustLevel },
-): boolean {
+/** What a box offers, and what a capsule asks for: the runtime, and at least the trust. */
+export interface Offered {
+  readonly runtimes: readonly string[];
+  readonly trust: TrustLevel;
+}
+
+export function isFitting(box: Offered, asked: { readonly runtime: string; readonly trust: TrustLevel }): boolean {
   return box.runtimes.includes(asked.runtime) && satisfies(box.trust, asked.trust);
 }
 

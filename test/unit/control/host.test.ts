@@ -53,33 +53,6 @@ describe('a box comes to work (§17.1)', () => {
   });
 });
 
-describe('a box that rests (§17.1)', () => {
-  it('is asked anew within five minutes, stays ready meanwhile and by its answer, and is fenced by a refusal', async () => {
-    const world = await ready();
-    const asked = world.challenges.length;
-    world.passes(59_000);
-    assert.equal(world.challenges.length, asked, 'not within the first minute');
-    world.passes(242_000);
-    assert.ok(world.challenges.length > asked);
-    assert.equal(world.state, 'ready');
-    world.proves();
-    const answered = world.challenges.length;
-    world.passes(59_000);
-    assert.deepEqual([world.state, world.challenges.length], ['ready', answered]);
-    world.passes(242_000);
-    world.control.refused(BOX, 'PCR 14 was 00 and is 01');
-    assert.deepEqual([world.state, world.fenced], ['fenced', [BOX]]);
-  });
-
-  it('that works is left to the checks of its runs', async () => {
-    const world = await ready();
-    world.works('run');
-    const asked = world.challenges.length;
-    world.passes(302_000);
-    assert.equal(world.challenges.length, asked);
-  });
-});
-
 describe('a box is cut off (§17.2)', () => {
   it('a door that is opened during a run: disputed, fenced, its runs ended, all at the edge', async () => {
     const world = await ready();
