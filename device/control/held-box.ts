@@ -9,7 +9,7 @@ import { isSameKeys, type BoxKeys } from '#protocol/measured-box/box-tpm.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
-import type { BoxHardware, HardwareChange, PowerState, Reading } from '../board/ports.ts';
+import type { BoxHardware, HardwareChange, PowerState, Reading, SensorDefinition } from '../board/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import { mayBeSwitchedOn, mayTakeWork, newBox, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
 import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } from './contradiction.ts';
@@ -115,9 +115,15 @@ export class HeldBox {
     else this.read(change.reading);
   }
 
+  /** An edge has told since what this sample has not seen: a shut door is not opened again by it. A clock that was set back makes none. */
+  isLate({ sensor, atMs }: Reading, { periodMs }: SensorDefinition): boolean {
+    const byMs = (this.#readings.get(sensor)?.atMs ?? atMs) - atMs;
+    return byMs > 0 && byMs < CONTROL_LIMITS.gapPeriods * periodMs;
+  }
+
   read(reading: Reading): void {
     const definition = this.#hardware?.sensors.find(({ name }) => name === reading.sensor);
-    if (!definition) return;
+    if (!definition || this.isLate(reading, definition)) return;
     this.#readings.set(reading.sensor, reading);
     this.#meters.read(reading, mayTakeWork(this.#standing));
     for (const news of this.#trips.read(reading, definition, this.#sensed.power))

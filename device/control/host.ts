@@ -193,7 +193,8 @@ export class Control implements BoxWatch {
       (readings) => {
         for (const reading of readings) {
           const definition = hardware.sensors.find(({ name: sensor }) => sensor === reading.sensor);
-          if (definition) this.#topics.reading(name, reading, definition, hardware.source);
+          if (!definition || box.isLate(reading, definition)) continue;
+          this.#topics.reading(name, reading, definition, hardware.source);
           box.read(reading);
         }
       },

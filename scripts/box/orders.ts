@@ -126,7 +126,7 @@ async function progressOf({ device, box }: BoxHere, { name, verb }: Order, { sta
   const first = `${what} holds the power button for ${durationText(longMs)}`;
   return {
     ...{ longMs, first },
-    live: (takenMs) => (longMs > 0 ? `${progressBar(takenMs, longMs)}  ${first}` : `${what} is at it, ${durationText(takenMs)}`),
+    live: (takenMs) => (longMs > 0 ? `${progressBar(takenMs, longMs)}  holds the power button of ${box}` : `${what} is at it, ${durationText(takenMs)}`),
   };
 }
 

@@ -3,7 +3,7 @@ import { askDesk } from '../../device/control/ask-desk.ts';
 import { UnreadableAnswer, type DeskAnswer, type DeskRequest } from '../../device/control/desk-files.ts';
 import { CommandFailure } from '../capsule/failure.ts';
 import { listenForInterrupts } from '../capsule/interrupt.ts';
-import { durationText, openTerminal, type Terminal } from '../terminal.ts';
+import { openTerminal, type Terminal } from '../terminal.ts';
 import type { DeviceHere } from './devices.ts';
 
 /** Ctrl-C; the message says what became of what was asked. */
@@ -25,7 +25,8 @@ export async function talking(work: (talk: Talk) => Promise<number>): Promise<nu
   const interrupts = listenForInterrupts(['SIGINT', 'SIGTERM', 'SIGHUP']);
   void interrupts.next().then(() => stopping.abort());
   try {
-    return await work({ terminal, ask: (...asked) => ask(terminal, stopping.signal, ...asked) });
+    const line = { terminal, signal: stopping.signal, waitsFor: new Set<string>() };
+    return await work({ terminal, ask: (...asked) => ask(line, ...asked) });
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     terminal.settle();
@@ -37,9 +38,16 @@ export async function talking(work: (talk: Talk) => Promise<number>): Promise<nu
   }
 }
 
+/** What all that is asked at one time shares. */
+interface Line {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  /** Names of devices that have not answered. */
+  readonly waitsFor: Set<string>;
+}
+
 async function ask(
-  terminal: Terminal,
-  signal: AbortSignal,
+  { terminal, signal, waitsFor }: Line,
   { name, folder }: DeviceHere,
   request: DeskRequest,
   words?: (takenMs: number) => string,
@@ -48,12 +56,14 @@ async function ask(
   const onQuiet = (quietMs: number, isTaken: boolean): void => {
     if (isTaken) takenAtMs ??= performance.now();
     if (takenAtMs !== undefined && words) terminal.show(`  ${words(performance.now() - takenAtMs)}`);
-    else if (quietMs > QUIET_MS) terminal.show(`  waits for device ${name}, ${durationText(quietMs)}; Ctrl-C ends it`);
+    else if (quietMs > QUIET_MS) terminal.show(`  waits for ${[...waitsFor].join(', ')}, ${Math.floor(quietMs / 1_000)} s; Ctrl-C ends it`);
   };
+  waitsFor.add(name);
   const asked = await askDesk(folder, { request, onQuiet, signal }).catch((error: unknown) => {
     if (!(error instanceof UnreadableAnswer)) throw error;
     throw new CommandFailure(1, `${error.message}; are the firmware of device ${name} and this command of one version?`, { cause: error });
   });
+  waitsFor.delete(name);
   terminal.settle();
   if (asked.status === 'answered') return asked.answer;
   if (asked.isAborted) throw new Interrupted(endWords(asked.status, name, request));

@@ -42,10 +42,12 @@ before(async () => {
     { ...entryOf(late), box: 'late' },
     { by: 'redfish', box: 'by-redfish', url, user, passwordFile, authority },
     { ...entryOf(ipmi), box: 'unlocked', passwordFile: join(device.state, 'bmc.password') },
+    { ...entryOf(ipmi), box: 'mistaken', passwordFile: 'mistaken.password' },
   ];
+  writeFileSync(join(device.state, 'mistaken.password'), 'not this one\n', { mode: 0o600 });
   device.configure({ control, wires: rack.wires });
   await device.start();
-  for (const box of ['wired', 'by-ipmi', 'late', 'by-redfish', 'unlocked', 'bare']) await device.pair(box);
+  for (const box of ['wired', 'by-ipmi', 'late', 'by-redfish', 'unlocked', 'mistaken', 'bare']) await device.pair(box);
   await device.listen();
 });
 after(async () => {
@@ -90,7 +92,7 @@ test('a list shows every box, by what it is held and why it stands so (§17.7)',
     assert.match(listed.stdout, row);
   assert.doesNotMatch(listed.stdout, /\u001b/, 'no colours where nobody watches');
   const boxes = JSON.parse((await device.box('list', '--json')).stdout) as { box: string; device: string; standing: { state: string } }[];
-  assert.deepEqual(boxes.map(({ box }) => box).sort(), ['bare', 'by-ipmi', 'by-redfish', 'late', 'unlocked', 'wired']);
+  assert.deepEqual(boxes.map(({ box }) => box).sort(), ['bare', 'by-ipmi', 'by-redfish', 'late', 'mistaken', 'unlocked', 'wired']);
   assert.deepEqual([...new Set(boxes.map(({ device: name, standing }) => `${name} ${standing.state}`))], ['alpha off']);
 });
 
@@ -156,13 +158,20 @@ test('a BMC that goes away leaves readings failed and power unknown, one alarm, 
   );
 });
 
-test('a password file that is missing says so, and so does one that others may read (§16.5)', { timeout }, async () => {
-  const [missing] = device.logged(/boxNotWired box=unlocked/);
-  assert.match(missing ?? '', /bmc\.password: ENOENT/);
-  writeFileSync(join(device.state, 'bmc.password'), 'wrong password\n', { mode: 0o644 });
-  const words = async (): Promise<string> => (await device.box('show', 'unlocked')).stdout;
-  await device.until('it is tried again', async () => (await words()).includes('others may read it (mode 644); chmod 600'), 90_000);
-});
+test(
+  'a password that is wrong, a file that is missing or that others may read says so, and no log tells it (§16.5)',
+  { timeout },
+  async () => {
+    const [mistaken] = device.logged(/boxNotWired box=mistaken/);
+    assert.match(mistaken ?? '', /refuses the password of .*operator.*; write the right one into .*mistaken\.password/);
+    const [missing] = device.logged(/boxNotWired box=unlocked/);
+    assert.match(missing ?? '', /bmc\.password: ENOENT/);
+    writeFileSync(join(device.state, 'bmc.password'), 'wrong password\n', { mode: 0o644 });
+    const words = async (): Promise<string> => (await device.box('show', 'unlocked')).stdout;
+    await device.until('it is tried again', async () => (await words()).includes('others may read it (mode 644); chmod 600'), 90_000);
+    assert.deepEqual(device.logged(/not this one|wrong password/), []);
+  },
+);
 
 test('an order to what is not there, or can’t be meant, says what there is (§17.7)', { timeout }, async () => {
   const cases: [string[], number, RegExp][] = [
