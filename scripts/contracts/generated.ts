@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import type { CompiledContract, StorageLayout, StorageSlot } from './compiled.ts';
 import { contractsFolder } from './forge.ts';
 
+const layoutHead = 'Slot, byte in the slot, name and type of what each contract stores. Made by `npm run contracts -- build`.\n';
 const generatedFolder = join(contractsFolder, 'generated');
 
 /** Name in `generated/` to content. */
 export function generatedFiles(contracts: readonly CompiledContract[]): Map<string, string> {
   const bindings = contracts.map((contract) => [`${kebab(contract.name)}.ts`, bindingOf(contract)] as const);
   const layouts = contracts.map(({ name, storageLayout }) => `${name}\n${layoutLines(storageLayout).join('')}`);
-  return new Map([...bindings, ...(layouts.length === 0 ? [] : [['storage-layout.txt', layouts.join('\n')] as const])]);
+  return new Map([...bindings, ['storage-layout.txt', [layoutHead, ...layouts].join('\n')]]);
 }
 
 /** The files that differ from those in the tree, are missing there, or stand there for nothing. */
