@@ -10,6 +10,7 @@ import { cbor } from './bench/cbor.ts';
 import { decision } from './bench/decision.ts';
 import { deviceEvidence } from './bench/device-evidence.ts';
 import { eventLog } from './bench/event-log.ts';
+import { fencing } from './bench/fencing.ts';
 import { finality } from './bench/finality.ts';
 import { deviceFootprint } from './bench/device-footprint.ts';
 import { deviceGrowth } from './bench/device-growth.ts';
@@ -28,7 +29,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
   ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize, sensors],
-  ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, firstBirth],
+  ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, fencing, firstBirth],
 ];
 
 const declaration = {
