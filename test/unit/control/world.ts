@@ -45,7 +45,7 @@ export class MemoryHardware implements BoxHardware {
   readonly #listeners = new Set<(change: HardwareChange) => void>();
   readonly #now: () => number;
 
-  constructor(now: () => number, { source = 'wires', power = 'on' }: WorldOptions) {
+  constructor(now: () => number, { source = 'wires', power = 'on' }: WorldOptions = {}) {
     this.#now = now;
     this.source = source;
     this.#power = power;
