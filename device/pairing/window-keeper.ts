@@ -33,6 +33,7 @@ export class WindowKeeper {
   readonly #saltSecret: Uint8Array;
   /** Stands in for windows that are not open: nobody has its code. */
   readonly #decoy: VerifierRecord;
+  readonly #decoyId = new Uint8Array(randomBytes(16));
   #windows: readonly OpenWindow[] = [];
   /** For the display alone, by the window's id; a window of an earlier life of the firmware has none. */
   readonly #shown = new Map<string, readonly string[]>();
@@ -84,8 +85,9 @@ export class WindowKeeper {
     log('pairingAttempt', { ...whom, attempt, window: window ? 'open' : 'none' });
     if (attempt > LIMITS.pairingAttemptsMax) return 'spent';
     if (window && attempt === LIMITS.pairingAttemptsMax) this.#spentAtMs.set(window.id.toHex(), now());
-    // Once the answer is on its way: what a disk takes shall not tell that there is a window.
-    if (window) setImmediate(() => this.isOpen(window) && this.#sayOpen(window));
+    // The disk has as much to do without a window: how long it takes shall not tell.
+    if (!window) this.#forget(this.#decoyId, 'lost', attempt);
+    else if (this.isOpen(window)) this.#sayOpen(window);
     return 'counted';
   }
 
