@@ -35,6 +35,23 @@ export function anchorOf(earliestMs: number, fromMs: number, toleranceMs: number
   return Math.max(earliestMs, fromMs - toleranceMs);
 }
 
+/**
+ * A member that was away for longer than an interval has seen late what is final by now: the checkpoint counts from its date, and what
+ * stands on it from the checkpoint. Otherwise all waits that it missed would stand between it and every later block.
+ */
+export function anchorFinal({ root, blocks }: Tree, at: Instant, targetIntervalMs: number): void {
+  const toleranceMs = toleranceOf(targetIntervalMs);
+  const datedAnchorMs = datedMs(root.position.timeMs, at) - toleranceMs;
+  if (root.anchorMs - datedAnchorMs <= targetIntervalMs) return;
+  root.anchorMs = datedAnchorMs;
+  for (const taken of blocks.values()) {
+    const parent = blocks.get(taken.parent);
+    if (!parent || taken === root) continue;
+    taken.earliestMs = parent.anchorMs + taken.waitMs;
+    taken.anchorMs = anchorOf(taken.earliestMs, taken.seenMs, toleranceMs);
+  }
+}
+
 /** How long the machine slept since `last`: its monotonic clock stood, and all that was made meanwhile would look early. */
 export function sleptMs(last: Instant, at: Instant, skewMaxMs: number): number {
   const aheadMs = at.unixMs - last.unixMs - (at.monotonicMs - last.monotonicMs);

@@ -5,6 +5,7 @@ import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../limits.ts';
 import { takeEarly } from './ballots.ts';
 import { keepLatest, remember } from './bounded.ts';
+import { anchorFinal } from './due.ts';
 import { moveHead } from './head.ts';
 import { dropFinalisedKeys } from './keys.ts';
 import { dropFinalisedOrphans } from './orphans.ts';
@@ -21,6 +22,7 @@ export function finalise(state: ConsensusState, certificate: FinalityCertificate
   report(state.outbox, { report: 'checkpointFinalised', certificate, afterMs: state.at.monotonicMs - block.seenMs });
   if (!descendsFrom(state.tree, state.head, block)) moveHead(state, block);
   moveCheckpoint(state, certificate, block);
+  anchorFinal(state.tree, state.at, state.setup.network.genesis.consensus.targetIntervalMs);
   freeHeights(state);
   keepState(state);
   for (const taken of state.tree.blocks.values()) tellBlock(state, taken);

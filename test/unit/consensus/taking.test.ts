@@ -139,6 +139,26 @@ describe('held until due (§12.4)', () => {
     assert.ok(has(alpha, second));
   });
 
+  test('a member that heard nothing for a while holds no block for the waits that it missed, once a checkpoint shows them (§12.4)', () => {
+    const { world, alpha, genesis } = watcher();
+    for (const name of ['bravo', 'charlie', 'delta']) say(world, alpha, name, 'voucher', voucherOf(world, name));
+    const first = forge(world, genesis, byWait(world, genesis)[0] ?? '', { timeMs: unixStartMs + world.nowMs });
+    sayBlock(world, alpha, first);
+    const missed = forgeChain(world, first, 8);
+    const last = missed.at(-1) ?? genesis;
+    world.run(missed.reduce((sum, { waitMs }) => sum + waitMs, 0) + 1_000);
+    for (const block of missed) sayBlock(world, alpha, block);
+    assert.ok(!has(alpha, last), 'it has not seen them live');
+    const certificate = certificateOf(world, ['bravo', 'charlie', 'delta'], { number: 1, previous: genesis.position.id }, last.position);
+    alpha.state.finality.pending.set(1, { certificate, from: 'test', judged: false });
+    world.tell(alpha, { type: 'ticked' });
+    assert.equal(alpha.state.finality.last.number, 1);
+    const next = forge(world, last, byWait(world, last)[0] ?? '');
+    sayBlock(world, alpha, next);
+    world.run(next.waitMs);
+    assert.ok(has(alpha, next), 'its own wait is over');
+  });
+
   test('after the machine slept, blocks made meanwhile are due', () => {
     const { world, alpha, genesis } = watcher();
     const first = forge(world, genesis, 'bravo', { timeMs: unixStartMs + world.nowMs });
