@@ -1,4 +1,4 @@
-/** The control of a device's boxes put together: their wires by the configuration, their evidence judged, the broker's rights. Specification §17. */
+/** The control of a device's boxes put together: their wires by the configuration, the broker's rights. Specification §17. */
 import { networkLabel, type Network } from '#protocol/network.ts';
 import { randomBytes } from 'node:crypto';
 import { openIpmiBox, openRedfishBox } from './bmc/open-box.ts';

@@ -68,7 +68,7 @@ function endorsementOf(device: DeviceFolder, box: string): Uint8Array {
     const memory = store.memory(`box-tpm/${box}`);
     const decoded = memory && decodeStrict(ActivatedKeys, memory, LIMITS.signedBytesMax);
     if (decoded?.status !== 'decoded')
-      throw new PairFailure(`device ${device.name} has not activated a TPM of ${box}: the box has none, or has not run a capsule yet`);
+      throw new PairFailure(`device ${device.name} has not activated a TPM of ${box}: the box has none, or was not measured yet`);
     return endorsementDigest(decoded.value.keys);
   } finally {
     store.close();
