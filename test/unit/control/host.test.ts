@@ -69,20 +69,6 @@ describe('a box is cut off (§17.2)', () => {
     assert.equal(world.control.fitnessOf(BOX), 'fenced');
   });
 
-  it('a door that was shut is not opened again by a sample that was taken before', async () => {
-    const world = await ready();
-    world.hardware.reads('case', 1);
-    world.nowMs += 5_000;
-    world.hardware.reads('case', 0);
-    await world.control.commands.order(BOX, 'release', 'the operator');
-    world.nowMs -= 500;
-    world.hardware.reads('case', 1);
-    assert.deepEqual(world.control.boxes.get(BOX)?.standing.standing, []);
-    world.nowMs -= 3_600_000;
-    world.hardware.reads('case', 1);
-    assert.equal(world.control.boxes.get(BOX)?.standing.standing.length, 1, 'though the clock was set back, it counts');
-  });
-
   it('a box that falls silent with a run is fenced within two intervals of its hello, and one without a run is not', async () => {
     const world = await ready();
     world.works('run');
