@@ -7,7 +7,7 @@ import type { FinalityCertificate } from '#protocol/chain/finality-certificate.t
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import type { MemberRecord } from '#protocol/chain/state.ts';
-import { encodeTransaction, type Action, type ActionOf } from '#protocol/chain/transaction.ts';
+import { encodeTransaction, type Action, type ActionOf, type OfferedBox } from '#protocol/chain/transaction.ts';
 import { endQualifier, startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -215,13 +215,16 @@ export function submissionOf(
 }
 
 export function boxesOf(serial: number, ...names: string[]): ActionOf<'boxes'> {
-  return offersOf(serial, Object.fromEntries(names.map((name) => [name, 'self-reported'])));
+  return { action: 'boxes', serial, boxes: names.map((name) => offered(name, 'self-reported')) };
 }
 
 /** @param levels by name, in the order of names */
 export function offersOf(serial: number, levels: Readonly<Record<string, TrustLevel>>): ActionOf<'boxes'> {
-  const boxes = Object.entries(levels).map(([name, trust]) => ({ name, key: new Uint8Array(32).fill(9), trust, runtimes: ['python'] }));
-  return { action: 'boxes', serial, boxes };
+  return { action: 'boxes', serial, boxes: Object.entries(levels).map(([name, trust]) => offered(name, trust)) };
+}
+
+function offered(name: string, trust: TrustLevel): OfferedBox {
+  return { name, key: new Uint8Array(32).fill(9), trust, runtimes: ['python'] };
 }
 
 function requestDigestOfIndex(index: number): Uint8Array {
