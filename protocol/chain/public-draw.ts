@@ -7,7 +7,7 @@ import { LIMITS } from '../limits.ts';
 import { satisfies, type TrustLevel } from '../trust-level.ts';
 
 /** What a box offers, and what a capsule asks for: the runtime, and at least the trust. */
-export interface Offered {
+interface Offered {
   readonly runtimes: readonly string[];
   readonly trust: TrustLevel;
 }
