@@ -198,8 +198,9 @@ export class RackBox implements WiredEnd {
   #tellLevels(): void {
     for (const [line, sensor] of SHOWN) {
       const level = this.#levelOf(sensor);
-      if (this.#shown.get(line) === level) continue;
+      const before = this.#shown.get(line);
       this.#shown.set(line, level);
+      if (before === undefined || before === level) continue; // the first level is no edge: a claim is answered with it
       this.#wires?.tell({ line, level, rising: level, falling: 1 - level, spanUs: 0, endUs: this.#nowUs() });
     }
   }
