@@ -60,7 +60,9 @@ export async function retainedBy(device: BenchDevice, network: Network, wanted: 
     const connection = connect(address);
     const heard = new Set<string>();
     await connection.connected(5_000);
-    await connection.subscribe(filter, ({ topic, retained }) => void (retained && heard.add(topic)));
+    await connection.subscribe(filter, ({ topic, retained }) => {
+      if (retained) heard.add(topic);
+    });
     await sleep(1_000);
     await connection.close();
     topics = [...heard].sort();
