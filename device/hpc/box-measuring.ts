@@ -59,7 +59,7 @@ export interface MeasuringParts {
 /** What a box answered, its own and fresh: the rest is judged here. */
 export interface BoxAnswer {
   readonly box: PairedBox;
-  /** Of which it goes on: `before` a run begins, `within` it, or `outside` of any (§17.1). */
+  /** Asked `before` a run begins, `within` it, or `outside` of any (§17.1). */
   readonly when: 'before' | 'within' | 'outside';
   readonly run: string;
   readonly nonce: Uint8Array;
