@@ -4,13 +4,12 @@ import { dirname } from 'node:path';
 import process from 'node:process';
 import { commandOf, UsageError } from '../arguments.ts';
 import { table } from '../terminal.ts';
-import { compiledContracts } from './compiled.ts';
+import { codeBytes, codeBytesMax, compiledContracts } from './compiled.ts';
 import { HARDFORKS, requireForge, runForge, type Hardfork } from './forge.ts';
 import { measureGas, snapshotPath, snapshotText, staleSnapshots, type GasFigures } from './gas.ts';
 import { generatedFiles, staleFiles, writeGenerated } from './generated.ts';
-import { makeMutations, testRequest } from './solidity-tests.ts';
+import { havePassed, makeMutations, testRequest } from './solidity-tests.ts';
 
-const codeBytesMax = 24_576; // EIP-170: longer code is deployed on no chain
 const creationCodeBytesMax = 49_152; // EIP-3860
 const runsMax = 10_000_000; // a night on a fast machine
 
@@ -54,8 +53,8 @@ export const test = commandOf(
     makeMutations(runs);
     for (const hardfork of hardforksOf(options.hardfork)) {
       say(`\nhardfork ${hardfork}\n`);
-      const { ok } = await runForge({ ...testRequest({ runs, hardfork, match: options.match, traces: options.traces }), show: say });
-      if (!ok) return 1;
+      const request = testRequest({ runs, hardfork, match: options.match, traces: options.traces });
+      if (!havePassed(await runForge({ ...request, show: say }))) return 1;
     }
     return 0;
   },
@@ -129,10 +128,6 @@ function wholeNumber(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value < 1 || value > runsMax) throw new UsageError(`--runs is "${text}"; it must be a whole number from 1 to ${runsMax}`);
   return value;
-}
-
-function codeBytes(code: string): number {
-  return (code.length - '0x'.length) / 2;
 }
 
 function complain(what: string, command: string): number {

@@ -1,7 +1,10 @@
 /** What forge compiled: the contracts that can be deployed, as its artefacts in build/contracts/out describe them. */
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { buildFolder, contractsFolder } from './forge.ts';
+import { buildFolder } from './forge.ts';
+
+/** Longer code is deployed on no chain (EIP-170). */
+export const codeBytesMax = 24_576;
 
 export interface AbiItem {
   readonly type: string;
@@ -44,14 +47,30 @@ interface Artefact {
   readonly storageLayout: StorageLayout;
 }
 
-/** In the order of names. Interfaces, abstract contracts and libraries, whose functions are all compiled into contracts, are not deployed. */
+/** forge's list of what it compiled: source to contract to compiler to profile to artefact. */
+interface Cache {
+  readonly files: Readonly<Record<string, { readonly artifacts: Artefacts }>>;
+}
+type Artefacts = Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, { readonly path: string }>>>>>>;
+
+/**
+ * In the order of names. Interfaces, abstract contracts and libraries, whose functions are all compiled into contracts, are not deployed. What
+ * is listed counts, because forge leaves the artefacts of removed contracts where they are.
+ */
 export function compiledContracts(): CompiledContract[] {
-  const sources = globSync('src/**/*.sol', { cwd: contractsFolder, exclude: ['src/libraries/**'] });
-  return sources
-    .flatMap((source) => globSync(join(buildFolder, 'out', basename(source), '*.json')))
-    .map(readCompiled)
+  const { files } = JSON.parse(readFileSync(join(buildFolder, 'cache/solidity-files-cache.json'), 'utf8')) as Cache;
+  return Object.entries(files)
+    .filter(([source]) => source.startsWith('src/') && !source.startsWith('src/libraries/'))
+    .flatMap(([, { artifacts }]) => Object.values(artifacts))
+    .flatMap((byCompiler) => Object.values(byCompiler).flatMap((byProfile) => Object.values(byProfile)))
+    .map(({ path }) => readCompiled(join(buildFolder, 'out', path)))
     .filter(({ creationCode }) => creationCode !== '0x')
     .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** @param code with 0x */
+export function codeBytes(code: string): number {
+  return (code.length - '0x'.length) / 2;
 }
 
 function readCompiled(path: string): CompiledContract {

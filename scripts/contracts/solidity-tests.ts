@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import type { ForgeRequest, Hardfork } from './forge.ts';
+import type { ForgeRequest, ForgeResult, Hardfork } from './forge.ts';
 
 export interface TestRequest {
   /** Inputs for each fuzz test. */
@@ -25,4 +25,9 @@ export function testRequest({ runs, hardfork, match, traces = false }: TestReque
   const chosen = match === undefined ? [] : ['--match-contract', match];
   const args = ['test', '--fuzz-runs', String(runs), '--no-match-path', 'test/gas/*', ...chosen, ...(traces ? ['-vvv'] : [])];
   return { args, hardfork };
+}
+
+/** Some ran, and none failed: forge is content when there was none. */
+export function havePassed({ ok, output }: ForgeResult): boolean {
+  return ok && /[1-9]\d* tests passed, 0 failed/.test(output);
 }

@@ -3,7 +3,6 @@ import { p256 } from '@noble/curves/nist.js';
 import { bytesToNumberBE } from '@noble/curves/utils.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { blobDigest } from '#protocol/digest.ts';
-import { LIMITS } from '#protocol/limits.ts';
 import { judgeMeasuredQuote } from '#protocol/measured-quote.ts';
 import { Attest, type AttestBody } from '#protocol/tpm/attest.ts';
 import { selectPcrs } from '#protocol/tpm/pcr-selection.ts';
@@ -85,8 +84,7 @@ export const quoteCases = caseKind<QuoteInput>({
 export function wordOf(verdict: { status: string; reason?: string }, attestation: Uint8Array, kind: number): string {
   const { reason } = verdict;
   if (reason === undefined) return verdict.status;
-  const hasKind = attestation.length >= 6 && attestation.length <= LIMITS.tpmStructureBytesMax;
-  const isOther = hasKind && ((attestation[4] ?? 0) << 8) + (attestation[5] ?? 0) !== kind;
+  const isOther = attestation.length >= 6 && ((attestation[4] ?? 0) << 8) + (attestation[5] ?? 0) !== kind;
   return reason === 'malformed' && isOther ? 'other-kind' : reason;
 }
 

@@ -43,7 +43,6 @@ library TpmAttest {
     bytes2 internal constant TIME = 0x8019;
 
     /// @dev The limits of `protocol/limits.ts`, in bytes; of banks, their number.
-    uint256 private constant STRUCTURE_MAX = 2048;
     uint256 private constant NAME_MAX = 66;
     uint256 private constant DATA_MAX = 66;
     uint256 private constant DIGEST_MAX = 64;
@@ -91,7 +90,7 @@ library TpmAttest {
     /// @return end where the attested part begins
     function _readHead(bytes calldata attest, bytes2 kind) private pure returns (Judgement, AttestHead memory head, uint256 end) {
         if (attest.length < 4 || bytes4(attest[:4]) != GENERATED) return (Judgement.NotTpmGenerated, head, 0);
-        if (attest.length < 6 || attest.length > STRUCTURE_MAX) return (Judgement.Malformed, head, 0);
+        if (attest.length < 6) return (Judgement.Malformed, head, 0);
         if (bytes2(attest[4:6]) != kind) return (Judgement.OtherKind, head, 0);
         uint256 signerEnd = sizedEnd(attest, 6, NAME_MAX);
         if (signerEnd == 0) return (Judgement.Malformed, head, 0);

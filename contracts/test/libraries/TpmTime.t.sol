@@ -15,6 +15,20 @@ contract TpmTimeTest {
 
     Verifier private verifier = new Verifier();
 
+    struct Columns {
+        string[] names;
+        bytes32[] node;
+        bytes32[] x;
+        bytes32[] y;
+        bytes[] attestation;
+        bytes[] signature;
+        bytes32[] qualifyingData;
+        string[] verdict;
+        uint256[] timeMs;
+        uint256[] resetCount;
+        uint256[] restartCount;
+    }
+
     function test_verdictsAreTheProtocolsNamed() external {
         _compare(Cases.named("times"), 100);
     }
@@ -30,29 +44,35 @@ contract TpmTimeTest {
     }
 
     function _compare(string memory json, uint256 casesMin) private {
-        string[] memory names = Cases.text(json, "name");
-        bytes32[] memory node = Cases.words(json, "node");
-        bytes32[] memory x = Cases.words(json, "x");
-        bytes32[] memory y = Cases.words(json, "y");
-        bytes[] memory attestation = Cases.content(json, "attestation");
-        bytes[] memory signature = Cases.content(json, "signature");
-        bytes32[] memory qualifyingData = Cases.words(json, "qualifyingData");
-        string[] memory verdict = Cases.text(json, "verdict");
-        uint256[] memory timeMs = Cases.numbers(json, "timeMs");
-        uint256[] memory resetCount = Cases.numbers(json, "resetCount");
-        uint256[] memory restartCount = Cases.numbers(json, "restartCount");
-        vm.assertGe(names.length, casesMin, "cases");
-        for (uint256 i = 0; i < names.length; i++) {
-            AttestationKey memory key = AttestationKey(node[i], x[i], y[i]);
-            (bytes32 r, bytes32 s) = abi.decode(signature[i], (bytes32, bytes32));
-            TimeCertificate memory certificate = TimeCertificate(attestation[i], r, s);
-            (Judgement judgement, CertifiedTime memory time) = verifier.judgeTime(key, certificate, qualifyingData[i]);
-            vm.assertEq(judgement.word(), verdict[i], names[i]);
-            vm.assertEq(time.timeMs, timeMs[i], names[i]);
-            vm.assertEq(time.clockInfo.resetCount, resetCount[i], names[i]);
-            vm.assertEq(time.clockInfo.restartCount, restartCount[i], names[i]);
-            if (judgement != Judgement.Accepted) vm.expectRevert(abi.encodeWithSelector(TpmTime.TimeRefused.selector, judgement));
-            verifier.requireTime(key, certificate, qualifyingData[i]);
+        Columns memory columns = Columns({
+            names: Cases.text(json, "name"),
+            node: Cases.words(json, "node"),
+            x: Cases.words(json, "x"),
+            y: Cases.words(json, "y"),
+            attestation: Cases.content(json, "attestation"),
+            signature: Cases.content(json, "signature"),
+            qualifyingData: Cases.words(json, "qualifyingData"),
+            verdict: Cases.text(json, "verdict"),
+            timeMs: Cases.numbers(json, "timeMs"),
+            resetCount: Cases.numbers(json, "resetCount"),
+            restartCount: Cases.numbers(json, "restartCount")
+        });
+        vm.assertGe(columns.names.length, casesMin, "cases");
+        for (uint256 i = 0; i < columns.names.length; i++) {
+            _compareOne(columns, i);
         }
+    }
+
+    function _compareOne(Columns memory columns, uint256 i) private {
+        AttestationKey memory key = AttestationKey(columns.node[i], columns.x[i], columns.y[i]);
+        (bytes32 r, bytes32 s) = abi.decode(columns.signature[i], (bytes32, bytes32));
+        TimeCertificate memory certificate = TimeCertificate(columns.attestation[i], r, s);
+        (Judgement judgement, CertifiedTime memory time) = verifier.judgeTime(key, certificate, columns.qualifyingData[i]);
+        vm.assertEq(judgement.word(), columns.verdict[i], columns.names[i]);
+        vm.assertEq(time.timeMs, columns.timeMs[i], columns.names[i]);
+        vm.assertEq(time.clockInfo.resetCount, columns.resetCount[i], columns.names[i]);
+        vm.assertEq(time.clockInfo.restartCount, columns.restartCount[i], columns.names[i]);
+        if (judgement != Judgement.Accepted) vm.expectRevert(abi.encodeWithSelector(TpmTime.TimeRefused.selector, judgement));
+        verifier.requireTime(key, certificate, columns.qualifyingData[i]);
     }
 }
