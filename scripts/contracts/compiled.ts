@@ -6,9 +6,10 @@ import { buildFolder } from './forge.ts';
 /** Longer code is deployed on no chain (EIP-170). */
 export const codeBytesMax = 24_576;
 
+/** A function, event, error or the constructor, as the Contract ABI Specification describes it in JSON. */
 export interface AbiItem {
   readonly type: string;
-  readonly name?: string;
+  readonly [field: string]: unknown;
 }
 
 interface StorageType {

@@ -12,7 +12,7 @@ const registry: CompiledContract = {
   abi: [
     { type: 'constructor', inputs: [{ name: 'owner', type: 'address', internalType: 'address' }], stateMutability: 'nonpayable' },
     { type: 'error', name: 'Unknown', inputs: [{ name: 'node', type: 'bytes32', internalType: 'bytes32' }] },
-  ] as CompiledContract['abi'],
+  ],
   creationCode: '0x60016002',
   deployedCode: '0x6001',
   storageLayout: {
