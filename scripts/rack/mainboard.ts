@@ -23,7 +23,7 @@ export interface Mainboard {
 export type MainboardEvent =
   | { readonly kind: 'power-button' | 'reset-button'; readonly isPressed: boolean }
   | { readonly kind: 'mains'; readonly isThere: boolean }
-  /** The system has ended, as it was asked to. */
+  /** The system has ended, as it was asked to; a button that is held meanwhile has to be pressed anew. */
   | { readonly kind: 'system-ended' }
   /** The system wants to sleep. */
   | { readonly kind: 'sleep' };
@@ -56,7 +56,7 @@ export function stepMainboard(board: Mainboard, event: MainboardEvent): Mainboar
     case 'mains':
       return event.isThere ? restoreMains(board) : cutMains(board);
     case 'system-ended':
-      return board.phase === 'stopping' ? still(into(board, 'standby')) : still(board);
+      return board.phase === 'stopping' ? still({ ...into(board, 'standby'), hasActed: true }) : still(board);
     case 'sleep':
       return board.phase === 'running' ? { board: into(board, 'sleeping'), orders: ['freeze'] } : still(board);
   }
@@ -121,10 +121,11 @@ function cutMains(board: Mainboard): MainboardStep {
   return isLit(board) ? { board: cut, orders: ['kill'] } : still(cut);
 }
 
+/** A button counts from here on how long it has been held. */
 function restoreMains(board: Mainboard): MainboardStep {
   if (board.phase !== 'no-mains') return still(board);
   const isOn = board.afterMains === 'on' || (board.afterMains === 'last' && board.wasOn);
-  return still(into(board, isOn ? 'booting' : 'standby'));
+  return still({ ...into(board, isOn ? 'booting' : 'standby'), ...(board.heldMs !== undefined && { heldMs: 0 }) });
 }
 
 function isHeldFor({ heldMs, hasActed }: Mainboard, ms: number): boolean {

@@ -138,6 +138,20 @@ describe('power (§16.4)', () => {
         assert.deepEqual(orders, whole.orders);
         assert.deepEqual(state.mainboard, whole.state.mainboard);
       }),
+      {
+        numRuns: 1_000,
+        examples: [
+          [
+            [
+              { ms: 0, event: { kind: 'mains', isThere: false } },
+              { ms: 0, event: { kind: 'power-button', isPressed: true } },
+              { ms: 50, event: { kind: 'mains', isThere: true } },
+              { ms: 2, event: { kind: 'system-ended' } },
+            ],
+            1,
+          ],
+        ],
+      },
     );
   });
 
