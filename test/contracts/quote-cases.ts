@@ -167,11 +167,16 @@ function* otherKeys(): Iterable<readonly [string, QuoteInput]> {
   yield ['no point', with_(withPoint(chip, 0n, 0n))];
   yield ['a coordinate not below the prime', with_(withPoint(chip, prime, numberY))];
   yield ['coordinates all ones', with_(withPoint(chip, 2n ** 256n - 1n, 2n ** 256n - 1n))];
-  const stripped = keyWithLeadingZero((bytes) => bytes.slice(bytes.findIndex((byte) => byte !== 0)));
-  yield ['a chip that leaves out leading zeros', signedBy(stripped, attestationWith({ qualifiedSigner: stripped.qualifiedName }))];
-  const padded = keyWithLeadingZero((bytes) => bytes);
-  yield ['a coordinate that begins with a zero', signedBy(padded, attestationWith({ qualifiedSigner: padded.qualifiedName }))];
-  yield ['such a key, another signer', signedBy(padded, attestationWith({ qualifiedSigner: chip.qualifiedName }))];
+  for (const axis of ['x', 'y'] as const) {
+    const stripped = keyWithLeadingZero(axis, (bytes) => bytes.slice(bytes.findIndex((byte) => byte !== 0)));
+    yield [
+      `a chip that leaves out leading zeros of ${axis}`,
+      signedBy(stripped, attestationWith({ qualifiedSigner: stripped.qualifiedName })),
+    ];
+    const padded = keyWithLeadingZero(axis, (bytes) => bytes);
+    yield [`a ${axis} that begins with a zero`, signedBy(padded, attestationWith({ qualifiedSigner: padded.qualifiedName }))];
+    yield [`a ${axis} that begins with a zero, another signer`, signedBy(padded, attestationWith({ qualifiedSigner: chip.qualifiedName }))];
+  }
 }
 
 function* otherFields(): Iterable<readonly [string, QuoteInput]> {

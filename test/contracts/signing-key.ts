@@ -35,11 +35,12 @@ export function signingKey(name: string, coordinate: (bytes: Uint8Array) => Uint
   return { node, publicArea, qualifiedName: keyOf({ node, publicArea }).qualifiedName, sign };
 }
 
-/** A key whose x begins with a zero byte, which some chips leave out. */
-export function keyWithLeadingZero(coordinate: (bytes: Uint8Array) => Uint8Array): SigningKey {
+/** A key of which a coordinate begins with a zero byte, which some chips leave out. */
+export function keyWithLeadingZero(axis: 'x' | 'y', coordinate: (bytes: Uint8Array) => Uint8Array): SigningKey {
   for (let attempt = 0; ; attempt++) {
     const name = `key ${attempt}`;
-    if (p256.getPublicKey(blobDigest(new TextEncoder().encode(name)), false)[1] === 0) return signingKey(name, coordinate);
+    if (p256.getPublicKey(blobDigest(new TextEncoder().encode(name)), false)[axis === 'x' ? 1 : 33] === 0)
+      return signingKey(name, coordinate);
   }
 }
 
