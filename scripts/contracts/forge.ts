@@ -1,6 +1,6 @@
 /**
- * forge, which compiles and tests Solidity: the owner of the program. It comes from npm as a binary beside a wrapper, which is passed by
- * so that a signal reaches forge itself; the compiler that it starts is contracts/solc.cjs.
+ * forge, which compiles and tests Solidity: the owner of the program. Its package for this machine is asked for by name, and not the one
+ * that chooses: the binary is started without a wrapper, so that a signal reaches it. The compiler that it starts is contracts/solc.cjs.
  */
 import { spawn } from 'node:child_process';
 import { arch, env, execPath } from 'node:process';
@@ -31,7 +31,7 @@ export interface ForgeResult {
 }
 
 const outputCharactersMax = 2_000_000; // what a run with ten thousand fuzz runs prints is far less
-const packages: Readonly<Record<string, string>> = { x64: 'forge-linux-amd64', arm64: 'forge-linux-arm64' };
+const packages: Readonly<Record<string, string>> = { x64: 'forge-linux-amd64' };
 
 /** @throws Error when this machine has no forge */
 export function runForge({ args, hardfork = 'shanghai', environment = {}, show }: ForgeRequest): Promise<ForgeResult> {
@@ -63,6 +63,6 @@ export async function requireForge(request: ForgeRequest): Promise<string> {
 
 function forgePath(): string {
   const name = packages[arch];
-  if (name === undefined) throw new Error(`forge is there for ${Object.keys(packages).join(' and ')}; this machine is ${arch}`);
+  if (name === undefined) throw new Error(`forge is installed for ${Object.keys(packages).join(' and ')} only; this machine is ${arch}`);
   return join(contractsFolder, '../node_modules/@foundry-rs', name, 'bin/forge');
 }
