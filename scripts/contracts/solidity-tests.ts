@@ -4,6 +4,8 @@ import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { ForgeRequest, ForgeResult, Hardfork } from './forge.ts';
 
+const inputsForEachSequence = 8; // a run of an invariant is a sequence of calls, and takes as much longer
+
 export interface TestRequest {
   /** Inputs for each fuzz test. */
   readonly runs: number;
@@ -24,7 +26,7 @@ export function makeMutations(count: number): void {
 export function testRequest({ runs, hardfork, match, traces = false }: TestRequest): ForgeRequest {
   const chosen = match === undefined ? [] : ['--match-contract', match];
   const args = ['test', '--fuzz-runs', String(runs), '--no-match-path', 'test/gas/*', ...chosen, ...(traces ? ['-vvv'] : [])];
-  return { args, hardfork };
+  return { args, hardfork, environment: { FOUNDRY_INVARIANT_RUNS: String(Math.ceil(runs / inputsForEachSequence)) } };
 }
 
 /** Some ran, and none failed: forge is content when there was none. */
