@@ -61,6 +61,11 @@ export async function requireForge(request: ForgeRequest): Promise<string> {
   return output;
 }
 
+/** Whether forge is installed on machines like this one. */
+export function hasForge(): boolean {
+  return packages[arch] !== undefined;
+}
+
 function forgePath(): string {
   const name = packages[arch];
   if (name === undefined) throw new Error(`forge is installed for ${Object.keys(packages).join(' and ')} only; this machine is ${arch}`);
