@@ -109,6 +109,7 @@ function* near(): Iterable<readonly [string, Uint8Array]> {
   yield ['a start with a signature of 63 bytes', start(hex('a2'), text('signature'), bytes(63), ...attestation)];
   yield ['an empty attestation', start(hex('a2'), ...signature, text('attestation'), bytes(0))];
   yield ['an attestation of 513 bytes', start(hex('a2'), ...signature, text('attestation'), bytes(513))];
+  for (const end of [7, 8, 9]) yield [`cut in or after the head of draw, to ${end} bytes`, good.slice(0, end)];
   for (let end = 1; end < good.length; end += 23) yield [`cut to ${end} bytes`, good.slice(0, end)];
 }
 
