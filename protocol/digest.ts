@@ -66,6 +66,21 @@ export const DOMAINS = [
   'proposer',
   'box-order',
   'box-draw',
+  'anchor',
+  'anchor-member',
+  'anchor-vrf',
+  'anchor-verdict',
+  'anchor-credit',
+  'anchor-evidence',
+  'anchor-event-log',
+  'anchor-judges',
+  'anchor-committee',
+  'anchor-stake',
+  'anchor-recovery',
+  'recovery',
+  'recovery-life',
+  'member-evidence',
+  'verdict-committee',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -20,13 +20,25 @@ library AttestationKeys {
     bytes4 private constant ENDORSEMENT_HIERARCHY = 0x4000000b;
     bytes2 private constant SHA256 = 0x000b;
 
-    /// @notice Whether a name is the key's qualified name: SHA-256 ‖ H(QN(EK) ‖ Name(AK)).
-    /// @dev Some chips leave out leading zeros of a coordinate, and then name the shorter form.
+    /// @notice Whether a name is the key's qualified name.
     function isQualifiedName(AttestationKey memory key, bytes memory name) internal pure returns (bool) {
         bytes32 given = keccak256(name);
-        if (given == keccak256(_qualifiedName(key, abi.encodePacked(key.x), abi.encodePacked(key.y)))) return true;
-        if (key.x[0] != 0 && key.y[0] != 0) return false;
-        return given == keccak256(_qualifiedName(key, _withoutZeros(key.x), _withoutZeros(key.y)));
+        if (given == keccak256(key.qualifiedName())) return true;
+        return key.mayBeNamedShorter() && given == keccak256(key.shorterQualifiedName());
+    }
+
+    /// @notice SHA-256 ‖ H(QN(EK) ‖ Name(AK)), 34 bytes.
+    function qualifiedName(AttestationKey memory key) internal pure returns (bytes memory) {
+        return _qualifiedName(key, abi.encodePacked(key.x), abi.encodePacked(key.y));
+    }
+
+    /// @notice Some chips leave out leading zeros of a coordinate, and then name the shorter form.
+    function shorterQualifiedName(AttestationKey memory key) internal pure returns (bytes memory) {
+        return _qualifiedName(key, _withoutZeros(key.x), _withoutZeros(key.y));
+    }
+
+    function mayBeNamedShorter(AttestationKey memory key) internal pure returns (bool) {
+        return key.x[0] == 0 || key.y[0] == 0;
     }
 
     /// @notice Whether the key signed this digest; `s` may be in either half, because a TPM doesn't choose.
@@ -39,6 +51,19 @@ library AttestationKeys {
     /// @notice Whether s is in the lower half of the order, as in every signature of which there must be one form (§11.1).
     function isLow(bytes32 s) internal pure returns (bool) {
         return uint256(s) <= P256.N / 2;
+    }
+
+    /// @notice Whether this chain tells a good signature from one of something else: what stands at 0x100 may be no such precompile.
+    /// @dev An ECDSA signature with small r and s, of Wycheproof's vectors for P-256.
+    function areJudged() internal view returns (bool) {
+        bytes32 digest = 0xbb5a52f42f9c9261ed4361f59422a1e30036e7c32b270c8807a419feca605023;
+        AttestationKey memory key = AttestationKey({
+            node: 0,
+            x: 0xa71af64de5126a4a4e02b7922d66ce9415ce88a4c9d25514d91082c8725ac957,
+            y: 0x5d47723c8fbe580bb369fec9c2665d8e30a435b9932645482e7c9f11e872296b
+        });
+        bytes32 s = bytes32(uint256(1));
+        return key.hasSigned(digest, bytes32(uint256(5)), s) && !key.hasSigned(~digest, bytes32(uint256(5)), s);
     }
 
     function _qualifiedName(AttestationKey memory key, bytes memory x, bytes memory y) private pure returns (bytes memory) {

@@ -28,7 +28,7 @@ library BlockHeaders {
         uint256 position = StrictCbor.map(encoded, 0, 10);
         (, position) = StrictCbor.byteString(encoded, StrictCbor.key(encoded, position, "draw"), 256, 256);
         (header.node, position) = StrictCbor.digest(encoded, StrictCbor.key(encoded, position, "node"));
-        position = _certificate(encoded, StrictCbor.key(encoded, position, "start"));
+        (, position) = _certificate(encoded, StrictCbor.key(encoded, position, "start"));
         (, position) = StrictCbor.digest(encoded, StrictCbor.key(encoded, position, "state"));
         (header.height, position) = StrictCbor.number(encoded, StrictCbor.key(encoded, position, "height"), 1, SAFE_INTEGER_MAX);
         (header.parent, position) = StrictCbor.digest(encoded, StrictCbor.key(encoded, position, "parent"));
@@ -39,10 +39,17 @@ library BlockHeaders {
         StrictCbor.end(encoded, position);
     }
 
-    function _certificate(bytes calldata encoded, uint256 position) private pure returns (uint256) {
+    /// @notice TPMS_ATTEST of the start certificate, unjudged, of a header that can be read.
+    function startAttestation(bytes calldata encoded) internal pure returns (bytes calldata attestation) {
+        uint256 position = StrictCbor.map(encoded, 0, 10);
+        (, position) = StrictCbor.byteString(encoded, StrictCbor.key(encoded, position, "draw"), 256, 256);
+        (, position) = StrictCbor.digest(encoded, StrictCbor.key(encoded, position, "node"));
+        (attestation,) = _certificate(encoded, StrictCbor.key(encoded, position, "start"));
+    }
+
+    function _certificate(bytes calldata encoded, uint256 position) private pure returns (bytes calldata attestation, uint256 next) {
         position = StrictCbor.map(encoded, position, 2);
         (, position) = StrictCbor.byteString(encoded, StrictCbor.key(encoded, position, "signature"), 64, 64);
-        (, position) = StrictCbor.byteString(encoded, StrictCbor.key(encoded, position, "attestation"), 1, TIME_ATTESTATION_MAX);
-        return position;
+        return StrictCbor.byteString(encoded, StrictCbor.key(encoded, position, "attestation"), 1, TIME_ATTESTATION_MAX);
     }
 }
