@@ -95,6 +95,10 @@ export const LIMITS = {
   credentialsMax: 8,
   /** Known-good firmware, addon and board digests of a network. */
   referencesMax: 256,
+  /** Layer-1 chains of a network: the one in use, one that it moves to, and two in reserve. Each costs gas an epoch. */
+  layer1ChainsMax: 4,
+  /** Endpoints of one chain that are compared: every question is asked of all of them. */
+  layer1EndpointsMax: 4,
   /** Events measured into PCR 14: bundle, addon, board definition, and room for more. */
   measuredEventsMax: 32,
   /** A certificate in DER: EK certificates have 1 to 2 KiB. */

@@ -1,9 +1,10 @@
 /** The network file: a network's genesis, which whatever verifies takes from its user. Specification §4. */
 import { decodeStrict, encodeStrict, type Decoded } from './codec.ts';
 import { blobDigest, Digest, domainDigest, hex } from './digest.ts';
+import { EndpointUrl } from './endpoint-url.ts';
 import { LIMITS } from './limits.ts';
 import { PeersUrl } from './peers-url.ts';
-import { bytes, fixedBytes, flag, integer, list, oneOf, struct, text, type Infer } from './schema.ts';
+import { bytes, fixedBytes, flag, integer, list, oneOf, optional, struct, text, type Infer } from './schema.ts';
 import { GOSSIP_LEVEL, Name } from './topics.ts';
 
 const Certificate = bytes({ min: 1, max: LIMITS.certificateBytesMax });
@@ -54,10 +55,22 @@ export const REFERENCE_KINDS = ['firmware', 'addon', 'board'] as const;
 /** A known-good digest that a device may have measured (§3.3). */
 const Reference = struct({ kind: oneOf(...REFERENCE_KINDS), digest: Digest, label: text({ max: 80 }) });
 
+/** An EVM chain that holds anchors of the network (§4.5). */
+export const Layer1Chain = struct({
+  /** EIP-155. */
+  chainId: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  /** Address of the contract Anchors. */
+  anchors: fixedBytes(20),
+  /** Nodes that answer for the chain; they are compared. */
+  endpoints: list(EndpointUrl, { min: 1, max: LIMITS.layer1EndpointsMax }),
+});
+export type Layer1Chain = Infer<typeof Layer1Chain>;
+
 export const Network = struct({
   genesis: Genesis,
   members: list(Member, { min: 1, max: LIMITS.membersMax }),
   references: list(Reference, { max: LIMITS.referencesMax }),
+  layer1: optional(list(Layer1Chain, { min: 1, max: LIMITS.layer1ChainsMax })),
 });
 
 export type Genesis = Infer<typeof Genesis>;
@@ -127,5 +140,9 @@ function contradictionIn(network: Network): string | undefined {
   if (network.members.some((member) => member.name === GOSSIP_LEVEL))
     return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
   if (!seats.every((id) => ids.includes(id))) return 'an entry of a member that the genesis names is missing';
+  const chains = network.layer1 ?? [];
+  if (new Set(chains.map(({ chainId }) => chainId)).size !== chains.length) return 'two entries of layer1 are of one chain';
+  const twice = chains.find(({ endpoints }) => new Set(endpoints).size !== endpoints.length);
+  if (twice) return `layer1 names one endpoint of chain ${twice.chainId} twice: nothing would be compared`;
   return undefined;
 }

@@ -18,10 +18,14 @@ const ipv6 = [
   `:(?::${group}){1,7}`,
   '::',
 ].join('|');
-const port = '[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]';
+/** A DNS name, an IPv4 address or an IPv6 address in brackets. */
+export const HOST = `${dnsName}|\\[(?:${ipv6})\\]`;
+
+/** 1 to 65535. */
+export const PORT = '[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]';
 
 export const PeersUrl = text({
   max: 255,
-  pattern: new RegExp(`^mqtts://(?:${dnsName}|\\[(?:${ipv6})\\]):(?:${port})$`),
+  pattern: new RegExp(`^mqtts://(?:${HOST}):(?:${PORT})$`),
   like: 'mqtts://host:port; the host is a DNS name, an IPv4 address or an IPv6 address in brackets, the port 1 to 65535',
 });

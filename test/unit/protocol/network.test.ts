@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeStrict, readPlain } from '#protocol/codec.ts';
+import { EndpointUrl } from '#protocol/endpoint-url.ts';
 import { decodeNetwork, encodeNetwork, memberOf, Network, networkId, networkLabel, nodeIdOf, foundersOf } from '#protocol/network.ts';
 import { PeersUrl } from '#protocol/peers-url.ts';
 import { alpha, bravo, network, networkFile, outcomeOf, receiptWith } from './workshop.ts';
@@ -88,6 +89,44 @@ describe('the network id commits to the genesis, and to nothing else (§4.1)', (
   });
 
   test('its first 8 bytes stand in topics', () => assert.equal(networkLabel(network), id.slice(0, 16)));
+});
+
+describe('the chains of layer 1 stand beside the genesis (§4.5)', () => {
+  const chain = { chainId: 31_337, anchors: new Uint8Array(20).fill(7), endpoints: ['https://one.example/v1', 'http://127.0.0.1:8545'] };
+
+  test('a network with chains is read back as it was written, and is the same network', () => {
+    const onChains = { ...network, layer1: [chain, { ...chain, chainId: 1 }] };
+    assert.deepEqual(decodeNetwork(encodeNetwork(onChains)), { status: 'decoded', value: onChains });
+    assert.deepEqual(networkId(onChains), networkId(network));
+  });
+
+  test('a chain stands once, and so does an endpoint of a chain', () => {
+    assert.equal(refusalOf({ ...network, layer1: [chain, chain] }), 'two entries of layer1 are of one chain');
+    const endpoints = ['https://one.example', 'https://one.example'];
+    assert.equal(
+      refusalOf({ ...network, layer1: [{ ...chain, endpoints }] }),
+      'layer1 names one endpoint of chain 31337 twice: nothing would be compared',
+    );
+  });
+
+  for (const url of [
+    'https://one.example',
+    'https://[2001:db8::1]:8545',
+    'https://one.example/rpc/v1/',
+    'http://localhost:8545',
+    'http://[::1]',
+  ]) {
+    test(`${url} is an endpoint`, () => assert.equal(readPlain(EndpointUrl, url).status, 'decoded'));
+  }
+  for (const url of [
+    'http://one.example',
+    'http://127.0.0.1.example',
+    'https://user:word@one.example',
+    'https://one.example?key=1',
+    'ws://127.0.0.1',
+  ]) {
+    test(`${url} is none`, () => assert.equal(readPlain(EndpointUrl, url).status, 'malformed'));
+  }
 });
 
 describe('an address for peers is mqtts://host:port and nothing else (§4.2)', () => {
