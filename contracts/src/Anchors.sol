@@ -54,7 +54,7 @@ contract Anchors is IAnchors, Escrow {
 
     /// @inheritdoc IAnchors
     function lastFinal() public view returns (uint64) {
-        return stopSwitch.stopped() ? _chain.finalised : _chain.due();
+        return _chain.due(_deadline());
     }
 
     /// @inheritdoc IAnchors
@@ -119,7 +119,7 @@ contract Anchors is IAnchors, Escrow {
     }
 
     /// @inheritdoc IAnchors
-    function finalise() external whileNotStopped {
+    function finalise() external {
         _finaliseDue();
     }
 
@@ -162,7 +162,7 @@ contract Anchors is IAnchors, Escrow {
     }
 
     function _finaliseDue() private {
-        uint64 due = _chain.due();
+        uint64 due = _chain.due(_deadline());
         uint64 epoch = _chain.finalised;
         if (epoch == due) return;
         while (epoch < due) {
@@ -171,6 +171,11 @@ contract Anchors is IAnchors, Escrow {
             emit Finalised(epoch);
         }
         _chain.finalise(due);
+    }
+
+    /// @dev Windows that had passed before a stop have passed for good.
+    function _deadline() private view returns (uint256) {
+        return stopSwitch.stopped() ? stopSwitch.stoppedSince() : block.timestamp;
     }
 
     /// @dev Half of the bond is burnt: whoever challenges his own post has held up the network for a price.

@@ -16,8 +16,9 @@ contract StopSwitch is IStopSwitch, Ownable2Step {
 
     address public guardian;
     /// @inheritdoc IStopSwitch
+    uint64 public stoppedSince;
+    /// @inheritdoc IStopSwitch
     uint64 public stoppedUntil;
-    uint64 public notBefore;
 
     modifier onlyGuardian() {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
@@ -37,9 +38,9 @@ contract StopSwitch is IStopSwitch, Ownable2Step {
 
     /// @inheritdoc IStopSwitch
     function stop() external onlyGuardian {
+        uint64 notBefore = stoppedSince + TIMES * stopS;
         if (block.timestamp < notBefore) revert TooSoon(notBefore);
-        uint64 now_ = uint64(block.timestamp);
-        (stoppedUntil, notBefore) = (now_ + stopS, now_ + TIMES * stopS);
+        (stoppedSince, stoppedUntil) = (uint64(block.timestamp), uint64(block.timestamp) + stopS);
         emit Stopped(stoppedUntil);
     }
 

@@ -14,6 +14,9 @@ interface IStopSwitch {
     /// @notice The longest stop, in seconds; after its beginning none begins for ten times as long.
     function stopS() external view returns (uint64);
 
+    /// @notice Beginning of the last stop, in Unix seconds.
+    function stoppedSince() external view returns (uint64);
+
     /// @notice End of the stop, in Unix seconds; past where nothing is stopped.
     function stoppedUntil() external view returns (uint64);
 

@@ -46,10 +46,10 @@ library PostChains {
         return chain.ring[epoch % OPEN_MAX];
     }
 
-    /// @notice The last epoch whose window, and those of all before, have passed.
-    function due(PostChain storage chain) internal view returns (uint64 epoch) {
+    /// @notice The last epoch whose window, and those of all before, have passed at a moment, in Unix seconds.
+    function due(PostChain storage chain, uint256 moment) internal view returns (uint64 epoch) {
         uint64 posted = chain.posted;
-        for (epoch = chain.finalised; epoch < posted && chain.postOf(epoch + 1).finalAt <= block.timestamp;) {
+        for (epoch = chain.finalised; epoch < posted && chain.postOf(epoch + 1).finalAt <= moment;) {
             epoch++;
         }
     }

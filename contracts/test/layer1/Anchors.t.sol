@@ -187,6 +187,16 @@ contract AnchorsTest is Network {
         anchors.challengeVote(1, headers[0], votes, 4, member);
     }
 
+    function test_aMemberThatIsNotInThePreviousRootProvesNothing() public {
+        AnchorHeader memory header = postNext();
+        Votes memory votes = quorum(header);
+        ShownMember memory member = shownMember(0);
+        (member.leaf.x, member.leaf.y) = (members[1].x, members[1].y);
+        vm.expectRevert();
+        anchors.challengeVote(1, headers[0], votes, 0, member);
+        vm.assertEq(anchors.anchorOf(1), anchors.digestOf(header), "it stands");
+    }
+
     function test_otherVotesThanThePostedOnesProveNothing() public {
         AnchorHeader memory header = postNext();
         Votes memory votes = quorum(header);

@@ -45,7 +45,6 @@ contract InvariantsTest {
     }
 
     function invariant_theContractsHoldBondsStakesAndDebtsAndNothingElse() external {
-        handler.look();
         (uint256 held, uint256 due) = handler.books();
         vm.assertEq(held, due, "balance");
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
 import { Anchors } from "../../src/Anchors.sol";
 import { StopSwitch } from "../../src/StopSwitch.sol";
-import { AnchorTerms, IAnchors, Votes } from "../../src/interfaces/IAnchors.sol";
+import { AnchorTerms, IAnchors, ShownMember, Votes } from "../../src/interfaces/IAnchors.sol";
 import { IStopSwitch } from "../../src/interfaces/IStopSwitch.sol";
 import { AnchorHeader } from "../../src/libraries/Anchor.sol";
 import { vm } from "../Vm.sol";
@@ -29,10 +29,25 @@ contract StopSwitchTest is Network {
         Votes memory more = quorum(after_);
         vm.expectRevert(abi.encodeWithSelector(IAnchors.PostsStopped.selector, stopSwitch.stoppedUntil()));
         post(after_, more);
-        vm.expectRevert(abi.encodeWithSelector(IAnchors.PostsStopped.selector, stopSwitch.stoppedUntil()));
         anchors.finalise();
+        vm.assertEq(anchors.lastFinal(), 0, "nor marked");
         anchors.challengeVote(1, headers[0], votes, 0, shownMember(0));
         vm.assertEq(anchors.anchorOf(1), bytes32(0), "void");
+    }
+
+    function test_whatWasFinalBeforeAStopStays() public {
+        AnchorHeader memory header = upcoming();
+        Votes memory votes = quorum(header);
+        votes.votes[0] ^= 0x01;
+        post(header, votes);
+        vm.warp(block.timestamp + WINDOW_S);
+        vm.assertEq(anchors.lastFinal(), 1, "final, though nobody has marked it");
+        stop();
+        vm.warp(block.timestamp + 1 hours);
+        vm.assertEq(anchors.lastFinal(), 1, "still");
+        ShownMember memory member = shownMember(0);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotOpen.selector, 1, 1, 1));
+        anchors.challengeVote(1, headers[0], votes, 0, member);
     }
 
     function test_aStopEndsByItself() public {
