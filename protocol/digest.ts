@@ -81,6 +81,11 @@ export const DOMAINS = [
   'recovery-life',
   'member-evidence',
   'verdict-committee',
+  'attestation-moment',
+  'planted-challenge',
+  'verdict',
+  'verdict-value',
+  'verdict-ballot',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

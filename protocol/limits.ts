@@ -180,10 +180,39 @@ export const LIMITS = {
   seatChangesMax: 16,
   /** Seeds since the last certified checkpoint: without checkpoints a seed stays, so there are two more at most (§12.1). */
   seedsMax: 4,
-  /** The core of a state: 17 lists of 1,024 seats at 34 bytes. */
-  coreBytesMax: 640 * KIB,
+  /** The core of a state: 17 lists of 1,024 seats at 34 bytes, and three more with a byte of weight for each. */
+  coreBytesMax: 768 * KIB,
   /** A member's card of 16 KiB, and 1,024 nodes that vouched for it. */
   memberRecordBytesMax: 64 * KIB,
+  /** Evidence on the chain: quote, signature, registers and up to 32 events take 3 KiB; five times that is room to grow. */
+  memberEvidenceBytesMax: 16 * KIB,
+  /** Drawn judges of a verdict: at 31 a third of false seats captures one draw in 10,000, and their votes take 4 KiB. */
+  judgesMax: 31,
+  /** Slots of which draws and evidence are kept: one to show and judge in, one for late verdicts, one for what all seats judge. */
+  trustSlotsKept: 3,
+  /** Heights in which a subject may reveal a planted challenge before all seats judge: leaders of eight blocks in a row are no third of the seats. */
+  revealHeights: 8,
+  /** Credit is a share of a thousand. */
+  creditMax: 1_000,
+  /** Of a founder: a second weight, so that newcomers rise to founders and not above them. */
+  creditOfFounder: 256,
+  /** Whoever has lost all, or is new, shows good evidence for 32 slots before it is drawn. */
+  creditToJudge: 128,
+  /** Credit for each weight above one. */
+  creditOfWeight: 256,
+  /** Of a judge: more would let a few old members decide. */
+  weightMax: 4,
+  /** Divisor of what is lacking: in an ordinary verdict, where being right is the rule. */
+  creditGainSmall: 128,
+  /** The same where it is known that the word was right. */
+  creditGain: 32,
+  /** Divisor of the credit that a wrong word costs: two of them take the highest weight to the lowest. */
+  creditLoss: 2,
+  /** The same for silence: slow is not false. */
+  creditOmission: 64,
+  /** What good evidence of one's own gives, up to what a founder begins with. */
+  creditOwn: 4,
+  creditOwnMax: 256,
   /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
   memberKeysMax: 4,
   /** Checkpoints for which a member answers for contrary ballots by keys that the chain has forgotten: a day at 20 s each. */

@@ -23,6 +23,18 @@ export const ConsensusParameters = struct({
 });
 export type ConsensusParameters = Infer<typeof ConsensusParameters>;
 
+/** How the members judge one another (§18.1). */
+export const TrustParameters = struct({
+  slotHeights: integer({ min: 8, max: 1_000_000 }),
+  /** Drawn for a verdict of level 0. */
+  judges: integer({ min: 1, max: LIMITS.judgesMax }),
+  /** How long a verdict `trusted` holds; several slots, for a drawn committee may have no quorum. */
+  trustedCheckpoints: integer({ min: 1, max: 1_000_000 }),
+  /** One slot in so many is planted; 0: none. */
+  plantedOneIn: integer({ min: 0, max: 1_000 }),
+});
+export type TrustParameters = Infer<typeof TrustParameters>;
+
 /** What the network's id commits to, and never changes (§4.1). */
 export const Genesis = struct({
   version: oneOf(1),
@@ -33,6 +45,8 @@ export const Genesis = struct({
   /** Credentials by other members that an attestation key needs. */
   credentialsMin: integer({ min: 1, max: LIMITS.credentialsMax }),
   consensus: ConsensusParameters,
+  /** Absent: members don't judge one another on the chain. */
+  trust: optional(TrustParameters),
 });
 
 /** A member: the signer of credentials and beacons, found by its endorsement key (§4.2). */

@@ -193,6 +193,8 @@ function transactionLine(consensus: Consensus, encoded: Uint8Array): BlockView['
       return { id, kind: 'equivocation', about: `two ${value.of}s of one member` };
     case 'application':
       return { id, kind: 'application', about: `a member card of ${value.card.length} bytes` };
+    case 'verdict':
+      return { id, kind: 'verdict', about: `${name(value.subject)} ${value.word} in slot ${value.slot}, ${value.votes.length} votes` };
     case 'signed': {
       const action = decodeAction(value.body);
       if (action.status === 'malformed') return { id, kind: 'signed', about: '' };
@@ -219,6 +221,10 @@ function aboutAction(action: Action): string {
       return `capsule ${action.capsule.slice(0, 8)}, ${action.state}, `;
     case 'cancellation':
       return `capsule ${action.capsule.slice(0, 8)}, `;
+    case 'attestation':
+    case 'appeal':
+    case 'reveal':
+      return `slot ${action.slot}, `;
   }
 }
 

@@ -106,7 +106,7 @@ function judgeBody(
   const root = merkleRoot(transactions.map(transactionId));
   if (!sameBytes(root, header.transactions))
     return refused('transactions-differ', `the transactions have the root ${hex(root)}; the header says ${hex(header.transactions)}`);
-  let state = opened(parent, { node, output, waitedUntil, timeMs }, context.network.genesis.consensus.epochHeights);
+  let state = opened(parent, { node, output, waitedUntil, timeMs }, context.network.genesis);
   for (const [index, encoded] of transactions.entries()) {
     const outcome = applyTransaction(state, encoded, { context, height, timeMs, branch, lead: { node, output } });
     if (outcome.status === 'refused') return refused('transaction-refused', `transaction ${index}: ${outcome.reason}: ${outcome.detail}`);

@@ -1,11 +1,13 @@
 /** The state that a block makes of its parent's: what the block does by itself, then its transactions. Pure. Specification §11.4. */
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { ChipTime } from '#protocol/chain/wait-certificate.ts';
+import type { Genesis } from '#protocol/network.ts';
 import { withoutStaleApplications } from './applications.ts';
 import { withUpkeep } from './capsule-upkeep.ts';
 import { gathered, inEpochOf } from './epochs.ts';
 import { recordOf, withRecord } from './member-identity.ts';
 import type { Position } from './position.ts';
+import { withSlotBegun } from './slots.ts';
 
 /** What a block is without its transactions. */
 export interface Opening {
@@ -18,11 +20,12 @@ export interface Opening {
 }
 
 /** The state in which the block's first transaction is judged. */
-export function opened(parent: Position, { node, output, waitedUntil, timeMs }: Opening, epochHeights: number): ChainState {
+export function opened(parent: Position, { node, output, waitedUntil, timeMs }: Opening, { consensus, trust }: Genesis): ChainState {
   const height = parent.height + 1;
-  const begun = inEpochOf(parent.state, height, epochHeights);
-  const led = withLeader({ ...begun, core: gathered(begun.core, output) }, node, waitedUntil);
-  return withUpkeep(withoutStaleApplications(led, height), { height, timeMs, leader: node, output });
+  const drawn = inEpochOf(parent.state, height, consensus.epochHeights);
+  const led = withLeader({ ...drawn, core: gathered(drawn.core, output) }, node, waitedUntil);
+  const begun = withSlotBegun(withoutStaleApplications(led, height), height, trust);
+  return withUpkeep(begun, { height, timeMs, leader: node, output });
 }
 
 function withLeader(state: ChainState, node: Uint8Array, waitedUntil: ChipTime): ChainState {

@@ -1,11 +1,12 @@
 /** Which boxes a block draws for the capsules that wait for one. Pure. Specification §15.2. */
 import { boxOrder, isFitting, memberOrder } from '#protocol/chain/public-draw.ts';
 import type { BoxRecord, CapsuleRecord, ChainState } from '#protocol/chain/state.ts';
+import { isTrusted } from '#protocol/chain/trust-state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsulesWhere } from './capsule-agenda.ts';
 import { recordOf } from './member-identity.ts';
-import { hasSeat } from './seats.ts';
+import { hasSeat, hasVotedLately } from './seats.ts';
 import { drawingSeats, withDraw, type DrawingBlock } from './two-leaders.ts';
 
 /** The state with the boxes that this block draws, in turn of the gateways, as far as its ranks reach. */
@@ -55,12 +56,12 @@ function byOrder(left: CapsuleRecord, right: CapsuleRecord): number {
   return left.orderedHeight - right.orderedHeight || (left.capsule < right.capsule ? -1 : 1);
 }
 
-/** Of a member with a seat, whose vote stands in one of the last certificates; while there are few, of every member. */
+/** Of a member with a seat that has voted lately, and is trusted where members judge one another (§18.6). */
 function isReachable(state: ChainState, { node }: BoxRecord): boolean {
   const record = recordOf(state, node);
-  const { number } = state.core.checkpoint;
   if (record?.standing !== 'member' || !hasSeat(state, node)) return false;
-  return number < LIMITS.voteSilenceMax || number - record.votedIn < LIMITS.voteSilenceMax;
+  if (record.trust && !isTrusted(record.trust, state.core.checkpoint.number)) return false;
+  return hasVotedLately(state, record);
 }
 
 /** The boxes with a capsule's runtime and at least its trust. Capsules are many, and ask for few kinds. */

@@ -47,12 +47,11 @@ export function compose(
   branch: Branch,
 ): Composed {
   const { node, output, timeMs } = leader;
-  const { epochHeights } = context.network.genesis.consensus;
   const waitedUntil = waitedUntilOf(leader.start, waitAbove(context, parent, output));
   const place: Place = { context, height: parent.height + 1, timeMs, branch, lead: { node, output } };
   const transactions: Uint8Array[] = [];
   const refused: Composed['refused'] = [];
-  let [state, room] = [opened(parent, { node, output, waitedUntil, timeMs }, epochHeights), LIMITS.blockBytesMax - frameBytes];
+  let [state, room] = [opened(parent, { node, output, waitedUntil, timeMs }, context.network.genesis), LIMITS.blockBytesMax - frameBytes];
   for (const encoded of candidates) {
     if (encoded.length + headBytes > room || transactions.length === LIMITS.transactionsPerBlockMax) continue;
     const outcome = applyTransaction(state, encoded, place);

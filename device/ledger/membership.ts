@@ -10,13 +10,15 @@ import { hasSeat, withAdmitted, withoutMember } from './seats.ts';
 import { applied, refused, type Outcome } from './transaction-refusal.ts';
 
 /** @param by a member, whose signature was checked */
-export function applyVouch(state: ChainState, by: Uint8Array, { applicant }: ActionOf<'vouch'>, { height }: Place): Outcome {
+export function applyVouch(state: ChainState, by: Uint8Array, { applicant }: ActionOf<'vouch'>, { context, height }: Place): Outcome {
   if (!hasSeat(state, by)) return refused('no-seat', `${hex(by)} has no seat in force, so its word for an applicant does not count`);
   const record = applicantOf(state, applicant);
   if (!record) return refused('applicant-unknown', `${hex(applicant)} is not the card of an applicant`);
   if (record.vouchedBy.some((node) => hex(node) === hex(by)))
     return refused('already-vouched', `${hex(by)} has vouched for this applicant`);
-  return applied(withAdmitted(withRecord(state, { ...record, vouchedBy: [...record.vouchedBy, by] }), height));
+  return applied(
+    withAdmitted(withRecord(state, { ...record, vouchedBy: [...record.vouchedBy, by] }), height, context.network.genesis.trust),
+  );
 }
 
 /** By its card: a word for one must not count for another of the same chip. */

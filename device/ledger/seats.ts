@@ -1,10 +1,13 @@
 /** Seats: what blocks change about them, and when it counts. Pure. Specification §11.5. */
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import type { TrustParameters } from '#protocol/network.ts';
 import { firstDrawingEpoch } from './epochs.ts';
 import { recordOf, withRecord } from './member-identity.ts';
+import { newcomerTrust } from './member-trust.ts';
 import { applied, refused, type Outcome } from './transaction-refusal.ts';
 
 /** Node ids in their order: the seats as they stand with all that blocks have changed. */
@@ -14,6 +17,11 @@ export function seatsToCome(state: ChainState): readonly Uint8Array[] {
 
 export function hasSeat(state: ChainState, node: Uint8Array): boolean {
   return includes(state.core.seats, node);
+}
+
+/** Of a member whose vote stands in one of the last certificates; while there are few, of every member. */
+export function hasVotedLately({ core }: ChainState, { votedIn }: MemberRecord): boolean {
+  return core.checkpoint.number < LIMITS.voteSilenceMax || core.checkpoint.number - votedIn < LIMITS.voteSilenceMax;
 }
 
 /** The member is gone, with its boxes; its seat is in force until a checkpoint says otherwise. */
@@ -28,14 +36,15 @@ export function withoutMember(state: ChainState, record: MemberRecord, standing:
 }
 
 /** Applicants for whom more than two thirds of the seats have vouched become members, as far as seats can change. */
-export function withAdmitted(state: ChainState, height: number): ChainState {
+export function withAdmitted(state: ChainState, height: number, trust: TrustParameters | undefined): ChainState {
   let admitted = state;
   for (const record of state.members.values()) {
     if (record.standing !== 'applicant' || record.vouchedBy.length < quorumOf(state.core.seats.length)) continue;
     const vouching = record.vouchedBy.filter((node) => hasSeat(state, node) && recordOf(state, node)?.standing === 'member');
     if (vouching.length < quorumOf(state.core.seats.length)) continue;
     const changed = withSeats(admitted, inOrder([...seatsToCome(admitted), record.node]), height);
-    if (changed) admitted = withRecord(changed, { ...record, standing: 'member' });
+    const judged = trust && { trust: newcomerTrust(trust, state.core.checkpoint.number) };
+    if (changed) admitted = withRecord(changed, { ...record, standing: 'member', ...judged });
   }
   return admitted;
 }
@@ -62,6 +71,20 @@ export function withSeatsInForce(state: ChainState, checkpointHeight: number, he
       const record = recordOf(changed, node);
       return record ? withRecord(changed, { ...record, drawsFromEpoch: firstDrawingEpoch(height, epochHeights) }) : changed;
     }, seated);
+}
+
+/** Without the member's seat from this block on: it stays a member (§18.6). */
+export function withoutSeat(state: ChainState, { node, member }: MemberRecord, height: number): Outcome {
+  const rest = seatsToCome(state).filter((seat) => !sameBytes(seat, node));
+  if (rest.length === 0) return refused('last-seat', `${member.name} has the last seat; a network has at least one`);
+  const changed = withSeats(state, rest, height);
+  return changed ? applied(changed) : tooManyChanges();
+}
+
+/** With its seat again, as a newcomer's. */
+export function withSeatBack(state: ChainState, { node }: MemberRecord, height: number): Outcome {
+  const changed = withSeats(state, inOrder([...seatsToCome(state), node]), height);
+  return changed ? applied(changed) : tooManyChanges();
 }
 
 /** Undefined where too many blocks have changed the seats since the last certified checkpoint. */

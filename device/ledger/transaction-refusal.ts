@@ -1,5 +1,5 @@
 /** Why a transaction can't stand in a block. Pure. Specification §11.3. */
-import type { CertificateRefusal } from '#protocol/chain/finality-certificate.ts';
+import type { CertificateRefusal } from '#protocol/chain/certified-votes.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { VoucherRefusal } from '#protocol/chain/voucher.ts';
 import type { MemberCardRefusal } from '#protocol/enrolment.ts';
@@ -51,7 +51,25 @@ export type TransactionRefusal =
   | 'retry-known'
   | 'executor-answered'
   | 'not-asked'
-  | 'not-an-end';
+  | 'not-an-end'
+  | 'trust-off'
+  | 'slot-over'
+  | 'moment-not-come'
+  | 'moment-wrong'
+  | 'slot-known'
+  | 'evidence-key-differs'
+  | 'evidence-unknown'
+  | 'verdict-known'
+  | 'verdict-not-open'
+  | 'slot-superseded'
+  | 'demotions-full'
+  | 'nothing-to-appeal'
+  | 'already-appealed'
+  | 'credit-too-low'
+  | 'challenge-wrong'
+  | 'not-planted'
+  | 'ballot-not-wrong'
+  | 'ballots-out-of-order';
 
 export interface Refusal {
   readonly status: 'refused';

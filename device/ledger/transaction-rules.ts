@@ -1,10 +1,12 @@
 /** What each kind of transaction needs and does. Pure. Specification §11.3. */
-import { decodeAction, isSignatureRight } from '#protocol/chain/signed-action.ts';
+import { decodeAction, isSignatureRight, type Author } from '#protocol/chain/signed-action.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { decodeTransaction, type Action, type TransactionOf } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { applyApplication } from './applications.ts';
 import { applyAnswer, applyCancellation, applyReceipt, applyRetry, applySubmission } from './capsule-rules.ts';
+import { applyAppeal } from './appeals.ts';
+import { applyAttestation } from './attestations.ts';
 import { applyFinality } from './checkpoints.ts';
 import { applyEquivocation } from './equivocation.ts';
 import { recordOf } from './member-identity.ts';
@@ -12,7 +14,9 @@ import { applyLeave, applyVouch } from './membership.ts';
 import { applyBoxes } from './offered-boxes.ts';
 import { applyVoucher } from './operational-keys.ts';
 import type { Place } from './position.ts';
+import { applyReveal } from './reveals.ts';
 import { refused, type Outcome, type Refusal } from './transaction-refusal.ts';
+import { applyVerdict } from './verdicts.ts';
 
 export function applyTransaction(state: ChainState, encoded: Uint8Array, place: Place): Outcome {
   const decoded = decodeTransaction(encoded);
@@ -27,6 +31,8 @@ export function applyTransaction(state: ChainState, encoded: Uint8Array, place: 
       return applyEquivocation(state, transaction, place);
     case 'application':
       return applyApplication(state, transaction, place);
+    case 'verdict':
+      return applyVerdict(state, transaction, place);
     case 'signed':
       return applySigned(state, transaction, place);
   }
@@ -38,7 +44,7 @@ function applySigned(state: ChainState, transaction: TransactionOf<'signed'>, pl
   if (stranger) return stranger;
   const action = decodeAction(transaction.body);
   if (action.status === 'malformed') return refused('malformed', action.detail);
-  const outcome = applyAction(state, transaction.by, action.value, place);
+  const outcome = applyAction(state, transaction, action.value, place);
   if (outcome.status === 'refused' || isSignatureRight(place.context.crypto, place.context.networkId, transaction)) return outcome;
   return refused('signature-wrong', 'the signature is not by this key over this network, author and action');
 }
@@ -55,7 +61,7 @@ function authorFault(state: ChainState, { by, key }: TransactionOf<'signed'>): R
 }
 
 /** Of an author whose key and standing were looked at. */
-export function applyAction(state: ChainState, by: Uint8Array, action: Action, place: Place): Outcome {
+export function applyAction(state: ChainState, { by, key }: Author, action: Action, place: Place): Outcome {
   switch (action.action) {
     case 'vouch':
       return applyVouch(state, by, action, place);
@@ -73,5 +79,11 @@ export function applyAction(state: ChainState, by: Uint8Array, action: Action, p
       return applyReceipt(state, by, action, place);
     case 'cancellation':
       return applyCancellation(state, by, action, place);
+    case 'attestation':
+      return applyAttestation(state, { by, key }, action, place);
+    case 'appeal':
+      return applyAppeal(state, by, action, place);
+    case 'reveal':
+      return applyReveal(state, by, action, place);
   }
 }

@@ -1,5 +1,5 @@
 /** How far a request about membership has come, by what the chain says. Pure. Specification §11.5. */
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';

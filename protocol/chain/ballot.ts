@@ -20,6 +20,10 @@ export const Ballot = struct({
 export type Ballot = Infer<typeof Ballot>;
 export const BallotMessage = signedKind('ballot', Ballot, LIMITS.ballotBytesMax);
 
+/** A ballot's envelope, and the key that signed it. */
+export const ShownBallot = struct({ key: Digest, envelope: bytes({ min: 1, max: LIMITS.ballotBytesMax }) });
+export type ShownBallot = Infer<typeof ShownBallot>;
+
 export const Proposal = struct({
   network: Digest,
   instance: Digest,
@@ -27,7 +31,7 @@ export const Proposal = struct({
   value: Digest,
   /** The latest round in which a quorum prevoted for `value`, with these prevotes (ballot envelopes with their keys). */
   validRound: optional(Round),
-  prevotes: list(struct({ key: Digest, envelope: bytes({ min: 1, max: LIMITS.ballotBytesMax }) }), { max: LIMITS.committeeSize }),
+  prevotes: list(ShownBallot, { max: LIMITS.committeeSize }),
   node: Digest,
 });
 export type Proposal = Infer<typeof Proposal>;

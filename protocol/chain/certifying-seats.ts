@@ -5,7 +5,8 @@ import { hex } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { attestationKeyOf } from '../member-keys.ts';
 import { nodeIdOf, type Member, type Network } from '../network.ts';
-import { judgeCertificate, type CertificateRefusal, type FinalityCertificate } from './finality-certificate.ts';
+import type { CertificateRefusal } from './certified-votes.ts';
+import { judgeCertificate, type FinalityCertificate } from './finality-certificate.ts';
 import type { CoreState, MemberRecord } from './state.ts';
 import { judgeVoucher, type Voucher } from './voucher.ts';
 

@@ -37,8 +37,8 @@ export function proposerOf(instance: Uint8Array, round: number, voters: readonly
 export function votersOf(network: Uint8Array, seed: Uint8Array, number: number, seats: readonly Uint8Array[]): readonly Uint8Array[] {
   if (seats.length <= LIMITS.votersMax) return seats;
   const draw = domainDigest('committee', network, seed, uint64(number));
-  const drawn = ordered(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.committeeSize);
-  return ordered(drawn, (node) => node);
+  const drawn = orderedBy(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.committeeSize);
+  return orderedBy(drawn, (node) => node);
 }
 
 /** A box that a member offers: the member's node id and the box's name. */
@@ -54,19 +54,20 @@ export function boxDraw(first: Uint8Array, second: Uint8Array): Uint8Array {
 
 /** The members with boxes that fit, in the order in which one is drawn for an attempt: each alike, however many boxes it has. */
 export function memberOrder(output: Uint8Array, capsule: string, attempt: number, nodes: readonly Uint8Array[]): Uint8Array[] {
-  return ordered(nodes, (node) => domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node));
+  return orderedBy(nodes, (node) => domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node));
 }
 
 /** The boxes of the drawn member in the order in which they are asked to run an attempt. @param output of the draw (`boxDraw`). @param capsule its id */
 export function boxOrder<B extends DrawnBox>(output: Uint8Array, capsule: string, attempt: number, boxes: readonly B[]): B[] {
-  return ordered(boxes, ({ node, box }) =>
+  return orderedBy(boxes, ({ node, box }) =>
     domainDigest('box-order', output, encoder.encode(capsule), uint64(attempt), node, encoder.encode(box)),
   );
 }
 
 const encoder = new TextEncoder();
 
-function ordered<T>(items: readonly T[], keyOf: (item: T) => Uint8Array): T[] {
+/** In the order of digests. */
+export function orderedBy<T>(items: readonly T[], keyOf: (item: T) => Uint8Array): T[] {
   const keyed = items.map((item) => ({ item, key: hex(keyOf(item)) }));
   return keyed.sort((left, right) => (left.key < right.key ? -1 : 1)).map(({ item }) => item);
 }

@@ -3,12 +3,14 @@ import { CapsuleId, CapsuleState, EndReason } from '../capsule.ts';
 import { Digest, hex } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { Member } from '../network.ts';
-import { fixedBytes, integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
+import { integer, list, oneOf, optional, struct, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
 import { TrustLevel } from '../trust-level.ts';
+import { BootKey } from './boot-key.ts';
 import { Height } from './finality-certificate.ts';
 import type { StateMap } from './state-map.ts';
 import { OfferedBox, Runtime } from './transaction.ts';
+import { MemberTrust, SlotDraw } from './trust-state.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const Count = integer({ min: 0, max: 0xffff_ffff });
@@ -26,6 +28,8 @@ export const CoreState = struct({
   seatsToCome: list(struct({ fromHeight: Height, seats: Seats }), { min: 1, max: LIMITS.seatChangesMax }),
   /** Seeds from these heights on, rising; the first one is that of the checkpoint, by which a committee is drawn (§13.1). */
   seeds: list(struct({ fromHeight: Height, seed: Digest }), { min: 1, max: LIMITS.seedsMax }),
+  /** Of the last slots, rising; where the genesis has `trust` (§18.1). */
+  draws: optional(list(SlotDraw, { min: 1, max: LIMITS.trustSlotsKept })),
 });
 
 const standing = {
@@ -37,12 +41,14 @@ const standing = {
   appliedHeight: optional(Height),
   vouchedBy: list(Digest, { max: LIMITS.chainMembersMax }),
   /** Newest last. */
-  keys: list(struct({ key: fixedBytes(32), resetCount: Count, restartCount: Count }), { max: LIMITS.memberKeysMax }),
+  keys: list(BootKey, { max: LIMITS.memberKeysMax }),
   /** When the wait of its last block on this branch was over: the start certificate's counts, and its Time plus the wait (§12.3). */
   waitedUntil: optional(struct({ resetCount: Count, restartCount: Count, timeMs: Height })),
   /** Number of the last certificate that has its vote. */
   votedIn: Height,
   boxesSerial: Height,
+  /** Of whoever is or was a member, where the genesis has `trust` (§18). */
+  trust: optional(MemberTrust),
 };
 
 /** What changes about a member. */

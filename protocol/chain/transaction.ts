@@ -7,7 +7,10 @@ import { oncePerBytes } from '../once-per-bytes.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
 import { TrustLevel } from '../trust-level.ts';
+import { vrfProofBytes } from '../tpm/vrf.ts';
+import { ShownBallot } from './ballot.ts';
 import { FinalityCertificate, Height } from './finality-certificate.ts';
+import { Verdict } from './verdict.ts';
 import { Voucher } from './voucher.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -68,6 +71,16 @@ export const Action = variant('action', {
   receipt: struct({ capsule: CapsuleId, attempt: Attempt, receipt: Digest, state: CapsuleState, reason: optional(EndReason) }),
   /** By the gateway. */
   cancellation: struct({ capsule: CapsuleId }),
+  /** By the subject: encoded `MemberEvidence` of a slot, and the VRF proof of its moment (§18.2). */
+  attestation: struct({
+    slot: Height,
+    moment: fixedBytes(vrfProofBytes),
+    evidence: bytes({ min: 1, max: LIMITS.memberEvidenceBytesMax }),
+  }),
+  /** Against a verdict `trusted` of drawn judges (§18.6). */
+  appeal: struct({ subject: Digest, slot: Height }),
+  /** By the subject: its evidence was a planted challenge; with ballots of judges that took it for good, in the order of nodes (§18.7). */
+  reveal: struct({ slot: Height, proof: fixedBytes(vrfProofBytes), wrong: list(ShownBallot, { max: LIMITS.judgesMax }) }),
 });
 export type Action = Infer<typeof Action>;
 export type ActionOf<W extends Action['action']> = Extract<Action, { action: W }>;
@@ -89,6 +102,8 @@ export const Transaction = variant('kind', {
   }),
   /** Encoded `MemberCard`, made with the genesis salt of this network. */
   application: struct({ card: bytes({ min: 1, max: LIMITS.signedBytesMax }) }),
+  /** What judges found evidence of a member worth (§18.5). */
+  verdict: Verdict,
   /** `signature`: Ed25519 by the operational key `key` of `by` over network, author and body (`signed-action.ts`). */
   signed: struct({ by: Digest, key: fixedBytes(32), body: bytes({ min: 1, max: LIMITS.signedBytesMax }), signature: fixedBytes(64) }),
 });

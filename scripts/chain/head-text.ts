@@ -1,6 +1,6 @@
 /** Where the chain stands, in words. */
 import type { HeadView } from '#protocol/chain/chain-view.ts';
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { counted } from '#protocol/counted.ts';
 import { durationText, table, type Style, type Terminal } from '../terminal.ts';
 import { howCertified, shortId, whyNotFinal } from './words.ts';

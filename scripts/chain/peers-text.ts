@@ -1,6 +1,6 @@
 /** The members in a table, and below it whether their votes are enough. */
 import type { ChainView, PeerView } from '#protocol/chain/chain-view.ts';
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { counted } from '#protocol/counted.ts';
 import { durationText, table, type Terminal } from '../terminal.ts';
 

@@ -1,6 +1,6 @@
 /** `chain peers`: the members as the device sees them. */
 import { ChainView } from '#protocol/chain/chain-view.ts';
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { encodeJson } from '#protocol/codec.ts';
 import { commandOf } from '../arguments.ts';
 import { gridLayout } from '../grid/layout.ts';

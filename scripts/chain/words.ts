@@ -1,6 +1,6 @@
 /** Words for what several views of the chain show. */
 import type { CheckpointLine } from '#protocol/chain/chain-view.ts';
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { hex } from '#protocol/digest.ts';
 import { durationText } from '../terminal.ts';
 

@@ -1,6 +1,6 @@
 /** Ballots that members have sent: one for each round and step, none against a lock, none before it is stored. Specification §13.2-13.3. */
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
-import { quorumOf } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { hex } from '#protocol/digest.ts';
 import { peekSigned } from '#protocol/signed.ts';
 import { decodeVoteRecord } from '../../device/votes/vote-record.ts';

@@ -1,6 +1,7 @@
 /** The rules of the chain, held against everything that simulated members do: one function a rule, called as things happen. */
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
-import { judgeCertificate, quorumOf, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
+import { judgeCertificate, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { Transaction } from '#protocol/chain/transaction.ts';
 import { areApart } from '#protocol/chain/wait-certificate.ts';
 import type { Crypto } from '#protocol/crypto.ts';

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
-import { judgeCertificate, quorumOf, type CertificateContext, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
+import { quorumOf } from '#protocol/chain/certified-votes.ts';
+import { judgeCertificate, type CertificateContext, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import { decodeStrict, sameBytes } from '#protocol/codec.ts';
 import { Envelope, signMessage } from '#protocol/signed.ts';

@@ -11,8 +11,10 @@ import { ChainRequest, ChainResponse, HeadAnnouncement } from '#protocol/chain/g
 import { StateProof } from '#protocol/chain/state-root.ts';
 import { BoxRecord, CapsuleRecord, CoreState, MemberRecord, MemberStanding } from '#protocol/chain/state.ts';
 import { Action, Transaction } from '#protocol/chain/transaction.ts';
+import { MemberTrust, SlotDraw } from '#protocol/chain/trust-state.ts';
 import { Voucher } from '#protocol/chain/voucher.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
+import { MemberEvidence } from '#protocol/member-evidence.ts';
 import { Genesis, Member, Network } from '#protocol/network.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { Envelope } from '#protocol/signed.ts';
@@ -37,6 +39,9 @@ export const declarations: Readonly<Record<string, Schema<unknown>>> = {
   'box-record': BoxRecord,
   'capsule-record': CapsuleRecord,
   'state-proof': StateProof,
+  'member-evidence': MemberEvidence,
+  'member-trust': MemberTrust,
+  'slot-draw': SlotDraw,
   envelope: Envelope,
   ballot: Ballot,
   proposal: Proposal,

@@ -59,7 +59,7 @@ export class MemoryChain {
     const lead = { node: blobDigest(Uint8Array.of(this.height)), output: blobDigest(Uint8Array.of(this.luck, this.height)) };
     let state = withUpkeep(this.state, { ...place, leader: lead.node, output: lead.output });
     for (const { by, action } of said) {
-      const outcome = applyAction(state, by, action, { ...place, lead });
+      const outcome = applyAction(state, { by, key: by }, action, { ...place, lead });
       if (outcome.status === 'applied') ({ state } = outcome);
       else this.refusals.push(`${action.action}: ${outcome.reason}`);
     }

@@ -6,12 +6,12 @@ from cddl import RULES, fields_of, resolved
 
 ROOTS = (
     "network", "genesis", "member", "block", "header", "time-certificate", "transaction", "voucher", "member-card", "action",
-    "core-state", "member-standing", "member-record", "box-record", "capsule-record", "state-proof", "envelope", "ballot", "proposal",
+    "core-state", "member-standing", "member-record", "box-record", "capsule-record", "state-proof", "member-evidence", "member-trust", "slot-draw", "envelope", "ballot", "proposal",
     "finality-certificate", "finality-proof", "head-announcement", "chain-request", "chain-response",
 )
 TEXTS = ("", "a", "0", "f" * 32, "a" * 32, "a" * 33, "0" * 31, "g" * 32, "F" * 32, "-a", "a-", "a-b", "python3+x", "A", "self-reported", "ä", "a\n")
 TAGS = ("kind", "action", "want", "response")
-URL = "mqtts://alpha.example:8884"
+URLS = {"peersUrl": "mqtts://alpha.example:8884", "endpoints": "https://chain.example"}
 
 
 def proper(kind, name="") -> object:
@@ -29,11 +29,11 @@ def proper(kind, name="") -> object:
     if what == "text":
         return next(text for text in TEXTS if re.fullmatch(kind[1], text))
     if what == "sized-text":
-        return URL if name == "peersUrl" else "a" * max(1, kind[1])
+        return URLS.get(name) or "a" * max(1, kind[1])
     if what == "bstr":
         return bytes([7]) * max(1, kind[1])
     if what == "list":
-        return [proper(kind[3]) for _ in range(max(1, kind[1]))]
+        return [proper(kind[3], name) for _ in range(max(1, kind[1]))]
     return {field: proper(part, field) for field, _, part in fields_of(kind[1])}
 
 
@@ -59,7 +59,7 @@ def spread(kind, name=""):
             yield repr(text), text, re.fullmatch(kind[1], text) is not None
     elif what == "sized-text":
         yield "too long", "a" * (kind[2] + 1), False
-        if name != "peersUrl":
+        if name not in URLS:
             yield "longest", "a" * kind[2], True
     elif what == "bstr":
         for size, holds in ((kind[1], True), (kind[2], True), (kind[2] + 1, False), (kind[1] - 1, False)):
@@ -67,11 +67,11 @@ def spread(kind, name=""):
                 yield f"{size} bytes", bytes([7]) * size, holds
         yield "text", "07" * max(1, kind[1]), False
     elif what == "list":
-        item = proper(kind[3])
+        item = proper(kind[3], name)
         for size, holds in ((kind[1], True), (kind[2], True), (kind[2] + 1, False), (kind[1] - 1, False)):
             if size >= 0:
                 yield f"{size} items", [item] * size, holds
-        for place, value, holds in spread(kind[3]):
+        for place, value, holds in spread(kind[3], name):
             yield f"[0] {place}", [value, *[item] * (max(1, kind[1]) - 1)], holds
     else:
         whole = proper(kind)
