@@ -3,8 +3,8 @@
  * Everything follows from its name. The clock is whatever its caller reads.
  */
 import { encodeMemberCard, enrolmentQualifier, vrfKeyPurpose } from '#protocol/enrolment.ts';
-import { expectedRegisters, type MeasuredEvent } from '#protocol/measured-boot.ts';
-import { nodeIdOf, type ConsensusParameters, type Member, type Network } from '#protocol/network.ts';
+import { expectedRegisters, type MeasuredEvent, type Registers } from '#protocol/measured-boot.ts';
+import { nodeIdOf, type ConsensusParameters, type Member, type Network, type TrustParameters } from '#protocol/network.ts';
 import type { TimeCertificate } from '#protocol/chain/block.ts';
 import { voucherQualifier, type Voucher } from '#protocol/chain/voucher.ts';
 import { Attest, tpmGenerated, type Attest as AttestValue } from '#protocol/tpm/attest.ts';
@@ -44,6 +44,8 @@ export interface StubMember {
   operationalKey(boot: string): StubOperationalKey;
   /** @param network its id */
   voucher(network: Uint8Array, reading: StubReading, operationalKey: Uint8Array): Voucher;
+  /** TPM2_Quote over PCRs 8 and 14 with these contents. */
+  quote(qualifier: Uint8Array, reading: StubReading, pcrs: Registers): Pick<Voucher, 'quote' | 'quoteSignature'>;
   /** Encoded `MemberCard`. @param salt of the genesis */
   card(salt: Uint8Array): Uint8Array;
 }
@@ -51,7 +53,7 @@ export interface StubMember {
 export const authority = stubAuthority('pretended authority');
 
 /** A network of these, with one authority that vouches for all of them. */
-export function stubNetwork(members: readonly StubMember[], consensus: ConsensusParameters): Network {
+export function stubNetwork(members: readonly StubMember[], consensus: ConsensusParameters, trust?: TrustParameters): Network {
   const genesis = {
     version: 1 as const,
     name: 'pretended',
@@ -60,6 +62,7 @@ export function stubNetwork(members: readonly StubMember[], consensus: Consensus
     endorsementAuthorities: [{ certificate: authority.certificate, softwareTpm: true }],
     credentialsMin: 1,
     consensus,
+    ...(trust && { trust }),
   };
   return { genesis, members: members.map(({ member }) => member), references: [] };
 }
@@ -98,10 +101,17 @@ export function memberWith(name: string, source: KeySource): StubMember {
   const { member, node } = memberOf(name, keys);
   const attest = (body: AttestValue['body']) => attested(keys, body);
   const certify = (body: AttestValue['body']) => sealed(attest(body));
+  const quote: StubMember['quote'] = (qualifier, reading, pcrs) => {
+    const pcrDigest = stubCrypto.sha256(Uint8Array.of(...pcrs.pcr8, ...pcrs.pcr14));
+    const attested = { pcrSelection: selectPcrs('sha256', [8, 14]), pcrDigest };
+    const { attestation, signature } = certify({ kind: 'quote', ...commonOf(keys, qualifier, reading), attested });
+    return { quote: attestation, quoteSignature: signature };
+  };
   return {
     name,
     node,
     member,
+    quote,
     getTime: (qualifier, reading) => {
       const { clockInfo, firmwareVersion } = infoOf(reading);
       const timeInfo = { time: BigInt(reading.timeMs), clockInfo };
@@ -110,11 +120,14 @@ export function memberWith(name: string, source: KeySource): StubMember {
     prove: (alpha) => source.rsaOperation(vrfEncodedMessage(stubCrypto, keys.vrfKey.modulus, alpha)),
     operationalKey: (boot) => source.operationalKey(boot),
     voucher: (network, reading, operationalKey) => {
-      const pcrs = expectedRegisters(eventLog, operationalKey);
-      const pcrDigest = stubCrypto.sha256(Uint8Array.of(...pcrs.pcr8, ...pcrs.pcr14));
-      const common = commonOf(keys, voucherQualifier(network, node, operationalKey), reading);
-      const quote = certify({ kind: 'quote', ...common, attested: { pcrSelection: selectPcrs('sha256', [8, 14]), pcrDigest } });
-      return { node, operationalKey, quote: quote.attestation, quoteSignature: quote.signature, pcrs, eventLog };
+      const pcrs = expectedRegisters(stubEventLog, operationalKey);
+      return {
+        node,
+        operationalKey,
+        ...quote(voucherQualifier(network, node, operationalKey), reading, pcrs),
+        pcrs,
+        eventLog: stubEventLog,
+      };
     },
     card: (salt) => cardOf(keys, member, salt, certify),
   };
@@ -135,7 +148,8 @@ interface StubKeys {
 }
 
 const encoder = new TextEncoder();
-const eventLog: MeasuredEvent[] = (['firmware', 'addon', 'board'] as const).map((kind) => ({
+/** What every pretended device has measured. */
+export const stubEventLog: MeasuredEvent[] = (['firmware', 'addon', 'board'] as const).map((kind) => ({
   kind,
   digest: stretched(encoder.encode(kind), 32),
 }));
