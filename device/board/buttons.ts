@@ -3,7 +3,8 @@ import { performance } from 'node:perf_hooks';
 import type { PressLengths } from './definition.ts';
 import type { Pin } from './johnny-five.ts';
 import type { PowerOutcome, PowerState } from './ports.ts';
-import { buttonOf, nextPressMs, RELEASED, stepPress, type Button, type PressEffect, type PressEvent, type PressVerb } from './press.ts';
+import { buttonOf, nextPressMs, refusedWhileHeld, RELEASED, stepPress } from './press.ts';
+import type { Button, PressEffect, PressEvent, PressVerb, Refusal } from './press.ts';
 import { guardRelease } from './release-guard.ts';
 
 export interface ButtonParts {
@@ -35,6 +36,11 @@ export class Buttons {
     if (this.#isClosed) return { status: 'failed', reason: 'closed', detail: 'the board has been closed' };
     if (!this.#parts.pins[button]) return notWired(button);
     return new Promise((resolve) => this.#step({ kind: 'asked', verb, power: this.#parts.power(), atMs: performance.now() }, resolve));
+  }
+
+  /** Why the mains can't be switched now. */
+  refusalOfMains(): Refusal | undefined {
+    return refusedWhileHeld(this.#state);
   }
 
   /** Lets go of whatever is pressed; who waits for it hears that it was cut short. */

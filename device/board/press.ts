@@ -1,12 +1,15 @@
 /**
  * The buttons of a box as a machine: when a press is made, how long it lasts, and what is refused. Pure. Specification §16.2.
  *
+ * One button is held at a time: what two at once mean is the mainboard's secret.
+ *
  * A press is a promise to let go: whoever performs it must release at `releaseAtMs`, and at its own end, whatever the reason.
  */
 import type { PressLengths } from './definition.ts';
 import type { PowerRefusal, PowerState, PowerVerb } from './ports.ts';
 
-export type Button = 'power' | 'reset';
+export const BUTTONS = ['power', 'reset'] as const;
+export type Button = (typeof BUTTONS)[number];
 export type PressVerb = Extract<PowerVerb, 'on' | 'soft-off' | 'hard-off' | 'reset'>;
 
 type Phase =
@@ -65,21 +68,26 @@ export function buttonOf(verb: PressVerb): Button {
 
 function ask(state: PressState, verb: PressVerb, power: PowerState, atMs: number, lengths: PressLengths): Pressed {
   const button = buttonOf(verb);
-  const refusal = isBusy(state[button], button) ?? gateOf(verb, power);
+  const refusal = refusedWhileHeld(state) ?? refusedAtRest(state[button], button) ?? gateOf(verb, power);
   if (refusal) return { state, effects: [{ kind: 'refuse', ...refusal }] };
   const releaseAtMs = atMs + (verb === 'hard-off' ? lengths.longMs : lengths.shortMs);
   return { state: { ...state, [button]: { phase: 'pressed', releaseAtMs } }, effects: [{ kind: 'press', button, releaseAtMs }] };
 }
 
-interface Refusal {
+export interface Refusal {
   readonly reason: PowerRefusal;
   readonly detail: string;
 }
 
-function isBusy(phase: Phase, button: Button): Refusal | undefined {
-  if (phase.phase === 'idle') return undefined;
-  const doing = phase.phase === 'pressed' ? 'is being pressed' : 'was pressed just now';
-  return { reason: 'busy', detail: `the ${button} button ${doing}; ask again after its rest` };
+/** For the mains as well: power that goes or comes under a press makes another press of it. */
+export function refusedWhileHeld(state: PressState): Refusal | undefined {
+  const held = BUTTONS.find((button) => state[button].phase === 'pressed');
+  return held && { reason: 'busy', detail: `the ${held} button is being pressed; ask again after its rest` };
+}
+
+function refusedAtRest({ phase }: Phase, button: Button): Refusal | undefined {
+  if (phase === 'idle') return undefined;
+  return { reason: 'busy', detail: `the ${button} button was pressed just now; ask again after its rest` };
 }
 
 /** A short press means on or off by the state of the box, so a press without that state means nothing. */

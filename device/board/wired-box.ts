@@ -103,7 +103,9 @@ class WiredBox implements BoxHardware {
   async power(verb: PowerVerb): Promise<PowerOutcome> {
     if (verb === 'cut-mains' || verb === 'restore-mains') {
       if (this.#isClosed) return { status: 'failed', reason: 'closed', detail: 'the board has been closed' };
-      return this.#mains?.(verb) ?? { status: 'refused', reason: 'not-wired', detail: 'board.yaml has no lines.mains' };
+      if (!this.#mains) return { status: 'refused', reason: 'not-wired', detail: 'board.yaml has no lines.mains' };
+      const refusal = this.#buttons.refusalOfMains();
+      return refusal ? { status: 'refused', ...refusal } : this.#mains(verb);
     }
     return this.#buttons.press(verb);
   }

@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { PRESS_DEFAULTS } from '../../../device/board/definition.ts';
-import { nextPressMs, RELEASED, stepPress, type Button, type PressEffect, type PressVerb } from '../../../device/board/press.ts';
+import { nextPressMs, refusedWhileHeld, RELEASED, stepPress } from '../../../device/board/press.ts';
+import type { Button, PressEffect, PressVerb } from '../../../device/board/press.ts';
 import type { PowerState } from '../../../device/board/ports.ts';
 
 const { shortMs, longMs, restMs } = PRESS_DEFAULTS;
@@ -42,7 +43,23 @@ const events = fc.array(
   { maxLength: 60 },
 );
 
-test('whatever is asked and whenever: one press of a button at a time, of its exact length, with its rest after it (§16.2)', () => {
+test('while one button is held the other, and the mains, are refused as busy, and why is said (§16.2)', () => {
+  for (const [held, verb, other] of [
+    ['power', 'hard-off', 'reset'],
+    ['reset', 'reset', 'soft-off'],
+  ] as const) {
+    const { state } = stepPress(RELEASED, { kind: 'asked', verb, power: 'on', atMs: 0 }, PRESS_DEFAULTS);
+    const busy = { reason: 'busy', detail: `the ${held} button is being pressed; ask again after its rest` };
+    const asked = stepPress(state, { kind: 'asked', verb: other, power: 'on', atMs: shortMs - 1 }, PRESS_DEFAULTS);
+    assert.deepEqual(asked.effects, [{ kind: 'refuse', ...busy }]);
+    assert.deepEqual(refusedWhileHeld(state), busy);
+    const later = stepPress(state, { kind: 'tick', atMs: longMs }, PRESS_DEFAULTS).state;
+    assert.equal(refusedWhileHeld(later), undefined);
+    assert.equal(reasonOf(stepPress(later, { kind: 'asked', verb: other, power: 'on', atMs: longMs }, PRESS_DEFAULTS).effects), 'press');
+  }
+});
+
+test('whatever is asked and whenever: one button held at a time, for its exact length, with its rest after it (§16.2)', () => {
   fc.assert(
     fc.property(events, (given) => {
       let state = RELEASED;
@@ -52,7 +69,7 @@ test('whatever is asked and whenever: one press of a button at a time, of its ex
       const perform = (effects: readonly PressEffect[], atMs: number, isCut: boolean): void => {
         for (const effect of effects) {
           if (effect.kind === 'press') {
-            assert.equal(pressed.has(effect.button), false);
+            assert.equal(pressed.size, 0);
             assert.ok(atMs - (released.get(effect.button) ?? -Infinity) >= restMs);
             assert.ok([shortMs, longMs].includes(effect.releaseAtMs - atMs));
             pressed.set(effect.button, { atMs, releaseAtMs: effect.releaseAtMs });
