@@ -81,8 +81,8 @@ export async function openBoardIo(definition: BoardDefinition, devices: Devices)
   }
 }
 
-function requestOf({ offset, direction, activeLow, bias, debounceMs }: PlacedLine): Parameters<BoardLineRequest>[0] {
-  if (direction === 'output') return { offset, direction, activeLow, level: 0 };
+function requestOf({ role, offset, direction, activeLow, bias, debounceMs }: PlacedLine): Parameters<BoardLineRequest>[0] {
+  if (direction === 'output') return { offset, direction, activeLow, level: 0, isSign: signs.has(role) };
   return { offset, direction, activeLow, ...(bias === undefined ? {} : { bias }), debounceUs: debounceMs * 1_000 };
 }
 

@@ -20,6 +20,8 @@ export interface LineRequest {
   readonly bias?: Bias;
   /** Of an output: what it has from the first moment on. Like every level here, 1 is active. */
   readonly level?: Level;
+  /** Of an output that shows something and moves nothing: after a break of simulated wires it is as it was, any other is inactive. */
+  readonly isSign?: boolean;
   /** Of an input. */
   readonly debounceUs?: number;
 }

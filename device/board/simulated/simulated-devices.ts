@@ -113,6 +113,8 @@ class SimulatedLine implements Line {
   /** As sensed or driven last, in the sense of the definition: 1 is active. Absent while the wires are broken. */
   #level: Level | undefined;
   #lastLevel: Level = 0;
+  /** What a sign was told to be, also while the wires are broken. */
+  #shown: Level = 0;
   #sequence = 0;
   #say: ((edge: Edge) => void) | undefined;
   #onFailure: ((error: Error) => void) | undefined;
@@ -130,11 +132,11 @@ class SimulatedLine implements Line {
     this.#level = this.#lastLevel = this.#electrical(answer.level ?? 0);
   }
 
-  /** After a break an output is inactive, whatever it was: a press does not go on by itself. */
+  /** After a break an output is inactive, whatever it was: a press does not go on by itself. A sign shows what it was told to. */
   async claimAgain(): Promise<void> {
     const before = this.#lastLevel;
     try {
-      await this.claim();
+      await this.claim(this.#request.isSign === true ? this.#shown : undefined);
     } catch (error) {
       return this.#onFailure?.(error as Error);
     }
@@ -149,6 +151,7 @@ class SimulatedLine implements Line {
   write(level: Level): void {
     const { offset: line, direction } = this.#request;
     if (direction !== 'output') throw new Error(`line ${line} is an input; it is not driven`);
+    this.#shown = level;
     // Broken wires have let it go already; so a board can be closed.
     if (this.#level === undefined && level === 0) return;
     this.#wires.say({ say: 'set', line, level: this.#electrical(level) });

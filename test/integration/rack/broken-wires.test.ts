@@ -17,11 +17,14 @@ import { readBoard } from '../../../device/board/board-file.ts';
 import type { BoxHardware, PowerVerb, Sign } from '../../../device/board/ports.ts';
 import { simulatedDevices } from '../../../device/board/simulated/simulated-devices.ts';
 import { openWiredBox } from '../../../device/board/wired-box.ts';
+import { BoxWires, type Level, type WiredEnd } from '../../../scripts/rack/box-wires.ts';
 import { rackFileText } from '../../../scripts/rack/rack.ts';
 
 const program = fileURLToPath(new URL('../../../scripts/rack/main.ts', import.meta.url));
 const SIGNS = ['ready', 'working', 'attention', 'none'] as const satisfies readonly Sign[];
 const VERBS = ['on', 'hard-off', 'reset', 'cut-mains', 'restore-mains'] as const satisfies readonly PowerVerb[];
+/** Lines of a box (§16.4). */
+const [RESET, POWER_LED, STATUS_LED] = [1, 3, 8];
 /** The board joins its wires again after a second. */
 const JOINED_AGAIN_MS = 15_000;
 
@@ -151,6 +154,43 @@ describe('wires that break (§16.2, §16.4)', () => {
       }
     } finally {
       await box.close();
+    }
+  });
+
+  test('a steady sign is shown again once the wires are joined, as it was told last; nothing else is driven', async () => {
+    const levels = new Map<number, Level>();
+    const end: WiredEnd = {
+      ...{ name: 'box', isPowered: true },
+      lineLevel: (line) => (line === POWER_LED ? 1 : 0),
+      drive: (line, level) => void levels.set(line, level),
+      ...{ read: () => undefined, write: () => false },
+    };
+    const join = (): Promise<BoxWires> => BoxWires.listen(at('signs.wires'), end, () => undefined);
+    let wires = await join();
+    const box = await openBoard('signs.wires');
+    const broken = async (whileBroken: () => Promise<void>): Promise<void> => {
+      wires.close();
+      await eventually(() => box.powerState() === 'unknown', 'the broken wires');
+      levels.clear();
+      await whileBroken();
+      wires = await join();
+      await eventually(() => box.powerState() === 'on' && levels.size === 5, 'the wires');
+    };
+    try {
+      await box.signal('ready');
+      const pressing = box.power('reset');
+      await eventually(() => levels.get(STATUS_LED) === 1 && levels.get(RESET) === 1, 'the sign and the press');
+      await broken(() => Promise.resolve());
+      const only = (lit: Level): [number, Level][] => [0, RESET, 2, STATUS_LED, 9].map((line) => [line, line === STATUS_LED ? lit : 0]);
+      assert.deepEqual([...levels].toSorted(), only(1));
+      await pressing;
+      await broken(() => box.signal('none'));
+      assert.deepEqual([...levels].toSorted(), only(0));
+      await broken(() => box.signal('ready'));
+      assert.deepEqual([...levels].toSorted(), only(1));
+    } finally {
+      await box.close();
+      wires.close();
     }
   });
 
