@@ -66,10 +66,12 @@ export class Commands {
       );
     const isUp = verb === 'on' || verb === 'reset' || verb === 'restore-mains';
     if (isUp && !mayBeSwitchedOn(standing)) return refused('fenced', `box ${held.name} is fenced: release it first`);
+    // Before anything of the box is ended: an order that is refused does nothing.
+    if (held.busy !== undefined) return refused('busy', held.busy);
     held.switchOrdered(isUp ? 'on' : 'off');
     if (verb !== 'on' && verb !== 'restore-mains')
       this.#parts.jobs.endRuns(held.name, 'all', 'box-lost', `${by} gave box ${held.name} a ${verb}`);
-    return outcomeOf(await hardware.power(verb));
+    return outcomeOf(await held.power(hardware, verb, by));
   }
 }
 

@@ -9,19 +9,18 @@ import { isSameKeys, type BoxKeys } from '#protocol/measured-box/box-tpm.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
-import type { BoxHardware, HardwareChange, PowerState, Reading, SensorDefinition } from '../board/ports.ts';
+import type { BoxHardware, HardwareChange, PowerOutcome, PowerState, PowerVerb, Reading, SensorDefinition } from '../board/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import { mayBeSwitchedOn, mayTakeWork, newBox, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
 import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } from './contradiction.ts';
 import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import { actionOn, type Alarm, type Policy } from './policy.ts';
-import type { BoxFitness, Challenged, JobsOfBoxes, RunAtWork } from './ports.ts';
+import type { BoxFitness, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { RunMeters } from './run-meters.ts';
 import { SensorTrips } from './sensor-trips.ts';
 
-export interface HeldBoxParts {
-  readonly name: string;
+export interface HeldBoxParts extends NamedBox {
   /** Its owner wants it on. */
   readonly keepOn: boolean;
   readonly policy: Policy;
@@ -40,8 +39,9 @@ interface Asked {
   readonly saidAtMs: number;
 }
 
-export class HeldBox {
+export class HeldBox implements NamedBox {
   readonly name: string;
+  readonly signingKey: Uint8Array;
   readonly #parts: HeldBoxParts;
   readonly #meters: RunMeters;
   readonly #trips: SensorTrips;
@@ -53,6 +53,9 @@ export class HeldBox {
   #silenceSaid = false;
   #sensed: { readonly power: PowerState; readonly sinceMs: number };
   #keepOn = UNPRESSED;
+  /** What is being done to its power, in words. */
+  #busy: string | undefined;
+  #isPowerOffOwed = false;
   #poweredOnAtMs: number | undefined;
   #bootBefore: string | undefined;
   #hello: Hello | undefined;
@@ -65,6 +68,7 @@ export class HeldBox {
   constructor(parts: HeldBoxParts, remembered?: BoxStanding) {
     const atMs = parts.now();
     this.name = parts.name;
+    this.signingKey = parts.signingKey;
     this.#parts = parts;
     this.#standing = remembered ?? newBox(atMs);
     this.#heardAtMs = atMs;
@@ -86,6 +90,11 @@ export class HeldBox {
     return this.#problem;
   }
 
+  /** Why its power can't be switched now. */
+  get busy(): string | undefined {
+    return this.#busy;
+  }
+
   /** The last of each sensor. */
   get readings(): ReadonlyMap<string, Reading> {
     return this.#readings;
@@ -102,7 +111,7 @@ export class HeldBox {
     this.#hardware = hardware;
     this.#problem = undefined;
     this.#readings.clear();
-    this.#meters.wired(hardware);
+    this.#meters.wired(hardware, this.#parts.now());
     this.#powerSensed(hardware.powerState(), this.#parts.now());
   }
 
@@ -111,19 +120,30 @@ export class HeldBox {
   }
 
   sensed(change: HardwareChange): void {
-    if (change.kind === 'power') this.#powerSensed(change.state, change.atMs);
-    else this.read(change.reading);
+    if (change.kind === 'power') return this.#powerSensed(change.state, change.atMs);
+    const definition = this.#definitionOf(change.reading);
+    if (definition && !this.#isLate(change.reading, definition)) this.#take(change.reading, definition);
+  }
+
+  /** A reading of a sample. @returns whether it counts: the last one again, of a sensor that is slower than the samples, does not */
+  read(reading: Reading): boolean {
+    const definition = this.#definitionOf(reading);
+    if (!definition || this.#readings.get(reading.sensor)?.atMs === reading.atMs || this.#isLate(reading, definition)) return false;
+    this.#take(reading, definition);
+    return true;
+  }
+
+  #definitionOf({ sensor }: Reading): SensorDefinition | undefined {
+    return this.#hardware?.sensors.find(({ name }) => name === sensor);
   }
 
   /** An edge has told since what this sample has not seen: a shut door is not opened again by it. A clock that was set back makes none. */
-  isLate({ sensor, atMs }: Reading, { periodMs }: SensorDefinition): boolean {
+  #isLate({ sensor, atMs }: Reading, { periodMs }: SensorDefinition): boolean {
     const byMs = (this.#readings.get(sensor)?.atMs ?? atMs) - atMs;
     return byMs > 0 && byMs < CONTROL_LIMITS.gapPeriods * periodMs;
   }
 
-  read(reading: Reading): void {
-    const definition = this.#hardware?.sensors.find(({ name }) => name === reading.sensor);
-    if (!definition || this.isLate(reading, definition)) return;
+  #take(reading: Reading, definition: SensorDefinition): void {
     this.#readings.set(reading.sensor, reading);
     this.#meters.read(reading, mayTakeWork(this.#standing));
     for (const news of this.#trips.read(reading, definition, this.#sensed.power))
@@ -185,6 +205,17 @@ export class HeldBox {
     this.#apply({ type: 'switch', power });
   }
 
+  /**
+   * One order at a time: to be called only while it is not `busy`.
+   * @param by who wants it, in words
+   */
+  async power(hardware: BoxHardware, verb: PowerVerb, by: string): Promise<PowerOutcome> {
+    this.#busy = `${verb} of box ${this.name} by ${by} is under way; ask again when it is done`;
+    const outcome = await hardware.power(verb);
+    this.#busy = undefined;
+    return outcome;
+  }
+
   fence(by: string): void {
     this.#apply({ type: 'fence', by });
   }
@@ -193,6 +224,7 @@ export class HeldBox {
     for (const { alarm, about } of this.#standing.standing)
       if (alarm !== 'operator' && about !== '' && this.#trips.isUnsensed(alarm, about, this.#hardware))
         this.#apply({ type: 'over', alarm, about });
+    this.#isPowerOffOwed = false;
     this.#apply({ type: 'release', by });
     this.askEvidence();
   }
@@ -204,6 +236,7 @@ export class HeldBox {
     if (this.#standing.runs > 0 && silentMs > CONTROL_LIMITS.silenceAtWorkMs) this.#silentAtWork(silentMs);
     if (silentMs > CONTROL_LIMITS.silenceMs) this.#apply({ type: 'silence' });
     else this.askEvidence();
+    this.#lookAtPowerOff();
     this.#lookAtKeepOn();
     for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
   }
@@ -278,7 +311,9 @@ export class HeldBox {
     const reason = DISPUTED_BY[alarm];
     if (reason) jobs.dispute(this.name, { reason, detail });
     this.#apply({ type: 'alarm', alarm, about, detail, action });
-    if (action === 'fence-and-power-off') this.#switch('hard-off', { by: 'policy' });
+    if (action !== 'fence-and-power-off') return;
+    this.#isPowerOffOwed = true;
+    this.#lookAtPowerOff();
   }
 
   #over(alarm: Alarm, about: string): void {
@@ -286,7 +321,17 @@ export class HeldBox {
     this.#apply({ type: 'over', alarm, about });
   }
 
+  /** What is under way, or a button at rest, delays it and does not save the box from it. */
+  #lookAtPowerOff(): void {
+    if (!this.#isPowerOffOwed || this.#busy !== undefined) return;
+    this.#isPowerOffOwed = false;
+    void this.#switch('hard-off', { by: 'policy' }).then((outcome) => {
+      this.#isPowerOffOwed ||= outcome?.status === 'refused' && outcome.reason === 'busy';
+    });
+  }
+
   #lookAtKeepOn(): void {
+    if (this.#busy !== undefined) return;
     const atMs = this.#parts.now();
     const { power, sinceMs } = this.#sensed;
     if (staysOn(power, sinceMs, atMs)) this.#keepOn = UNPRESSED;
@@ -294,15 +339,16 @@ export class HeldBox {
     if (!isWanted || this.#isKnown('answers-while-off') || !this.#hardware?.verbs.includes('on') || !isPressDue(this.#keepOn, power, atMs))
       return;
     this.#keepOn = pressed(this.#keepOn, atMs);
-    this.#switch('on', { by: 'keepOn', press: this.#keepOn.presses });
+    void this.#switch('on', { by: 'keepOn', press: this.#keepOn.presses });
   }
 
   /** By nobody's order. */
-  #switch(verb: 'on' | 'hard-off', why: Readonly<Record<string, string | number>>): void {
-    void this.#hardware?.power(verb).then((outcome) => {
-      const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
-      this.#parts.log('boxSwitched', { box: this.name, verb, ...why, outcome: outcome.status, ...reason });
-    });
+  async #switch(verb: 'on' | 'hard-off', why: Readonly<Record<string, string | number>>): Promise<PowerOutcome | undefined> {
+    const outcome = this.#hardware && (await this.power(this.#hardware, verb, 'its device'));
+    if (!outcome) return undefined;
+    const reason = outcome.status === 'done' ? {} : { reason: outcome.reason, detail: outcome.detail };
+    this.#parts.log('boxSwitched', { box: this.name, verb, ...why, outcome: outcome.status, ...reason });
+    return outcome;
   }
 
   #apply(event: BoxEvent): void {

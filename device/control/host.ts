@@ -3,6 +3,7 @@
  * broker's rights of those that are fenced. Specification §17.
  */
 import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import type { ControlOutcome, PowerCommand } from '#protocol/control-messages.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import type { BoxHardware, PowerFailure } from '../board/ports.ts';
@@ -13,7 +14,7 @@ import { Commands } from './commands.ts';
 import { rulesOf, type ControlRules } from './control-configuration.ts';
 import { HeldBox } from './held-box.ts';
 import { CONTROL_LIMITS } from './limits.ts';
-import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, RunAtWork } from './ports.ts';
+import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { startSampler, type Sampler } from './sampler.ts';
 import { SensorTopics } from './sensor-topics.ts';
 import { forgetStanding, remember, rememberedStanding } from './standing-memory.ts';
@@ -45,7 +46,9 @@ export class Control implements BoxWatch {
   readonly #topics: SensorTopics;
   readonly #boxes = new Map<string, HeldBox>();
   readonly #wired = new Map<string, Wired>();
+  /** Boxes of which the hardware is being opened, or let go of. */
   readonly #opening = new Set<string>();
+  readonly #closing = new Set<string>();
   #jobs: JobsOfBoxes | undefined;
   #fenced = '';
   #lookedAtMs: number;
@@ -74,9 +77,10 @@ export class Control implements BoxWatch {
     return this.#boxes.get(box)?.fitness() ?? 'waiting';
   }
 
-  boxesPaired(paired: readonly { readonly name: string }[]): void {
-    for (const name of [...this.#boxes.keys()]) if (!paired.some((box) => box.name === name)) this.#letGo(name);
-    for (const { name } of paired) if (!this.#boxes.has(name)) this.#take(name);
+  /** A box that was paired anew with another key begins anew: nothing of its predecessor speaks for it, or against it. */
+  boxesPaired(paired: readonly NamedBox[]): void {
+    for (const box of [...this.#boxes.values()]) if (!paired.some((named) => isSameBox(named, box))) this.#letGo(box);
+    for (const named of paired) if (!this.#boxes.has(named.name)) this.#take(named);
     this.#look();
   }
 
@@ -139,34 +143,36 @@ export class Control implements BoxWatch {
     await Promise.all([...this.#wired.keys()].map((box) => this.#unwire(box)));
   }
 
-  #take(name: string): void {
+  #take(named: NamedBox): void {
+    const { name, signingKey } = named;
     const { rules, now, random, log, store } = this.#parts;
     const { keepOn = false, policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
     const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
     const box = new HeldBox(
       {
-        ...{ name, keepOn, policy, levels, now, random, log, jobs: this.#late() },
+        ...{ name, signingKey, keepOn, policy, levels, now, random, log, jobs: this.#late() },
         changed: (changed, before) => this.#changed(changed, before),
       },
-      rememberedStanding(store, name, now()),
+      rememberedStanding(store, named, now()),
     );
     this.#boxes.set(name, box);
     this.#topics.standing(name, box.standing, undefined);
     this.#open(box);
   }
 
-  #letGo(name: string): void {
-    const sensors = this.#boxes.get(name)?.hardware?.sensors ?? [];
+  #letGo(box: HeldBox): void {
+    const { name, hardware } = box;
     this.#boxes.delete(name);
-    forgetStanding(this.#parts.store, name);
-    this.#topics.forget(name, sensors);
+    this.#late().endRuns(name, 'all', 'box-lost', `box ${name} is not paired any more, or with another key`);
+    forgetStanding(this.#parts.store, box);
+    this.#topics.forget(name, hardware?.sensors ?? []);
     void this.#unwire(name);
   }
 
   /** What can't be opened is tried again: a BMC may be away. A reason is logged once, not at each try. */
   #open(box: HeldBox): void {
     const { name } = box;
-    if (this.#opening.has(name) || this.#wired.has(name)) return;
+    if (this.#opening.has(name) || this.#closing.has(name) || this.#wired.has(name)) return;
     const opening = this.#parts.open(name);
     if (!opening) return;
     this.#opening.add(name);
@@ -174,7 +180,7 @@ export class Control implements BoxWatch {
     opening.then(
       (hardware) => {
         this.#opening.delete(name);
-        if (this.#isClosed || this.#boxes.get(name) !== box) return hardware.close();
+        if (this.#isClosed || this.#boxes.get(name) !== box) return this.#close(name, hardware);
         return this.#wire(box, hardware);
       },
       (error: unknown) => {
@@ -193,9 +199,7 @@ export class Control implements BoxWatch {
       (readings) => {
         for (const reading of readings) {
           const definition = hardware.sensors.find(({ name: sensor }) => sensor === reading.sensor);
-          if (!definition || box.isLate(reading, definition)) continue;
-          this.#topics.reading(name, reading, definition, hardware.source);
-          box.read(reading);
+          if (definition && box.read(reading)) this.#topics.reading(name, reading, definition, hardware.source);
         }
       },
       (change) => {
@@ -216,12 +220,19 @@ export class Control implements BoxWatch {
     const wired = this.#wired.get(name);
     this.#wired.delete(name);
     wired?.sampler.stop();
-    await wired?.hardware.close();
+    if (wired) await this.#close(name, wired.hardware);
+  }
+
+  /** Until it is let go of, nobody else has it: a box of the same name is wired after that. */
+  async #close(name: string, hardware: BoxHardware): Promise<void> {
+    this.#closing.add(name);
+    await hardware.close();
+    this.#closing.delete(name);
   }
 
   #changed(box: HeldBox, before: BoxStanding): void {
     const { standing, name, hardware } = box;
-    remember(this.#parts.store, name, before, standing);
+    remember(this.#parts.store, box, before, standing);
     this.#wired.get(name)?.sampler.pace(standing.runs > 0);
     const { state, cause, detail } = standing;
     if (state !== before.state) this.#parts.log('boxState', { box: name, from: before.state, to: state, cause, detail });
@@ -259,6 +270,10 @@ export class Control implements BoxWatch {
       powerNow: (...said) => this.#jobs?.powerNow(...said),
     };
   }
+}
+
+function isSameBox(left: NamedBox, right: NamedBox): boolean {
+  return left.name === right.name && sameBytes(left.signingKey, right.signingKey);
 }
 
 /** A way that refuses the device is left alone for longer. */

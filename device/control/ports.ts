@@ -14,8 +14,8 @@ export type BoxFitness = 'ready' | 'waiting' | 'held' | 'fenced';
 /** A run that a box is at work on. */
 export interface RunAtWork {
   readonly run: string;
-  /** Whether the box has said that it runs. */
-  readonly isRunning: boolean;
+  /** When the box said that it runs, Unix ms; absent if it has not. */
+  readonly runningSinceMs?: number;
 }
 
 /** A challenge that waits for its answer. */
@@ -24,9 +24,16 @@ export interface Challenged {
   readonly issuedAtMs: number;
 }
 
+/** Another key makes another box, whatever its name. */
+export interface NamedBox {
+  readonly name: string;
+  /** Ed25519, 32 bytes. */
+  readonly signingKey: Uint8Array;
+}
+
 export interface BoxWatch {
   fitnessOf(box: string): BoxFitness;
-  boxesPaired(boxes: readonly { readonly name: string }[]): void;
+  boxesPaired(boxes: readonly NamedBox[]): void;
   /** Any message that the broker took from the box. */
   heard(box: string): void;
   introduced(box: string, hello: Hello): void;

@@ -24,6 +24,7 @@ export class RunMeters {
   #sensor: SensorDefinition | undefined;
   #source: SensedBy = 'wires';
   #last: Reading | undefined;
+  #atWork: readonly RunAtWork[] = [];
 
   /** @param given levels that the configuration names */
   constructor(given: PowerLevels) {
@@ -31,9 +32,10 @@ export class RunMeters {
   }
 
   /** The first power sensor is the one of the whole box. */
-  wired({ sensors, source }: BoxHardware): void {
+  wired({ sensors, source }: BoxHardware, atMs: number): void {
     this.#sensor = sensors.find(({ quantity }) => quantity === 'power');
     this.#source = source;
+    this.#begin(atMs);
   }
 
   /** @param isUp whether the box is up, so that its power is a level of it */
@@ -51,13 +53,20 @@ export class RunMeters {
 
   runsChanged(runs: readonly RunAtWork[], atMs: number): void {
     for (const run of this.#runs.keys()) if (!runs.some((now) => now.run === run)) this.#runs.delete(run);
+    this.#atWork = runs;
+    this.#begin(atMs);
+  }
+
+  /** From the time at which a run was said to run: what passed since without a reading, as with a device that was away, is a gap. */
+  #begin(atMs: number): void {
     if (!this.#sensor) return;
-    for (const { run, isRunning } of runs) {
+    for (const { run, runningSinceMs } of this.#atWork) {
       const known = this.#runs.get(run);
+      const isRunning = runningSinceMs !== undefined;
       if (!known || (isRunning && !known.isRunning))
-        this.#runs.set(run, { meter: startMeter(this.#sensor, atMs, this.#last), isRunning: isRunning });
+        this.#runs.set(run, { meter: startMeter(this.#sensor, runningSinceMs ?? atMs, this.#last), isRunning });
     }
-    for (const metered of this.#runs.values()) metered.meter = meterShared(metered.meter, runs.length - 1);
+    for (const metered of this.#runs.values()) metered.meter = meterShared(metered.meter, this.#atWork.length - 1);
   }
 
   powerNow(atMs: number): PowerNow[] {

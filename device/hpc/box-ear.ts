@@ -108,7 +108,7 @@ export class BoxEar {
   #stateSaid(name: string, { run, state }: RunState): void {
     if (state !== 'unknown') this.dropRun(name, run);
     this.#forJob(name, run, ({ manifest }) => {
-      if (state === 'running') this.#parts.apply(run, { type: 'runStarted', moments: this.#momentsOf(manifest) });
+      if (state === 'running') this.#parts.apply(run, { type: 'runStarted', atMs: this.#parts.now(), moments: this.#momentsOf(manifest) });
       if (state === 'unknown') this.#parts.apply(run, { type: 'runForgotten' });
     });
   }

@@ -1,5 +1,6 @@
 /** The boxes of a device: who is paired, what each said of itself, and when it was last heard. Pure. Specification §6.1. */
 import type { Hello } from '#protocol/box-messages.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 
 /** A box as the device took it over at pairing. */
@@ -17,7 +18,8 @@ export interface KnownBox extends PairedBox {
 export type BoxRegistry = ReadonlyMap<string, KnownBox>;
 
 /**
- * What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone.
+ * What was heard of a box stays when its pairing is read again; a box that is no longer paired is gone, and one that is paired with
+ * another key was not heard yet.
  * @param remembered what a box said of itself before this program started; it is not present by that
  */
 export function withPairings(
@@ -25,16 +27,16 @@ export function withPairings(
   paired: readonly PairedBox[],
   remembered: (name: string) => Hello | undefined,
 ): BoxRegistry {
-  return new Map(paired.map((box) => [box.name, { ...knownOf(box.name, registry, remembered), ...box }]));
+  return new Map(paired.map((box) => [box.name, { ...knownOf(box, registry, remembered), ...box }]));
 }
 
 function knownOf(
-  name: string,
+  { name, signingKey }: PairedBox,
   registry: BoxRegistry,
   remembered: (name: string) => Hello | undefined,
 ): { hello?: Hello; heardAtMs?: number } {
   const known = registry.get(name);
-  if (known) return known;
+  if (known) return sameBytes(known.signingKey, signingKey) ? known : {};
   const hello = remembered(name);
   return hello ? { hello } : {};
 }

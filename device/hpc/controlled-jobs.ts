@@ -67,7 +67,7 @@ export class ControlledJobs implements JobsOfBoxes {
     const runs = this.#of(box).filter((job) => isBegun(job) && job.state !== 'reported');
     this.#parts.control.runsChanged(
       box,
-      runs.map((job) => ({ run: runOf(job), isRunning: job.state === 'running' })),
+      runs.map((job) => ({ run: runOf(job), ...(job.runningSinceMs === undefined ? {} : { runningSinceMs: job.runningSinceMs }) })),
     );
   }
 

@@ -46,6 +46,8 @@ export const Job = struct({
   lacking: list(BlobName, { max: LIMITS.capsuleFilesMax + LIMITS.outputFilesMax }),
   before: optional(Measuring),
   after: optional(Measuring),
+  /** When the box said that it runs. */
+  runningSinceMs: optional(UnixMs),
   /** During the run: the moments that were drawn, and the checks so far (§6.6). */
   moments: optional(list(UnixMs, { max: LIMITS.boxChecksMax })),
   checks: optional(list(Measuring, { max: LIMITS.boxChecksMax })),
@@ -78,7 +80,7 @@ export type JobEvent =
   /** The box has shown less than the capsule asks for (§6.4). */
   | { readonly type: 'trustLacking'; readonly detail: string }
   /** `moments`: when the box is to be checked. */
-  | { readonly type: 'runStarted'; readonly moments?: readonly number[] }
+  | { readonly type: 'runStarted'; readonly atMs: number; readonly moments?: readonly number[] }
   | { readonly type: 'runForgotten' }
   | { readonly type: 'boxSilent' }
   /** By control (§17.2). */
@@ -233,7 +235,7 @@ function stepOpen(job: Job, event: JobEvent): Job {
     case 'trustLacking':
       return failed(job, 'trust-lacking', event.detail);
     case 'runStarted':
-      return job.state === 'measured' ? { ...job, state: 'running', ...(event.moments ? { moments: [...event.moments] } : {}) } : job;
+      return runStarted(job, event);
     case 'runForgotten':
     case 'boxSilent':
       return failed(job, 'box-lost', `box ${job.box} lost the run`);
@@ -315,6 +317,11 @@ function evidenceAccepted(job: Job, answer: { nonce: Uint8Array; evidence: Uint8
 
 function isAnswerTo(measuring: Measuring | undefined, nonce: Uint8Array): measuring is Measuring {
   return measuring !== undefined && measuring.evidence === undefined && measuring.nonce.every((byte, index) => byte === nonce[index]);
+}
+
+function runStarted(job: Job, { atMs, moments }: { atMs: number; moments?: readonly number[] }): Job {
+  if (job.state !== 'measured') return job;
+  return { ...job, state: 'running', runningSinceMs: atMs, ...(moments ? { moments: [...moments] } : {}) };
 }
 
 /** Where another attempt may do better, there is no receipt: it would end the capsule. */

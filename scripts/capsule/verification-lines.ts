@@ -103,8 +103,9 @@ const softwareTpmWarning = [
 
 function energyText(energy: RunEnergy): string {
   const shared = energy.sharedWith === 0 ? '' : `, shared with up to ${counted(energy.sharedWith, 'other run')}`;
+  const gap = energy.unobservedMs === 0 ? '' : `, without ${durationText(energy.unobservedMs)} that were not observed`;
   const simulated = energy.source === 'simulated' ? 'SIMULATED, nothing was measured' : `measured by ${energy.source}`;
-  return `${joulesText(energy)} (${simulated}${shared})`;
+  return `${joulesText(energy)}${gap} (${simulated}${shared})`;
 }
 
 function endOfReport(receipt: Verified['receipt'], { outcome }: Report): string {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { Report } from '#protocol/box-messages.ts';
-import { BOX, ControlWorld, feed, software, type WorldOptions } from './world.ts';
+import { BOX, ControlWorld, feed, NAMED, software, type WorldOptions } from './world.ts';
 
 const worlds: ControlWorld[] = [];
 afterEach(async () => {
@@ -163,7 +163,7 @@ describe('a box is cut off (§17.2)', () => {
     assert.deepEqual(world.fenced, []);
     assert.equal(world.retained.get(`box-state/${BOX}`), '');
     assert.equal(world.hardware.isClosed, true);
-    world.control.boxesPaired([{ name: BOX }]);
+    world.control.boxesPaired([NAMED]);
     assert.equal(world.state, 'off');
   });
 });

@@ -46,7 +46,9 @@ describe('a box that its owner wants on (§17.2)', () => {
     for (let second = 0; second < 3_600; second += 1) {
       const before = world.hardware.pressed.length;
       world.passes(1_000, { silent: true });
-      if (world.hardware.pressed.length > before) presses.push(second + 1);
+      if (world.hardware.pressed.length === before) continue;
+      presses.push(second + 1);
+      await new Promise(setImmediate); // the press is over
     }
     assert.deepEqual(presses.slice(0, 8), [20, 30, 50, 90, 170, 330, 630, 930]);
     assert.equal(presses.length, 16);

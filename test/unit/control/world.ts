@@ -14,11 +14,13 @@ import type {
 } from '../../../device/board/ports.ts';
 import type { ControlRules } from '../../../device/control/control-configuration.ts';
 import { Control } from '../../../device/control/host.ts';
-import type { Challenged, JobsOfBoxes } from '../../../device/control/ports.ts';
+import type { Challenged, JobsOfBoxes, NamedBox } from '../../../device/control/ports.ts';
 import type { Publisher } from '../../../device/ports.ts';
 import type { Store } from '../../../device/store/store.ts';
 
 export const BOX = 'box-1';
+/** As it is paired. */
+export const NAMED: NamedBox = { name: BOX, signingKey: new Uint8Array(32).fill(1) };
 
 export const feed: SensorDefinition = {
   ...{ name: 'feed', quantity: 'power', accuracy: { permille: 10, absolute: 0 }, periodMs: 1_000, limits: { max: 400_000 } },
@@ -41,6 +43,8 @@ export class MemoryHardware implements BoxHardware {
   readonly pressed: PowerVerb[] = [];
   readonly shown: (readonly string[])[] = [];
   isClosed = false;
+  /** How long an order takes. */
+  press: Promise<void> = Promise.resolve();
   #power: PowerState;
   readonly #listeners = new Set<(change: HardwareChange) => void>();
   readonly #now: () => number;
@@ -53,7 +57,7 @@ export class MemoryHardware implements BoxHardware {
 
   power(verb: PowerVerb): Promise<PowerOutcome> {
     this.pressed.push(verb);
-    return Promise.resolve({ status: 'done' });
+    return this.press.then(() => ({ status: 'done' }));
   }
 
   powerState(): PowerState {
@@ -147,7 +151,7 @@ export class ControlWorld {
   /** A box that is on, attested and ready. */
   static async ready(options: WorldOptions = {}): Promise<ControlWorld> {
     const world = new ControlWorld(options);
-    world.control.boxesPaired([{ name: BOX }]);
+    world.control.boxesPaired([NAMED]);
     await Promise.resolve();
     world.says();
     world.proves();
@@ -180,7 +184,7 @@ export class ControlWorld {
   works(...runs: readonly string[]): void {
     this.control.runsChanged(
       BOX,
-      runs.map((run) => ({ run, isRunning: true })),
+      runs.map((run) => ({ run, runningSinceMs: this.nowMs })),
     );
   }
 

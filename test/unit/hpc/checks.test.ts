@@ -12,7 +12,7 @@ const START_MS = 1_000_000;
 const MOMENTS = [START_MS + 5_000, START_MS + 40_000, START_MS + 90_000];
 
 test('a check is asked at each drawn moment, and not before (§6.6)', () => {
-  const running = run(measured(), { type: 'runStarted', moments: MOMENTS });
+  const running = run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS });
   assert.deepEqual(checksOf(run(running, passed(4_999))), []);
   const first = run(running, passed(5_001, 11));
   assert.deepEqual(checksOf(first), ['asked']);
@@ -27,25 +27,28 @@ test('a check is asked at each drawn moment, and not before (§6.6)', () => {
 });
 
 test('a check that is not answered for a minute ends the run (§6.6)', () => {
-  const asked = run(measured(), { type: 'runStarted', moments: MOMENTS }, passed(5_000, 11));
+  const asked = run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS }, passed(5_000, 11));
   assert.equal(run(asked, passed(65_000)).state, 'running');
   const refused = run(asked, passed(65_001));
   assert.deepEqual([refused.state, refused.end?.reason], ['failed', 'box-evidence-refused']);
 });
 
 test('an answer to another challenge is none (§6.6)', () => {
-  const asked = run(measured(), { type: 'runStarted', moments: MOMENTS }, passed(5_000, 11));
+  const asked = run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS }, passed(5_000, 11));
   assert.deepEqual(checksOf(run(asked, answer(12))), ['asked']);
 });
 
 test('a run that ends while a check is on its way is not held up by it (§6.6)', () => {
-  const asked = run(measured(), { type: 'runStarted', moments: MOMENTS }, passed(5_000, 11), answer(11), passed(40_000, 12));
+  const asked = run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS }, passed(5_000, 11), answer(11), passed(40_000, 12));
   const ended = run(asked, reported);
   assert.deepEqual([ended.state, checksOf(ended)], ['reported', ['answered']]);
 });
 
 test('a run that is being cancelled is not checked (§6.6)', () => {
-  assert.deepEqual(checksOf(run(measured(), { type: 'runStarted', moments: MOMENTS }, { type: 'cancelAsked' }, passed(50_000))), []);
+  assert.deepEqual(
+    checksOf(run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS }, { type: 'cancelAsked' }, passed(50_000))),
+    [],
+  );
 });
 
 test('moments are drawn apart from one another and within what the run may take (§6.6)', () => {

@@ -20,7 +20,7 @@ test('a run goes from its assignment to agreement in the order of §7.2', () => 
     stored(INPUT),
     begun(1),
     evidence(1),
-    { type: 'runStarted' },
+    { type: 'runStarted', atMs: 0 },
     reported(exited(0), [OUTPUT], 2),
     stored(OUTPUT),
     evidence(2),
@@ -46,6 +46,15 @@ test('the box is challenged when the order and all files are here, and not befor
 test('an order that was given stays: a second one changes nothing (§15.3)', () => {
   const ordered = run(job(), given([INPUT]));
   assert.equal(stepJob(ordered, { ...given([]), client: 'eve' }), ordered);
+});
+
+test('what is held against a run is its end whatever it reports; a run that is ended for it has no receipt (§17.2, §17.5)', () => {
+  const disputed = { reason: 'box-opened', detail: 'case: the case is open' } as const;
+  const opened = run(measured(), { type: 'runStarted', atMs: 0 }, { type: 'disputed', dispute: disputed });
+  const goesOn = run(opened, reported(exited(0), [], 2), evidence(2), receipt);
+  assert.deepEqual([goesOn.state, goesOn.end, goesOn.disputed], ['disputed', { state: 'disputed', ...disputed }, disputed]);
+  const fenced = run(opened, { type: 'boxCutOff', reason: 'box-fenced', detail: 'box is fenced' });
+  assert.deepEqual([fenced.state, fenced.end?.reason, hasReceipt(fenced)], ['failed', 'box-fenced', false]);
 });
 
 test('a receipt is issued only when report, both measurements and all outputs are here (§9.1)', () => {
@@ -115,7 +124,7 @@ test('a job that ends without a receipt keeps nothing that its box has reported 
 test('a run that has not started by its deadline expires; one that runs goes on (§7.1)', () => {
   const waiting = { ...measured(), deadlineMs: START_MS + 10_000 };
   assert.deepEqual(stepJob(waiting, passed(10_001)).end, { state: 'expired', reason: 'deadline' });
-  assert.equal(run(waiting, { type: 'runStarted' }, passed(10_001)).state, 'running');
+  assert.equal(run(waiting, { type: 'runStarted', atMs: 0 }, passed(10_001)).state, 'running');
 });
 
 test('cancelling ends what has not begun at once, and lets the box report what has (§7.5)', () => {
@@ -144,7 +153,7 @@ test('no order of events breaks the rules of a job: ends final, receipts complet
       given([INPUT]),
       stored(INPUT),
       stored(OUTPUT),
-      { type: 'runStarted' },
+      { type: 'runStarted', atMs: 0 },
       { type: 'runForgotten' },
       { type: 'boxSilent' },
       { type: 'cancelAsked' },
