@@ -36,19 +36,18 @@ export function anchorOf(earliestMs: number, fromMs: number, toleranceMs: number
 }
 
 /**
- * A member that was away for longer than an interval has seen late what is final by now: the checkpoint counts from its date, and what
- * stands on it from the checkpoint. Otherwise all waits that it missed would stand between it and every later block.
+ * A checkpoint is due at the latest when its certificate comes, for more than two thirds held it until it was; and what stands on it counts
+ * from there. Otherwise all waits that a member missed, while it heard nothing, would stand between it and every later block. Its date would
+ * not do: whoever leads may date a block as late as its parent, and blocks of a forged chip on it would be due at once.
  */
-export function anchorFinal({ root, blocks }: Tree, at: Instant, targetIntervalMs: number): void {
-  const toleranceMs = toleranceOf(targetIntervalMs);
-  const datedAnchorMs = datedMs(root.position.timeMs, at) - toleranceMs;
-  if (root.anchorMs - datedAnchorMs <= targetIntervalMs) return;
-  root.anchorMs = datedAnchorMs;
+export function anchorFinal({ root, blocks }: Tree, { monotonicMs }: Instant, targetIntervalMs: number): void {
+  if (root.anchorMs <= monotonicMs) return;
+  root.anchorMs = monotonicMs;
   for (const taken of blocks.values()) {
     const parent = blocks.get(taken.parent);
     if (!parent || taken === root) continue;
-    taken.earliestMs = parent.anchorMs + taken.waitMs;
-    taken.anchorMs = anchorOf(taken.earliestMs, taken.seenMs, toleranceMs);
+    taken.earliestMs = Math.min(taken.earliestMs, parent.anchorMs + taken.waitMs);
+    taken.anchorMs = Math.min(taken.anchorMs, anchorOf(taken.earliestMs, taken.seenMs, toleranceOf(targetIntervalMs)));
   }
 }
 
