@@ -13,7 +13,7 @@ import { isKeyOf, keysOf } from './keys.ts';
 import { broadcast } from './outbox.ts';
 import { refuseMessage } from './refusal.ts';
 import { isHeardOut, noteFailedChecks } from './scrutiny.ts';
-import type { ConsensusState } from './state.ts';
+import type { ConsensusState, Finality } from './state.ts';
 import { tellVotes } from './votes.ts';
 
 export function ballotArrived(state: ConsensusState, payload: Uint8Array, from: string): void {
@@ -152,17 +152,27 @@ function takeBallot(state: ConsensusState, cast: CastBallot): void {
   tellVotes(state, { type: 'ballotReceived', cast, nowMs: at.monotonicMs });
 }
 
-/** By the proposer of its round, and the first one: whoever is not drawn makes nobody check signatures. */
-function isProposalNew({ finality, early }: ConsensusState, { instance, round, node, prevotes }: Proposal): boolean {
+/** By the proposer of its round, and the first one; or of a voter that shows a later quorum than is known. Nobody else makes signatures be checked. */
+function isProposalNew({ finality, early }: ConsensusState, proposal: Proposal): boolean {
+  const { instance, round, prevotes, validRound } = proposal;
   const { decision, voters } = finality;
   if (!sameBytes(instance, finality.instance) || voters.length === 0 || prevotes.length > voters.length) return false;
   if (round < 1 || round < decision.round || round > decision.round + DEVICE_LIMITS.voteRoundsAhead) return false;
-  return !early.slots.has(`proposal ${round}`) && proposerOf(instance, decision.setup.voters, round) === hex(node);
+  const isOfUse = isProposed(finality, proposal) || (validRound !== undefined && validRound > (decision.valid?.round ?? -1));
+  return isOfUse && !early.slots.has(proposalSlot(finality, proposal));
+}
+
+function isProposed({ decision, instance }: Finality, { round, node }: Proposal): boolean {
+  return proposerOf(instance, decision.setup.voters, round) === hex(node);
+}
+
+function proposalSlot(finality: Finality, proposal: Proposal): string {
+  return isProposed(finality, proposal) ? `proposal ${proposal.round}` : `lock ${hex(proposal.node)} ${proposal.round}`;
 }
 
 function takeProposal(state: ConsensusState, proposal: Proposal, envelope: Uint8Array): void {
   const { round, value, validRound, node } = proposal;
-  state.early.slots.set(`proposal ${round}`, [hex(value)]);
+  state.early.slots.set(proposalSlot(state.finality, proposal), [hex(value)]);
   broadcast(state.outbox, 'ballot', envelope);
   const prevotes = proposal.prevotes.flatMap((prevote) => castOf(state, prevote) ?? []);
   const backed = validRound !== undefined && { validRound };

@@ -37,7 +37,7 @@ interface Outcome {
   readonly found: VoteEffect[];
   readonly cast: DecisionState['cast'];
   keeps: boolean;
-  proposal?: Proposing;
+  proposal: Proposing | undefined;
   repeats?: readonly Uint8Array[];
 }
 
@@ -47,7 +47,7 @@ interface Outcome {
  */
 export function stepDecision(state: DecisionState, event: VoteEvent): VoteEffect[] {
   if (state.decision) return [];
-  const outcome: Outcome = { nowMs: event.nowMs, found: [], cast: [], keeps: false };
+  const outcome: Outcome = { nowMs: event.nowMs, found: [], cast: [], keeps: false, proposal: undefined };
   resume(state, outcome);
   takeEvent(state, event, outcome);
   while (applyRules(state, outcome));
@@ -129,19 +129,23 @@ function want(state: DecisionState, round: number, value: Uint8Array, backing: B
   outcome.found.push({ effect: 'want', value, backing });
 }
 
-/** The first proposal of a round by its proposer, if what it carries is a quorum; its prevotes are ballots like others. */
+/**
+ * The first proposal of a round by its proposer, if what it carries is a quorum; its prevotes are ballots like others. By anybody else it
+ * is no proposal, and still shows for what there is a quorum (`showLock`).
+ */
 function takeProposal(state: DecisionState, event: VoteEvent & { readonly type: 'proposalReceived' }, outcome: Outcome): void {
   const { instance, voters } = state.setup;
   const { round, value, validRound, prevotes, from } = event;
-  if (!isRound(round) || round === 0 || round < state.round || !isKeptRound(state, round) || state.proposals.has(round)) return;
-  if (from !== proposerOf(instance, voters, round)) return;
+  if (!isRound(round) || round === 0 || round < state.round || !isKeptRound(state, round)) return;
+  const isProposed = from === proposerOf(instance, voters, round);
+  if (isProposed ? state.proposals.has(round) : validRound === undefined) return;
   if (validRound !== undefined) {
     if (!isRound(validRound) || validRound >= round) return;
     if (!isPrevoteQuorum(prevotes, { instance, round: validRound, value }, voters)) return;
     for (const cast of prevotes) takeBallot(state, cast, outcome);
     if (validRound > (state.valid?.round ?? -1)) state.valid = { round: validRound, value, prevotes };
   }
-  state.proposals.set(round, { value, ...(validRound !== undefined && { validRound }) });
+  if (isProposed) state.proposals.set(round, { value, ...(validRound !== undefined && { validRound }) });
 }
 
 /** Applies the first rule that changes something. @returns whether one did */
@@ -274,7 +278,17 @@ function repeatWhenDue(state: DecisionState, outcome: Outcome): void {
   state.repeatDueMs = outcome.nowMs + state.setup.repeatMs;
   const said = state.cast.map((ballot) => state.rounds.get(ballot.round)?.[ballot.step].first.get(state.self ?? '')?.cast);
   outcome.repeats = said.flatMap((cast) => (cast ? [cast.envelope] : []));
-  if (state.proposed) outcome.proposal = state.proposed;
+  outcome.proposal = state.proposed ?? showLock(state) ?? outcome.proposal;
+}
+
+/**
+ * What a voter is locked on while others propose something else or nothing: whoever hears it proposes just that (line 36). Its prevotes are
+ * of a round that others no longer keep, and may have been lost before all had them; until the turn of this voter comes, in rounds that
+ * become longer, there might be no quorum for anything.
+ */
+function showLock({ locked, round, proposals }: DecisionState): Proposing | undefined {
+  if (!locked || locked.round >= round || nameOf(proposals.get(round)?.value) === nameOf(locked.value)) return undefined;
+  return { effect: 'propose', round, value: locked.value, validRound: locked.round, prevotes: locked.prevotes };
 }
 
 /** Stored before it is said; evidence and wishes first, since nothing depends on them. */

@@ -302,6 +302,33 @@ test('own ballots of two rounds are said again every repeatMs, with the own prop
   assert.equal(effects.flatMap((effect) => (effect.effect === 'repeat' ? effect.envelopes : [])).length, 3);
 });
 
+test('a locked voter shows the quorum of its lock while others propose something else, and nobody takes that for a proposal (§13.3)', () => {
+  const round = roundOf(b, 4);
+  const locked = new Seat({ kept: lockedOn(X, 3) }).knows(X, Y);
+  locked.enter(round);
+  locked.propose(round, Y);
+  const shown = locked.wait(repeatMs).find(({ effect }) => effect === 'propose');
+  const quorum = { validRound: 3, prevotes: prevotes(3, X, b, c, d) };
+  assert.deepEqual(shown, { effect: 'propose', round, value: X, ...quorum });
+  const other = new Seat({ self: d }).knows(X, Y);
+  other.enter(round);
+  other.propose(round, X, quorum, a);
+  assert.deepEqual(said(other.propose(round, Y)), [`prevote ${round} Y`], 'it is not locked, and free to follow the proposer');
+  const own = roundOf(d, round + 1);
+  const proposed = other.enter(own).find(({ effect }) => effect === 'propose');
+  assert.deepEqual(proposed, { effect: 'propose', round: own, value: X, ...quorum }, 'and proposes it when its turn comes');
+});
+
+test('whoever is not drawn shows nothing without a quorum (§13.3)', () => {
+  const own = roundOf(a, 5);
+  const seat = new Seat().knows(X, Y);
+  seat.enter(roundOf(b));
+  seat.propose(roundOf(b, 4), X, { validRound: 3, prevotes: prevotes(3, X, c, d) }, c);
+  seat.candidate(Y);
+  const proposed = seat.enter(own).find(({ effect }) => effect === 'propose');
+  assert.deepEqual(proposed, { effect: 'propose', round: own, value: Y, prevotes: [] });
+});
+
 test('a vote of someone without a seat, twice the same, or of another instance counts for nothing (§13.2)', () => {
   const seat = new Seat();
   seat.candidate(X);
