@@ -38,7 +38,7 @@ export const portFiles: readonly string[] = ['protocol/mqtt-port.ts'];
 /** What each top folder may import besides itself; 'node:' stands for every module of Node. */
 export const arrows: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  device: ['protocol', 'node:'],
+  device: ['protocol', 'contracts', 'node:'],
   'hpc-agent': ['protocol', 'node:'],
   contracts: ['protocol', 'node:'],
   scripts: ['protocol', 'contracts', 'device', 'hpc-agent', 'board-configs', 'node:'],
@@ -53,6 +53,7 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/board': ['device'], // addon, yaml and the clock's port; nothing of those who hold boxes by it
   'device/board/simulated': ['device/board'],
   'device/bmc': ['device', 'device/board'], // the port of whatever holds a box
+  'device/layer1': ['device', 'device/identity', 'device/store', 'device/tpm'], // its key in the chip, its memory
   'device/control': ['device', 'device/board', 'device/store', 'device/mqtt'], // that port, its memory, whole files; jobs by a port of its own
 };
 
@@ -68,6 +69,7 @@ export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   'micro-packed': ['protocol/tpm/wire.ts'],
   '@peculiar/asn1-schema': ['device/mqtt/certificate.ts'],
   '@peculiar/asn1-x509': ['device/mqtt/certificate.ts'],
+  ethers: ['contracts/evm.ts'],
   mqtt: ['device/mqtt/connection.ts', 'hpc-agent/mqtt.ts'], // two programs that may not hold each other's code
   uqr: ['scripts/pair/qr-code.ts'],
   yaml: ['device/yaml.ts'],
@@ -111,6 +113,7 @@ export const programOwners: Readonly<Record<string, readonly string[]>> = {
     'scripts/hardware/guest.ts',
   ], // each is part of starting the program that it drops rights for
   forge: ['scripts/contracts/forge.ts'],
+  anvil: ['scripts/layer1/anvil.ts'],
   openssl: ['scripts/bench/openssl.ts'],
   etcd: ['scripts/bench/etcd.ts'],
   ipmitool: ['device/bmc/ipmitool.ts'],

@@ -1,0 +1,37 @@
+/** Every limit of the way to layer 1, with its reason. Pure. Specification §20.8. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1_000;
+const DAY = 24 * 60 * 60 * SECOND;
+
+export const LAYER1_LIMITS = {
+  /** One answer of an endpoint: a block's header has 2 KiB, a receipt with the events of our contracts 8. */
+  answerBytesMax: 1 * MIB,
+  /** From the question to the last byte of the answer: public endpoints answer within a second; who takes longer is away. */
+  answerMs: 10 * SECOND,
+  /** Blocks by which heads of one chain's endpoints lie apart: a node that is this far behind answers about another time. */
+  headsApartMax: 64,
+  /** Blocks that are final where a chain names none as final: two epochs of Ethereum, ten minutes of most others. */
+  finalityDepthBlocks: 64,
+  /** Blocks whose prevrandao is looked at. */
+  probedBlocks: 5,
+  /** How often the chain is looked at while something is under way, and while nothing is. */
+  lookMs: 4 * SECOND,
+  /** A transaction that is in no block for this long gets a higher fee: several blocks of the slowest chains. */
+  bumpAfterMs: 60 * SECOND,
+  /** A transaction that is in no block is said again after this long: nodes forget what they hold. */
+  sayAgainMs: 30 * SECOND,
+  /** Attempts at one nonce: 9/8 to the power of 32 is forty times the first fee. */
+  attemptsMax: 32,
+  /** EIP-7825: no transaction may have more gas. */
+  gasMax: 16_777_216,
+  /** What a transaction carries: votes of 128 places are 14 KiB; contract creation up to 48 KiB (EIP-3860), with its arguments. */
+  dataBytesMax: 64 * KIB,
+  /** Intentions that are open: epochs of a week of outage. */
+  openMax: 256,
+  /** Ended ones are remembered this long, so that the same name is not done twice. */
+  rememberedMs: 30 * DAY,
+  /** Of an endpoint's own words in a log or a table. */
+  wordsMax: 200,
+} as const;

@@ -1,0 +1,158 @@
+/**
+ * The host of a sender: looks at the chain, stores, signs and says what the machine decides, one event after the other. A chain that is down or
+ * dear makes it wait, and whoever asked goes on. Specification §20.8.
+ */
+import { signTransaction } from '#contracts/evm.ts';
+import { lookAt, tryCall, type Finality } from './chain-view.ts';
+import { describeComparison } from './comparison.ts';
+import { type Endpoints, valueOf } from './endpoints.ts';
+import type { Intention, Standing } from './intention.ts';
+import { isSigned } from './intention.ts';
+import { IntentionStore } from './intention-store.ts';
+import { LAYER1_LIMITS } from './limits.ts';
+import { bytesIn } from './answers.ts';
+import { startSender, stepSender, type SenderEffect, type SenderEvent, type SenderState, type SenderTerms } from './sender.ts';
+import type { Clock, Log } from '../ports.ts';
+
+export interface SenderSetup {
+  readonly endpoints: Endpoints;
+  readonly finality: Finality;
+  /** The database of this key's intentions on this chain. */
+  readonly file: string;
+  readonly key: PayingKey;
+  readonly terms: SenderTerms;
+  /** What a contract said, in words. */
+  readonly wordsOfError: (data: Uint8Array) => string;
+  readonly now: Clock;
+  readonly log: Log;
+  readonly onStanding?: (name: string, standing: Standing) => void;
+  readonly lookMs?: number;
+}
+
+/** A key of secp256k1 that pays; 32 bytes that never leave the process. */
+export interface PayingKey {
+  readonly address: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
+export class Sender {
+  readonly #setup: SenderSetup;
+  readonly #store: IntentionStore;
+  readonly #state: SenderState;
+  #work: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  #lastWords = '';
+
+  /** @throws Error where the stored intentions can't be read */
+  constructor(setup: SenderSetup) {
+    this.#setup = setup;
+    this.#store = new IntentionStore(setup.file);
+    this.#state = startSender(setup.terms, this.#store.load());
+  }
+
+  /** Looks at the chain now, and from now on. */
+  start(): void {
+    this.#timer = setTimeout(() => {
+      void this.look().then(() => {
+        if (!this.#closed) this.start();
+      });
+    }, this.#setup.lookMs ?? LAYER1_LIMITS.lookMs);
+  }
+
+  /** Resolves when the intention is on the disk. @throws Error where too many are open */
+  intend(intention: Intention): Promise<void> {
+    return this.#inTurn(() => this.#handle({ type: 'intended', intention, nowMs: this.#setup.now() }));
+  }
+
+  standing(name: string): Standing | undefined {
+    return this.#state.sendings.get(name)?.standing;
+  }
+
+  /** One look at the chain, and what follows from it. */
+  look(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { endpoints, finality, key, wordsOfError } = this.#setup;
+      const signed = [...this.#state.sendings.values()].filter(isSigned);
+      const transactions = signed.flatMap(({ attempts, intention }) => attempts.map(({ hash }) => ({ hash, call: intention })));
+      const look = await lookAt(endpoints, { address: key.address, finality, transactions }, wordsOfError);
+      this.#noteWords(look.status === 'seen' ? '' : look.words);
+      const nowMs = this.#setup.now();
+      await this.#handle(look.status === 'seen' ? { type: 'seen', view: look.view, nowMs } : { type: 'not-seen', why: look.why, nowMs });
+    });
+  }
+
+  /** What was begun is finished first. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#work;
+    this.#store.close();
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(() => (this.#closed ? undefined : work()));
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  async #handle(event: SenderEvent): Promise<void> {
+    for (const effect of stepSender(this.#state, event)) await this.#perform(effect);
+  }
+
+  async #perform(effect: SenderEffect): Promise<void> {
+    const { endpoints, key, now, wordsOfError } = this.#setup;
+    switch (effect.effect) {
+      case 'store':
+        return this.#store.store(effect.sending);
+      case 'forget':
+        return this.#store.forget(effect.name);
+      case 'try':
+        return this.#handle({
+          type: 'tried',
+          name: effect.name,
+          outcome: await tryCall(endpoints, key.address, effect.intention, wordsOfError),
+          nowMs: now(),
+        });
+      case 'sign':
+        return this.#sign(effect);
+      case 'say':
+        return this.#say(effect.raw);
+      case 'report':
+        return this.#report(effect.name, effect.standing);
+    }
+  }
+
+  #sign({ name, intention, signing }: Extract<SenderEffect, { effect: 'sign' }>): Promise<void> {
+    const { endpoints, key, now } = this.#setup;
+    const { to, data, value } = intention;
+    const signed = signTransaction(key.secret, { chainId: endpoints.chainId, to, data, value: BigInt(value), ...signing });
+    return this.#handle({ type: 'signed', name, signing, signed, nowMs: now() });
+  }
+
+  /** To all endpoints; that one has it already, or lost the way, the next look shows. */
+  async #say(raw: Uint8Array): Promise<void> {
+    const params = [`0x${raw.toHex()}`];
+    const read = valueOf(bytesIn);
+    const { endpoints, log } = this.#setup;
+    const said = await endpoints.ask({ method: 'eth_sendRawTransaction', params, read, words: (hash) => hash.toHex() });
+    if (said.status !== 'agreed') log('layer1-not-said', { chain: endpoints.chainId, why: describeComparison(said) });
+  }
+
+  #report(name: string, standing: Standing): void {
+    const { log, onStanding, endpoints } = this.#setup;
+    const detail = 'detail' in standing ? { detail: standing.detail } : {};
+    const why = 'why' in standing ? { why: standing.why } : 'held' in standing ? { why: standing.held } : {};
+    log('layer1-intention', { chain: endpoints.chainId, name, state: standing.state, ...why, ...detail });
+    onStanding?.(name, standing);
+  }
+
+  #noteWords(words: string): void {
+    if (words === this.#lastWords) return;
+    this.#lastWords = words;
+    this.#setup.log(words === '' ? 'layer1-seen' : 'layer1-not-seen', {
+      chain: this.#setup.endpoints.chainId,
+      ...(words !== '' && { why: words }),
+    });
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * How intentions become transactions of one key on one chain: a pure machine. What is to be sent is stored before it is said, one at a time is
+ * under way, and all its attempts share one nonce; so it is done once, whatever dies in between. Specification §20.8.
+ */
+import type { Fees, SignedTransaction } from '#contracts/evm.ts';
+import { hex } from '#protocol/digest.ts';
+import { harmless } from '#protocol/schema.ts';
+import { bid, priceOf, raise, type FeeMarket } from './fees.ts';
+import {
+  feesOf,
+  isEnded,
+  isSigned,
+  isUnderWay,
+  storedFees,
+  type Intention,
+  type Sending,
+  type Standing,
+  type WAITING,
+} from './intention.ts';
+import { LAYER1_LIMITS } from './limits.ts';
+
+/** What the operator allows, in wei. */
+export interface SenderTerms {
+  /** For one unit of gas, tip included. */
+  readonly feeCap: bigint;
+  /** For fees and value of what is signed in one day (UTC). */
+  readonly dayBudget: bigint;
+}
+
+/** The chain as its endpoints agree on it, at one block. */
+export interface ChainView {
+  readonly head: number;
+  /** Nothing at or below it is undone. */
+  readonly final: number;
+  /** Transactions of our key up to the head, and up to the final block. */
+  readonly nonce: number;
+  readonly finalNonce: number;
+  /** In wei. */
+  readonly balance: bigint;
+  readonly market: FeeMarket;
+  /** By the hexadecimal hash of each transaction that was asked for; absent where no block has it. */
+  readonly included: ReadonlyMap<string, Inclusion>;
+}
+
+export interface Inclusion {
+  readonly block: number;
+  readonly hash: Uint8Array;
+  /** In wei. */
+  readonly cost: bigint;
+  /** Of one that failed: what the contract says to the same call. */
+  readonly failure?: string;
+}
+
+export type SenderEvent =
+  | { readonly type: 'intended'; readonly intention: Intention; readonly nowMs: number }
+  | { readonly type: 'seen'; readonly view: ChainView; readonly nowMs: number }
+  | { readonly type: 'not-seen'; readonly why: 'chain-away' | 'endpoints-differ'; readonly nowMs: number }
+  | { readonly type: 'tried'; readonly name: string; readonly outcome: Trial; readonly nowMs: number }
+  | {
+      readonly type: 'signed';
+      readonly name: string;
+      readonly signing: Signing;
+      readonly signed: SignedTransaction;
+      readonly nowMs: number;
+    };
+
+export interface Signing {
+  readonly nonce: number;
+  readonly gas: number;
+  readonly fees: Fees;
+}
+
+/** What the chain says of a call that is not sent. */
+export type Trial =
+  | { readonly status: 'passes'; readonly gas: number }
+  | { readonly status: 'reverts'; readonly words: string }
+  | { readonly status: 'unknown'; readonly why: 'chain-away' | 'endpoints-differ' };
+
+/** Done in this order: `say` always comes after the `store` of what is said. `try` and `sign` are answered before another event comes. */
+export type SenderEffect =
+  | { readonly effect: 'store'; readonly sending: Sending }
+  | { readonly effect: 'forget'; readonly name: string }
+  | { readonly effect: 'try'; readonly name: string; readonly intention: Intention }
+  | { readonly effect: 'sign'; readonly name: string; readonly intention: Intention; readonly signing: Signing }
+  | { readonly effect: 'say'; readonly raw: Uint8Array }
+  | { readonly effect: 'report'; readonly name: string; readonly standing: Standing };
+
+export interface SenderState {
+  readonly terms: SenderTerms;
+  readonly sendings: Map<string, Sending>;
+  view: ChainView | undefined;
+  /** When each raw transaction was last said, by this process. */
+  readonly saidAtMs: Map<string, number>;
+}
+
+type Why = (typeof WAITING)[number];
+
+const DAY_MS = 86_400_000;
+
+export function startSender(terms: SenderTerms, stored: readonly Sending[]): SenderState {
+  const sendings = new Map(stored.map((sending) => [sending.intention.name, sending]));
+  return { terms, sendings, view: undefined, saidAtMs: new Map() };
+}
+
+export function stepSender(state: SenderState, event: SenderEvent): SenderEffect[] {
+  switch (event.type) {
+    case 'intended':
+      return intended(state, event.intention, event.nowMs);
+    case 'seen':
+      state.view = event.view;
+      return [...settled(state, event.view, event.nowMs), ...forgotten(state, event.nowMs), ...next(state, event.view, event.nowMs)];
+    case 'not-seen':
+      state.view = undefined;
+      return open(state).flatMap((sending) => held(state, sending, event.why, event.nowMs));
+    case 'tried':
+      return tried(state, event.name, event.outcome, event.nowMs);
+    case 'signed':
+      return signed(state, event);
+  }
+}
+
+/** What is asked for again under the same name changes nothing, unless it was refused: then it is a new try. */
+function intended(state: SenderState, intention: Intention, nowMs: number): SenderEffect[] {
+  const known = state.sendings.get(intention.name);
+  if (known && known.standing.state !== 'refused') return [];
+  if (open(state).length >= LAYER1_LIMITS.openMax) throw new Error(`${LAYER1_LIMITS.openMax} intentions are open; more are not taken`);
+  const standing: Standing = { state: 'waiting', why: 'turn' };
+  const sending: Sending = {
+    intention,
+    standing,
+    attempts: [],
+    nonce: 0,
+    gas: 0,
+    charged: known?.charged ?? '0',
+    day: known?.day ?? 0,
+    atMs: nowMs,
+  };
+  return [...put(state, sending), ...(state.view ? next(state, state.view, nowMs) : [])];
+}
+
+/** What the view says of everything that is signed. */
+function settled(state: SenderState, view: ChainView, nowMs: number): SenderEffect[] {
+  return [...state.sendings.values()].filter(isSigned).flatMap((sending) => {
+    const inclusion = sending.attempts.map(({ hash }) => view.included.get(hex(hash))).find((one) => one !== undefined);
+    return inclusion ? included(state, sending, inclusion, view, nowMs) : notIncluded(state, sending, view, nowMs);
+  });
+}
+
+function included(
+  state: SenderState,
+  sending: Sending,
+  { block, hash, cost, failure }: Inclusion,
+  view: ChainView,
+  nowMs: number,
+): SenderEffect[] {
+  const isFinal = block <= view.final;
+  const value = failure === undefined ? BigInt(sending.intention.value) : 0n;
+  const charged = String(cost + value);
+  if (failure === undefined) return changed(state, { ...sending, charged }, { state: isFinal ? 'final' : 'included', block, hash }, nowMs);
+  const detail = harmless(failure, LAYER1_LIMITS.wordsMax);
+  return changed(
+    state,
+    { ...sending, charged },
+    isFinal ? { state: 'refused', reason: 'reverted', detail } : { state: 'failed', block, hash, detail },
+    nowMs,
+  );
+}
+
+/** Not yet, or no longer: what a reorganisation undid is under way again. A nonce that is used for good by something else ends it. */
+function notIncluded(state: SenderState, sending: Sending, view: ChainView, nowMs: number): SenderEffect[] {
+  if (view.finalNonce > sending.nonce) {
+    const detail = `another transaction of this key has the nonce ${sending.nonce}`;
+    return changed(state, { ...sending, charged: '0' }, { state: 'refused', reason: 'displaced', detail }, nowMs);
+  }
+  if (isUnderWay(sending)) return held(state, sending, undefined, nowMs);
+  for (const { hash } of sending.attempts) state.saidAtMs.delete(hex(hash));
+  return changed(
+    state,
+    { ...sending, charged: String(mostOf(sending)) },
+    { state: sending.attempts.length > 1 ? 'bumped' : 'sent' },
+    nowMs,
+  );
+}
+
+/** One at a time, the oldest first: what is under way is pressed, or the next one is begun. */
+function next(state: SenderState, view: ChainView, nowMs: number): SenderEffect[] {
+  const underWay = open(state).filter(isUnderWay);
+  if (underWay.length > 0) return underWay.flatMap((sending) => pressed(state, sending, view, nowMs));
+  const [first, ...others] = open(state).filter(({ standing }) => standing.state === 'waiting');
+  if (!first) return [];
+  const turns = others.flatMap((sending) => held(state, sending, 'turn', nowMs));
+  if (bid(view.market, state.terms.feeCap) === undefined) return [...held(state, first, 'dear', nowMs), ...turns];
+  return [...turns, { effect: 'try', name: first.intention.name, intention: first.intention }];
+}
+
+/** Said again after a while, by a higher fee after a longer one. */
+function pressed(state: SenderState, sending: Sending, view: ChainView, nowMs: number): SenderEffect[] {
+  const last = sending.attempts.at(-1);
+  if (!last || view.nonce > sending.nonce) return []; // the nonce is used in a block that is not final
+  const saidAtMs = state.saidAtMs.get(hex(last.hash));
+  const again = saidAtMs === undefined || nowMs - saidAtMs >= LAYER1_LIMITS.sayAgainMs ? say(state, last, nowMs) : [];
+  if (nowMs - sending.atMs < LAYER1_LIMITS.bumpAfterMs || sending.attempts.length >= LAYER1_LIMITS.attemptsMax) return again;
+  const fees = raise(feesOf(last.fees), view.market, state.terms.feeCap);
+  if (fees === undefined) return [...held(state, sending, 'dear', nowMs), ...again];
+  const lacking = lackingFor(state, sending, view, priceOf(fees), nowMs);
+  if (lacking !== undefined) return [...held(state, sending, lacking, nowMs), ...again];
+  return [signing(sending, { nonce: sending.nonce, gas: sending.gas, fees })];
+}
+
+function tried(state: SenderState, name: string, outcome: Trial, nowMs: number): SenderEffect[] {
+  const sending = state.sendings.get(name);
+  if (!sending || !state.view || sending.standing.state !== 'waiting') return [];
+  if (outcome.status === 'unknown') return held(state, sending, outcome.why, nowMs);
+  if (outcome.status === 'reverts') {
+    const detail = harmless(outcome.words, LAYER1_LIMITS.wordsMax);
+    return [...changed(state, sending, { state: 'refused', reason: 'would-revert', detail }, nowMs), ...next(state, state.view, nowMs)];
+  }
+  const gas = outcome.gas + Math.ceil(outcome.gas / 4); // the state that it meets may be another
+  if (gas > LAYER1_LIMITS.gasMax) {
+    const detail = `it needs ${gas} gas; a transaction has ${LAYER1_LIMITS.gasMax} at most`;
+    return changed(state, sending, { state: 'refused', reason: 'too-much-gas', detail }, nowMs);
+  }
+  const fees = bid(state.view.market, state.terms.feeCap);
+  if (fees === undefined) return held(state, sending, 'dear', nowMs);
+  const lacking = lackingFor(state, { ...sending, gas }, state.view, priceOf(fees), nowMs);
+  if (lacking !== undefined) return held(state, sending, lacking, nowMs);
+  return [signing(sending, { nonce: state.view.nonce, gas, fees })];
+}
+
+function signing({ intention }: Sending, what: Signing): SenderEffect {
+  return { effect: 'sign', name: intention.name, intention, signing: what };
+}
+
+/** From here on it is ours to finish: stored first, then said. */
+function signed(state: SenderState, event: Extract<SenderEvent, { readonly type: 'signed' }>): SenderEffect[] {
+  const {
+    name,
+    signing: { nonce, gas, fees },
+    signed: { raw, hash },
+    nowMs,
+  } = event;
+  const sending = state.sendings.get(name);
+  if (!sending) return [];
+  const attempt = { hash, raw, fees: storedFees(fees) };
+  const attempts = [...sending.attempts, attempt];
+  const grown = { ...sending, attempts, nonce, gas, day: dayOf(nowMs) };
+  const standing: Standing = { state: attempts.length > 1 ? 'bumped' : 'sent' };
+  return [...changed(state, { ...grown, charged: String(mostOf(grown)) }, standing, nowMs), ...say(state, attempt, nowMs)];
+}
+
+function say(state: SenderState, { hash, raw }: Sending['attempts'][number], nowMs: number): SenderEffect[] {
+  state.saidAtMs.set(hex(hash), nowMs);
+  return [{ effect: 'say', raw }];
+}
+
+/** What is too little for this price: today's budget, or what the key has. */
+function lackingFor(state: SenderState, sending: Sending, view: ChainView, price: bigint, nowMs: number): Why | undefined {
+  const cost = BigInt(sending.gas) * price + BigInt(sending.intention.value);
+  const today = [...state.sendings.values()].filter(
+    ({ day, intention }) => day === dayOf(nowMs) && intention.name !== sending.intention.name,
+  );
+  const spent = today.reduce((sum, { charged }) => sum + BigInt(charged), 0n);
+  if (spent + cost > state.terms.dayBudget) return 'budget';
+  return cost > view.balance ? 'funds' : undefined;
+}
+
+/** What its dearest attempt can cost. */
+function mostOf({ attempts, gas, intention }: Sending): bigint {
+  const prices = attempts.map(({ fees }) => BigInt(gas) * BigInt(fees.price));
+  return prices.reduce((most, cost) => (cost > most ? cost : most), 0n) + BigInt(intention.value);
+}
+
+/** A new reason to wait, or none; the time of its last change stays, by which its fee is raised. */
+function held(state: SenderState, sending: Sending, why: Why | undefined, nowMs: number): SenderEffect[] {
+  const { standing } = sending;
+  if (standing.state === 'waiting') return changed(state, sending, { state: 'waiting', why: why ?? 'turn' }, nowMs);
+  if (standing.state !== 'sent' && standing.state !== 'bumped') return [];
+  return changed(state, sending, { state: standing.state, ...(why && { held: why }) }, sending.atMs);
+}
+
+function changed(state: SenderState, sending: Sending, standing: Standing, atMs: number): SenderEffect[] {
+  const before = state.sendings.get(sending.intention.name);
+  if (before && sameStanding(before.standing, standing) && before.attempts === sending.attempts) return [];
+  return put(state, { ...sending, standing, atMs });
+}
+
+function put(state: SenderState, sending: Sending): SenderEffect[] {
+  const { name } = sending.intention;
+  state.sendings.set(name, sending);
+  return [
+    { effect: 'store', sending },
+    { effect: 'report', name, standing: sending.standing },
+  ];
+}
+
+function forgotten(state: SenderState, nowMs: number): SenderEffect[] {
+  const old = [...state.sendings.values()].filter((sending) => isEnded(sending) && nowMs - sending.atMs > LAYER1_LIMITS.rememberedMs);
+  return old.map(({ intention: { name } }) => {
+    state.sendings.delete(name);
+    return { effect: 'forget', name };
+  });
+}
+
+function open({ sendings }: SenderState): Sending[] {
+  return [...sendings.values()].filter((sending) => !isEnded(sending));
+}
+
+function sameStanding(left: Standing, right: Standing): boolean {
+  const inBlock = (standing: Standing): string => ('hash' in standing ? hex(standing.hash) : '');
+  const why = (standing: Standing): string => ('why' in standing ? standing.why : 'held' in standing ? (standing.held ?? '') : '');
+  return left.state === right.state && inBlock(left) === inBlock(right) && why(left) === why(right);
+}
+
+function dayOf(nowMs: number): number {
+  return Math.floor(nowMs / DAY_MS);
+}
