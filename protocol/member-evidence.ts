@@ -2,7 +2,7 @@
  * Evidence that a member puts on the chain, and what one judge finds it worth; nothing but the evidence, a branch's certified checkpoints
  * and the references are needed. Specification §18.2, §18.4.
  */
-import { BootKey } from './chain/boot-key.ts';
+import type { BootKey } from './chain/boot-key.ts';
 import { Height } from './chain/finality-certificate.ts';
 import { decodeStrict, encodeStrict, sameBytes, type Decoded } from './codec.ts';
 import type { DiscontinuityReason } from './continuity.ts';

@@ -12,16 +12,21 @@ import { emptyGathering, gather, nextSeed } from '#protocol/chain/epoch-seed.ts'
 import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { inclusionPath, judgeInclusion, merkleRoot } from '#protocol/chain/merkle.ts';
 import { boxDraw, boxOrder, checkpointInstance, isFitting, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
+import { judgesOf } from '#protocol/chain/judges.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
 import { stateRoot } from '#protocol/chain/state-root.ts';
 import { Action, transactionId, type OfferedBox } from '#protocol/chain/transaction.ts';
+import { challengeAlpha, isPlanted, momentAlpha, momentHeight } from '#protocol/chain/trust-slots.ts';
+import { type SlotDraw } from '#protocol/chain/trust-state.ts';
+import { VerdictBallotMessage, verdictInstance, verdictValue, type VerdictWord } from '#protocol/chain/verdict.ts';
 import { voucherQualifier } from '#protocol/chain/voucher.ts';
 import { endQualifier, startQualifier } from '#protocol/chain/wait-certificate.ts';
 import { capsuleIdOf } from '#protocol/capsule.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { blobDigest, domainDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { type MemberEvidence, memberEvidenceDigest, memberEvidenceQualifier } from '#protocol/member-evidence.ts';
 import { Network, networkId } from '#protocol/network.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signingInput } from '#protocol/signed.ts';
@@ -31,7 +36,19 @@ import { genesisPosition } from '../../../device/ledger/genesis.ts';
 import { createLedger } from '../../../device/ledger/ledger.ts';
 import { proposerOf as proposerByWeight } from '../../../device/votes/proposer.ts';
 import { stubCrypto } from '../../simulation/stub-crypto.ts';
-import { declarations, readProofs, readReplay, readVectors, secondImplementation, wordsOf, type Vector, type Words } from './vectors.ts';
+import { trustStep } from '../ledger/trust-steps.ts';
+import type { Trusting } from '../ledger/trust-workshop.ts';
+import {
+  declarations,
+  readProofs,
+  readReplay,
+  readTrust,
+  readVectors,
+  secondImplementation,
+  wordsOf,
+  type Vector,
+  type Words,
+} from './vectors.ts';
 
 const crypto = createNodeCrypto();
 const vectors = readVectors();
@@ -157,6 +174,77 @@ test('committees: all seats up to 400, then 400 that are drawn (§13.1)', () => 
     const digest = hex(blobDigest(Uint8Array.from(voters.flatMap((voter) => [...voter]))));
     assert.deepEqual({ count: voters.length, digest, first: voters.slice(0, 3).map(hex) }, expected);
   }
+});
+
+test('moments of members, and planted slots (§18.1, §18.7)', () => {
+  for (const { given, expected } of casesOf('slot')) {
+    const [network, output, slot] = [bytesOf(given, 'network'), bytesOf(given, 'output'), numberOf(given, 'slot')];
+    const drawn = { slot, seed: bytesOf(given, 'seed') };
+    const found = {
+      moment: { alpha: hex(momentAlpha(network, drawn)), height: momentHeight(output, slot, numberOf(given, 'slotHeights')) },
+      challenge: { alpha: hex(challengeAlpha(network, drawn)), planted: isPlanted(output, numberOf(given, 'plantedOneIn')) },
+    };
+    assert.deepEqual(found, expected);
+  }
+});
+
+test('judges and their weights: drawn ones, or all seats up to 400 (§18.3)', () => {
+  for (const { given, expected } of casesOf('judges')) {
+    const draw = given['draw'] as Record<string, unknown>;
+    const seats = (draw['seats'] as string[]).map((seat) => Uint8Array.fromHex(seat));
+    const read: SlotDraw = { slot: numberOf(draw, 'slot'), seed: bytesOf(draw, 'seed'), seats, weights: bytesOf(draw, 'weights') };
+    const about = { subject: bytesOf(given, 'subject'), slot: read.slot, level: numberOf(given, 'level') };
+    const { weights, total } = judgesOf(bytesOf(given, 'network'), read, about, numberOf(given, 'judges'));
+    assert.deepEqual({ weights: Object.fromEntries(weights), total }, expected);
+  }
+});
+
+test('what verdicts are about, and how evidence is named (§18.2, §18.5, §20.1)', () => {
+  for (const { given, expected } of casesOf('verdict')) {
+    const [network, subject] = [bytesOf(given, 'network'), bytesOf(given, 'subject')];
+    const evidence = evidenceOf(given['evidence'] as Words);
+    const digest = memberEvidenceDigest(evidence);
+    const instance = verdictInstance(network, { subject, slot: numberOf(given, 'slot'), level: numberOf(given, 'level') });
+    const value = verdictValue(given['word'] as VerdictWord, digest);
+    const ballot = { network, instance, round: 3, step: 'precommit' as const, value, node: blobDigest(new TextEncoder().encode('node 1')) };
+    const found = {
+      evidence: hex(digest),
+      qualifier: hex(memberEvidenceQualifier(network, subject, evidence)),
+      signingInput: hex(signingInput(VerdictBallotMessage.domain, encodeStrict(VerdictBallotMessage.body, ballot))),
+      ...{ instance: hex(instance), value: hex(value) },
+    };
+    assert.deepEqual(found, expected);
+  }
+});
+
+function evidenceOf(words: Words): MemberEvidence {
+  const { checkpoint, pcrs, eventLog } = words as Record<string, Words>;
+  return {
+    checkpoint: { number: numberOf(checkpoint!, 'number'), block: bytesOf(checkpoint!, 'block') },
+    ...{
+      operationalKey: bytesOf(words, 'operationalKey'),
+      quote: bytesOf(words, 'quote'),
+      quoteSignature: bytesOf(words, 'quoteSignature'),
+    },
+    pcrs: { pcr8: bytesOf(pcrs!, 'pcr8'), pcr14: bytesOf(pcrs!, 'pcr14') },
+    eventLog: (eventLog as unknown as MemberEvidence['eventLog']).map(({ kind, digest }) => ({
+      kind,
+      digest: Uint8Array.fromHex(String(digest)),
+    })),
+  };
+}
+
+test('a branch with evidence, verdicts, an appeal, a reveal, a seat lost and regained comes to the roots of the second implementation (§18, §19)', () => {
+  const { network: encoded, steps } = readTrust();
+  const network = decodeStrict(Network, Uint8Array.fromHex(encoded), LIMITS.networkBytesMax);
+  assert.ok(network.status === 'decoded');
+  const context = { network: network.value, networkId: networkId(network.value), crypto: stubCrypto };
+  let world: Trusting = { context, members: [], height: 0, state: genesisPosition(context).state };
+  for (const { root, ...step } of steps) {
+    world = trustStep(world, step);
+    assert.equal(hex(stateRoot(world.state)), root);
+  }
+  assert.ok(steps.length > 90);
 });
 
 test('which member, and which of its boxes, is drawn first (§15.2)', () => {

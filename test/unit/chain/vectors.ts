@@ -17,6 +17,7 @@ import { MemberCard } from '#protocol/enrolment.ts';
 import { MemberEvidence } from '#protocol/member-evidence.ts';
 import { Genesis, Member, Network } from '#protocol/network.ts';
 import type { Schema } from '#protocol/schema.ts';
+import type { TrustStep } from '../ledger/trust-steps.ts';
 import { Envelope } from '#protocol/signed.ts';
 
 const folder = new URL('../../vectors/chain/', import.meta.url);
@@ -76,6 +77,25 @@ export function readProofs(): ProofVectors {
 /** Whole blocks, the lowest first, and the id of the last. */
 export function readReplay(): { readonly network: string; readonly blocks: readonly string[]; readonly head: string } {
   return JSON.parse(readFileSync(new URL('replay.json', folder), 'utf8')) as ReturnType<typeof readReplay>;
+}
+
+/** Steps about trust, each with the root of the state after it. */
+export function readTrust(): { readonly network: string; readonly steps: readonly (TrustStep & { readonly root: string })[] } {
+  const kept = JSON.parse(readFileSync(new URL('trust.json', folder), 'utf8')) as { network: string; steps: Words[] };
+  return { network: kept.network, steps: kept.steps.map(stepOf) };
+}
+
+function stepOf(words: Words): TrustStep & { readonly root: string } {
+  const bytes = (value: unknown): Uint8Array => Uint8Array.fromHex(String(value));
+  const [root, height, timeMs] = [String(words['root']), Number(words['height']), Number(words['timeMs'])];
+  if ('transaction' in words) return { transaction: bytes(words['transaction']), height, timeMs, root };
+  if (!('checkpoint' in words)) return { height, root };
+  const { number, height: at, block } = words['checkpoint'] as Words;
+  return {
+    checkpoint: { number: Number(number), height: Number(at), block: bytes(block) },
+    voted: (words['voted'] as string[]).map(bytes),
+    root,
+  };
 }
 
 /** A read value as a vector has it. */

@@ -41,11 +41,14 @@ export function trusting(seats: number, changed: Partial<TrustParameters> = {}):
 }
 
 export function trustingOf(members: readonly StubMember[], trust: TrustParameters | undefined): Trusting {
+  return members.reduce((world, member) => entered(world, voucherOf(world, member)), grownTo(foundedBy(members, trust), 1));
+}
+
+/** At height 0, without a key. */
+export function foundedBy(members: readonly StubMember[], trust: TrustParameters | undefined): Trusting {
   const network = stubNetwork(members, consensus, trust);
   const context = { network, networkId: networkId(network), crypto: stubCrypto };
-  const { state } = genesisPosition(context);
-  const first = grownTo({ context, members, height: 0, state }, 1);
-  return members.reduce((world, member) => entered(world, voucherOf(world, member)), first);
+  return { context, members, height: 0, state: genesisPosition(context).state };
 }
 
 export function voucherOf({ context }: Trusting, member: StubMember, boot: StubReading = reading): Uint8Array {

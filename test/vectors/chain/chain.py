@@ -147,6 +147,9 @@ def genesis_position(network: dict):
         "boxes": [],
         "capsules": [],
     }
+    if "trust" in network["genesis"]:
+        import trust
+        state = trust.founded(state, network["genesis"]["trust"])
     block = D("genesis-block", identity, state_root(state))
     state["core"]["checkpoint"]["block"] = block.hex()
     return identity, block, state

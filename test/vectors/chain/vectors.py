@@ -18,6 +18,7 @@ import cddl
 import chain
 import proof
 import replay
+import trust
 from bounds import hexed
 from chain import D, u64
 
@@ -117,7 +118,30 @@ def capsule(given):
     return {"id": chain.capsule_id(*parts)}
 
 
-SECTIONS = {one.__name__: one for one in (structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, fitting, ballot, action, capsule)}
+def slot(given):
+    network, seed_, output = (bytes.fromhex(given[name]) for name in ("network", "seed", "output"))
+    return {
+        "moment": trust.moment(network, seed_, given["slot"], given["slotHeights"], output),
+        "challenge": trust.challenge(network, seed_, given["slot"], given["plantedOneIn"], output),
+    }
+
+
+def judges(given):
+    return trust.judges_of(bytes.fromhex(given["network"]), given["draw"], given["subject"], given["level"], given["judges"])
+
+
+def verdict(given):
+    network, node = bytes.fromhex(given["network"]), bytes.fromhex(given["subject"])
+    evidence = cddl.read("member-evidence", cddl.encode("member-evidence", given["evidence"]))
+    digest = trust.evidence_digest(evidence)
+    said = {"network": given["network"], "round": 3, "step": "precommit", "node": word("node 1")}
+    about = {"instance": trust.instance_of(network, node, given["slot"], given["level"]).hex(), "value": trust.value_of(given["word"], digest).hex()}
+    return {"evidence": digest.hex(), "qualifier": trust.qualifier_of(network, node, evidence).hex(), "signingInput": trust.ballot_input({**said, **about}).hex(), **about}
+
+
+SECTIONS = {one.__name__: one for one in (
+    structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, fitting, ballot, action, capsule, slot, judges, verdict,
+)}
 
 
 def givens():
@@ -134,6 +158,8 @@ def givens():
     transactions = [cddl.encode("transaction", value).hex() for value in bounds.variants("transaction")]
     end = {**time, "attestation": "ff544347" + "02" * 200}
     yield "genesis", {"network": network}
+    judging = {"slotHeights": 48, "judges": 7, "trustedCheckpoints": 144, "plantedOneIn": 8}
+    yield "genesis", {"network": {**network, "genesis": {**network["genesis"], "trust": judging}}}
     for count in (0, 1, len(transactions)):
         yield "block", {"header": {**header, "height": 1 + 2**40 * count}, "end": end, "transactions": transactions[:count]}
     for size, index in ((0, 0), (1, 0), (2, 1), (3, 2), (5, 4), (7, 3), (8, 5), (512, 300)):
@@ -162,6 +188,19 @@ def givens():
         yield "action", {"network": identity.hex(), "by": word("node 0"), "action": value}
     for client in ("ada", "åse"):
         yield "capsule", {"network": identity.hex(), "device": "alpha", "client": client, "request": word("request")[:32], "digest": word("manifest")}
+    for index, (slot_heights, one_in) in enumerate(((8, 0), (9, 1), (48, 8), (1_000_000, 1_000))):
+        drawn = {"network": identity.hex(), "seed": word("seed"), "slot": 2**20 * index}
+        for output in (word("output", index), "ff" * 32, "00" * 32):
+            yield "slot", {**drawn, "slotHeights": slot_heights, "plantedOneIn": one_in, "output": output}
+    for seats in (1, 8, 9, 40, 402):
+        nodes = sorted(word("seat", index) for index in range(seats))
+        draw = {"slot": 7, "seed": word("seed"), "seats": nodes, "weights": bytes(index % 5 for index in range(seats)).hex()}
+        for level in (0, 1) if seats < 400 else (1,):
+            yield "judges", {"network": identity.hex(), "draw": draw, "subject": nodes[0], "level": level, "judges": 7}
+    for level, verdict_word in ((0, "trusted"), (0, "untrusted"), (1, "disputed")):
+        evidence = bounds.variants("member-evidence")[0]
+        about = {"network": identity.hex(), "subject": word("node 0"), "slot": 2**33, "level": level}
+        yield "verdict", {**about, "word": verdict_word, "evidence": evidence}
     for rule in bounds.ROOTS:
         if rule not in ("network", "block"):
             for value in bounds.variants(rule):
@@ -218,6 +257,13 @@ def check() -> int:
     except AssertionError as error:
         faults += 1
         print(f"replay: {error}")
+    kept = json.loads((HERE / "trust.json").read_text())
+    roots = trust.replay(hexed(cddl.read("network", bytes.fromhex(kept["network"]))), kept["steps"])
+    for index, (root, step) in enumerate(zip(roots, kept["steps"], strict=True)):
+        if root != step["root"]:
+            faults += 1
+            print(f"trust: step {index} comes to another root")
+            break
     print(f"{faults} of the vectors differ")
     return 1 if faults else 0
 
