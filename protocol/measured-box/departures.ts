@@ -2,7 +2,7 @@
 import { sameBytes } from '../codec.ts';
 import { hex } from '../digest.ts';
 import { harmless } from '../schema.ts';
-import { BOOT_AGGREGATE, isSameEvent, isSameSequence, ruleOf, sequenceOf } from './learning.ts';
+import { filesOf, isSameEvent, isSameSequence, ruleOf, sequenceOf } from './learning.ts';
 import type { ImaEntry } from './ima-log.ts';
 import type { EventReference, ReferenceValues } from './reference-values.ts';
 import { BOOT_PCRS, type BoxRegisters } from './registers.ts';
@@ -71,14 +71,14 @@ function fileDepartures({ files }: ReferenceValues, measured: readonly ImaEntry[
       { reason: 'files-not-measured', pcr: 10, detail: 'PCR 10 is zero: the kernel measures no files, and the reference values list them' },
     ];
   const byPath = new Map(files.files.map(({ path, digests }) => [path, digests]));
-  return measured.filter(({ path }) => path !== BOOT_AGGREGATE).flatMap((entry) => fileDeparture(entry, byPath.get(entry.path)));
+  return filesOf(measured).flatMap((entry) => fileDeparture(entry, byPath.get(entry.path)));
 }
 
+/** A violation's path and digest are the log's claim, which the register does not bind: that they are known says nothing. */
 function fileDeparture({ path, digest, algorithm, violation }: ImaEntry, known: readonly Uint8Array[] | undefined): Departure[] {
-  if (known?.some((allowed) => sameBytes(allowed, digest))) return [];
   const shown = harmless(path, 255);
-  if (violation)
-    return [{ reason: 'file-violation', pcr: 10, detail: `${shown} was written to while it was in use, so its measurement says nothing` }];
+  if (violation) return [{ reason: 'file-violation', pcr: 10, detail: `a file (${shown}, by the log) was written to while it was in use` }];
+  if (known?.some((allowed) => sameBytes(allowed, digest))) return [];
   if (!known) return [{ reason: 'file-unknown', pcr: 10, detail: `${shown} (${algorithm}:${hex(digest)}) is not known` }];
   return [{ reason: 'file-changed', pcr: 10, detail: `${shown} is ${algorithm}:${hex(digest)}, which is none of its known digests` }];
 }

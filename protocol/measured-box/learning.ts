@@ -59,17 +59,22 @@ function withSequence(rule: RegisterRule | undefined, measured: readonly BootEve
   return { rule: 'frozen', alternatives: [...alternatives, added].slice(-LIMITS.referenceAlternativesMax) };
 }
 
-/** A violation has a digest of zeros: learned like another, since some files are always written to while they are read. */
+/** A violation binds neither path nor digest, so there is nothing to learn of it. */
 function withFiles(rule: ReferenceValues['files'], measured: readonly ImaEntry[]): ReferenceValues['files'] {
   if (rule.rule === 'any') return rule;
   const byPath = new Map(rule.files.map(({ path, digests }) => [path, digests]));
-  for (const { path, digest } of measured) {
+  for (const { path, digest, violation } of filesOf(measured)) {
     const digests = byPath.get(path) ?? [];
-    if (path === BOOT_AGGREGATE || digests.some((known) => sameBytes(known, digest))) continue;
+    if (violation || digests.some((known) => sameBytes(known, digest))) continue;
     byPath.set(path, [...digests, digest.slice()].slice(-LIMITS.referenceDigestsMax));
   }
   return { rule: 'listed', files: [...byPath].map(([path, digests]) => ({ path, digests })).slice(0, LIMITS.referenceFilesMax) };
 }
 
-/** The name of IMA's first entry, which is not of a file. */
+/** The entries that are of files: all but the first, whatever a later one is called. */
+export function filesOf([first, ...others]: readonly ImaEntry[]): readonly ImaEntry[] {
+  return first && first.path !== BOOT_AGGREGATE ? [first, ...others] : others;
+}
+
+/** The name of IMA's first entry. */
 export const BOOT_AGGREGATE = 'boot_aggregate';

@@ -104,7 +104,7 @@ function judgeImaLog(crypto: Crypto, bytes: Uint8Array, registers: BoxRegisters)
 
 /** Of PCRs 0 to 9, or 0 to 7 by older kernels; with SHA-256, the only bank that we read. */
 function isAggregateOf(crypto: Crypto, first: ImaEntry, registers: BoxRegisters): boolean {
-  if (first.path !== BOOT_AGGREGATE || first.algorithm !== 'sha256') return false;
+  if (first.path !== BOOT_AGGREGATE || first.algorithm !== 'sha256' || first.violation) return false;
   return [10, 8].some((count) => {
     const values = Array.from({ length: count }, (_, pcr) => registers.get(pcr) ?? noRegister);
     return sameBytes(crypto.sha256(concatBytes(...values)), first.digest);

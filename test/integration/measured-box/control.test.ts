@@ -18,7 +18,7 @@ import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { Boxes } from '../../../device/hpc/boxes.ts';
 import { offeringOf } from '../../../device/hpc/offers.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
-import { crypto, first } from '../../unit/measured-box/boots.ts';
+import { crypto, steady } from '../../unit/measured-box/boots.ts';
 import { software } from '../../unit/protocol/workshop.ts';
 import { network, World } from './world.ts';
 
@@ -123,7 +123,7 @@ describe('a box with a TPM, at rest', { timeout: 300_000 }, () => {
   let world: World;
   let room: Room;
   before(async () => {
-    world = await World.open(first.logs);
+    world = await World.open(steady.logs);
     room = new Room(world);
   });
   after(async () => {
@@ -133,7 +133,7 @@ describe('a box with a TPM, at rest', { timeout: 300_000 }, () => {
 
   /** A machine in order again, by the operator's word. */
   async function again(): Promise<void> {
-    await world.machine.boot(first.logs);
+    await world.machine.boot(steady.logs);
     room.control.boxes.get('box')?.release('the operator');
     assert.equal(await room.asked(), 'ready', room.why);
   }
@@ -180,7 +180,7 @@ describe('a box with a TPM, at rest', { timeout: 300_000 }, () => {
   });
 
   test('whose log lacks what was measured at its start is fenced (§17.2)', async () => {
-    await world.machine.boot(first.logs);
+    await world.machine.boot(steady.logs);
     await world.machine.extend([9, crypto.sha256(Uint8Array.of(1))]);
     assert.equal(await room.asked(), 'fenced');
     assert.match(room.why, /PCR 9 is .* the boot log makes it/);

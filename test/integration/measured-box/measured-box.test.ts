@@ -7,7 +7,7 @@ import { domainDigest } from '#protocol/digest.ts';
 import { freeze, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { referencesDigest } from '../../../device/hpc/reference-file.ts';
-import { crypto, first, second } from '../../unit/measured-box/boots.ts';
+import { crypto, second, steady } from '../../unit/measured-box/boots.ts';
 import { Machine, network, software, World } from './world.ts';
 
 const RUN = `${'ab'.repeat(16)}.1`;
@@ -16,7 +16,7 @@ const OTHER_RUN = `${'cd'.repeat(16)}.1`;
 describe('a box with a TPM', { timeout: 300_000 }, () => {
   let world: World;
   before(async () => {
-    world = await World.open(first.logs);
+    world = await World.open(steady.logs);
   });
   after(() => world.close());
 
@@ -73,7 +73,7 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
   test('swapped behind the cable, with the same signing key, is refused (§6.5)', async () => {
     const swapped = new Machine(join(world.folder, 'swapped'), join(world.folder, 'authority'));
     try {
-      await swapped.boot(first.logs);
+      await swapped.boot(steady.logs);
       await world.greet(swapped);
       assert.match(await world.measure(RUN, 'before', swapped), /another TPM/);
       // Its hello still shows the keys of the box that it replaces: then its quotes are by another key.
@@ -93,16 +93,16 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
   });
 
   test('that extends a register during the run is refused with the register (§6.5)', async () => {
-    await restart(world, first.logs);
+    await restart(world, steady.logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
     await world.machine.extend([14, crypto.sha256(new Uint8Array(1))]);
     assert.match(await world.measure(RUN, 'within'), /PCR 14 was 0{64} and is/);
   });
 
   test('that was started anew during the run is refused: evidence of an earlier boot is not of this one (§6.5)', async () => {
-    await restart(world, first.logs);
+    await restart(world, steady.logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
-    await restart(world, first.logs);
+    await restart(world, steady.logs);
     assert.match(await world.measure(RUN, 'within'), /reset between two quotes/);
     assert.equal(await world.measure(RUN, 'before'), 'accepted', 'the next run is another matter');
   });
@@ -113,7 +113,7 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
   });
 
   test('whose level was shown for one of two answers only is what the lesser of them says (§6.3)', async () => {
-    await restart(world, first.logs);
+    await restart(world, steady.logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
     world.restartDevice();
     await world.greet(world.machine);
@@ -122,7 +122,7 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
   });
 });
 
-async function restart(world: World, logs: typeof first.logs): Promise<void> {
+async function restart(world: World, logs: typeof steady.logs): Promise<void> {
   await world.machine.boot(logs);
 }
 

@@ -9,7 +9,8 @@ import { judgeMeasurement, type BoxLogs } from '#protocol/measured-box/measureme
 import type { ReferenceValues } from '#protocol/measured-box/reference-values.ts';
 import { BOOT_PCRS, replayBootLog, type BoxRegisters } from '#protocol/measured-box/registers.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
-import { captured, crypto, first, second, type Boot } from './boots.ts';
+import { entryOf } from '../../../scripts/bench/made-logs.ts';
+import { captured, crypto, first, imaEntries, second, steady, violation, withFiles, type Boot } from './boots.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => crypto.sha256(bytes);
 
@@ -82,6 +83,11 @@ describe('§6.5 the IMA log', () => {
     assert.deepEqual(reasonsOf({ logs: { boot: second.logs.boot, ima: first.logs.ima }, registers }), ['ima-of-another-boot']);
   });
 
+  test('whose boot_aggregate is a violation is refused: no register binds its digest', () => {
+    const [aggregate, ...files] = imaEntries(first.logs.ima);
+    assert.deepEqual(reasonsOf(withFiles(first, [violation(aggregate ?? new Uint8Array()), ...files])), ['ima-of-another-boot']);
+  });
+
   test('that lacks an entry, or has one changed, makes another register', () => {
     const ima = first.logs.ima.subarray(0, -lastEntryBytes());
     assert.deepEqual(reasonsOf({ ...first, logs: { ...first.logs, ima } }), ['ima-log-differs']);
@@ -89,19 +95,40 @@ describe('§6.5 the IMA log', () => {
 });
 
 describe('§6.5 reference values', () => {
-  const known = learnedFrom(first);
+  const known = learnedFrom(steady);
 
   test('that were frozen accept the boot that they were learned from', () => {
-    assert.deepEqual(departuresOf(known, first), []);
+    assert.deepEqual(departuresOf(known, steady), []);
   });
 
-  test('know a violation only where it was learned', () => {
-    const files = known.files.rule === 'listed' ? known.files.files.filter(({ path }) => path !== '/etc-file') : [];
-    const details = departuresOf({ ...known, files: { rule: 'listed', files } }, first);
-    assert.deepEqual(
-      details.map(({ reason }) => reason),
-      ['file-violation', 'file-unknown'],
+  test('that list files refuse a violation, whatever known file its entry claims to be', () => {
+    const rewritten = withFiles(
+      steady,
+      imaEntries(steady.logs.ima).map((entry, index) => (index === 5 ? violation(entry) : entry)),
     );
+    assert.deepEqual(
+      departuresOf(known, rewritten).map(({ reason, detail }) => [reason, detail.includes('/usr/lib/box/program-3')]),
+      [['file-violation', true]],
+    );
+  });
+
+  test('never learn a violation, and let it pass only where any file may', () => {
+    const learned = learnedFrom(first);
+    assert.deepEqual(learned.files, known.files);
+    assert.deepEqual(
+      departuresOf(learned, first).map(({ reason }) => reason),
+      ['file-violation'],
+    );
+    assert.deepEqual(departuresOf({ ...learned, files: { rule: 'any' } }, first), []);
+  });
+
+  test('pass over a boot_aggregate only where the log begins', () => {
+    const later = withFiles(steady, [...imaEntries(steady.logs.ima), entryOf('boot_aggregate', crypto.sha256(new Uint8Array(1)))]);
+    assert.deepEqual(
+      departuresOf(known, later).map(({ reason, detail }) => [reason, detail.startsWith('boot_aggregate ')]),
+      [['file-unknown', true]],
+    );
+    assert.deepEqual(departuresOf(learnedFrom(later), later), []);
   });
 
   test('name the register and the event of another command line', () => {
@@ -113,7 +140,7 @@ describe('§6.5 reference values', () => {
 
   test('of several learned boots accept each of them', () => {
     const both = freeze(learn(known, learnedOf(second)));
-    for (const boot of [first, second]) assert.deepEqual(departuresOf({ ...both, files: { rule: 'any' } }, boot), []);
+    for (const boot of [steady, second]) assert.deepEqual(departuresOf({ ...both, files: { rule: 'any' } }, boot), []);
   });
 
   test('name a file that is new, and one that changed', () => {
@@ -123,7 +150,7 @@ describe('§6.5 reference values', () => {
     const files = listed
       .filter((file) => file !== absent)
       .map((file) => (file === changed ? { ...file, digests: [new Uint8Array(32)] } : file));
-    const details = departuresOf({ ...known, files: { rule: 'listed', files } }, first).map(
+    const details = departuresOf({ ...known, files: { rule: 'listed', files } }, steady).map(
       ({ reason, detail }) => `${reason} ${detail.split(' ')[0] ?? ''}`,
     );
     assert.deepEqual(details.slice(0, 2).sort(), [`file-changed ${changed.path}`, `file-unknown ${absent.path}`].sort());
