@@ -10,6 +10,7 @@ import { connectTpm } from '../../device/identity/connect.ts';
 import { measureSoftware, referencesOf } from '../../device/software.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../device/tpm/swtpm.ts';
 import type { Tpm } from '../../device/tpm/tpm.ts';
+import { BENCH_BOX } from '../rack/physics.ts';
 import { boxOf, type GridLayout } from './layout.ts';
 import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
 import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
@@ -36,7 +37,7 @@ export async function startTpm(layout: GridLayout, device: string): Promise<Soft
   writeConfiguration(layout.device(device), {
     ...{ name: device, tcti: tpm.tcti, board: BOARD, wires: layout.wires(box), address: ADDRESS, hosts: [ADDRESS] },
     control: [{ box, by: 'board' }],
-    boxRules: [{ box, keepOn: true }],
+    boxRules: [{ box, keepOn: true, idleMilliwatts: BENCH_BOX.idleMw, fullMilliwatts: BENCH_BOX.fullMw }],
   });
   return tpm;
 }

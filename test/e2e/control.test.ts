@@ -1,5 +1,6 @@
 /** Boxes in the hand of their devices, through every real part: switched on, sensed, cut off, taken back. Specification §17. */
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
@@ -12,6 +13,9 @@ import { startJob } from './watched-job.ts';
 import { clientFolder, openWorld, type World } from './world.ts';
 
 const JOB_S = 5;
+/** Long enough to be judged, and longer than a device needs to start again. */
+const DISPUTED_S = 15;
+const OUTLIVES_S = 25;
 const IDLE_MW = 38_000;
 const FULL_MW = 165_000;
 /** On a machine that does much else at the same time. */
@@ -55,7 +59,31 @@ test('watts rise while a capsule runs, and its receipt has the joules with their
   await world.run('capsule', 'result', job.capsule);
   const shown = await world.run('capsule', 'verify', job.capsule, '--final');
   assert.equal(shown.status, 0, shown.stdout + shown.stderr);
-  assert.match(shown.stdout, /took +\d+ J ± [\d.]+ J \(SIMULATED, nothing was measured\)/);
+  assert.match(shown.stdout, /took +\d+ J ± [\d.]+ J(, without .* not observed)? \(SIMULATED, nothing was measured\)/);
+});
+
+test('a run that claims processors at work at idle watts ends as disputed, its receipt says why, its box is suspect (§17.5)', async () => {
+  const boxes = world.grid.devices.map(({ name }) => boxOf(name));
+  for (const box of boxes) await stickAtIdle(box);
+  const job = await startJob(client, DISPUTED_S, 2 * availableParallelism());
+  const box = await job.running(1);
+  const result = await job.result();
+  assert.deepEqual([result.state, result.reason], ['disputed', 'readings-contradict']);
+  const { receipt, report } = await verified(job.capsule);
+  assert.deepEqual([receipt.state, receipt.reason, receipt.disputed?.reason], ['disputed', 'readings-contradict', 'readings-contradict']);
+  assert.match(
+    receipt.disputed?.detail ?? '',
+    /the report claims \d+ % of \d+ processors .* but the box drew at most (3|4)\d\.\d W; idle are 38\.0 W/,
+  );
+  assert.deepEqual(report.outcome, { outcome: 'exited', status: 0 }, 'the word of the box stays what it was');
+  await world.run('capsule', 'result', job.capsule);
+  const shown = await world.run('capsule', 'verify', job.capsule);
+  assert.match(shown.stdout, /disputed: .*contradicts/);
+  await deviceOf(box).supervisor.waitForLine(`box=${box} from=ready to=suspect cause=contradiction`, FOLLOWS_MS);
+  for (const each of boxes) await rack('heal', each, 'box-power');
+  assert.equal((await standingOf(box)).state, 'suspect', 'until the operator’s word');
+  await operator('release', box);
+  await deviceOf(box).supervisor.waitForLine(`box=${box} from=suspect to=ready cause=evidence-accepted`, FOLLOWS_MS);
 });
 
 test('a door opened during a run: fenced within a second, the run drawn for another box; fenced until released (§17.2)', async () => {
@@ -123,14 +151,22 @@ test('a box whose agent falls silent during a run is fenced within two intervals
   await operator('release', box);
 });
 
-test('kill -9 of the device during a run: the new one takes the wires over, and nothing is lost (§17.1)', async () => {
-  const job = await startJob(client, JOB_S);
+test('kill -9 of the device during a run: the new one takes the wires over, and what it did not sense is a gap (§17.1, §17.4)', async () => {
+  const job = await startJob(client, OUTLIVES_S);
   const box = await job.running(1);
   const agent = world.grid.agents.get(box)?.processId;
   const device = deviceOf(box);
   await killDevice(device);
   assert.equal((await job.result()).state, 'agreed');
-  await verified(job.capsule);
+  const { receipt, report } = await verified(job.capsule);
+  const { energy } = receipt;
+  assert.ok(energy);
+  const spanMs = energy.toMs - energy.fromMs;
+  const observedMs = spanMs - energy.unobservedMs;
+  assert.ok(spanMs >= report.usage.wallMs - 1_000, `the account is of ${spanMs} ms, the run of ${report.usage.wallMs} ms`);
+  assert.ok(energy.unobservedMs > 1_000 && observedMs > 0, `without a device for ${energy.unobservedMs} of ${spanMs} ms`);
+  const meanMw = (energy.millijoules * 1_000) / observedMs;
+  assert.ok(meanMw >= 0.9 * IDLE_MW && meanMw <= 1.1 * FULL_MW, `${meanMw} mW while it was observed`);
   const { power, source } = await standingOf(box);
   assert.deepEqual([power, source], ['on', 'simulated']);
   assert.equal(world.grid.agents.get(box)?.processId, agent, 'the box was on all the time');
@@ -142,9 +178,26 @@ function deviceOf(box: string): GridDevice {
   return device;
 }
 
-async function rack(what: 'open-door' | 'close-door' | 'cut' | 'restore', box: string): Promise<void> {
-  const { status, stderr } = await world.run('rack', what, box);
+async function rack(
+  what: 'open-door' | 'close-door' | 'cut' | 'restore' | 'stick' | 'heal',
+  box: string,
+  ...sensor: string[]
+): Promise<void> {
+  const { status, stderr } = await world.run('rack', what, box, ...sensor);
   assert.equal(status, 0, stderr);
+}
+
+/** From then on its sensor says what a box at rest draws, whatever runs on it. */
+async function stickAtIdle(box: string): Promise<void> {
+  for (const endMs = Date.now() + FOLLOWS_MS; ; await sleep(200)) {
+    await rack('stick', box, 'box-power');
+    const { stdout } = await world.run('rack', 'status', box, '--json');
+    const [status] = JSON.parse(stdout) as { readings: { sensor: string; value?: number }[] }[];
+    const stuck = status?.readings.find(({ sensor }) => sensor === 'box-power')?.value;
+    if (stuck !== undefined && stuck < 1.1 * IDLE_MW) return;
+    assert.ok(Date.now() < endMs, `${box} does not come to rest: ${stuck ?? 0} mW`);
+    await rack('heal', box, 'box-power');
+  }
 }
 
 async function operator(order: 'fence' | 'release', box: string): Promise<void> {

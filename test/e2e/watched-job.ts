@@ -1,12 +1,17 @@
-/** A capsule that keeps its box busy for some seconds, and all that its client is told of it. */
+/** A capsule that keeps processors of its box busy for some seconds, and all that its client is told of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnergyNews, ResultNews, StateNews } from '#protocol/client-messages.ts';
 import { capsuleInMemory } from '../../scripts/client/capsule-in-memory.ts';
 import type { Client } from '../../scripts/client/client.ts';
 
-/** Leaves one processor no rest. */
-const SCRIPT =
-  'end=$(( $(date +%s) + $1 ))\nwhile [ $(date +%s) -lt $end ]; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; done\necho 42 > "$CAPSTAN_OUT/answer"\n';
+/** So many loops that leave no processor a rest. */
+const SCRIPT = `end=$(( $(date +%s) + $1 ))
+burn() { while [ $(date +%s) -lt $end ]; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; done; }
+n=1; while [ $n -lt $2 ]; do burn & n=$((n+1)); done
+burn; wait
+echo 42 > "$CAPSTAN_OUT/answer"
+`;
+const WALL_S = 90;
 const RUNNING_MAX_MS = 60_000;
 const LOOK_EVERY_MS = 20;
 
@@ -19,8 +24,9 @@ export interface WatchedJob {
   result(): Promise<ResultNews>;
 }
 
-export async function startJob(client: Client, seconds: number): Promise<WatchedJob> {
-  const written = { capsule: 1 as const, runtime: 'shell', entry: 'main.sh', arguments: [String(seconds)], limits: { wallSeconds: 90 } };
+export async function startJob(client: Client, seconds: number, loops = 1): Promise<WatchedJob> {
+  const limits = { wallSeconds: WALL_S, cpuSeconds: WALL_S * loops, processes: 64 + 2 * loops };
+  const written = { capsule: 1 as const, runtime: 'shell', entry: 'main.sh', arguments: [String(seconds), String(loops)], limits };
   const { capsule } = await client.submit(capsuleInMemory(written, { 'main.sh': new TextEncoder().encode(SCRIPT) }, Date.now()));
   const states: StateNews[] = [];
   const energy: EnergyNews[] = [];
