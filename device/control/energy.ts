@@ -16,6 +16,7 @@ export interface Meter {
   readonly doubled: number;
   readonly doubledError: number;
   readonly unobservedMs: number;
+  /** Readings that it rests on, that from before its begin included. */
   readonly samples: number;
   readonly sharedWith: number;
 }
@@ -28,7 +29,8 @@ interface Point {
 /** @param last the newest reading before */
 export function startMeter(sensor: SensorDefinition, fromMs: number, last?: Reading): Meter {
   const point = last && isMeasured(last) && last.atMs <= fromMs ? { value: last.value, atMs: last.atMs } : undefined;
-  return { sensor, fromMs, doneMs: fromMs, last: point, doubled: 0, doubledError: 0, unobservedMs: 0, samples: 0, sharedWith: 0 };
+  const samples = point ? 1 : 0;
+  return { sensor, fromMs, doneMs: fromMs, last: point, doubled: 0, doubledError: 0, unobservedMs: 0, samples, sharedWith: 0 };
 }
 
 /** Readings that are not good, or not newer than the last, change nothing: they leave a gap. */

@@ -46,6 +46,20 @@ describe('energy of a run (§17.4)', () => {
     );
   });
 
+  it('a run shorter than the time between two readings rests on the one before, and its account can be true', () => {
+    const energy = measured([], 2_100, 2_400, at(2_000, 50_000));
+    assert.deepEqual([energy.millijoules, energy.samples, energy.unobservedMs], [15_000, 1, 0]);
+    assert.equal(objectionToEnergy(energy, { startedAtMs: 2_100, endedAtMs: 2_400 }), undefined);
+    fc.assert(
+      fc.property(fc.nat(5_000), fc.nat(3_000), fc.array(fc.nat(3_000), { maxLength: 5 }), (beforeMs, lengthMs, gaps) => {
+        let atMs = 10_000;
+        const readings = gaps.map((gap) => at((atMs += gap + 1), 50_000));
+        const told = measured(readings, 10_000, 10_000 + lengthMs, at(10_000 - beforeMs, 50_000));
+        assert.equal(objectionToEnergy(told, { startedAtMs: told.fromMs, endedAtMs: told.toMs }), undefined);
+      }),
+    );
+  });
+
   it('a gap is counted and not filled', () => {
     const energy = measured([at(1_000, 10_000), at(2_000, 10_000), at(12_000, 10_000), at(13_000, 10_000)], 0, 13_000, at(0, 10_000));
     assert.equal(energy.unobservedMs, 10_000);
