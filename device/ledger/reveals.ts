@@ -1,19 +1,15 @@
 /** A subject reveals that its evidence was a planted challenge, and who took it for good. Pure. Specification §18.7. */
-import type { ShownBallot } from '#protocol/chain/ballot.ts';
-import { judgesOf } from '#protocol/chain/judges.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import type { ActionOf } from '#protocol/chain/transaction.ts';
 import { challengeAlpha, isPlanted } from '#protocol/chain/trust-slots.ts';
 import type { JudgedSlot, SlotDraw } from '#protocol/chain/trust-state.ts';
-import { VerdictBallotMessage, verdictInstance, verdictValue } from '#protocol/chain/verdict.ts';
-import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
-import { openSigned, peekSigned } from '#protocol/signed.ts';
 import { judgeVrfProof, vrfOutput } from '#protocol/tpm/vrf.ts';
 import { trustOff } from './attestations.ts';
-import { identityOf, isKeyOf } from './member-identity.ts';
+import { identityOf } from './member-identity.ts';
 import { judgedMember, laterVerdict, slotIn, slotsWith, withCredit, withTrust, type JudgedMember } from './member-trust.ts';
 import type { Place } from './position.ts';
+import { judgesShown } from './shown-ballots.ts';
 import { applied, refused, type Outcome, type Refusal } from './transaction-refusal.ts';
 
 /** @param by the subject, whose key was looked at */
@@ -26,7 +22,7 @@ export function applyReveal(state: ChainState, by: Uint8Array, action: ActionOf<
   if (judged.closed) return refused('verdict-known', `slot ${action.slot} has been judged by all, or was revealed`);
   const unplanted = challengeFault(subject, judged, { action, draw, place });
   if (unplanted) return unplanted;
-  const shown = wrongJudges(state, action.wrong, { subject, judged, draw, place });
+  const shown = judgesShown(state, action.wrong, { context: place.context, subject: by, judged, draw, words: ['trusted', 'disputed'] });
   return shown.status === 'refused' ? shown : applied(withRevealed(state, subject, judged, shown.nodes));
 }
 
@@ -46,41 +42,6 @@ function challengeFault({ member }: JudgedMember, { log }: JudgedSlot, { action,
   if (!identity) return refused('member-keys-unusable', `the keys of ${member.name} have not the templates`);
   const proof = judgeVrfProof(context.crypto, identity.vrfModulus, challengeAlpha(context.networkId, draw), action.proof);
   return proof.status === 'refused' ? refused('challenge-wrong', proof.detail) : undefined;
-}
-
-interface Case {
-  readonly subject: JudgedMember;
-  readonly judged: JudgedSlot;
-  readonly draw: SlotDraw;
-  readonly place: Place;
-}
-
-type Shown = { readonly status: 'shown'; readonly nodes: readonly Uint8Array[] } | Refusal;
-
-/** Judges by their ballots: an honest one never votes for what it has not found itself. */
-function wrongJudges(state: ChainState, ballots: readonly ShownBallot[], { subject, judged, draw, place }: Case): Shown {
-  const { crypto, network, networkId } = place.context;
-  const about = { subject: subject.node, slot: judged.slot, level: 0 };
-  const judges = judgesOf(networkId, draw, about, network.genesis.trust?.judges ?? 0);
-  const instance = verdictInstance(networkId, about);
-  const wrong = (['trusted', 'disputed'] as const).map((word) => hex(verdictValue(word, judged.evidence)));
-  const nodes: Uint8Array[] = [];
-  for (const { key, envelope } of ballots) {
-    const ballot = peekSigned(VerdictBallotMessage, envelope);
-    if (ballot.status === 'malformed') return refused('malformed', ballot.detail);
-    const { node, value } = ballot.value;
-    const isWord =
-      sameBytes(ballot.value.network, networkId) && sameBytes(ballot.value.instance, instance) && judges.weights.has(hex(node));
-    if (!isWord || !value || !wrong.includes(hex(value)))
-      return refused('ballot-not-wrong', `the ballot of ${hex(node)} is not for another word than "untrusted" by a judge of this evidence`);
-    const last = nodes.at(-1);
-    if (last && hex(last) >= hex(node)) return refused('ballots-out-of-order', 'ballots are in the order of nodes, each once');
-    const isSigned = openSigned(VerdictBallotMessage, envelope, { algorithm: 'ed25519', publicKey: key }, crypto).status === 'authentic';
-    if (!isKeyOf(state, node, key) || !isSigned)
-      return refused('ballot-not-wrong', `the ballot of ${hex(node)} is not by a key of its own`);
-    nodes.push(node);
-  }
-  return { status: 'shown', nodes };
 }
 
 /** As if there had been no verdict, but for the credit of those who gave it. */

@@ -68,7 +68,7 @@ export type TransactionRefusal =
   | 'credit-too-low'
   | 'challenge-wrong'
   | 'not-planted'
-  | 'ballot-not-wrong'
+  | 'ballot-not-contrary'
   | 'ballots-out-of-order';
 
 export interface Refusal {

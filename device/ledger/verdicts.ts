@@ -104,7 +104,7 @@ function withDrawnVerdict(state: ChainState, given: Case): ChainState {
   return withJudged(withCredit(own, voters, 'in-verdict'), verdict);
 }
 
-/** Level 1: the seat, and the credit of those whose word it confirms or contradicts. */
+/** Level 1: the seat, and the credit of those whose word it confirms or contradicts. Of judges that contradict each other one is wrong, so an appeal that shows such is not in vain. */
 function withVerdictOfAll(state: ChainState, given: Case): Outcome {
   const { verdict, judged, place } = given;
   const worded = withWord(state, given, { ...judged, closed: verdict.word });
@@ -113,9 +113,11 @@ function withVerdictOfAll(state: ChainState, given: Case): Outcome {
   const seated = verdict.word === 'trusted' ? withReturned(worded, record, place.height) : withDemoted(worded, record, place.height);
   if (seated.status === 'refused') return seated;
   const wasRight = (judged.verdict?.word === 'trusted') === (verdict.word === 'trusted');
-  const credited = withCredit(seated.state, judged.verdict?.voters ?? [], wasRight ? 'right' : 'wrong');
-  const appellant = judged.appealedBy ? [judged.appealedBy] : [];
-  return applied(withJudged(withCredit(credited, appellant, wasRight ? 'wrong' : 'right'), verdict));
+  const { appealedBy, dissent = [] } = judged;
+  const first = withCredit(seated.state, judged.verdict?.voters ?? [], wasRight ? 'right' : 'wrong');
+  const contrary = withCredit(first, dissent, wasRight ? 'wrong' : 'right');
+  const isAnswered = appealedBy && !(wasRight && dissent.length > 0);
+  return applied(withJudged(withCredit(contrary, isAnswered ? [appealedBy] : [], wasRight ? 'wrong' : 'right'), verdict));
 }
 
 function withWord(state: ChainState, { verdict, subject, judged, parameters }: Case, changed: JudgedSlot): ChainState {

@@ -77,8 +77,8 @@ export const Action = variant('action', {
     moment: fixedBytes(vrfProofBytes),
     evidence: bytes({ min: 1, max: LIMITS.memberEvidenceBytesMax }),
   }),
-  /** Against a verdict `trusted` of drawn judges (§18.6). */
-  appeal: struct({ subject: Digest, slot: Height }),
+  /** Against a verdict of drawn judges, with ballots of those that said the contrary, in the order of nodes (§18.6). */
+  appeal: struct({ subject: Digest, slot: Height, ballots: list(ShownBallot, { max: LIMITS.judgesMax }) }),
   /** By the subject: its evidence was a planted challenge; with ballots of judges that took it for good, in the order of nodes (§18.7). */
   reveal: struct({ slot: Height, proof: fixedBytes(vrfProofBytes), wrong: list(ShownBallot, { max: LIMITS.judgesMax }) }),
 });

@@ -34,6 +34,8 @@ export const JudgedSlot = struct({
   /** Of level 0: `before` is the word that it replaced. */
   verdict: optional(struct({ word: VerdictWord, height: Height, before: TrustWord, voters: list(Digest, { max: LIMITS.committeeSize }) })),
   appealedBy: optional(Digest),
+  /** Judges with the contrary word, whose ballots the appeal has shown. */
+  dissent: optional(list(Digest, { min: 1, max: LIMITS.judgesMax })),
   /** By level 1 with its word, or by the subject. */
   closed: optional(oneOf(...VERDICT_WORDS, 'revealed')),
 });

@@ -100,7 +100,10 @@ describe('a network without trust in its genesis', () => {
     const evidence = encodeMemberEvidence(evidenceOf(ready, alpha));
     const attestation = { action: 'attestation' as const, slot: 0, moment: new Uint8Array(256), evidence };
     assert.equal(refusalOf(without, actionOf(without, alpha, attestation)), 'trust-off');
-    assert.equal(refusalOf(without, actionOf(without, alpha, { action: 'appeal', subject: bravo.node, slot: 0 })), 'trust-off');
+    assert.equal(
+      refusalOf(without, actionOf(without, alpha, { action: 'appeal', subject: bravo.node, slot: 0, ballots: [] })),
+      'trust-off',
+    );
     const reveal = { action: 'reveal' as const, slot: 0, proof: new Uint8Array(256), wrong: [] };
     assert.equal(refusalOf(without, actionOf(without, alpha, reveal)), 'trust-off');
   });

@@ -109,23 +109,23 @@ describe('a shown ballot', () => {
   const withBallots = (...wrong: { key: Uint8Array; envelope: Uint8Array }[]) => refusalOf(found, revealOf(found, subject, wrong));
 
   test('is for another word than "untrusted": right ones, and none, cost nobody anything (§18.7)', () => {
-    assert.equal(withBallots(ballotOf(found, first, subject, 'untrusted')), 'ballot-not-wrong');
+    assert.equal(withBallots(ballotOf(found, first, subject, 'untrusted')), 'ballot-not-contrary');
     assert.equal(withBallots(ballotOf(found, first, subject, 'disputed')), 'applied');
-    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { value: new Uint8Array(32) })), 'ballot-not-wrong');
+    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { value: new Uint8Array(32) })), 'ballot-not-contrary');
   });
 
   test('is of a judge of this evidence, signed by it, on this network, subject and slot (§18.7)', () => {
     const undrawn = world.members.find((member) => member !== subject && !drawn.includes(member))!;
-    assert.equal(withBallots(ballotOf(found, undrawn, subject, 'trusted')), 'ballot-not-wrong');
-    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { instance: new Uint8Array(32) })), 'ballot-not-wrong');
-    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { network: new Uint8Array(32) })), 'ballot-not-wrong');
-    assert.equal(withBallots({ ...ballotOf(found, first, subject, 'trusted'), key: keyOf(second).publicKey }), 'ballot-not-wrong');
-    assert.equal(withBallots(ballotOf(found, second, subject, 'trusted', { node: first.node })), 'ballot-not-wrong');
+    assert.equal(withBallots(ballotOf(found, undrawn, subject, 'trusted')), 'ballot-not-contrary');
+    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { instance: new Uint8Array(32) })), 'ballot-not-contrary');
+    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', { network: new Uint8Array(32) })), 'ballot-not-contrary');
+    assert.equal(withBallots({ ...ballotOf(found, first, subject, 'trusted'), key: keyOf(second).publicKey }), 'ballot-not-contrary');
+    assert.equal(withBallots(ballotOf(found, second, subject, 'trusted', { node: first.node })), 'ballot-not-contrary');
     assert.equal(withBallots({ key: keyOf(first).publicKey, envelope: Uint8Array.of(1) }), 'malformed');
   });
 
   test('on a checkpoint is none on a member (§18.5)', () => {
-    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', {}, BallotMessage)), 'ballot-not-wrong');
+    assert.equal(withBallots(ballotOf(found, first, subject, 'trusted', {}, BallotMessage)), 'ballot-not-contrary');
   });
 
   test('counts once for each judge, in the order of nodes (§18.7)', () => {

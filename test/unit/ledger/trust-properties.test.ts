@@ -62,7 +62,8 @@ function stepped(world: Trusting, chance: Chance): Trusting {
 function anyTransaction(world: Trusting, chance: Chance, member: StubMember): Uint8Array | undefined {
   const shown = trustOf(world, member).slots.at(-1);
   if (!shown || chance.happens(0.2)) return attestationOf(world, member, chance.happens(0.3) ? plantedLog : {});
-  if (chance.happens(0.1)) return actionOf(world, chance.pick(world.members), { action: 'appeal', subject: member.node, slot: shown.slot });
+  if (chance.happens(0.1))
+    return actionOf(world, chance.pick(world.members), { action: 'appeal', subject: member.node, slot: shown.slot, ballots: [] });
   if (chance.happens(0.1)) return revealOf(world, member, wrongBallots(world, chance, member), shown.slot);
   const [level, word] = [chance.below(2), chance.pick(VERDICT_WORDS)];
   const voters = judgesFor(world, member, { slot: shown.slot, level }).filter(

@@ -9,6 +9,7 @@ import { createStubMember } from '../../simulation/stub-tpm.ts';
 import {
   actionOf,
   attested,
+  ballotOf,
   certified,
   drawOf,
   entered,
@@ -249,7 +250,10 @@ describe('all seats judge', () => {
 
 describe('an appeal', () => {
   const trusted = judged(tenShown, subject);
-  const appealBy = (by: (typeof ten.members)[0], slot = 0) => ({ by, action: { action: 'appeal' as const, subject: subject.node, slot } });
+  const appealBy = (by: (typeof ten.members)[0], slot = 0) => ({
+    by,
+    action: { action: 'appeal' as const, subject: subject.node, slot, ballots: [] },
+  });
   const refusal = (world: Trusting, { by, action }: ReturnType<typeof appealBy>) => refusalOf(world, actionOf(world, by, action));
   const appellant = ten.members.find((member) => member !== subject && !drawn.includes(member))!;
 
@@ -276,6 +280,34 @@ describe('an appeal', () => {
       state: { ...trusted.state, core: { ...core, seats: core.seats.filter((seat) => hex(seat) !== hex(appellant.node)) } },
     };
     assert.equal(refusal(unseated, appealBy(appellant)), 'no-seat');
+  });
+
+  test('with the ballot of a judge that says the contrary is never in vain: the accuser loses half, who shows it nothing (§18.6, §19)', () => {
+    const [accuser, ...rest] = drawn;
+    const at = judged(tenShown, subject, { voters: rest });
+    const show = (word: 'trusted' | 'disputed', by = accuser!) => {
+      const ballots = [ballotOf(at, by, subject, word)];
+      return actionOf(at, appellant, { action: 'appeal', subject: subject.node, slot: 0, ballots });
+    };
+    const appealed = entered(at, show('disputed'));
+    const cleared = judged(appealed, subject, { level: 1, voters: ten.members });
+    assert.equal(trustOf(cleared, accuser!).credit, trustOf(at, accuser!).credit / 2);
+    assert.equal(trustOf(cleared, appellant).credit, trustOf(at, appellant).credit);
+    const upheld = judged(appealed, subject, { level: 1, word: 'untrusted', voters: ten.members.slice(1) });
+    assert.ok(trustOf(upheld, accuser!).credit > trustOf(at, accuser!).credit, 'few were right');
+    assert.equal(trustOf(upheld, rest[0]!).credit, Math.floor(trustOf(at, rest[0]!).credit / 2), 'and many wrong');
+    assert.equal(refusalOf(at, show('trusted')), 'ballot-not-contrary');
+    assert.equal(refusalOf(at, show('disputed', appellant)), 'ballot-not-contrary');
+  });
+
+  test('against an accusation shows who trusted: judges that say yes are found without a plant (§18.6)', () => {
+    const [yes, ...rest] = drawn;
+    const at = judged(tenShown, subject, { word: 'untrusted', voters: rest });
+    const ballots = [ballotOf(at, yes!, subject, 'trusted')];
+    const appealed = entered(at, actionOf(at, appellant, { action: 'appeal', subject: subject.node, slot: 0, ballots }));
+    const due = grownTo(appealed, appealed.height + LIMITS.revealHeights);
+    const demoted = judged(due, subject, { level: 1, word: 'untrusted', voters: ten.members.slice(1) });
+    assert.equal(trustOf(demoted, yes!).credit, trustOf(due, yes!).credit / 2);
   });
 
   test("in vain costs half of the credit, a right one pays: accusers don't last (§19)", () => {

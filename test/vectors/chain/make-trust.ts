@@ -66,7 +66,11 @@ enter(revealOf(world, delta, [ballotOf(world, yes, delta, 'trusted')]));
 judge(alpha);
 judge(bravo, { word: 'untrusted' });
 judge(charlie, { word: 'disputed' });
-enter(actionOf(world, delta, { action: 'appeal', subject: alpha.node, slot: 0 }));
+enter(actionOf(world, delta, { action: 'appeal', subject: alpha.node, slot: 0, ballots: [] }));
+const trusting = judgesFor(world, charlie, { slot: 0, level: 0 })[0]!;
+enter(
+  actionOf(world, delta, { action: 'appeal', subject: charlie.node, slot: 0, ballots: [ballotOf(world, trusting, charlie, 'trusted')] }),
+);
 certify(3, [members[8]!]);
 upTo(21);
 judge(alpha, { level: 1, voters: members });

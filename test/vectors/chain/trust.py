@@ -143,7 +143,12 @@ def attested(state: dict, by: str, action: dict, time_ms: int) -> dict:
 
 
 def appealed(state: dict, by: str, action: dict, _time_ms: int) -> dict:
-    return with_slot(state, action["subject"].hex(), action["slot"], appealedBy=by)
+    dissent = shown_in(action["ballots"])
+    return with_slot(state, action["subject"].hex(), action["slot"], appealedBy=by, **({"dissent": dissent} if dissent else {}))
+
+
+def shown_in(ballots: list[dict]) -> list[str]:
+    return [cddl.read("ballot", cddl.read("envelope", one["envelope"])["body"])["node"].hex() for one in ballots]
 
 
 def with_slot(state: dict, node: str, slot: int, **change) -> dict:
@@ -168,7 +173,10 @@ def judged(state: dict, verdict: dict, height: int, parameters: dict) -> dict:
         state = seated(state, subject, word, height)
         right = (shown["verdict"]["word"] == "trusted") == (word == "trusted")
         state = with_credit(state, shown["verdict"]["voters"], "right" if right else "wrong")
-        state = with_credit(state, [shown["appealedBy"]] if "appealedBy" in shown else [], "wrong" if right else "right")
+        dissent = shown.get("dissent", [])
+        state = with_credit(state, dissent, "wrong" if right else "right")
+        answered = "appealedBy" in shown and not (right and dissent)
+        state = with_credit(state, [shown["appealedBy"]] if answered else [], "wrong" if right else "right")
     for node in voters:
         state = with_trust(state, node, judgedIn=number)
     return state
@@ -194,9 +202,8 @@ def revealed(state: dict, by: str, action: dict, _time_ms: int) -> dict:
     if verdict["word"] and not is_later(trust, slot):
         state = with_trust(state, by, word=verdict["before"])
     state = with_credit(with_slot(state, by, slot, closed="revealed"), verdict["voters"], "right" if verdict["word"] == "untrusted" else "wrong")
-    shown = [cddl.read("ballot", cddl.read("envelope", one["envelope"])["body"])["node"].hex() for one in action["wrong"]]
     charged = [] if verdict["word"] == "untrusted" else verdict["voters"]
-    return with_credit(state, [node for node in shown if node not in charged], "wrong")
+    return with_credit(state, [node for node in shown_in(action["wrong"]) if node not in charged], "wrong")
 
 
 def replay(network: dict, steps: list[dict]) -> list[str]:
