@@ -8,6 +8,7 @@ import { integer, list, optional, struct, text, variant, type Infer } from '#pro
 import { Name } from '#protocol/topics.ts';
 import { ipmiFields, redfishFields, trustOf } from './bmc/bmc-configuration.ts';
 import { controlFields } from './control/control-configuration.ts';
+import { Spending } from './layer1/spending.ts';
 import { MQTT_LIMITS } from './limits.ts';
 import { writeWholeFile } from './mqtt/whole-file.ts';
 
@@ -37,6 +38,8 @@ export const DeviceConfiguration = struct({
   ports: optional(struct({ clients: Port, boxes: Port, peers: Port, pairing: Port })),
   /** A checkpoint of the chain that the operator vouches for: for a device that joins late, or was away for long (§13.7). */
   checkpoint: optional(struct({ number: Height, height: Height, block: Digest })),
+  /** What may be paid on layer 1; absent: nothing (§20.8). */
+  spending: optional(Spending),
   /** One entry a box; a box without one is sensed by nothing (§17). */
   control: optional(list(ControlEntry, { max: MQTT_LIMITS.boxConnectionsMax })),
   ...controlFields,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { judgeArrows, judgeCycles } from './tidy/arrows.ts';
+import { judgeArrows, judgeCycles, judgeReach } from './tidy/arrows.ts';
 import { describeFinding } from './tidy/finding.ts';
 import type { Finding } from './tidy/finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './tidy/packages.ts';
@@ -28,6 +28,10 @@ test('imports follow the arrows between folders, and each package has its owner'
 
 test('no file imports itself through others', () => {
   requireNone(judgeCycles(sources));
+});
+
+test('whoever only verifies carries no ethers', () => {
+  requireNone(judgeReach(sources));
 });
 
 test('the pure rooms are pure', () => {

@@ -34,12 +34,17 @@ export function compareAnswers<T>(answers: readonly EndpointAnswer<T>[], wordsOf
     said.status === 'said' ? [{ endpoint, value: said.value, words: wordsOf(said.value) }] : [],
   );
   const [first] = heard;
-  if (!first || heard.length * 2 < answers.length) return { status: 'away', away };
+  if (!first || !isEnough(heard.length, answers.length)) return { status: 'away', away };
   const said = [...Map.groupBy(heard, ({ words }) => words)].map(([words, group]) => ({
     words,
     by: group.map(({ endpoint }) => endpoint),
   }));
   return said.length === 1 ? { status: 'agreed', value: first.value, by: said[0]?.by ?? [], away } : { status: 'differ', said, away };
+}
+
+/** Half of those who are asked. */
+export function isEnough(heard: number, asked: number): boolean {
+  return heard * 2 >= asked;
 }
 
 /** One line for people about why nothing is known. */

@@ -3,7 +3,7 @@
  * another chain is left out, and named. Specification §20.8.
  */
 import { readBlock, readCount, type Block } from './answers.ts';
-import { compareAnswers, type Comparison, type EndpointAnswer } from './comparison.ts';
+import { compareAnswers, isEnough, type Comparison, type EndpointAnswer } from './comparison.ts';
 import { JsonRpc, type Answer } from './json-rpc.ts';
 import { LAYER1_LIMITS } from './limits.ts';
 
@@ -52,9 +52,10 @@ export class Endpoints {
     return compareAnswers(await this.#each(question), question.words);
   }
 
-  /** What each says, where they need not agree: offers of fees, what they name as final. */
+  /** What each says, where they need not agree: offers of fees, what they name as final. None where fewer than half answer. */
   async opinions<T>(question: Question<T>): Promise<T[]> {
-    return (await this.#each(question)).flatMap(({ said }) => (said.status === 'said' ? [said.value] : []));
+    const opinions = (await this.#each(question)).flatMap(({ said }) => (said.status === 'said' ? [said.value] : []));
+    return isEnough(opinions.length, this.#all.length) ? opinions : [];
   }
 
   close(): void {

@@ -11,6 +11,7 @@ import { isSigned } from './intention.ts';
 import { IntentionStore } from './intention-store.ts';
 import { LAYER1_LIMITS } from './limits.ts';
 import { bytesIn } from './answers.ts';
+import type { PayingKey } from './paying-key.ts';
 import { startSender, stepSender, type SenderEffect, type SenderEvent, type SenderState, type SenderTerms } from './sender.ts';
 import type { Clock, Log } from '../ports.ts';
 
@@ -27,12 +28,6 @@ export interface SenderSetup {
   readonly log: Log;
   readonly onStanding?: (name: string, standing: Standing) => void;
   readonly lookMs?: number;
-}
-
-/** A key of secp256k1 that pays; 32 bytes that never leave the process. */
-export interface PayingKey {
-  readonly address: Uint8Array;
-  readonly secret: Uint8Array;
 }
 
 export class Sender {

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 
 import type { Finding } from './finding.ts';
 import { isPure } from './purity.ts';
-import { arrows, matches, namedFolders, packageOwners, pureRooms, roomArrows } from './rules.ts';
+import { arrows, matches, namedFolders, packageOwners, pureRooms, roomArrows, sending, verifying } from './rules.ts';
 import type { Import, Source } from './source.ts';
 
 /** Where an import leads: a file of the repository, a module of Node, or a package. */
@@ -22,6 +22,16 @@ export function judgeCycles(sources: readonly Source[]): Finding[] {
     if (cycle === undefined) return [];
     return [{ path, line: 1, rule: `import cycle ${cycle.join(' -> ')}`, right: 'move what both need into a file of its own' }];
   });
+}
+
+/** Whoever only verifies carries nothing of what signs and sends. */
+export function judgeReach(sources: readonly Source[]): Finding[] {
+  const graph = new Map(sources.map((source) => [source.path, source.imports.flatMap((one) => fileImport(source.path, one))]));
+  const reached = new Set(sources.filter(({ path }) => matches(path, verifying)).map(({ path }) => path));
+  for (const path of reached) for (const next of graph.get(path) ?? []) reached.add(next);
+  return sending
+    .filter((path) => reached.has(path))
+    .map((path) => ({ path, line: 1, rule: `${verifying.join(', ')} reach it`, right: 'what verifies does without it' }));
 }
 
 function judgeImport(path: string, { to, line, erased }: Import, pure: ReadonlySet<string>): Finding[] {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { judgeArrows, judgeCycles } from './arrows.ts';
+import { judgeArrows, judgeCycles, judgeReach } from './arrows.ts';
 import type { Finding } from './finding.ts';
 import { judgeLock, judgePackageJson, judgeScripts } from './packages.ts';
 import { judgeCommands, judgePlaces } from './places.ts';
@@ -54,6 +54,16 @@ test('a cycle over three files is found once', () => {
   ];
   assert.deepEqual(places(judgeCycles(sources)), ['device/a.ts:1: import cycle device/a.ts -> device/b.ts -> device/c.ts -> device/a.ts']);
   assert.deepEqual(judgeCycles(sources.slice(0, 2)), []);
+});
+
+test('what verifies and reaches what sends, by whatever way, is found', () => {
+  const sources = [
+    readSource('scripts/client/a.ts', `import '../b.ts';`),
+    readSource('scripts/b.ts', `import '#contracts/evm.ts';`),
+    readSource('contracts/evm.ts', ''),
+  ];
+  assert.equal(judgeReach(sources).length, 1);
+  assert.deepEqual(judgeReach(sources.slice(1)), []);
 });
 
 const impure: readonly (readonly [string, string])[] = [

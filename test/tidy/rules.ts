@@ -57,6 +57,12 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/control': ['device', 'device/board', 'device/store', 'device/mqtt'], // that port, its memory, whole files; jobs by a port of its own
 };
 
+/** Who only verifies, and is small because of it. */
+export const verifying: readonly string[] = ['protocol/*', 'hpc-agent/*', 'scripts/client/*', 'scripts/capsule/verif*'];
+
+/** What is large, and for those who sign and send. */
+export const sending: readonly string[] = ['contracts/evm.ts'];
+
 /** Top folders that others reach by their `#name/`, never by a relative path. */
 export const namedFolders: readonly string[] = ['protocol', 'contracts'];
 

@@ -206,6 +206,25 @@ test('answers that differ stop whatever would be signed, and who said what is to
   await settle(sender, chain, ['pay/1']);
 });
 
+test('what an endpoint that is behind has not seen yet is no difference (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  await chain.rpc('anvil_mine', '0x3');
+  let behind = true;
+  const lagging = await proxyFor(t, chain.url, (method, result) => {
+    if (!behind) return result;
+    return method === 'eth_blockNumber' ? '0x3' : method === 'eth_getTransactionReceipt' ? null : result;
+  });
+  const endpoints = endpointsFor(t, [chain.url, lagging]);
+  const { sender } = senderFor(t, { endpoints, file: join(folderFor(t), 'a'), secret: chain.key });
+  await sender.intend(payment('pay/1'));
+  await sender.look();
+  await sender.look();
+  assert.deepEqual(sender.standing('pay/1'), { state: 'sent' });
+  behind = false;
+  await settle(sender, chain, ['pay/1']);
+  assert.equal(await received(chain), 5n);
+});
+
 test('an anchor is posted once: the same again is refused in the words of the contract (§20.3)', { skip }, async (t) => {
   for (const hardfork of ['osaka', 'shanghai']) {
     const chain = await chainFor(t, { hardfork });

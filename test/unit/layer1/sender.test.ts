@@ -40,6 +40,8 @@ class World {
   blocks: string[] = [];
   final = 0;
   nowMs = 0;
+  /** Of each transaction that is in a block. */
+  cost = 1n;
   state: SenderState = startSender(terms, []);
   /** By hash: the intention and nonce. */
   readonly signed = new Map<string, { readonly name: string; readonly nonce: number }>();
@@ -49,7 +51,7 @@ class World {
   }
 
   look(baseFee: bigint): void {
-    const included = new Map(this.blocks.map((hash, index) => [hash, { block: index + 1, hash: new Uint8Array(32), cost: 1n }]));
+    const included = new Map(this.blocks.map((hash, index) => [hash, { block: index + 1, hash: new Uint8Array(32), cost: this.cost }]));
     const nonces = { nonce: this.blocks.length, finalNonce: this.final };
     const view: ChainView = {
       head: this.blocks.length,
@@ -181,18 +183,26 @@ function requireOnce(world: World): void {
   assert.equal(new Set(names).size, names.length, `done twice: ${names.join()}`);
 }
 
-test('what is signed in a day costs no more than its budget, bumps and values included (§20.8)', () => {
+test('what is signed in a day costs no more than its budget, and the next day goes on (§20.8)', () => {
   const world = new World();
-  world.state = startSender({ feeCap: 1_000n, dayBudget: 10_000n }, []);
+  const dayBudget = 10_000n;
+  world.cost = 2_000n;
+  world.state = startSender({ feeCap: 1_000n, dayBudget }, []);
   for (let number = 0; number < 9; number++) world.intend(`i${number}`);
-  for (let rounds = 0; rounds < 50; rounds++) {
-    world.nowMs += 1_000;
-    world.look(10n);
-    const charges = [...world.disk.values()].map(({ attempts, gas, charged }) => {
-      const dearest = attempts.reduce((most, { fees }) => (priceOf(feesOf(fees)) > most ? priceOf(feesOf(fees)) : most), 0n);
-      return charged === '2' ? 2n : BigInt(gas) * dearest;
-    });
-    assert.ok(charges.reduce((sum, cost) => sum + cost, 0n) <= 10_000n);
-    if (rounds % 3 === 0) world.mine();
+  const spentOn: bigint[] = [];
+  for (let day = 0; day < 4; day++) {
+    const before = world.blocks.length;
+    for (let rounds = 0; rounds < 30; rounds++) {
+      world.nowMs += 60_000;
+      world.look(10n);
+      const underWay = [...world.disk.values()].filter(({ standing }) => standing.state === 'sent' || standing.state === 'bumped');
+      const open = underWay.flatMap(({ attempts, gas }) => attempts.map(({ fees }) => BigInt(gas) * priceOf(feesOf(fees))));
+      const dearest = open.reduce((most, cost) => (cost > most ? cost : most), 0n);
+      assert.ok(BigInt(world.blocks.length - before) * (world.cost + 1n) + dearest <= dayBudget);
+      if (rounds % 3 === 2) world.mine();
+    }
+    spentOn.push(BigInt(world.blocks.length - before) * world.cost);
+    world.nowMs = (day + 1) * 86_400_000;
   }
+  assert.deepEqual(spentOn, [8_000n, 8_000n, 2_000n, 0n]);
 });
