@@ -48,13 +48,20 @@ async function main(line: readonly string[]): Promise<number> {
   terminal.line(
     `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs, simulated boards: they show how it works and prove nothing about hardware)')}`,
   );
-  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd, stopAsked }).catch(giveUp);
+  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd, onNotice: showNotice, stopAsked }).catch(giveUp);
   if (!grid) return 130;
   try {
-    const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
-    if (sampled === 'stopped') return 130;
-    if (sampled === 0) await showChain(state);
-    if (options.once || sampled !== 0) return sampled;
+    if (grid.boxesOn.length > 0) {
+      const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
+      if (sampled === 'stopped') return 130;
+      if (sampled === 0) await showChain(state);
+      if (options.once || sampled !== 0) return sampled;
+    } else {
+      showNotice(
+        'No box is on: the sample capsule is not submitted. Once one has come back: npm run capsule -- submit scripts/sample/capsule.yaml',
+      );
+      if (options.once) return 1;
+    }
     showWhatNext(grid, state);
     await stopAsked;
     return 0;
@@ -76,6 +83,10 @@ function showStep(part: string, detail: string, ms: number): void {
 
 function showEnd(name: string, how: string): void {
   terminal.line(terminal.paint('warning', `  ! ${name} ended (${how}); it is started again`));
+}
+
+function showNotice(words: string): void {
+  terminal.line(terminal.paint('warning', `  ! ${words}`));
 }
 
 /** The same that `npm run capsule -- submit` does. */

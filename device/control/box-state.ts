@@ -82,11 +82,22 @@ const UNTIL_WORD: readonly Objection['alarm'][] = ['evidence-refused', 'contradi
 /** Over as soon as they are said: what they leave open, fresh evidence answers. */
 const MOMENTARY: readonly Objection['alarm'][] = ['silent-at-work', 'power-lost'];
 
+/** The cause of a box that is off because somebody wants it so: it stays off until somebody wants it on. */
+export const ORDERED_OFF = 'ordered-off';
+
 export function newBox(atMs: number): BoxStanding {
   return {
     ...{ state: 'off', cause: 'start', detail: 'nothing was heard of it yet', sinceMs: atMs },
     ...{ power: 'unknown', runs: 0, standing: [], ordered: 'nothing', released: false, evidenceFromMs: atMs },
   };
+}
+
+/** After a start of the device: what was ordered off is still off by that order, until its power is sensed to be on. */
+export function newBoxOrdered(ordered: BoxStanding['ordered'], atMs: number): BoxStanding {
+  const box = newBox(atMs);
+  return ordered === 'off'
+    ? { ...box, ordered, cause: ORDERED_OFF, detail: 'it was ordered off, before its device started' }
+    : { ...box, ordered };
 }
 
 /** Only such a box is offered, and gets further runs. */
@@ -126,7 +137,7 @@ export function stepBox(box: BoxStanding, event: BoxEvent, atMs: number): BoxSta
     case 'fence':
       return fenceOrdered(box, event.by, atMs);
     case 'switch':
-      return event.power === box.ordered ? box : { ...box, ordered: event.power };
+      return event.power === box.ordered ? box : switched(box, event.power);
     case 'release':
       return released(box, event.by, atMs);
   }
@@ -141,8 +152,17 @@ function powerSensed(box: BoxStanding, power: PowerState, atMs: number): BoxStan
   if (power === box.power) return box;
   const sensed = { ...box, power };
   if (power === 'on') return moved(sensed, 'power-on', 'power is sensed on', atMs);
-  const words = `power is sensed off${box.ordered === 'off' ? ', as it was ordered' : ''}`;
-  return power === 'off' ? moved(sensed, 'power-off', words, atMs) : sensed;
+  if (power !== 'off') return sensed;
+  return box.ordered === 'off'
+    ? moved(sensed, 'power-off', 'power is sensed off, as it was ordered', atMs, ORDERED_OFF)
+    : moved(sensed, 'power-off', 'power is sensed off', atMs);
+}
+
+/** A box that is off is so by the last order, also where its power does not follow that. */
+function switched(box: BoxStanding, ordered: 'on' | 'off'): BoxStanding {
+  if (box.state !== 'off') return { ...box, ordered };
+  if (ordered === 'off') return { ...box, ordered, cause: ORDERED_OFF, detail: 'it was ordered off' };
+  return { ...box, ordered, cause: 'ordered-on', detail: 'it was ordered on, and no power is sensed yet' };
 }
 
 function evidenceAccepted(box: BoxStanding, askedAtMs: number, atMs: number): BoxStanding {

@@ -3,7 +3,7 @@ import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { fixedBytes, list, oneOf, optional, struct, text, integer } from '#protocol/schema.ts';
 import type { Store } from '../store/store.ts';
-import { newBox, type BoxStanding } from './box-state.ts';
+import { newBox, newBoxOrdered, type BoxStanding } from './box-state.ts';
 import { ALARMS, type Alarm } from './policy.ts';
 import type { NamedBox } from './ports.ts';
 
@@ -46,7 +46,7 @@ export function rememberedStanding(store: Store, box: NamedBox, atMs: number): B
   const decoded = memory ? decodeStrict(Remembered, memory, BYTES_MAX) : undefined;
   if (decoded?.status !== 'decoded' || !sameBytes(decoded.value.signingKey, box.signingKey)) return undefined;
   const { state, cause, detail, sinceMs, standing, ordered = 'nothing' } = decoded.value;
-  return state === 'free' ? { ...newBox(atMs), ordered } : { ...newBox(atMs), state, cause, detail, sinceMs, standing, ordered };
+  return state === 'free' ? newBoxOrdered(ordered, atMs) : { ...newBox(atMs), state, cause, detail, sinceMs, standing, ordered };
 }
 
 function matters({ state, ordered }: BoxStanding): boolean {

@@ -12,7 +12,7 @@ export interface GridLoan {
 export function openGridLoan(folder: string, onStep: (part: string) => void): GridLoan {
   let grid: Promise<Grid> | undefined;
   return {
-    take: () => (grid ??= startGrid({ stateFolder: join(folder, 'grid'), onStep, onEnd: () => undefined })),
+    take: () => (grid ??= startGrid({ stateFolder: join(folder, 'grid'), onStep, onEnd: () => undefined, onNotice: onStep })),
     stop: async () => {
       const started = await grid?.catch(() => undefined);
       await started?.stop();

@@ -92,9 +92,8 @@ async function give(talk: Talk, here: BoxHere, order: Order, isJson: boolean): P
 
 function sayAfter({ terminal }: Talk, { name, isFollowed }: Order, box: DeskBox): void {
   terminal.line(standingText(box, terminal));
-  const { standing, released, against } = box;
-  const next = nextWords({ state: standing.state, released, against: against.length });
-  if (next !== undefined) terminal.line(next.replaceAll('BOX', box.box));
+  const next = nextWords(box);
+  if (next !== undefined) terminal.line(next);
   else if (!isFollowed(box)) terminal.line(`It has not followed ${name} yet: npm run box -- show ${box.box}`);
 }
 

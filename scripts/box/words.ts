@@ -45,7 +45,7 @@ function cellsOf({ standing, problem, readings }: DeskBox, atMs: number, termina
 }
 
 export function boxText(device: string, box: DeskBox, atMs: number, terminal: Paint): string {
-  const { standing, runs, released, against, verbs, problem, readings } = box;
+  const { standing, runs, against, verbs, problem, readings } = box;
   const { state, cause, detail, sinceMs, power, source } = standing;
   const held =
     source === undefined ? (problem ?? 'nothing is wired to it') : `${SOURCE_WORDS[source]}: ${verbs.join(', ') || 'nothing to switch'}`;
@@ -62,7 +62,7 @@ export function boxText(device: string, box: DeskBox, atMs: number, terminal: Pa
     valueText(news, terminal),
     news.quality === 'good' ? '' : harmless(`${news.quality}${news.detail === undefined ? '' : `: ${news.detail}`}`),
   ]);
-  const next = nextWords({ state, released, against: against.length });
+  const next = nextWords(box);
   return [
     `${terminal.paint('strong', box.box)} of device ${device}`,
     table(alignedFirst(rows)),
@@ -77,10 +77,12 @@ function alignedFirst(rows: readonly (readonly string[])[]): string[][] {
 }
 
 /** What leads on from here, where it is the operator's turn. */
-export function nextWords({ state, released, against }: { state: State; released: boolean; against: number }): string | undefined {
+export function nextWords({ box, standing: { state, cause }, released, against }: DeskBox): string | undefined {
+  if (state === 'off' && cause === 'ordered-off') return `It comes back by: npm run box -- on ${box}`;
   if (state !== 'fenced' && state !== 'suspect') return undefined;
-  if (state === 'fenced' && !released) return 'It comes back by: npm run box -- release BOX';
-  if (against > 0) return 'It comes back once what stands against it is measured to be over, or released, and it has shown fresh evidence.';
+  if (state === 'fenced' && !released) return `It comes back by: npm run box -- release ${box}`;
+  if (against.length > 0)
+    return 'It comes back once what stands against it is measured to be over, or released, and it has shown fresh evidence.';
   return 'It comes back with fresh evidence.';
 }
 

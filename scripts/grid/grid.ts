@@ -8,6 +8,7 @@ import { ensurePaired } from './holders.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { boxOf, GRID_CLIENT, GRID_DEVICES, GRID_RACK, gridLayout, type GridLayout } from './layout.ts';
 import { writeNetworkFile } from './network.ts';
+import { untilBoxesStand } from './boxes-on.ts';
 import { claimState, type StateClaim } from './state-claim.ts';
 import { startGridRack, type GridAgent, type GridRack } from './rack.ts';
 
@@ -15,8 +16,10 @@ export interface Grid {
   readonly layout: GridLayout;
   readonly network: Network;
   readonly devices: readonly GridDevice[];
-  /** Agents by the name of their box. */
+  /** Agents by the name of their box, also of boxes that are not on. */
   readonly agents: ReadonlyMap<string, GridAgent>;
+  /** Boxes that came on: none, where all of them are held off or fenced. */
+  readonly boxesOn: readonly string[];
   /** Has the power of the boxes. */
   readonly rack: GridRack;
   stop(): Promise<void>;
@@ -28,8 +31,15 @@ export interface GridRequest {
   readonly onStep: (part: string, detail: string, ms: number) => void;
   /** A program ended though nobody stopped it; it is started again. */
   readonly onEnd: (name: string, how: string) => void;
+  /** The grid goes on without something; a sentence on it. */
+  readonly onNotice: (words: string) => void;
   /** Resolves when the start is to be given up. */
   readonly stopAsked?: Promise<void>;
+}
+
+/** A device, and the line by which it says that its boxes are on the chain: awaited from its start on, for only the newest lines are kept. */
+interface StartedDevice extends GridDevice {
+  readonly onChain: Promise<string>;
 }
 
 /** The start was given up because somebody asked for it. */
@@ -37,7 +47,7 @@ export class StartCutOff extends Error {}
 
 /** A device trusts another within seconds; a slow machine that also compiles may take this long. */
 const TRUST_WAIT_MS = 60_000;
-const AGENT_WAIT_MS = 60_000;
+const BOXES_WAIT_MS = 60_000;
 /** Vouchers and the boxes are in one of the first blocks, a second apart; finality follows within two. */
 const CHAIN_WAIT_MS = 60_000;
 
@@ -92,17 +102,19 @@ async function startParts(
     () => pairAll(layout, network, devices),
     () => `${devices.length} boxes and client "${GRID_CLIENT.name}" paired`,
   );
-  const agents = await timed(
+  started.push(rack); // agents end before the devices
+  const agents = new Map([...rack.agents].filter(([box]) => devices.some(({ name }) => boxOf(name) === box)));
+  const boxesOn = await timed(
     'boxes on',
-    () => untilBoxesAreOn(rack, devices, started),
-    (all) => `${all.size} boxes, switched on by their devices`,
+    () => untilBoxesAreOn(layout, devices, request),
+    (on) => `${on.length} of ${devices.length} boxes, switched on by their devices`,
   );
   await timed(
     'chain',
-    () => waitForChain(devices),
+    () => waitForChain(devices, boxesOn, request),
     (checkpoint) => `${devices.length} members, their boxes on the chain, ${checkpoint}`,
   );
-  return { layout, network, devices, agents, rack, stop };
+  return { layout, network, devices, agents, boxesOn, rack, stop };
 }
 
 type Timed = <T>(part: string, work: () => Promise<T>, say: (value: T) => string) => Promise<T>;
@@ -134,8 +146,13 @@ async function startDevices(
   tpms: ReadonlyMap<string, SoftwareTpm>,
   request: GridRequest,
   started: { stop(): Promise<void> }[],
-): Promise<GridDevice[]> {
-  const devices = [...tpms].map(([name, tpm]) => startDeviceProcess(layout, name, tpm, request.onEnd));
+): Promise<StartedDevice[]> {
+  const devices = [...tpms].map(([name, tpm]) => {
+    const device = startDeviceProcess(layout, name, tpm, request.onEnd);
+    const onChain = device.supervisor.waitForLine('boxesOnChain', TRUST_WAIT_MS + BOXES_WAIT_MS + CHAIN_WAIT_MS);
+    onChain.catch(() => undefined);
+    return { ...device, onChain };
+  });
   started.push(...devices);
   const isMember = await Promise.all(devices.map(waitForTrust));
   const gone = devices.filter((_, index) => !isMember[index]);
@@ -172,26 +189,28 @@ async function openRack(layout: GridLayout, request: GridRequest, started: { sto
   return rack;
 }
 
-/** Devices switch their boxes on, agents come up with them; they end before the devices. */
-async function untilBoxesAreOn(
-  rack: GridRack,
-  devices: readonly GridDevice[],
-  started: { stop(): Promise<void> }[],
-): Promise<ReadonlyMap<string, GridAgent>> {
-  started.push(rack);
-  const agents = new Map([...rack.agents].filter(([box]) => devices.some(({ name }) => boxOf(name) === box)));
-  const trusted = [...agents.values()].map((agent) => agent.waitForLine('device-trusted', AGENT_WAIT_MS));
-  const present = devices.map(({ name, supervisor }) => supervisor.waitForLine(`boxPresent box=${boxOf(name)}`, AGENT_WAIT_MS));
-  const switched = devices.map(({ supervisor }) => supervisor.waitForLine('boxSwitched', AGENT_WAIT_MS));
-  await Promise.all([...switched, ...trusted, ...present]);
-  return agents;
+/**
+ * Devices switch their boxes on, agents come up with them. A box that does not is said, and the grid goes on without it.
+ * @throws Error where none comes up, though none is held by somebody's order
+ */
+async function untilBoxesAreOn(layout: GridLayout, devices: readonly StartedDevice[], { onNotice }: GridRequest): Promise<string[]> {
+  const awaited = devices.map(({ name }) => ({ box: boxOf(name), folder: layout.device(name) }));
+  const boxes = await untilBoxesStand(awaited, BOXES_WAIT_MS);
+  const away = boxes.filter(({ status }) => status !== 'on');
+  if (away.length === boxes.length && away.every(({ status }) => status === 'late'))
+    throw new Error(`no box came on within ${BOXES_WAIT_MS / 1_000} s: ${away.map(({ words }) => words).join('; ')}`);
+  for (const { words } of away) onNotice(words);
+  return boxes.filter(({ status }) => status === 'on').map(({ box }) => box);
 }
 
-/** From then on a capsule finds boxes, and its receipt becomes final. */
-async function waitForChain(devices: readonly GridDevice[]): Promise<string> {
-  const offered = devices.map(({ supervisor }) => supervisor.waitForLine('boxesOnChain', CHAIN_WAIT_MS));
+/** From then on a capsule finds boxes, and its receipt becomes final. @throws Error where no box that is on is on the chain */
+async function waitForChain(devices: readonly StartedDevice[], boxesOn: readonly string[], { onNotice }: GridRequest): Promise<string> {
   const finalised = devices.map(({ supervisor }) => supervisor.waitForLine('checkpointFinalised', CHAIN_WAIT_MS));
-  await Promise.all(offered);
   const [line = ''] = await Promise.all(finalised);
+  const offering = devices.filter(({ name }) => boxesOn.includes(boxOf(name)));
+  const offered = await Promise.allSettled(offering.map(({ onChain }) => onChain));
+  const missing = offered.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+  if (missing[0] && missing.length === offered.length) throw missing[0];
+  for (const { message } of missing) onNotice(`not on the chain yet: ${message}`);
   return `checkpoint ${/checkpoint=(\d+)/.exec(line)?.[1] ?? '?'} final`;
 }

@@ -28,7 +28,12 @@ export interface Ran {
 export async function openWorld(): Promise<World> {
   const state = await mkdtemp(join(tmpdir(), 'capstan-e2e-'));
   const ends: string[] = [];
-  const grid = await startGrid({ stateFolder: state, onStep: () => undefined, onEnd: (name) => void ends.push(name) });
+  const grid = await startGrid({
+    stateFolder: state,
+    onStep: () => undefined,
+    onEnd: (name) => void ends.push(name),
+    onNotice: () => undefined,
+  });
   return {
     state,
     grid,
