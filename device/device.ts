@@ -11,6 +11,7 @@ import { topicOf } from '#protocol/topics.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import type { BoardDisplay } from './board/board-display.ts';
+import { BoxDoor } from './hpc/box-door.ts';
 import { openBoxControl, peopleOf, type BoxControl } from './box-control.ts';
 import { openCapsuleRooms, type CapsuleRooms } from './capsule-rooms.ts';
 import { openChainRoom, type ChainRoom } from './chain/room.ts';
@@ -118,7 +119,8 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const { configuration, network, identity, own } = running;
   const store = openStore(join(stateFolder, 'device.sqlite'));
   const blobs = new BlobStore(join(stateFolder, 'blobs'));
-  const publisher = publisherOn(own, networkLabel(network), log);
+  const door = new BoxDoor({ silence: (boxes) => running.broker.silence(boxes), nowMs: () => performance.now(), log });
+  const publisher = door.counting(publisherOn(own, networkLabel(network), log));
   const peers = joinPeers(running.gossip, configuration.name);
   const late: { pairing?: PairingService } = {};
   const room = openChainRoom({
@@ -136,7 +138,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const boxes = await openBoxControl({ ...running, stateFolder, store, publisher, display, log });
   const rooms = openRooms(running, { stateFolder, control: boxes.control, store, blobs, publisher, peers, room, log });
   boxes.control.start(rooms.controller.underControl);
-  await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, log);
+  await serve(own, { network: networkLabel(network), device: configuration.name }, rooms, { door, log });
   const pairing = await startPairing({
     stateFolder,
     // Boxes and clients judge the evidence of this device, which may have joined after the founding.
@@ -185,7 +187,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   return {
     name: configuration.name,
     chain: room.chain,
-    stop: () => stopDevice(running, { store, rooms, boxes, display, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () => stopDevice(running, { store, rooms, door, boxes, display, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
 }
 
@@ -254,6 +256,7 @@ async function stopDevice(
   parts: {
     store: Store;
     rooms: CapsuleRooms;
+    door: BoxDoor;
     boxes: BoxControl;
     display: BoardDisplay | undefined;
     room: ChainRoom;
@@ -264,6 +267,7 @@ async function stopDevice(
 ): Promise<void> {
   parts.timers.forEach((timer) => clearInterval(timer));
   parts.rooms.close();
+  parts.door.close();
   await parts.pairing.stop();
   await parts.boxes.close();
   await parts.display?.close();

@@ -1,6 +1,7 @@
 /** The device at its own broker: publications out, messages of clients and boxes in. Specification §5. */
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { CLIENT_REQUESTS, parseTopic, topicFilter, topicOf, type ClientRequest, type NetworkLabel, type Topic } from '#protocol/topics.ts';
+import type { BoxDoor } from './hpc/box-door.ts';
 import type { CapsuleRooms } from './capsule-rooms.ts';
 import type { Log, Publisher } from './ports.ts';
 
@@ -20,12 +21,13 @@ export async function serve(
   connection: Connection,
   place: { network: NetworkLabel; device: string },
   { gateway, orders, controller }: CapsuleRooms,
-  log: Log,
+  { door, log }: { readonly door: BoxDoor; readonly log: Log },
 ): Promise<void> {
   const { network, device } = place;
   await connection.subscribe(topicFilter(network, device, 'hpc', '+', 'up', '#'), (message) => {
     const topic = parseTopic(network, message.topic);
-    if (topic?.to === 'box' && topic.direction === 'up' && !message.retained) controller.boxSaid(topic.box, topic.kind, message.payload);
+    if (topic?.to !== 'box' || topic.direction !== 'up' || message.retained) return;
+    if (door.admits(topic.box, topic.kind, message.payload.length)) controller.boxSaid(topic.box, topic.kind, message.payload);
   });
   for (const request of CLIENT_REQUESTS) {
     await connection.subscribe(topicFilter(network, device, 'clients', '+', request), (message) => {

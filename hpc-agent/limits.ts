@@ -91,6 +91,9 @@ export const progressIntervalMs = 250;
 /** What every capsule gets for its private /tmp, memory of the machine; the manifest has no word on it. */
 export const scratchBytes = 256 * MiB;
 
+/** After a piece of a log that is not full: lines that come one by one are sent together, within what a device hears of a box (§6.7). */
+export const logIntervalMs = 50;
+
 /** Blobs kept for the next capsule that uses them. What runs need is kept besides. */
 export const blobCacheBytesMax = 16 * 1024 * MiB;
 

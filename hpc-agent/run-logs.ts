@@ -5,8 +5,10 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '#protocol/limits.ts';
 import type { LogStream } from './executor.ts';
+import { logIntervalMs } from './limits.ts';
 import type { BoxVoice, Said } from './voice.ts';
 
 export interface RunLogsSettings {
@@ -80,20 +82,23 @@ export class RunLogs {
   async #sendAll(): Promise<void> {
     try {
       for (let next = this.#nextUnsent(); next !== undefined; next = this.#nextUnsent()) {
-        if ((await this.#sendPiece(next)) === 'unsaid') return;
+        const said = await this.#sendPiece(next);
+        if (said === 'unsaid') return;
+        if (said === 'whole-chunk') continue;
+        await sleep(logIntervalMs);
       }
     } finally {
       this.#sending = false;
     }
   }
 
-  async #sendPiece(name: LogStream): Promise<Said> {
+  async #sendPiece(name: LogStream): Promise<Said | 'whole-chunk'> {
     const stream = this.#streams[name];
     const content = await readPiece(stream);
     if (content === undefined) return 'unsaid';
     const said = await this.#settings.voice.log({ run: this.#settings.run, stream: name, offset: stream.sent, content });
     if (said === 'said') stream.sent += content.length;
-    return said;
+    return said === 'said' && content.length === LIMITS.logChunkBytesMax ? 'whole-chunk' : said;
   }
 
   #nextUnsent(): LogStream | undefined {

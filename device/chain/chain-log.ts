@@ -7,12 +7,11 @@ import type { ReadBlock } from '#protocol/chain/block.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
+import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../ports.ts';
 import type { ConsensusReport } from '../consensus/events.ts';
 
 type Fields = Readonly<Record<string, string | number>>;
-
-const MINUTE_MS = 60_000;
 
 interface Line {
   readonly event: string;
@@ -40,9 +39,8 @@ export class ChainLog {
   readonly #context: ChainLogContext;
   #held: Held | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Lines about refusals in the present minute, by peer. */
-  #refusals = new Map<string, number>();
-  #minute = 0;
+  /** By peer. */
+  readonly #refusals = new LineLimit(CHAIN_LIMITS.refusalLinesPerMinute);
 
   constructor(log: Log, now: () => number, context: ChainLogContext) {
     this.#log = log;
@@ -151,12 +149,7 @@ export class ChainLog {
 
   /** A peer that lies all the time gets so many lines in a minute. */
   #refusal(report: Extract<ConsensusReport, { report: 'blockRefused' | 'messageRefused' }>): Line | undefined {
-    const minute = Math.floor(this.#now() / MINUTE_MS);
-    if (minute !== this.#minute) this.#refusals = new Map();
-    this.#minute = minute;
-    const count = (this.#refusals.get(report.from) ?? 0) + 1;
-    this.#refusals.set(report.from, count);
-    if (count > CHAIN_LIMITS.refusalLinesPerMinute) return undefined;
+    if (!this.#refusals.takes(report.from, this.#now())) return undefined;
     const from = this.#context.nameOf(report.from);
     const { reason, detail } = report;
     if (report.report === 'blockRefused') return { event: 'blockRefused', fields: { from, height: report.height, reason, detail } };

@@ -10,6 +10,7 @@ import { softwareDigest } from '#protocol/software-state.ts';
 import { peekSigned, type SignedKind } from '#protocol/signed.ts';
 import { FENCED_UP, type BoxUp } from '#protocol/topics.ts';
 import type { BoxWatch, Challenged } from '../control/ports.ts';
+import { LineLimit } from '../line-limit.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { chunkOf } from '../store/served-chunk.ts';
@@ -22,6 +23,7 @@ import type { Boxes } from './boxes.ts';
 import { judgeBoxCheck, judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
 import { drawMoments, momentBytes } from './check-moments.ts';
 import { openCheck, type Job, type JobEvent, type Measuring } from './job.ts';
+import { BOX_LIMITS } from './limits.ts';
 
 export interface EarParts {
   readonly boxes: Boxes;
@@ -33,6 +35,8 @@ export interface EarParts {
   readonly log: Log;
   /** The job of a run that is this box's and has not ended. */
   readonly jobOf: (box: string, run: string) => StoredJob | undefined;
+  /** Whether a run was ever given to a box, as far as this device remembers. */
+  readonly wasGiven: (box: string, run: string) => boolean;
   readonly apply: (run: string, event: JobEvent) => void;
   readonly progressed: (stored: StoredJob, progress: RunProgress) => void;
   readonly logged: (stored: StoredJob, log: RunLog) => void;
@@ -49,6 +53,9 @@ export interface EarParts {
 
 export class BoxEar {
   readonly #parts: EarParts;
+  readonly #lines = new LineLimit(BOX_LIMITS.ignoredLinesPerMinute);
+  /** When a box was last told to forget a run that this device does not remember. */
+  readonly #foreignAtMs = new Map<string, number>();
 
   constructor(parts: EarParts) {
     this.#parts = parts;
@@ -58,7 +65,7 @@ export class BoxEar {
   boxSaid(name: string, kind: BoxUp, payload: Uint8Array): void {
     const { boxes, control, log } = this.#parts;
     const box = boxes.find(name);
-    if (!box) return log('unknownBoxIgnored', { box: name });
+    if (!box) return this.#lines.takes(name, this.#parts.now()) ? log('unknownBoxIgnored', { box: name }) : undefined;
     // The broker keeps the rest from a fenced box too; a message may have been on its way.
     if (control.fitnessOf(name) === 'fenced' && !FENCED_UP.includes(kind)) return;
     boxes.heard(name);
@@ -88,9 +95,18 @@ export class BoxEar {
     }
   }
 
-  /** A run that no open job waits for: what it did counts no more, and the box may forget it. */
+  /**
+   * A run that no open job waits for: what it did counts no more, and the box may forget it. Of runs that this device does not remember
+   * a box forgets one after the other: whoever invents runs is not answered twice for each.
+   */
   dropRun(box: string, run: string): void {
     if (this.#parts.jobOf(box, run)) return;
+    if (!this.#parts.wasGiven(box, run)) {
+      const atMs = this.#parts.now();
+      const sinceMs = atMs - (this.#foreignAtMs.get(box) ?? -Infinity);
+      if (sinceMs >= 0 && sinceMs < BOX_LIMITS.foreignRunEveryMs) return;
+      this.#foreignAtMs.set(box, atMs);
+    }
     this.#parts.link.cancel(box, run, 'cancelled-by-client');
     this.#parts.link.acknowledge(box, run);
   }
@@ -100,7 +116,7 @@ export class BoxEar {
     this.#parts.boxes.introduced(before, hello);
     this.#parts.measuring.introduced(before, hello.tpm);
     this.#parts.control.introduced(before.name, hello);
-    for (const run of hello.runs) this.dropRun(before.name, run);
+    for (const run of new Set(hello.runs)) this.dropRun(before.name, run);
     this.#parts.introduced();
   }
 
@@ -230,6 +246,6 @@ export class BoxEar {
   }
 
   #ignored(box: string, what: string, detail: string): void {
-    this.#parts.log('boxMessageIgnored', { box, what, detail });
+    if (this.#lines.takes(box, this.#parts.now())) this.#parts.log('boxMessageIgnored', { box, what, detail });
   }
 }

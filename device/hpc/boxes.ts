@@ -6,6 +6,7 @@ import type { OfferedBox } from '#protocol/chain/transaction.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Store } from '../store/store.ts';
 import { isPresent, withHeard, withPairings, type BoxRegistry, type KnownBox, type PairedBox } from './box-registry.ts';
+import { BOX_LIMITS } from './limits.ts';
 import { offersOf, type OfferedHow } from './offers.ts';
 
 export class Boxes {
@@ -14,6 +15,8 @@ export class Boxes {
   readonly #log: Log;
   readonly #sinceMs: number;
   #registry: BoxRegistry = new Map();
+  /** What is on the disk of each box, and since when. */
+  readonly #kept = new Map<string, { readonly hello: Uint8Array; readonly atMs: number }>();
 
   constructor({ store, now, log }: { store: Store; now: Clock; log: Log }) {
     this.#store = store;
@@ -52,11 +55,19 @@ export class Boxes {
   introduced(before: KnownBox, hello: Hello): void {
     const { name } = before;
     this.#registry = withHeard(this.#registry, name, this.#now(), hello);
-    const lasting = lastingOf(hello);
-    const known = before.hello && lastingOf(before.hello);
-    if (!known || !sameBytes(lasting, known)) this.#store.setMemory(helloMemory(name), lasting);
+    this.#keep(name, lastingOf(hello));
     if (isPresent(before, this.#now())) return;
     this.#log('boxPresent', { box: name, runtimes: hello.software.runtimes.map((runtime) => runtime.name).join(' ') });
+  }
+
+  /** When it differs, and so often at most: the next hello brings what was left out. */
+  #keep(name: string, hello: Uint8Array): void {
+    const kept = this.#kept.get(name) ?? { hello: this.#store.memory(helloMemory(name)), atMs: -Infinity };
+    const atMs = this.#now();
+    if (kept.hello && sameBytes(hello, kept.hello)) return;
+    if (atMs >= kept.atMs && atMs - kept.atMs < BOX_LIMITS.helloKeptEveryMs) return;
+    this.#store.setMemory(helloMemory(name), hello);
+    this.#kept.set(name, { hello, atMs });
   }
 
   #remembered(name: string): Hello | undefined {

@@ -97,6 +97,7 @@ export class Controller {
       ...{ measuring: this.#measuring, boxes: this.#boxes, link: this.#link },
       suspected: ({ box, detail }) => parts.control.refused(box, detail),
       jobOf: (box, run) => this.#jobOf(box, run),
+      wasGiven: (box, run) => this.#parts.store.jobs.job(...partsOf(run))?.job.box === box,
       apply: (run, event) => this.#apply(run, event),
       progressed: (stored, progress) => this.#tellNews(stored.job, { news: 'progress', ...progress }),
       logged: (stored, log) => this.#tellNews(stored.job, { news: 'log', ...log }),

@@ -62,18 +62,24 @@ function fencedRights({ network, device }: Device, box: string): string[] {
   ];
 }
 
+/** Nothing that it writes is taken (§6.7). */
+function silencedRights({ network, device }: Device, box: string): string[] {
+  return [`user ${plain(box)}`, ...BOX_UP.map((kind) => `topic deny ${topicFilter(network, device, 'hpc', box, 'up', kind)}`)];
+}
+
 function homeRights({ homeAssistant }: BoxPeople): string[] {
   return homeAssistant === undefined ? [] : ['pattern readwrite homeassistant/#'];
 }
 
-/** @param of with the names of boxes that are cut off (§17.2) */
-export function boxRights(of: Device & { readonly fenced: readonly string[] }): string[] {
+/** @param of with the names of boxes that are cut off (§17.2), and of those that are left alone for a while (§6.7) */
+export function boxRights(of: Device & { readonly fenced: readonly string[]; readonly silenced: readonly string[] }): string[] {
   const { network, device } = of;
   return [
     ...BOX_UP.map((kind) => `pattern write ${topicFilter(network, device, 'hpc', '%u', 'up', kind)}`),
     `pattern read ${topicFilter(network, device, 'hpc', '%u', 'down', '#')}`,
     `pattern read ${topicFilter(network, device, 'status')}`,
     ...of.fenced.flatMap((box) => fencedRights(of, box)),
+    ...of.silenced.flatMap((box) => silencedRights(of, box)),
   ];
 }
 

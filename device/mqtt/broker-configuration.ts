@@ -51,6 +51,8 @@ export interface DeviceBrokerPlan extends Place {
   readonly people: BoxPeople;
   /** Names of boxes that are cut off (§17.2). */
   readonly fenced: readonly string[];
+  /** Names of boxes that are left alone for a while (§6.7). */
+  readonly silenced: readonly string[];
 }
 
 /** The broker that is always there: the firmware, clients, boxes, peers. */

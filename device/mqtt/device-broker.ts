@@ -46,6 +46,8 @@ export interface DeviceBroker {
   trust(trust: Trust): Promise<void>;
   /** Cuts these boxes off but for what they need to prove themselves again, and no others (§17.2). Nobody's connection ends. */
   fence(boxes: readonly string[]): Promise<void>;
+  /** Takes nothing from these boxes, and from all others what they may say (§6.7). Nobody's connection ends. */
+  silence(boxes: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,8 +55,11 @@ export interface DeviceBroker {
 export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Trust): Promise<DeviceBroker> {
   const place = placeOf(options);
   const people = options.people ?? NOBODY;
-  const held = { trust, fenced: [] as readonly string[] };
-  const files = () => deviceBrokerFiles({ ...place, people, fenced: held.fenced, ...trustedFiles(options.authority, held.trust) });
+  const held = { trust, fenced: [] as readonly string[], silenced: [] as readonly string[] };
+  const files = () => {
+    const { fenced, silenced } = held;
+    return deviceBrokerFiles({ ...place, people, fenced, silenced, ...trustedFiles(options.authority, held.trust) });
+  };
   const connectionsMax = MQTT_LIMITS.clientConnectionsMax + MQTT_LIMITS.boxConnectionsMax + MQTT_LIMITS.peerConnectionsMax;
   const limit = limitConnections(place.socket, place.ports, (surplus) => options.onEvent({ event: 'connectionSurplus', ...surplus }));
   const onEvent = (event: BrokerEvent): void => {
@@ -75,6 +80,10 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
     },
     fence: (boxes) => {
       held.fenced = boxes;
+      return broker.reload(files());
+    },
+    silence: (boxes) => {
+      held.silenced = boxes;
       return broker.reload(files());
     },
     stop,

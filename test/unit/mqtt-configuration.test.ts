@@ -26,6 +26,7 @@ const plan = {
   boxRevocations: '',
   people: NOBODY,
   fenced: [],
+  silenced: [],
 };
 
 test('every listener on the network speaks TLS 1.3 and has its own rights; strangers are let in at pairing only', () => {
