@@ -42,6 +42,7 @@ export interface CapsuleRoomsParts {
   /** Of boxes with a TPM (§6.5). */
   readonly closeSecret: CloseSecret;
   readonly references: ReferenceFiles;
+  readonly boxLogs: BlobStore;
   readonly control: BoxWatch;
 }
 
@@ -63,8 +64,8 @@ export function openCapsuleRooms(parts: CapsuleRoomsParts): CapsuleRooms {
   const command: GatewayParts['command'] = (client, asked) => parts.control.command(client, asked);
   const gateway = new Gateway({ ...parts, command, network: id, networkLabel: networkLabel(network) });
   const orders = new Orders({ ...parts, news: gateway });
-  const { closeSecret, references } = parts;
-  const measuring = { closeSecret, references, authorities: network.genesis.endorsementAuthorities };
+  const { closeSecret, references, boxLogs } = parts;
+  const measuring = { closeSecret, references, logs: boxLogs, authorities: network.genesis.endorsementAuthorities };
   const controller = new Controller({ ...parts, measuring, listener: { network: id, device, crypto } });
   let isClosed = false;
   peers.onSaid((from, kind, payload) => {

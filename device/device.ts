@@ -219,6 +219,7 @@ function openRooms(
     random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
     closeSecret: async (secret, endorsementKey, name) => identity.closeSecret(secret, endorsementKey, name),
     references: new ReferenceFiles(parts.stateFolder),
+    boxLogs: new BlobStore(join(parts.stateFolder, 'box-logs')),
   });
 }
 

@@ -58,8 +58,16 @@ export const LIMITS = {
   bootEventBytesMax: 128 * KIB,
   /** A name of a boot event, for people. */
   eventNameCharactersMax: 80,
-  /** About 130,000 files: servers measure some thousands in a boot, workstations tens of thousands. */
+  /** 65,536 files at 256 bytes, a long path or a signature with each. */
   imaLogBytesMax: 16 * MIB,
+  /** Servers measure some thousands in a boot, workstations tens of thousands; twice what reference values list. */
+  imaEntriesMax: 65_536,
+  /** What was measured between quote and log: 2,000 files; a machine that starts measures hundreds in a second. */
+  imaUncoveredBytesMax: 256 * KIB,
+  /** What is read of a log before others have a turn: 2 ms, 10 ms on a small board. */
+  imaEntriesPerTurn: 256,
+  /** Files that a refusal names: what people read. */
+  fileDeparturesMax: 64,
   /** One entry: a path (PATH_MAX 4,096), a digest, and a signature of RSA-4096. */
   imaEntryBytesMax: 8 * KIB,
   /** `ima-sig`, and room. */

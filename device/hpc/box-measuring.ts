@@ -10,11 +10,13 @@ import { LIMITS } from '#protocol/limits.ts';
 import { judgeBoxKeys, type BoxMoment, type JudgedBoxKeys } from '#protocol/measured-box/box-quote.ts';
 import { isSameKeys, isSameTpm, type BoxKeys, type BoxTpmEvidence, type ClosedSecret } from '#protocol/measured-box/box-tpm.ts';
 import { learn } from '#protocol/measured-box/learning.ts';
-import { judgeMeasurement } from '#protocol/measured-box/measurement.ts';
+import { judgingMeasurement } from '#protocol/measured-box/measurement.ts';
 import type { Genesis } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
 import { lesserLevel, type TrustLevel } from '#protocol/trust-level.ts';
+import { inTurns } from '../in-turns.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
+import { oneAtATime } from '../one-at-a-time.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Store } from '../store/store.ts';
@@ -44,7 +46,8 @@ export interface BoxSuspicion {
 
 export interface MeasuringParts {
   readonly store: Store;
-  readonly blobs: BlobStore;
+  /** For the logs of boxes alone. */
+  readonly logs: BlobStore;
   readonly network: Uint8Array;
   readonly authorities: Genesis['endorsementAuthorities'];
   readonly crypto: Crypto;
@@ -102,10 +105,13 @@ export class BoxMeasuring {
   readonly #last = new Map<string, LastMeasured>();
   /** Runs whose answer waits for its logs. */
   readonly #judging = new Set<string>();
+  /** The answers of a box, and among all boxes the logs in memory. */
+  readonly #turns = new Map<string, ReturnType<typeof oneAtATime>>();
+  readonly #inMemory = oneAtATime();
 
   constructor(parts: MeasuringParts) {
     this.#parts = parts;
-    this.#logs = new LogCollector(parts.blobs, parts.now, parts.ask);
+    this.#logs = new LogCollector(parts.logs, parts.now, parts.ask);
   }
 
   chunkReceived(box: string, chunk: BlobChunk): void {
@@ -178,12 +184,19 @@ export class BoxMeasuring {
     const keys = shown ?? activated;
     if (!answer.tpm || !keys || (when === 'within' && !this.#runs.has(run))) return this.#unquoted(answer, outcome);
     this.#judging.add(run);
-    void this.#judge({ ...answer, tpm: answer.tpm }, keys)
+    const { tpm } = answer;
+    void this.#turnsOf(box.name)(() => this.#judge({ ...answer, tpm }, keys))
       .then((fault) => (fault === undefined ? outcome.accepted() : outcome.refused(fault)))
       .catch((error: unknown) =>
         this.#parts.log('boxNotMeasured', { box: box.name, run, reason: error instanceof Error ? error.message : 'unknown' }),
       )
       .finally(() => this.#judging.delete(run));
+  }
+
+  #turnsOf(box: string): ReturnType<typeof oneAtATime> {
+    const turns = this.#turns.get(box) ?? oneAtATime();
+    this.#turns.set(box, turns);
+    return turns;
   }
 
   /** Counts as the box's own word, and so does the whole run. */
@@ -224,9 +237,16 @@ export class BoxMeasuring {
     const references = this.#parts.references.read(box.name);
     if (references && !sameBytes(references.endorsementKey, endorsementDigest(keys)))
       return `the reference values of ${box.name} are of another TPM; learn them anew (npm run pair -- measure)`;
-    const logs = await this.#logs.collect(box.name, tpm);
-    const verdict = judgeMeasurement(crypto, { evidence: tpm, registers: quote.moment.registers, logs, references });
-    if (verdict.status === 'refused') return reasonsText(verdict.reasons);
+    const collected = await this.#logs.collect(box.name, tpm);
+    const { registers } = quote.moment;
+    const verdict = await this.#inMemory(async () => {
+      const logs = await this.#logs.read(collected);
+      return inTurns(judgingMeasurement(crypto, { evidence: tpm, registers, logs, references }));
+    });
+    if (verdict.status === 'refused') {
+      await this.#logs.drop(box.name);
+      return reasonsText(verdict.reasons);
+    }
     if (references?.stage === 'learning') this.#parts.references.write(box.name, learn(references, verdict));
     this.#stand(answer, {
       keys,

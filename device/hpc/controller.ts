@@ -48,8 +48,8 @@ export interface ControllerParts {
   readonly now: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Of boxes with a TPM (§6.5): who certifies them, the device's TPM, and what they may measure. */
-  readonly measuring: Pick<MeasuringParts, 'authorities' | 'closeSecret' | 'references'>;
+  /** Of boxes with a TPM (§6.5): who certifies them, the device's TPM, what they may measure, and where their logs lie. */
+  readonly measuring: Pick<MeasuringParts, 'authorities' | 'closeSecret' | 'references' | 'logs'>;
   readonly control: BoxWatch;
 }
 

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MQTT_LIMITS } from '../limits.ts';
+import { oneAtATime } from '../one-at-a-time.ts';
 import { withoutDescriptors } from '../own-descriptors.ts';
 import { CONFIGURATION_FILE, type BrokerFiles } from './broker-configuration.ts';
 import { writeWholeFile } from './whole-file.ts';
@@ -53,6 +54,7 @@ export class BrokerFailed extends Error {
 /** Resolves when all listeners are open; rejects with {@link BrokerFailed} and Mosquitto's own reason. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  // A revival never overtakes a restart.
   const inTurn = oneAtATime();
   let current: Listening | undefined;
   let failures = 0;
@@ -112,16 +114,6 @@ function messageOf(error: unknown): string {
 
 function restartWaitMs(failures: number): number {
   return Math.min(MQTT_LIMITS.brokerRestartMinMs * 2 ** Math.min(failures, 16), MQTT_LIMITS.brokerRestartMaxMs);
-}
-
-/** Starts and stops take turns: a revival never overtakes a restart. */
-function oneAtATime(): (work: () => Promise<void>) => Promise<void> {
-  let last = Promise.resolve();
-  return (work) => {
-    const done = last.then(work);
-    last = done.catch(() => undefined);
-    return done;
-  };
 }
 
 interface Launched {

@@ -1,7 +1,9 @@
-/** In what a box's measurements depart from its reference values: every reason, each with its register, event or file. Pure. Specification §6.5. */
+/** In what a box's measurements depart from its reference values: each reason with its register, event or file. Pure. Specification §6.5. */
 import { sameBytes } from '../codec.ts';
 import { hex } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
 import { harmless } from '../schema.ts';
+import { inOneTurn, type Turns } from '../turns.ts';
 import { filesOf, isSameEvent, isSameSequence, ruleOf, sequenceOf } from './learning.ts';
 import type { ImaEntry } from './ima-log.ts';
 import type { EventReference, ReferenceValues } from './reference-values.ts';
@@ -25,7 +27,12 @@ export interface Measured {
 }
 
 export function departuresFrom(known: ReferenceValues, measured: Measured): Departure[] {
-  return [...BOOT_PCRS.flatMap((pcr) => registerDepartures(known, measured, pcr)), ...fileDepartures(known, measured.files)];
+  return inOneTurn(departingFrom(known, measured));
+}
+
+export function* departingFrom(known: ReferenceValues, measured: Measured): Turns<Departure[]> {
+  const files = yield* fileDepartures(known, measured.files);
+  return [...BOOT_PCRS.flatMap((pcr) => registerDepartures(known, measured, pcr)), ...files];
 }
 
 function registerDepartures(known: ReferenceValues, { registers, bootLog }: Measured, pcr: number): Departure[] {
@@ -64,14 +71,20 @@ function agreement(known: readonly EventReference[], measured: readonly EventRef
   return at < 0 ? known.length : at;
 }
 
-function fileDepartures({ files }: ReferenceValues, measured: readonly ImaEntry[]): Departure[] {
+function* fileDepartures({ files }: ReferenceValues, measured: readonly ImaEntry[]): Turns<Departure[]> {
   if (files.rule === 'any') return [];
   if (measured.length === 0)
     return [
       { reason: 'files-not-measured', pcr: 10, detail: 'PCR 10 is zero: the kernel measures no files, and the reference values list them' },
     ];
   const byPath = new Map(files.files.map(({ path, digests }) => [path, digests]));
-  return filesOf(measured).flatMap((entry) => fileDeparture(entry, byPath.get(entry.path)));
+  const departures: Departure[] = [];
+  for (const [index, entry] of filesOf(measured).entries()) {
+    if (departures.length === LIMITS.fileDeparturesMax) break;
+    if (index % LIMITS.imaEntriesPerTurn === 0) yield;
+    departures.push(...fileDeparture(entry, byPath.get(entry.path)));
+  }
+  return departures;
 }
 
 /** A violation's path and digest are the log's claim, which the register does not bind: that they are known says nothing. */

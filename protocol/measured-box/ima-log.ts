@@ -4,17 +4,32 @@
  */
 import type { Crypto } from '../crypto.ts';
 import { LIMITS } from '../limits.ts';
-import { decodeLog, type DecodedLog, type LogReader } from './log-reader.ts';
+import { sameBytes } from '../codec.ts';
+import { inOneTurn, type Turns } from '../turns.ts';
+import { decodingLog, type DecodedLog, type LogReader } from './log-reader.ts';
 
 export interface ImaEntry {
-  /** What it extends into PCR 10 of the SHA-256 bank: the digest of the template's data, or ones for a violation. */
-  readonly extension: Uint8Array;
   /** The kernel could not measure the file reliably: it was open for writing while it was read, or the reverse. */
   readonly violation: boolean;
   /** As the kernel writes it: `sha256`. */
   readonly algorithm: string;
   readonly digest: Uint8Array;
   readonly path: string;
+}
+
+/** With what it extends into PCR 10 of the SHA-256 bank: the digest of the template's data, or ones for a violation. */
+interface Extending {
+  readonly entry: ImaEntry;
+  readonly extension: Uint8Array;
+}
+
+/** What was read of a log. */
+export interface ImaLog {
+  readonly entries: readonly ImaEntry[];
+  /** What they make of PCR 10. */
+  readonly register: Uint8Array;
+  /** Bytes behind them, unread. */
+  readonly unreadBytes: number;
 }
 
 /** The register that the kernel uses for IMA (CONFIG_IMA_MEASURE_PCR_IDX). */
@@ -25,18 +40,37 @@ const templates: ReadonlyMap<string, number> = new Map([
   ['ima-sig', 3],
 ]);
 const SHA1_BYTES = 20;
+const zeros = new Uint8Array(32);
 const violationExtension = new Uint8Array(32).fill(0xff);
 
-export function decodeImaLog(bytes: Uint8Array, crypto: Crypto): DecodedLog<ImaEntry[]> {
-  return decodeLog('the IMA log', bytes, LIMITS.imaLogBytesMax, (reader) => {
-    const entries: ImaEntry[] = [];
-    while (!reader.isAtEnd) entries.push(readEntry(reader, crypto));
-    return entries;
-  });
+/** @param until the content of PCR 10 behind which nothing is read; absent: all of the log is */
+export function decodeImaLog(bytes: Uint8Array, crypto: Crypto, until?: Uint8Array): DecodedLog<ImaLog> {
+  return inOneTurn(decodingImaLog(bytes, crypto, until));
+}
+
+export function decodingImaLog(bytes: Uint8Array, crypto: Crypto, until?: Uint8Array): Turns<DecodedLog<ImaLog>> {
+  return decodingLog('the IMA log', bytes, LIMITS.imaLogBytesMax, (reader) => readImaLog(reader, crypto, until));
+}
+
+function* readImaLog(reader: LogReader, crypto: Crypto, until: Uint8Array | undefined): Turns<ImaLog> {
+  const entries: ImaEntry[] = [];
+  let register: Uint8Array = zeros;
+  // One buffer for both halves of each extension.
+  const input = new Uint8Array(2 * zeros.length);
+  while (!reader.isAtEnd && !(until && sameBytes(register, until))) {
+    if (entries.length === LIMITS.imaEntriesMax) reader.fail(`more than ${LIMITS.imaEntriesMax} entries`);
+    const { entry, extension } = readEntry(reader, crypto);
+    entries.push(entry);
+    input.set(register);
+    input.set(extension, zeros.length);
+    register = crypto.sha256(input);
+    if (entries.length % LIMITS.imaEntriesPerTurn === 0) yield;
+  }
+  return { entries, register, unreadBytes: reader.left };
 }
 
 /** The SHA-1 digest of an entry only says whether it is a violation: no register here rests on it. */
-function readEntry(reader: LogReader, crypto: Crypto): ImaEntry {
+function readEntry(reader: LogReader, crypto: Crypto): Extending {
   const pcr = reader.u32('a register number');
   if (pcr !== IMA_PCR) reader.fail(`an entry for PCR ${pcr}; IMA measures into ${IMA_PCR}`);
   const violation = reader.take(SHA1_BYTES, 'a template digest').every((byte) => byte === 0);
@@ -49,12 +83,8 @@ function readEntry(reader: LogReader, crypto: Crypto): ImaEntry {
   const parts = Array.from({ length: fields }, () => reader.sized(LIMITS.imaEntryBytesMax, 'a field'));
   if (reader.at - start !== length) reader.fail(`an entry says it has ${length} bytes of data and has ${reader.at - start}`);
   const [digest, name] = parts as [Uint8Array, Uint8Array];
-  return {
-    ...readDigest(reader, digest),
-    path: readPath(reader, name),
-    violation,
-    extension: violation ? violationExtension : extensionOf(parts, crypto),
-  };
+  const entry = { ...readDigest(reader, digest), path: readPath(reader, name), violation };
+  return { entry, extension: violation ? violationExtension : extensionOf(parts, crypto) };
 }
 
 /** `d-ng`: the algorithm's name, a colon, a zero byte, the digest. */

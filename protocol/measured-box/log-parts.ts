@@ -2,6 +2,7 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { sameBytes } from '../codec.ts';
 import { LIMITS } from '../limits.ts';
+import type { Turns } from '../turns.ts';
 import type { LogReference } from './box-tpm.ts';
 
 const DIGEST_BYTES = 32;
@@ -15,10 +16,7 @@ export interface PartedLog {
 
 /** @param sha256 of plain bytes */
 export function partLog(log: Uint8Array, sha256: (bytes: Uint8Array) => Uint8Array): PartedLog {
-  const parts = Array.from({ length: partCount(log.length) }, (_, index) => {
-    const content = log.subarray(index * LIMITS.logPartBytes, (index + 1) * LIMITS.logPartBytes);
-    return { digest: sha256(content), content };
-  });
+  const parts = partsOf(log).map((content) => ({ digest: sha256(content), content }));
   const list = concatBytes(...parts.map(({ digest }) => digest));
   return { reference: { bytes: log.length, digest: sha256(list) }, list, parts };
 }
@@ -37,8 +35,20 @@ export function partsIn(list: Uint8Array, { bytes }: LogReference): { readonly d
 }
 
 /** Whether these are the bytes of a reference. */
-export function isReferenced(log: Uint8Array, reference: LogReference, sha256: (bytes: Uint8Array) => Uint8Array): boolean {
-  return log.length === reference.bytes && sameBytes(partLog(log, sha256).reference.digest, reference.digest);
+export function* judgingReference(log: Uint8Array, reference: LogReference, sha256: (bytes: Uint8Array) => Uint8Array): Turns<boolean> {
+  if (log.length !== reference.bytes) return false;
+  const digests: Uint8Array[] = [];
+  for (const content of partsOf(log)) {
+    digests.push(sha256(content));
+    yield;
+  }
+  return sameBytes(sha256(concatBytes(...digests)), reference.digest);
+}
+
+function partsOf(log: Uint8Array): Uint8Array[] {
+  return Array.from({ length: partCount(log.length) }, (_, index) =>
+    log.subarray(index * LIMITS.logPartBytes, (index + 1) * LIMITS.logPartBytes),
+  );
 }
 
 function partCount(bytes: number): number {

@@ -1,7 +1,7 @@
 /** Reads the little-endian records of a log from foreign bytes. Pure. Specification §6.5. Its faults stay inside `decodeLog`. */
-
 import { LIMITS } from '../limits.ts';
 import { harmless } from '../schema.ts';
+import { inOneTurn, type Turns } from '../turns.ts';
 
 export type DecodedLog<T> =
   | { readonly status: 'decoded'; readonly value: T }
@@ -25,7 +25,12 @@ export class LogReader {
   }
 
   get isAtEnd(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.left === 0;
+  }
+
+  /** Bytes that were not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
   }
 
   u8(what: string): number {
@@ -65,12 +70,26 @@ export class LogReader {
   }
 }
 
-/** @param read throws by `LogReader` alone */
+/** At once. @param read throws by `LogReader` alone */
 export function decodeLog<T>(name: string, bytes: Uint8Array, bytesMax: number, read: (reader: LogReader) => T): DecodedLog<T> {
+  return inOneTurn(
+    decodingLog(name, bytes, bytesMax, function* (reader) {
+      return read(reader);
+    }),
+  );
+}
+
+/** @param read throws by `LogReader` alone */
+export function* decodingLog<T>(
+  name: string,
+  bytes: Uint8Array,
+  bytesMax: number,
+  read: (reader: LogReader) => Turns<T>,
+): Turns<DecodedLog<T>> {
   if (bytes.length > bytesMax)
     return { status: 'malformed', reason: 'too-large', detail: `${name} has ${bytes.length} bytes; at most ${bytesMax} are accepted` };
   try {
-    return { status: 'decoded', value: read(new LogReader(bytes)) };
+    return { status: 'decoded', value: yield* read(new LogReader(bytes)) };
   } catch (error) {
     if (!(error instanceof MalformedLog)) throw error;
     return { status: 'malformed', reason: 'malformed', detail: harmless(`${name}: ${error.message}`, LIMITS.noteCharactersMax) };

@@ -3,13 +3,15 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { sameBytes } from '../codec.ts';
 import type { Crypto } from '../crypto.ts';
 import { hex } from '../digest.ts';
+import { LIMITS } from '../limits.ts';
+import { inOneTurn, type Turns } from '../turns.ts';
 import type { BoxTpmEvidence } from './box-tpm.ts';
-import { departuresFrom, type Departure } from './departures.ts';
-import { decodeImaLog, IMA_PCR, type ImaEntry } from './ima-log.ts';
+import { departingFrom, type Departure } from './departures.ts';
+import { decodingImaLog, IMA_PCR, type ImaEntry } from './ima-log.ts';
 import { BOOT_AGGREGATE } from './learning.ts';
-import { isReferenced } from './log-parts.ts';
+import { judgingReference } from './log-parts.ts';
 import type { ReferenceValues } from './reference-values.ts';
-import { BOOT_PCRS, replayBootLog, replayImaLog, type BoxRegisters } from './registers.ts';
+import { BOOT_PCRS, replayBootLog, type BoxRegisters } from './registers.ts';
 import { decodeBootLog, separatorFaults, type BootLog } from './uefi-log.ts';
 
 export interface BoxLogs {
@@ -26,6 +28,7 @@ export interface MeasuredReason {
     | 'separator-wrong'
     | 'ima-log-malformed'
     | 'ima-log-differs'
+    | 'ima-log-too-long'
     | 'ima-of-another-boot';
   readonly detail: string;
 }
@@ -42,27 +45,30 @@ export type MeasurementVerdict =
   /** All reasons, at least one. */
   | { readonly status: 'refused'; readonly reasons: readonly MeasuredReason[] };
 
-/**
- * @param registers those of a quote that was accepted
- * @param references absent, or being learned: then the logs must only explain the registers
- */
-export function judgeMeasurement(
-  crypto: Crypto,
-  {
-    evidence,
-    registers,
-    logs,
-    references,
-  }: { evidence: BoxTpmEvidence; registers: BoxRegisters; logs: BoxLogs; references?: ReferenceValues | undefined },
-): MeasurementVerdict {
+export interface ToJudge {
+  readonly evidence: BoxTpmEvidence;
+  /** Those of a quote that was accepted. */
+  readonly registers: BoxRegisters;
+  readonly logs: BoxLogs;
+  /** Absent, or being learned: then the logs must only explain the registers. */
+  readonly references?: ReferenceValues | undefined;
+}
+
+export function judgeMeasurement(crypto: Crypto, measured: ToJudge): MeasurementVerdict {
+  return inOneTurn(judgingMeasurement(crypto, measured));
+}
+
+export function* judgingMeasurement(crypto: Crypto, { evidence, registers, logs, references }: ToJudge): Turns<MeasurementVerdict> {
   const sha256 = (bytes: Uint8Array): Uint8Array => crypto.sha256(bytes);
-  if (!isReferenced(logs.boot, evidence.bootLog, sha256) || !isReferenced(logs.ima, evidence.imaLog, sha256))
+  const isReferenced =
+    (yield* judgingReference(logs.boot, evidence.bootLog, sha256)) && (yield* judgingReference(logs.ima, evidence.imaLog, sha256));
+  if (!isReferenced)
     return refused([{ reason: 'log-differs-from-evidence', detail: 'a log is not the one whose digest the evidence has' }]);
   const boot = judgeBootLog(crypto, logs.boot, registers);
-  const ima = judgeImaLog(crypto, logs.ima, registers);
+  const ima = yield* judgingImaLog(crypto, logs.ima, registers);
   const reasons = [...boot.reasons, ...ima.reasons];
   if (reasons.length > 0 || !boot.log || !ima.files) return refused(reasons);
-  const departures = references ? departuresFrom(references, { registers, bootLog: boot.log, files: ima.files }) : [];
+  const departures = references ? yield* departingFrom(references, { registers, bootLog: boot.log, files: ima.files }) : [];
   if (references?.stage === 'frozen' && departures.length > 0) return refused(departures);
   return { status: 'accepted', bootLog: boot.log, files: ima.files, departures };
 }
@@ -81,21 +87,23 @@ function judgeBootLog(crypto: Crypto, bytes: Uint8Array, registers: BoxRegisters
   return { log, reasons: [...reasons, ...separators] };
 }
 
-function judgeImaLog(crypto: Crypto, bytes: Uint8Array, registers: BoxRegisters): { files?: ImaEntry[]; reasons: MeasuredReason[] } {
-  const decoded = decodeImaLog(bytes, crypto);
-  if (decoded.status === 'malformed') return { reasons: [{ reason: 'ima-log-malformed', detail: decoded.detail }] };
+function* judgingImaLog(
+  crypto: Crypto,
+  bytes: Uint8Array,
+  registers: BoxRegisters,
+): Turns<{ files?: readonly ImaEntry[]; reasons: MeasuredReason[] }> {
   const register = registers.get(IMA_PCR) ?? noRegister;
-  const covered = replayImaLog(decoded.value, register, crypto);
-  if (covered === undefined)
-    return {
-      reasons: [
-        {
-          reason: 'ima-log-differs',
-          detail: `PCR ${IMA_PCR} is ${hex(register)}, which no first part of the IMA log's ${decoded.value.length} entries makes`,
-        },
-      ],
-    };
-  const files = decoded.value.slice(0, covered);
+  const decoded = yield* decodingImaLog(bytes, crypto, register);
+  if (decoded.status === 'malformed') return { reasons: [{ reason: 'ima-log-malformed', detail: decoded.detail }] };
+  const { entries: files, register: replayed, unreadBytes } = decoded.value;
+  if (!sameBytes(replayed, register)) {
+    const detail = `PCR ${IMA_PCR} is ${hex(register)}, which no first part of the IMA log's ${files.length} entries makes`;
+    return { reasons: [{ reason: 'ima-log-differs', detail }] };
+  }
+  if (unreadBytes > LIMITS.imaUncoveredBytesMax) {
+    const detail = `${unreadBytes} bytes of the IMA log follow what the quote covers; at most ${LIMITS.imaUncoveredBytesMax} are measured meanwhile`;
+    return { reasons: [{ reason: 'ima-log-too-long', detail }] };
+  }
   const [first] = files;
   if (first === undefined || isAggregateOf(crypto, first, registers)) return { files, reasons: [] };
   const detail = `the IMA log begins with ${first.path === BOOT_AGGREGATE ? 'the boot_aggregate of other registers than the quoted ones' : `${first.path}; it begins with boot_aggregate`}`;

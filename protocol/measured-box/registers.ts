@@ -1,7 +1,5 @@
 /** Registers of a box: which ones a quote shows, and what a log makes of them. Pure. Specification §6.5; TPM 2.0 Part 1 §17. */
-import { sameBytes } from '../codec.ts';
 import type { Crypto } from '../crypto.ts';
-import type { ImaEntry } from './ima-log.ts';
 import type { BootLog } from './uefi-log.ts';
 
 /** Firmware 0-7, boot loader and kernel 8-9, IMA 10, and the loader's owner keys (shim) 14; the SHA-256 bank. */
@@ -23,24 +21,6 @@ export function replayBootLog(log: BootLog, crypto: Crypto): BoxRegisters {
   registers.set(0, first);
   for (const { pcr, digest } of log.events) registers.set(pcr, extended(registers.get(pcr) ?? zeros, digest, crypto));
   return registers;
-}
-
-/**
- * How many entries of the log make the register what it is; 0 for a register that was never extended.
- * @returns undefined where no first part of the log does
- */
-export function replayImaLog(entries: readonly ImaEntry[], register: Uint8Array, crypto: Crypto): number | undefined {
-  let value = zeros;
-  if (sameBytes(value, register)) return 0;
-  // One buffer for both halves: a log has up to 130,000 entries.
-  const input = new Uint8Array(64);
-  for (const [index, { extension }] of entries.entries()) {
-    input.set(value);
-    input.set(extension, 32);
-    value = crypto.sha256(input);
-    if (sameBytes(value, register)) return index + 1;
-  }
-  return undefined;
 }
 
 function extended(register: Uint8Array, digest: Uint8Array, crypto: Crypto): Uint8Array {

@@ -10,7 +10,7 @@ import { freeze, learn, newReferenceValues } from '#protocol/measured-box/learni
 import { partLog } from '#protocol/measured-box/log-parts.ts';
 import { judgeMeasurement, type BoxLogs } from '#protocol/measured-box/measurement.ts';
 import type { ReferenceValues } from '#protocol/measured-box/reference-values.ts';
-import { BOX_PCRS, replayBootLog, replayImaLog, zeros, type BoxRegisters } from '#protocol/measured-box/registers.ts';
+import { BOX_PCRS, replayBootLog, zeros, type BoxRegisters } from '#protocol/measured-box/registers.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
 import { createNodeCrypto } from '../../device/crypto-node.ts';
 import type { Benchmark, Row } from './benchmark.ts';
@@ -128,14 +128,11 @@ function madeBox(): MadeBox {
   const registers = new Map([...replayBootLog(boot.value, crypto), [10, zeros] as const]);
   const aggregate = sha256Of(...Array.from({ length: 10 }, (_, pcr) => registers.get(pcr) ?? zeros));
   const ima = Buffer.concat([entryOf('boot_aggregate', aggregate), ...Array.from({ length: FILES }, (_, index) => fileOf(index))]);
-  const entries = decodeImaLog(ima, crypto);
-  if (entries.status === 'malformed') throw new Error(entries.detail);
-  registers.set(10, registerOf(entries.value.map(({ extension }) => extension)));
-  if (replayImaLog(entries.value, registers.get(10) ?? zeros, crypto) !== FILES + 1) throw new Error('the made log does not replay');
-  const references = learn(newReferenceValues(zeros, 'listed'), { bootLog: boot.value, files: entries.value });
+  const read = decodeImaLog(ima, crypto);
+  if (read.status === 'malformed') throw new Error(read.detail);
+  const { entries, register } = read.value;
+  if (entries.length !== FILES + 1) throw new Error('the made log is not read as it was made');
+  registers.set(10, register);
+  const references = learn(newReferenceValues(zeros, 'listed'), { bootLog: boot.value, files: entries });
   return { logs: { ...logs, ima }, registers, references: freeze(references) };
-}
-
-function registerOf(extensions: readonly Uint8Array[]): Uint8Array {
-  return extensions.reduce((register, extension) => sha256Of(register, extension), zeros);
 }

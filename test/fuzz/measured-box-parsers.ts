@@ -66,11 +66,12 @@ function readsBootLog(bytes: Uint8Array): void {
 function readsImaLog(bytes: Uint8Array): void {
   const decoded = decodeImaLog(bytes, crypto);
   if (decoded.status === 'malformed') return shown(decoded.detail);
-  for (const { extension, path } of decoded.value) assert.ok(extension.length === 32 && path.length > 0);
+  const { entries, register, unreadBytes } = decoded.value;
+  assert.ok(register.length === 32 && unreadBytes === 0 && entries.every(({ path }) => path.length > 0));
   for (const { detail } of departuresFrom(known, {
     registers: first.registers,
     bootLog: { events: [], startupLocality: 0 },
-    files: decoded.value,
+    files: entries,
   }))
     shown(detail);
 }

@@ -1,9 +1,11 @@
 /** A box with a TPM and the device that measures it: what must be accepted, and each way of lying that must not be. Specification §6.5, §6.6. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { domainDigest } from '#protocol/digest.ts';
+import { LIMITS } from '#protocol/limits.ts';
 import { freeze, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { referencesDigest } from '../../../device/hpc/reference-file.ts';
@@ -66,6 +68,18 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     assert.match(await world.measure(RUN, 'before'), /PCR 9 is .* the boot log makes it/);
     await world.machine.showLogs({ ...logs, ima: logs.ima.subarray(0, 400) });
     assert.match(await world.measure(RUN, 'before'), /ima-log-(differs|malformed)/);
+    await world.machine.showLogs(logs);
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
+  });
+
+  test('whose log goes on with entries that no quote covers is refused, and none of it stays on the disk (§6.5)', async () => {
+    const { logs } = world.machine;
+    const kept = (): string[] => readdirSync(join(world.folder, 'box-logs'));
+    assert.ok(kept().length > 0, 'of the last logs that were accepted');
+    const invented = Buffer.alloc(LIMITS.imaUncoveredBytesMax + 1);
+    await world.machine.showLogs({ ...logs, ima: new Uint8Array(Buffer.concat([logs.ima, invented])) });
+    assert.match(await world.measure(RUN, 'before'), /262145 bytes of the IMA log follow what the quote covers/);
+    assert.deepEqual(kept(), []);
     await world.machine.showLogs(logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
   });

@@ -10,7 +10,6 @@ import type { BlobNeed } from '#protocol/blob-transfer.ts';
 import { servedRange } from '#protocol/blob-fetch.ts';
 import { domainDigest } from '#protocol/digest.ts';
 import type { BoxTpmEvidence } from '#protocol/measured-box/box-tpm.ts';
-import { decodeImaLog } from '#protocol/measured-box/ima-log.ts';
 import type { BoxLogs } from '#protocol/measured-box/measurement.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
 import { connectTpm } from '../../../device/identity/connect.ts';
@@ -22,7 +21,7 @@ import { makeCredential } from '../../../device/tpm/credential.ts';
 import { pcrExtend } from '../../../device/tpm/pcr.ts';
 import { startSoftwareTpm, type SoftwareTpm } from '../../../device/tpm/swtpm.ts';
 import { openBoxTpm, type BoxTpm } from '../../../hpc-agent/tpm/box-tpm.ts';
-import { crypto } from '../../unit/measured-box/boots.ts';
+import { crypto, extensionOf, imaEntries } from '../../unit/measured-box/boots.ts';
 import { softwareSigner } from '../../unit/protocol/workshop.ts';
 
 export const network = new Uint8Array(32).fill(7);
@@ -89,6 +88,7 @@ export class World {
   readonly signer = softwareSigner(new Uint8Array(randomBytes(32)));
   readonly box: { readonly name: string; readonly signingKey: Uint8Array };
   readonly references: ReferenceFiles;
+  readonly logs: BlobStore;
   readonly lines: string[] = [];
   readonly #device: SoftwareTpm;
   readonly #memory = new Map<string, Uint8Array>();
@@ -110,6 +110,7 @@ export class World {
     this.serving = machine;
     this.box = { name: 'box', signingKey: this.signer.publicKey };
     this.references = new ReferenceFiles(folder);
+    this.logs = new BlobStore(join(folder, 'box-logs'));
     this.desk = this.#openDesk();
   }
 
@@ -164,7 +165,7 @@ export class World {
   #openDesk(): BoxMeasuring {
     return new BoxMeasuring({
       store: this.store,
-      blobs: new BlobStore(join(this.folder, 'blobs')),
+      logs: this.logs,
       network,
       authorities: this.machine.authorities.map((certificate) => ({ certificate, softwareTpm: true })),
       crypto,
@@ -195,7 +196,5 @@ export class World {
 }
 
 function imaExtensions(log: Uint8Array): (readonly [number, Uint8Array])[] {
-  const decoded = decodeImaLog(log, crypto);
-  if (decoded.status === 'malformed') throw new Error(decoded.detail);
-  return decoded.value.map(({ extension }) => [10, extension] as const);
+  return imaEntries(log).map((entry) => [10, extensionOf(entry)] as const);
 }

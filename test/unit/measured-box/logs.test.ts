@@ -1,11 +1,12 @@
 /** Boot and IMA logs of a real machine: read as another program reads them, replayed to its registers, compared with what is known. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LIMITS } from '#protocol/limits.ts';
 import { departuresFrom } from '#protocol/measured-box/departures.ts';
 import { decodeImaLog } from '#protocol/measured-box/ima-log.ts';
 import { freeze, learn, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { partLog } from '#protocol/measured-box/log-parts.ts';
-import { judgeMeasurement, type BoxLogs } from '#protocol/measured-box/measurement.ts';
+import { judgeMeasurement, judgingMeasurement, type ToJudge } from '#protocol/measured-box/measurement.ts';
 import type { ReferenceValues } from '#protocol/measured-box/reference-values.ts';
 import { BOOT_PCRS, replayBootLog, type BoxRegisters } from '#protocol/measured-box/registers.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
@@ -70,12 +71,36 @@ describe('§6.5 the IMA log', () => {
   });
 
   test('may go on after the quote: only what the register covers counts', () => {
-    const more = imaEntryCount(first.logs.ima);
-    const entry = first.logs.ima.slice(-lastEntryBytes());
-    const grown = { ...first, logs: { ...first.logs, ima: joined(first.logs.ima, entry) } };
-    const verdict = verdictOf(grown);
+    const verdict = verdictOf(followedBy(first, LIMITS.imaUncoveredBytesMax));
     assert.ok(verdict.status === 'accepted');
-    assert.equal(verdict.files.length, more);
+    assert.equal(verdict.files.length, imaLogOf(captured.first.imaLog).length);
+  });
+
+  test('that goes on for longer than files are measured meanwhile is refused: what no register binds is free to invent', () => {
+    assert.deepEqual(reasonsOf(followedBy(first, LIMITS.imaUncoveredBytesMax + 1)), ['ima-log-too-long']);
+    const unmeasured = { ...first, registers: new Map([...first.registers, [10, new Uint8Array(32)]]) };
+    assert.deepEqual(reasonsOf(followedBy(unmeasured, LIMITS.imaUncoveredBytesMax)), ['ima-log-too-long']);
+  });
+
+  test('has at most 65,536 entries', () => {
+    const [aggregate] = imaEntries(first.logs.ima) as [Uint8Array];
+    const entries = Array.from({ length: LIMITS.imaEntriesMax }, () => aggregate);
+    assert.equal(outcome(withFiles(first, entries)), 'accepted');
+    assert.deepEqual(reasonsOf(withFiles(first, [...entries, aggregate])), ['ima-log-malformed']);
+  });
+
+  test('is judged in turns of 256 entries, and a refusal names 64 files', () => {
+    const [aggregate, ...others] = imaEntries(steady.logs.ima) as [Uint8Array, ...Uint8Array[]];
+    const boot = withFiles(steady, [aggregate, ...Array.from({ length: 26 }, () => others).flat()]);
+    const work = judgingMeasurement(crypto, { ...toJudge(boot), references: freeze(newReferenceValues(new Uint8Array(32), 'listed')) });
+    let turns = 0;
+    let step = work.next();
+    for (; !step.done; step = work.next()) turns += 1;
+    const parts = 2;
+    const looked = 1;
+    assert.equal(turns, parts + Math.floor((1 + 26 * others.length) / 256) + looked);
+    assert.ok(step.value.status === 'refused');
+    assert.equal(step.value.reasons.length, 64);
   });
 
   test('of another boot is refused by its boot_aggregate, though PCR 10 is made to fit', () => {
@@ -181,7 +206,7 @@ describe('§6.5 reference values', () => {
   });
 });
 
-function verdictOf({ logs, registers }: Boot) {
+function toJudge({ logs, registers }: Boot): ToJudge {
   const reference = (log: Uint8Array) => partLog(log, sha256).reference;
   const evidence = {
     quote: new Uint8Array(1),
@@ -190,7 +215,17 @@ function verdictOf({ logs, registers }: Boot) {
     bootLog: reference(logs.boot),
     imaLog: reference(logs.ima),
   };
-  return judgeMeasurement(crypto, { evidence, registers, logs });
+  return { evidence, registers, logs };
+}
+
+function verdictOf(boot: Boot) {
+  return judgeMeasurement(crypto, toJudge(boot));
+}
+
+/** With bytes behind what the register covers: nobody reads them. */
+function followedBy(boot: Boot, bytes: number): Boot {
+  const ima = new Uint8Array(Buffer.concat([boot.logs.ima, new Uint8Array(bytes)]));
+  return { ...boot, logs: { ...boot.logs, ima } };
 }
 
 function outcome(boot: Boot): string {
@@ -226,11 +261,7 @@ function bootLogOf(log: string) {
 function imaLogOf(log: string) {
   const decoded = decodeImaLog(Uint8Array.fromHex(log), crypto);
   assert.ok(decoded.status === 'decoded', decoded.status === 'malformed' ? decoded.detail : '');
-  return decoded.value;
-}
-
-function imaEntryCount(log: BoxLogs['ima']): number {
-  return imaLogOf(log.toHex()).length;
+  return decoded.value.entries;
 }
 
 /** Of `/etc-file` with the template ima-sig and no signature. */
@@ -243,11 +274,4 @@ function lastEntryBytes(): number {
 function separatorRecord(pcr: number): string {
   const digest = crypto.sha256(new Uint8Array(4)).toHex();
   return `0${pcr}00000004000000010000000b00${digest}0400000000000000`;
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const both = new Uint8Array(left.length + right.length);
-  both.set(left);
-  both.set(right, left.length);
-  return both;
 }

@@ -213,6 +213,7 @@ export class TestDevice {
       random: (bytes) => Uint8Array.from(randomBytes(bytes)),
       closeSecret: () => Promise.reject(new Error('this device has no TPM')),
       references: new ReferenceFiles(join(bench.folder, name)),
+      boxLogs: new BlobStore(join(bench.folder, `${name}-box-logs`)),
       control: unwatched,
       log: (event, fields = {}) => void bench.lines.push(`${name} ${event} ${JSON.stringify(fields)}`),
     });
