@@ -204,7 +204,7 @@ export const LIMITS = {
   creditMax: 1_000,
   /** Of a founder: a second weight, so that newcomers rise to founders and not above them. */
   creditOfFounder: 256,
-  /** Whoever has lost all, or is new, shows good evidence for 32 slots before it is drawn. */
+  /** Whoever has lost all, or is new, shows good evidence for 64 slots before it is drawn. */
   creditToJudge: 128,
   /** Credit for each weight above one. */
   creditOfWeight: 256,
@@ -216,11 +216,10 @@ export const LIMITS = {
   creditGain: 32,
   /** Divisor of the credit that a wrong word costs: two of them take the highest weight to the lowest. */
   creditLoss: 2,
-  /** The same for silence: slow is not false. */
-  creditOmission: 64,
-  /** What good evidence of one's own gives, up to what a founder begins with. */
-  creditOwn: 4,
-  creditOwnMax: 256,
+  /** The same for silence, which is charged only above `creditToJudge`: who never answers is soon drawn no more, and loses no more than that. */
+  creditOmission: 8,
+  /** What good evidence of one's own gives below `creditToJudge`: at 4 a slot, judges that lie or sleep came back faster than they fell. */
+  creditOwn: 2,
   /** Operational keys that are remembered of a member: its ballots of the last boots still count in certificates. */
   memberKeysMax: 4,
   /** Checkpoints for which a member answers for contrary ballots by keys that the chain has forgotten: a day at 20 s each. */

@@ -16,7 +16,7 @@ export function changedCredit(credit: number, event: CreditEvent): number {
     case 'silent':
       return credit - shareOf(credit, LIMITS.creditOmission);
     case 'own-evidence':
-      return credit < LIMITS.creditOwnMax ? Math.min(credit + LIMITS.creditOwn, LIMITS.creditOwnMax) : credit;
+      return Math.max(credit, Math.min(credit + LIMITS.creditOwn, LIMITS.creditToJudge));
   }
 }
 

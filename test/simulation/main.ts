@@ -23,7 +23,7 @@ import { createTranscript } from './transcript.ts';
 const declaration = {
   name: 'npm run simulate --',
   summary: 'Runs networks of the production core in virtual time, with faults and cheats drawn from a seed, under checkers.',
-  operands: ['[SEED | twins | mutations | lottery | bench]'],
+  operands: ['[SEED | twins | mutations | lottery | credit | bench]'],
   options: {
     seeds: { value: 'N', help: 'runs N seeds, on two threads' },
     from: { value: 'K', help: 'the first of them (default 1)' },
@@ -32,7 +32,7 @@ const declaration = {
     hours: { value: 'H', help: 'simulated hours with faults, instead of what the seed draws' },
     trace: { help: 'says every event and effect of the one seed' },
   },
-  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- twins | mutations | lottery | bench --help says more: members that run twice, changed\nmessages, the statistics of the draws, what consensus costs.`,
+  notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- twins | mutations | lottery | credit | bench --help says more: members that run twice,\nchanged messages, the statistics of the draws, those of judges, what consensus costs.`,
 } as const satisfies CommandDeclaration<Record<string, Option>>;
 
 const terminal = openTerminal(process.stdout, process.env);
@@ -47,6 +47,10 @@ async function main(line: readonly string[]): Promise<number> {
   if (line[0] === 'lottery') {
     const { runLottery } = await import('./lottery/main.ts');
     return runLottery([...line.slice(1)]);
+  }
+  if (line[0] === 'credit') {
+    const { runCredit } = await import('./credit/main.ts');
+    return runCredit([...line.slice(1)]);
   }
   if (line[0] === 'twins' || line[0] === 'mutations') {
     const { runAdversary } = await import('./adversary/main.ts');

@@ -73,8 +73,8 @@ CREDIT = {
     "in-verdict": lambda c: c + share(1000 - c, 128),
     "right": lambda c: c + share(1000 - c, 32),
     "wrong": lambda c: c - share(c, 2),
-    "silent": lambda c: c - share(c, 64),
-    "own-evidence": lambda c: min(c + 4, 256) if c < 256 else c,
+    "silent": lambda c: c - share(c, 8),
+    "own-evidence": lambda c: max(c, min(c + 2, 128)),
 }
 
 
@@ -115,11 +115,13 @@ def begun(state: dict, height: int, parameters: dict) -> dict:
     if height % parameters["slotHeights"]:
         return state
     slot, number = height // parameters["slotHeights"], state["core"]["checkpoint"]["number"]
+    last = state["core"]["draws"][-1]
+    qualified = {seat for seat, weight in zip(last["seats"], bytes.fromhex(last["weights"])) if weight}
     for record in [one for one in state["members"] if "trust" in one]:
         trust = record["trust"]
         shown = {one["slot"] for one in trust["slots"]}
         word = "unreachable" if trust["word"] == "trusted" and slot - 1 not in shown else trust["word"]
-        silent = record["node"] in state["core"]["seats"] and number - trust["judgedIn"] > parameters["trustedCheckpoints"]
+        silent = record["node"] in qualified and number - trust["judgedIn"] > parameters["trustedCheckpoints"]
         credit = CREDIT["silent"](trust["credit"]) if silent else trust["credit"]
         state = with_trust(state, record["node"], word=word, credit=credit, slots=[one for one in trust["slots"] if one["slot"] >= slot - 2])
     return drawn(state, slot)
