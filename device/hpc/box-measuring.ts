@@ -52,6 +52,7 @@ export interface MeasuringParts {
   readonly authorities: Genesis['endorsementAuthorities'];
   readonly crypto: Crypto;
   readonly references: ReferenceFiles;
+  readonly paired: () => readonly PairedBox[];
   readonly closeSecret: CloseSecret;
   readonly ask: (box: string, need: BlobNeed) => void;
   readonly now: Clock;
@@ -233,6 +234,9 @@ export class BoxMeasuring {
     if (judged.status === 'refused') return `the keys of the box's TPM are refused (${judged.reason}): ${judged.detail}`;
     const quote = judgeAnsweredQuote(crypto, judged.keys, { ...answer, network, boxKey: box.signingKey, tpm }, this.#earlier(answer, keys));
     if (quote.status === 'refused') return quote.detail;
+    const owner = this.#ownerOf(keys, box.name);
+    if (owner !== undefined)
+      return `the box shows the TPM of ${owner}, and one TPM stands for one box; if it is in ${box.name} now, remove ${owner} (npm run pair -- remove ${owner})`;
     this.#tryActivation(answer, keys);
     const references = this.#parts.references.read(box.name);
     if (references && !sameBytes(references.endorsementKey, endorsementDigest(keys)))
@@ -295,6 +299,15 @@ export class BoxMeasuring {
     } catch (error) {
       log('boxNotActivated', { box, reason: error instanceof Error ? error.message : 'unknown' });
     }
+  }
+
+  /** Another paired box with which this TPM was activated. */
+  #ownerOf(keys: BoxKeys, box: string): string | undefined {
+    const others = this.#parts.paired().filter(({ name }) => name !== box);
+    return others.find((other) => {
+      const activated = this.#activated(other);
+      return activated !== undefined && isSameTpm(activated, keys);
+    })?.name;
   }
 
   /** Of the box that was paired with this signing key: pairing anew with a new one forgets the TPM. */

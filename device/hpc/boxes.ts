@@ -33,6 +33,10 @@ export class Boxes {
     return [...this.#registry.keys()];
   }
 
+  all(): readonly PairedBox[] {
+    return [...this.#registry.values()];
+  }
+
   find(name: string): KnownBox | undefined {
     return this.#registry.get(name);
   }

@@ -80,7 +80,7 @@ export class Controller {
     });
     this.#measuring = new BoxMeasuring({
       ...parts,
-      ...{ ...parts.measuring, ...parts.listener },
+      ...{ ...parts.measuring, ...parts.listener, paired: () => this.#boxes.all() },
       ask: (box, need) => this.#link.need(box, need),
     });
     this.#offers = new BoxOffers(parts, this.#boxes, {

@@ -49,7 +49,7 @@ class Room {
     this.control = new Control({
       ...{ device: DEVICE, rules: {}, store, publisher, now, random, log },
       open: () => undefined,
-      onFenced: () => undefined,
+      onFenced: () => Promise.resolve(),
     });
     this.control.start({
       challenge: (_box, run, challenged) => void this.#challenges.push({ run, challenged }),

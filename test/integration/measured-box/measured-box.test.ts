@@ -10,6 +10,7 @@ import { freeze, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { referencesDigest } from '../../../device/hpc/reference-file.ts';
 import { crypto, second, steady } from '../../unit/measured-box/boots.ts';
+import { softwareSigner } from '../../unit/protocol/workshop.ts';
 import { Machine, network, software, World } from './world.ts';
 
 const RUN = `${'ab'.repeat(16)}.1`;
@@ -98,6 +99,20 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
       await world.greet(world.machine);
       await swapped.stop();
     }
+  });
+
+  test('that shows the TPM of another paired box is refused until that box is removed (§6.5)', async () => {
+    const second = { name: 'second', signingKey: softwareSigner(new Uint8Array(randomBytes(32))).publicKey };
+    world.paired = [world.box, second];
+    await world.greet(world.machine, second);
+    assert.ok(world.desk.activationFor('second'), world.lines.join('\n'));
+    assert.match(await world.measure(OTHER_RUN, 'before', world.machine, second), /shows the TPM of box, and one TPM stands for one box/);
+    assert.equal(await world.measure(RUN, 'before'), 'accepted', 'the box whose it is');
+    world.paired = [second];
+    assert.equal(await world.measure(OTHER_RUN, 'before', world.machine, second), 'accepted');
+    world.paired = [world.box, second];
+    assert.match(await world.measure(RUN, 'before'), /shows the TPM of second/);
+    world.paired = [world.box];
   });
 
   test('whose agent was replaced after the measurement is refused at the next check, with the file (§6.6)', async () => {

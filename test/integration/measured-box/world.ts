@@ -14,6 +14,7 @@ import type { BoxLogs } from '#protocol/measured-box/measurement.ts';
 import { decodeBootLog } from '#protocol/measured-box/uefi-log.ts';
 import { connectTpm } from '../../../device/identity/connect.ts';
 import { BoxMeasuring, type BoxAnswer } from '../../../device/hpc/box-measuring.ts';
+import type { PairedBox } from '../../../device/hpc/box-registry.ts';
 import { ReferenceFiles } from '../../../device/hpc/reference-file.ts';
 import { BlobStore } from '../../../device/store/blob-store.ts';
 import type { Store } from '../../../device/store/store.ts';
@@ -86,7 +87,8 @@ export class World {
   readonly folder: string;
   readonly machine: Machine;
   readonly signer = softwareSigner(new Uint8Array(randomBytes(32)));
-  readonly box: { readonly name: string; readonly signingKey: Uint8Array };
+  readonly box: PairedBox;
+  paired: readonly PairedBox[];
   readonly references: ReferenceFiles;
   readonly logs: BlobStore;
   readonly lines: string[] = [];
@@ -109,6 +111,7 @@ export class World {
     this.machine = machine;
     this.serving = machine;
     this.box = { name: 'box', signingKey: this.signer.publicKey };
+    this.paired = [this.box];
     this.references = new ReferenceFiles(folder);
     this.logs = new BlobStore(join(folder, 'box-logs'));
     this.desk = this.#openDesk();
@@ -125,30 +128,31 @@ export class World {
   }
 
   /** The box's hello; waits until the device has closed its secret. */
-  async greet(machine: Machine): Promise<void> {
+  async greet(machine: Machine, box = this.box): Promise<void> {
     this.serving = machine;
-    this.desk.introduced(this.box, machine.tpm?.keys);
-    for (let waited = 0; waited < 200 && !this.desk.activationFor(this.box.name) && !this.#memory.has('box-tpm/box'); waited += 1)
+    this.desk.introduced(box, machine.tpm?.keys);
+    for (let waited = 0; waited < 200 && !this.desk.activationFor(box.name) && !this.#memory.has(`box-tpm/${box.name}`); waited += 1)
       await new Promise((resolve) => setTimeout(resolve, 25));
   }
 
   /** Asks the box and judges what it answers. @returns `accepted`, or why it is refused */
-  async measure(run: string, when: BoxAnswer['when'], from = this.serving): Promise<string> {
+  async measure(run: string, when: BoxAnswer['when'], from = this.serving, box = this.box): Promise<string> {
     const nonce = new Uint8Array(randomBytes(32));
     const beacon = domainDigest('beacon-value', network, nonce);
-    const activation = this.desk.activationFor(this.box.name);
-    const tpm = await from.tpm?.answer({ network, beacon, run, boxKey: this.box.signingKey, software, nonce, activation });
-    return this.judge({ run, nonce, tpm }, when);
+    const activation = this.desk.activationFor(box.name);
+    const tpm = await from.tpm?.answer({ network, beacon, run, boxKey: box.signingKey, software, nonce, activation });
+    return this.judge({ run, nonce, tpm }, when, box);
   }
 
   judge(
     { run, nonce, tpm }: { run: string; nonce: Uint8Array; tpm: BoxTpmEvidence | undefined },
     when: BoxAnswer['when'],
+    box = this.box,
   ): Promise<string> {
     const beacon = domainDigest('beacon-value', network, nonce);
     return new Promise((resolve) => {
       const outcome = { accepted: () => resolve('accepted'), refused: (detail: string) => resolve(detail) };
-      this.desk.answered({ box: this.box, when, run, nonce, beacon, software, tpm }, outcome);
+      this.desk.answered({ box, when, run, nonce, beacon, software, tpm }, outcome);
     });
   }
 
@@ -170,6 +174,7 @@ export class World {
       authorities: this.machine.authorities.map((certificate) => ({ certificate, softwareTpm: true })),
       crypto,
       references: this.references,
+      paired: () => this.paired,
       closeSecret: async (secret, endorsementKey, name) => {
         const tpm = await connectTpm(this.#device.tcti);
         return makeCredential(tpm, { endorsementKey, name, credential: secret }).finally(() => tpm.close());
