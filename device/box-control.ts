@@ -46,10 +46,7 @@ export async function openBoxControl(parts: BoxControlParts): Promise<BoxControl
     ...{ device: configuration.name, rules: configuration, store, publisher, log, now: Date.now },
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     open: (box) => openHardware(box, parts),
-    onFenced: (boxes) =>
-      void broker
-        .fence(boxes)
-        .catch((error: unknown) => log('boxRightsKept', { error: error instanceof Error ? error.message : 'unknown' })),
+    onFenced: (boxes) => broker.fence(boxes),
     onChange: (boxes) => home?.show(boxes.values()),
   });
   if (home) await home.listen(own, () => control.boxes.values());

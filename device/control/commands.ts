@@ -14,6 +14,8 @@ export interface CommandParts {
   readonly rules: ControlRules;
   readonly find: (box: string) => HeldBox | undefined;
   readonly jobs: JobsOfBoxes;
+  /** Has the broker cut off who is fenced. @returns why it has not; undefined once it has */
+  readonly cutOff: () => Promise<string | undefined>;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -55,7 +57,7 @@ export class Commands {
   }
 
   async #do(held: HeldBox, verb: ControlVerb, by: string): Promise<ControlOutcome> {
-    if (verb === 'fence') return done(() => held.fence(by));
+    if (verb === 'fence') return this.#fence(held, by);
     if (verb === 'release') return done(() => held.release(by));
     const { hardware, standing } = held;
     if (!hardware) return unopened(held);
@@ -73,6 +75,21 @@ export class Commands {
       this.#parts.jobs.endRuns(held.name, 'all', 'box-lost', `${by} gave box ${held.name} a ${verb}`);
     return outcomeOf(await held.power(hardware, verb, by));
   }
+
+  /** Done is what the broker has taken as well. */
+  async #fence(held: HeldBox, by: string): Promise<ControlOutcome> {
+    held.fence(by);
+    const problem = await this.#parts.cutOff();
+    if (problem === undefined) return { outcome: 'done' };
+    return failed(
+      'rights-kept',
+      `box ${held.name} is fenced and its runs have ended, but the broker does not cut it off: ${problem}; it is told again each second`,
+    );
+  }
+}
+
+function failed(reason: string, detail: string): ControlOutcome {
+  return { outcome: 'failed', reason, detail: harmless(detail, LIMITS.noteCharactersMax) };
 }
 
 function done(act: () => void): ControlOutcome {
@@ -87,7 +104,7 @@ function refused(reason: string, detail: string): Promise<ControlOutcome> {
 function unopened({ name, problem }: HeldBox): Promise<ControlOutcome> {
   if (problem === undefined)
     return refused('not-wired', `nothing is wired to box ${name}; name what is as "control" in configuration.json`);
-  return Promise.resolve({ outcome: 'failed', reason: 'not-open', detail: harmless(problem, LIMITS.noteCharactersMax) });
+  return Promise.resolve(failed('not-open', problem));
 }
 
 function outcomeOf(outcome: PowerOutcome): ControlOutcome {

@@ -12,6 +12,7 @@ import type { Store } from '../store/store.ts';
 import type { BoxStanding } from './box-state.ts';
 import { Commands } from './commands.ts';
 import { rulesOf, type ControlRules } from './control-configuration.ts';
+import { CutOff } from './cut-off.ts';
 import { HeldBox } from './held-box.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
@@ -30,7 +31,7 @@ export interface ControlParts {
   /** The hardware by which a box is held; undefined where nothing is wired to it. */
   readonly open: (box: string) => Promise<BoxHardware> | undefined;
   /** The broker shall give these names the rights of fenced boxes, and no others. */
-  readonly onFenced: (boxes: readonly string[]) => void;
+  readonly onFenced: (boxes: readonly string[]) => Promise<void>;
   /** Boxes, their wires or their states are others. */
   readonly onChange?: (boxes: ReadonlyMap<string, HeldBox>) => void;
 }
@@ -50,7 +51,7 @@ export class Control implements BoxWatch {
   readonly #opening = new Set<string>();
   readonly #closing = new Set<string>();
   #jobs: JobsOfBoxes | undefined;
-  #fenced = '';
+  readonly #cutOff: CutOff;
   #lookedAtMs: number;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -60,7 +61,9 @@ export class Control implements BoxWatch {
     this.#topics = new SensorTopics(parts.publisher, parts.device);
     this.#lookedAtMs = parts.now();
     const { rules, now, log } = parts;
-    this.commands = new Commands({ rules, now, log, find: (box) => this.#boxes.get(box), jobs: this.#late() });
+    this.#cutOff = new CutOff(parts.onFenced, log);
+    const cutOff = (): Promise<string | undefined> => this.#cutOff.settle();
+    this.commands = new Commands({ rules, now, log, find: (box) => this.#boxes.get(box), jobs: this.#late(), cutOff });
   }
 
   /** Begins to look at what time brings. @param jobs the room of jobs, which was made after this */
@@ -128,6 +131,7 @@ export class Control implements BoxWatch {
 
   /** To be called every second, which `start` does. */
   timePassed(): void {
+    void this.#cutOff.settle();
     const atMs = this.#parts.now();
     const lateMs = atMs - this.#lookedAtMs - CONTROL_LIMITS.lookEveryMs;
     this.#lookedAtMs = atMs;
@@ -252,11 +256,7 @@ export class Control implements BoxWatch {
 
   #look(): void {
     const fenced = [...this.#boxes.values()].filter((box) => box.standing.state === 'fenced').map(({ name }) => name);
-    const words = fenced.sort().join(' ');
-    if (words !== this.#fenced) {
-      this.#fenced = words;
-      this.#parts.onFenced(fenced);
-    }
+    this.#cutOff.want(fenced);
     this.#parts.onChange?.(this.#boxes);
   }
 

@@ -123,7 +123,9 @@ export class ControlWorld {
   /** The last on each topic. */
   readonly retained = new Map<string, string>();
   publications = 0;
+  /** What the broker has taken, and why it takes nothing more. */
   fenced: readonly string[] = [];
+  brokerProblem: string | undefined;
   asked: { readonly run: string; readonly challenged: Challenged } | undefined;
   /** Runs that its challenges have named. */
   readonly challenges: string[] = [];
@@ -143,7 +145,11 @@ export class ControlWorld {
       random: (bytes) => new Uint8Array(bytes).fill(this.nowMs % 251),
       log: (event, fields) => void this.log.push(`${event} ${JSON.stringify(fields ?? {})}`),
       open: () => (options.wired === false ? undefined : Promise.resolve(this.hardware)),
-      onFenced: (boxes) => void (this.fenced = boxes),
+      onFenced: (boxes) => {
+        if (this.brokerProblem !== undefined) return Promise.reject(new Error(this.brokerProblem));
+        this.fenced = boxes;
+        return Promise.resolve();
+      },
     });
     this.control.start(this.#jobs());
   }
