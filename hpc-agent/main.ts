@@ -1,5 +1,6 @@
 /** The agent of an HPC box: opens what pairing left, the sandbox and the connection, and serves its device. Specification §6. */
 import path from 'node:path';
+import { writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { readIdentity } from './identity.ts';
@@ -37,12 +38,7 @@ export class SandboxUnavailable extends Error {
  * @throws AlreadyRunning @throws NotPaired @throws SandboxUnavailable @throws Error with `code` when the disk fails
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const {
-    stateFolder,
-    log = lineLog((line) => {
-      process.stdout.write(`${line}\n`);
-    }, Date.now),
-  } = options;
+  const { stateFolder, log = lineLog(writeLine, Date.now) } = options;
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const freeStateFolder = await claimStateFolder(stateFolder);
   try {
@@ -50,6 +46,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   } catch (error) {
     freeStateFolder();
     throw error;
+  }
+}
+
+const STANDARD_OUTPUT = 1;
+
+/** A line that can't be written, to a file on a full disk, is lost; a stream would be closed by it for good. */
+function writeLine(line: string): void {
+  try {
+    writeSync(STANDARD_OUTPUT, `${line}\n`);
+  } catch {
+    // Nobody is left to tell.
   }
 }
 

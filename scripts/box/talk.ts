@@ -1,7 +1,8 @@
 /** A command's conversation with the firmware of devices, with a live line while it takes its time, and Ctrl-C. Specification §17.7. */
+import { join } from 'node:path';
 import { askDesk } from '../../device/control/ask-desk.ts';
 import { UnreadableAnswer, type DeskAnswer, type DeskRequest } from '../../device/control/desk-files.ts';
-import { CommandFailure } from '../capsule/failure.ts';
+import { CommandFailure, systemCode } from '../capsule/failure.ts';
 import { listenForInterrupts } from '../capsule/interrupt.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
 import type { DeviceHere } from './devices.ts';
@@ -60,6 +61,7 @@ async function ask(
   };
   waitsFor.add(name);
   const asked = await askDesk(folder, { request, onQuiet, signal }).catch((error: unknown) => {
+    if (isDiskFull(error)) throw diskFull(folder, error);
     if (!(error instanceof UnreadableAnswer)) throw error;
     throw new CommandFailure(1, `${error.message}; are the firmware of device ${name} and this command of one version?`, { cause: error });
   });
@@ -69,6 +71,20 @@ async function ask(
   if (asked.isAborted) throw new Interrupted(endWords(asked.status, name, request));
   if (asked.status === 'withdrawn') return undefined;
   throw new CommandFailure(1, `device ${name} has taken this and does not answer; its log says why. Look again: npm run box -- list`);
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** Firmware and command speak by files, so without room for one nothing can be asked. */
+function diskFull(folder: string, cause: unknown): CommandFailure {
+  return new CommandFailure(
+    1,
+    `the disk of ${join(folder, 'control')} is full, and the firmware is asked by files there, so nothing was asked or ordered: free some room on it (df ${folder}), and try again; until then only a client that the configuration lets operate a box can order it, over MQTT, or a hand at the box`,
+    { cause },
+  );
 }
 
 function endWords(status: 'withdrawn' | 'left', device: string, request: DeskRequest): string {

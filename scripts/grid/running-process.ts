@@ -1,5 +1,14 @@
 /** The process of a part of the grid on this machine, for people who want to see what happens when it dies. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+/** On a full disk there is none to be found: nothing rests on it. */
+export function leaveProcessId(processIdFile: string, processId: number): void {
+  try {
+    writeFileSync(processIdFile, `${processId}\n`);
+  } catch {
+    // People don't find the process; whoever keeps it running has it.
+  }
+}
 
 /**
  * The process id that a supervisor has left, if that process still runs.

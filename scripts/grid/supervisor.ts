@@ -1,8 +1,10 @@
 /** Keeps a program running: started, watched, started again after a pause that grows, stopped with all that it started. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, rmSync, writeFileSync, type WriteStream } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { logFile } from './log-file.ts';
 import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
+import { leaveProcessId } from './running-process.ts';
 
 export interface Supervised {
   readonly name: string;
@@ -22,10 +24,10 @@ export interface Supervised {
 export interface Supervisor {
   readonly processId: number | undefined;
   /**
-   * The first line with `words` that the program writes, or has written in this supervision.
+   * The first line with `words`, or that matches, that the program writes, or has written in this supervision.
    * @throws Error with its last words when it does not come in time, or the program can't stay up
    */
-  waitForLine(words: string, waitMs: number): Promise<string>;
+  waitForLine(words: string | RegExp, waitMs: number): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ const ENDS_MAX = 3;
 const LAST_WORDS_LINES = 3;
 
 export function supervise(program: Supervised): Supervisor {
-  const log = createWriteStream(program.logFile, { flags: 'a', mode: 0o600 });
+  const log = logFile(program.logFile);
   const lines: string[] = [];
   let ends = 0;
   const watchers = new Set<() => void>();
@@ -80,7 +82,7 @@ export function supervise(program: Supervised): Supervisor {
     const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_FLAGS, ...program.arguments];
     const env = nodeEnvironment(program.arguments[0] ?? '');
     child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
-    if (child.pid !== undefined) writeFileSync(program.processIdFile, `${child.pid}\n`);
+    if (child.pid !== undefined) leaveProcessId(program.processIdFile, child.pid);
     return followed(child, log, hear);
   }
 
@@ -96,16 +98,15 @@ export function supervise(program: Supervised): Supervisor {
       if (child?.exitCode === null && child.signalCode === null) await finished;
       clearTimeout(force);
       rmSync(program.processIdFile, { force: true });
-      log.end();
     },
   };
 }
 
-function followed(child: ChildProcess, log: WriteStream, hear: (line: string) => void): Promise<string> {
+function followed(child: ChildProcess, log: (text: string) => void, hear: (line: string) => void): Promise<string> {
   for (const stream of [child.stdout, child.stderr]) {
     let rest = '';
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      log.write(text);
+      log(text);
       const parts = (rest + text).split('\n');
       rest = parts.pop() ?? '';
       parts.forEach(hear);
@@ -124,13 +125,13 @@ interface Heard {
   readonly hasFailed: () => boolean;
 }
 
-function lineWith(words: string, waitMs: number, { name, lines, watchers, hasFailed }: Heard): Promise<string> {
+function lineWith(words: string | RegExp, waitMs: number, { name, lines, watchers, hasFailed }: Heard): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (what: string): void =>
       finish(() => reject(new Error(`${name} ${what}; its last words: ${lines.slice(-LAST_WORDS_LINES).join(' | ')}`)));
     const timer = setTimeout(() => fail(`did not come up within ${waitMs / 1_000} s`), waitMs);
     const look = (): void => {
-      const line = lines.find((candidate) => candidate.includes(words));
+      const line = lines.find((candidate) => (typeof words === 'string' ? candidate.includes(words) : words.test(candidate)));
       if (line !== undefined) finish(() => resolve(line));
       else if (hasFailed()) fail(`ended ${ENDS_MAX} times in a row`);
     };

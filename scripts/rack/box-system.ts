@@ -3,8 +3,9 @@
  * the mainboard says; one that ends by itself is started again, as the service manager of a box does. Specification §16.4.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { NODE_FLAGS, nodeEnvironment } from '../grid/node-process.ts';
+import { leaveProcessId } from '../grid/running-process.ts';
 import { RACK_LIMITS } from './limits.ts';
 import type { Order } from './mainboard.ts';
 import { signalTree, usageOfTree, type TreeUsage } from './process-tree.ts';
@@ -85,7 +86,7 @@ export class BoxSystem {
       child.once('error', (error) => this.#gone(child, error.message));
       child.once('exit', (code, signal) => this.#gone(child, signal === null ? `exit status ${String(code)}` : `signal ${signal}`));
       if (child.pid === undefined) return;
-      writeFileSync(processIdFile, `${child.pid}\n`);
+      leaveProcessId(processIdFile, child.pid);
       this.#events.started(child.pid);
     } finally {
       closeSync(log);
