@@ -37,7 +37,7 @@ export interface GridRequest {
   readonly stopAsked?: Promise<void>;
 }
 
-/** A device, and the line by which it says that its boxes are on the chain: awaited from its start on, for only the newest lines are kept. */
+/** A device, and the line by which it says that its box is on the chain: awaited from its start on, for only the newest lines are kept. */
 interface StartedDevice extends GridDevice {
   readonly onChain: Promise<string>;
 }
@@ -149,7 +149,10 @@ async function startDevices(
 ): Promise<StartedDevice[]> {
   const devices = [...tpms].map(([name, tpm]) => {
     const device = startDeviceProcess(layout, name, tpm, request.onEnd);
-    const onChain = device.supervisor.waitForLine('boxesOnChain', TRUST_WAIT_MS + BOXES_WAIT_MS + CHAIN_WAIT_MS);
+    const onChain = device.supervisor.waitForLine(
+      new RegExp(`boxesOnChain .*\\b${boxOf(name)}\\b`),
+      TRUST_WAIT_MS + BOXES_WAIT_MS + CHAIN_WAIT_MS,
+    );
     onChain.catch(() => undefined);
     return { ...device, onChain };
   });
