@@ -78,8 +78,10 @@ export interface AnswerOutcome {
   readonly refused: (detail: string) => void;
 }
 
-/** Of one run, in memory: after a restart of the device its level is `self-reported`. */
+/** Of one run, in memory. */
 interface RunStanding {
+  /** From its beginning on: not after a restart of the device. */
+  readonly isWhole: boolean;
   readonly keys: BoxKeys;
   readonly level: TrustLevel;
   readonly references?: Uint8Array;
@@ -161,7 +163,7 @@ export class BoxMeasuring {
   /** For a receipt; undefined where not every answer of the run was quoted. */
   standingOf(run: string): BoxStanding | undefined {
     const standing = this.#runs.get(run);
-    if (!standing) return undefined;
+    if (!standing?.isWhole) return undefined;
     const { keys, level, references } = standing;
     return { level, tpm: { keys, ...(references ? { references } : {}) } };
   }
@@ -183,7 +185,7 @@ export class BoxMeasuring {
       );
     if (activated && !answer.tpm) return outcome.refused('the box shows no quote, and its TPM was activated before');
     const keys = shown ?? activated;
-    if (!answer.tpm || !keys || (when === 'within' && !this.#runs.has(run))) return this.#unquoted(answer, outcome);
+    if (!answer.tpm || !keys) return this.#unquoted(answer, outcome);
     this.#judging.add(run);
     const { tpm } = answer;
     void this.#turnsOf(box.name)(() => this.#judge({ ...answer, tpm }, keys))
@@ -272,7 +274,8 @@ export class BoxMeasuring {
     this.#last.set(box.name, { signingKey: box.signingKey, keys, level, atMs: this.#parts.now(), moment });
     if (when === 'outside') return;
     const earlier = this.#runs.get(run);
-    const standing = { keys, last: moment, level: earlier ? lesserLevel(earlier.level, level) : level };
+    const isWhole = when === 'before' || earlier?.isWhole === true;
+    const standing = { isWhole, keys, last: moment, level: earlier ? lesserLevel(earlier.level, level) : level };
     this.#runs.set(run, { ...standing, ...(shown.references ? { references: shown.references } : {}) });
     // What nobody asked a receipt of goes first.
     const [oldest] = this.#runs.keys();

@@ -149,6 +149,24 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     assert.equal(await world.measure(RUN, 'within'), 'accepted');
     assert.equal(world.desk.standingOf(RUN), undefined, 'what came before the restart is not remembered');
   });
+
+  test('is judged within a run also by a device that was started anew, which only drops the level (§6.5)', async () => {
+    assert.equal(await world.measure(RUN, 'before'), 'accepted');
+    for (const damage of [
+      () => world.machine.extend([14, crypto.sha256(new Uint8Array(1))]),
+      () => world.machine.measureFile(fileEntry('/tmp/miner', crypto.sha256(new Uint8Array(2)))),
+    ]) {
+      world.restartDevice();
+      await world.greet(world.machine);
+      await damage();
+      assert.match(await world.measure(RUN, 'within'), /^(PCR 14 is|\/tmp\/miner)/);
+      await restart(world, steady.logs);
+    }
+    assert.equal(await world.measure(RUN, 'within'), 'accepted');
+    assert.equal(world.desk.standingOf(RUN), undefined);
+    await restart(world, steady.logs);
+    assert.match(await world.measure(RUN, 'within'), /reset between two quotes/, 'and from there on as a run');
+  });
 });
 
 async function restart(world: World, logs: typeof steady.logs): Promise<void> {
