@@ -38,7 +38,7 @@ export async function lookAt(endpoints: Endpoints, wanted: LookedFor, wordsOfErr
       endpoints.ask(ofAccount('eth_getTransactionCount', wanted.address, final, readCount)),
       endpoints.ask(ofAccount('eth_getBalance', wanted.address, head.number, readQuantity)),
     ]);
-    const offered = middle(await endpoints.opinions(head.baseFee === undefined ? gasPrice : tip));
+    const offered = await offeredFee(endpoints, head);
     if (offered === undefined) return { status: 'not-seen', why: 'chain-away', words: 'no endpoint offers a fee' };
     const found = await Promise.all(wanted.transactions.map((one) => inclusionOf(endpoints, one, head, wanted.address, wordsOfError)));
     const view = {
@@ -91,6 +91,15 @@ class NotAgreed extends Error {
 function required<T>(comparison: Comparison<T>): T {
   if (comparison.status !== 'agreed') throw new NotAgreed(comparison);
   return comparison.value;
+}
+
+/** As tip or as price; where nobody names a tip, what the price has above the base fee. */
+async function offeredFee(endpoints: Endpoints, { baseFee }: Block): Promise<bigint | undefined> {
+  const named = baseFee === undefined ? undefined : middle(await endpoints.opinions(tip));
+  if (named !== undefined) return named;
+  const price = middle(await endpoints.opinions(gasPrice));
+  const above = price === undefined ? undefined : price - (baseFee ?? 0n);
+  return above !== undefined && above < 0n ? 0n : above;
 }
 
 /** The lowest of what endpoints name as final: who is ahead, or lies, makes nothing final too early. */

@@ -1,5 +1,6 @@
 /** An intention: a transaction with a name, which is done once however often it is asked for, and how far it is. Pure. Specification §20.8. */
 import type { Fees } from '#contracts/evm.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
 import { bytes, fixedBytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '#protocol/schema.ts';
 import { LAYER1_LIMITS } from './limits.ts';
@@ -9,7 +10,7 @@ const Count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const Wei = text({ max: 78, pattern: /^(?:0|[1-9]\d*)$/, like: 'a whole number of wei' });
 const Words = text({ max: LAYER1_LIMITS.wordsMax });
 
-const Intention = struct({
+export const Intention = struct({
   /** Such as `post/7`: whoever asks chooses it, and asks by it again. */
   name: text({ min: 1, max: 120 }),
   to: fixedBytes(20),
@@ -66,6 +67,10 @@ export function feesOf(stored: Infer<typeof StoredFees>): Fees {
   return stored.market === 'legacy'
     ? { market: 'legacy', gasPrice: BigInt(stored.price) }
     : { market: 'base-fee', maxFeePerGas: BigInt(stored.price), maxPriorityFeePerGas: BigInt(stored.tip) };
+}
+
+export function sameIntention(left: Intention, right: Intention): boolean {
+  return left.name === right.name && left.value === right.value && sameBytes(left.to, right.to) && sameBytes(left.data, right.data);
 }
 
 /** Nothing changes any more. */

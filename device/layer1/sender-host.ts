@@ -3,11 +3,11 @@
  * dear makes it wait, and whoever asked goes on. Specification §20.8.
  */
 import { signTransaction } from '#contracts/evm.ts';
+import { encodeStrict } from '#protocol/codec.ts';
 import { lookAt, tryCall, type Finality } from './chain-view.ts';
 import { describeComparison } from './comparison.ts';
 import { type Endpoints, valueOf } from './endpoints.ts';
-import type { Intention, Standing } from './intention.ts';
-import { isSigned } from './intention.ts';
+import { Intention, isSigned, type Standing } from './intention.ts';
 import { IntentionStore } from './intention-store.ts';
 import { LAYER1_LIMITS } from './limits.ts';
 import { bytesIn } from './answers.ts';
@@ -33,7 +33,9 @@ export interface SenderSetup {
 export class Sender {
   readonly #setup: SenderSetup;
   readonly #store: IntentionStore;
-  readonly #state: SenderState;
+  #state: SenderState;
+  /** A turn has failed in between: what is on the disk counts, not what the machine remembers. */
+  #unsure = false;
   #work: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -46,18 +48,25 @@ export class Sender {
     this.#state = startSender(setup.terms, this.#store.load());
   }
 
-  /** Looks at the chain now, and from now on. */
+  /** Looks at the chain from now on. What fails on this machine, such as its disk, is logged and tried again. */
   start(): void {
-    this.#timer = setTimeout(() => {
-      void this.look().then(() => {
-        if (!this.#closed) this.start();
-      });
-    }, this.#setup.lookMs ?? LAYER1_LIMITS.lookMs);
+    const again = (): void => {
+      if (!this.#closed) this.start();
+    };
+    const failed = (error: unknown): void =>
+      this.#setup.log('layer1-failed', { why: error instanceof Error ? error.message : String(error) });
+    this.#timer = setTimeout(() => void this.look().catch(failed).then(again), this.#setup.lookMs ?? LAYER1_LIMITS.lookMs);
   }
 
-  /** Resolves when the intention is on the disk. @throws Error where too many are open */
+  /**
+   * Resolves when the intention is on the disk.
+   * @throws Error where too many are open, it is out of its bounds, or another one has its name
+   */
   intend(intention: Intention): Promise<void> {
-    return this.#inTurn(() => this.#handle({ type: 'intended', intention, nowMs: this.#setup.now() }));
+    return this.#inTurn(() => {
+      encodeStrict(Intention, intention);
+      return this.#handle({ type: 'intended', intention, nowMs: this.#setup.now() });
+    });
   }
 
   standing(name: string): Standing | undefined {
@@ -86,7 +95,13 @@ export class Sender {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(() => (this.#closed ? undefined : work()));
+    const done = this.#work.then(async () => {
+      if (this.#closed) return;
+      if (this.#unsure) this.#state = startSender(this.#setup.terms, this.#store.load());
+      this.#unsure = true;
+      await work();
+      this.#unsure = false;
+    });
     this.#work = done.catch(() => undefined);
     return done;
   }

@@ -11,6 +11,7 @@ import {
   isEnded,
   isSigned,
   isUnderWay,
+  sameIntention,
   storedFees,
   type Intention,
   type Sending,
@@ -122,6 +123,8 @@ export function stepSender(state: SenderState, event: SenderEvent): SenderEffect
 /** What is asked for again under the same name changes nothing, unless it was refused: then it is a new try. */
 function intended(state: SenderState, intention: Intention, nowMs: number): SenderEffect[] {
   const known = state.sendings.get(intention.name);
+  if (known && !isEnded(known) && !sameIntention(known.intention, intention))
+    throw new Error(`the name ${intention.name} is another intention's`);
   if (known && known.standing.state !== 'refused') return [];
   if (open(state).length >= LAYER1_LIMITS.openMax) throw new Error(`${LAYER1_LIMITS.openMax} intentions are open; more are not taken`);
   const standing: Standing = { state: 'waiting', why: 'turn' };

@@ -9,6 +9,8 @@ import { decodeResult, encodeCall } from '#contracts/evm.ts';
 import { abi as anchorsAbi } from '#contracts/generated/anchors.ts';
 import { bytesIn } from '../../../device/layer1/answers.ts';
 import { IntentionStore } from '../../../device/layer1/intention-store.ts';
+import type { Standing } from '../../../device/layer1/intention.ts';
+import { LAYER1_LIMITS } from '../../../device/layer1/limits.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
 import {
   chainFor,
@@ -59,6 +61,57 @@ test('a chain without a base fee gets legacy transactions (§20.8)', { skip }, a
     transactions.map(({ type }) => type),
     ['0x0'],
   );
+  assert.equal(await received(chain), 5n);
+});
+
+test('a sender that is started looks by itself, and goes on when its own disk fails once (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t, { blockTimeS: 1 });
+  const lines: string[] = [];
+  const setup = { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key, lookMs: 100 };
+  let failures = 1;
+  const onStanding = (_: string, { state }: Standing): void => {
+    if (state === 'included' && failures-- > 0) throw new Error('the disk is full');
+  };
+  const { sender } = senderFor(t, { ...setup, log: (event) => lines.push(event), onStanding });
+  await sender.intend(payment('pay/1'));
+  sender.start();
+  while (sender.standing('pay/1')?.state !== 'final') await pause(50);
+  assert.ok(lines.includes('layer1-failed'));
+  assert.equal(await received(chain), 5n);
+});
+
+test('what could not be stored is not said, and is signed anew from what the disk has (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t, { blocksOnDemand: true });
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });
+  await sender.intend(payment('pay/1'));
+  const full = t.mock.method(IntentionStore.prototype, 'store', () => {
+    throw new Error('the disk is full');
+  });
+  await assert.rejects(sender.look(), /the disk is full/);
+  full.mock.restore();
+  assert.deepEqual(await chain.rpc('txpool_status'), { pending: '0x0', queued: '0x0' });
+  await chain.rpc('evm_mine');
+  await sender.look();
+  assert.deepEqual(sender.standing('pay/1'), { state: 'sent' });
+  await settle(sender, chain, ['pay/1']);
+  assert.equal(await received(chain), 5n);
+});
+
+test('another intention under a name that is open, or one out of its bounds, is refused at once (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });
+  await sender.intend(payment('pay/1', 5n));
+  await assert.rejects(sender.intend(payment('pay/1', 6n)), /the name pay\/1 is another intention's/);
+  await assert.rejects(sender.intend({ ...payment('pay/2'), data: new Uint8Array(LAYER1_LIMITS.dataBytesMax + 1) }));
+  assert.equal(sender.standing('pay/2'), undefined);
+});
+
+test('where no endpoint names a tip the price tells it (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const silent = await proxyFor(t, chain.url, (method, result) => (method === 'eth_maxPriorityFeePerGas' ? 'nothing' : result));
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [silent]), file: join(folderFor(t), 'a'), secret: chain.key });
+  await sender.intend(payment('pay/1'));
+  await settle(sender, chain, ['pay/1']);
   assert.equal(await received(chain), 5n);
 });
 
