@@ -104,6 +104,8 @@ export class BoxMeasuring {
   readonly #shown = new Map<string, BoxKeys>();
   readonly #activations = new Map<string, Activation & { readonly closed: ClosedSecret }>();
   readonly #closing = new Set<string>();
+  /** When a secret was last closed for a box. */
+  readonly #closedAtMs = new Map<string, number>();
   readonly #runs = new Map<string, RunStanding>();
   readonly #last = new Map<string, LastMeasured>();
   /** Runs whose answer waits for its logs. */
@@ -139,6 +141,11 @@ export class BoxMeasuring {
     if (activated && isSameKeys(activated, keys)) return;
     const prepared = this.#activations.get(box.name);
     if (this.#closing.has(box.name) || (prepared && isSameKeys(prepared.keys, keys))) return;
+    const atMs = this.#parts.now();
+    const sinceMs = atMs - (this.#closedAtMs.get(box.name) ?? -Infinity);
+    // A clock that went back must not keep a box waiting.
+    if (sinceMs >= 0 && sinceMs < DEVICE_LIMITS.activationEveryMs) return;
+    this.#closedAtMs.set(box.name, atMs);
     this.#closing.add(box.name);
     void this.#prepareActivation(box.name, keys).finally(() => this.#closing.delete(box.name));
   }
@@ -148,9 +155,10 @@ export class BoxMeasuring {
     return this.#closing.has(box);
   }
 
-  /** To go with the next challenge, while the box has not opened one. */
+  /** To go with the next challenge, while the box has not opened one: closed for the keys that it shows now. */
   activationFor(box: string): ClosedSecret | undefined {
-    return this.#activations.get(box)?.closed;
+    const [prepared, shown] = [this.#activations.get(box), this.#shown.get(box)];
+    return prepared && shown && isSameKeys(prepared.keys, shown) ? prepared.closed : undefined;
   }
 
   /** What the box may be offered as: by its last measurement, for a while (§15.10). */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { domainDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
@@ -10,6 +11,7 @@ import { freeze, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { referencesDigest } from '../../../device/hpc/reference-file.ts';
 import { crypto, second, steady } from '../../unit/measured-box/boots.ts';
+import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import { softwareSigner } from '../../unit/protocol/workshop.ts';
 import { Machine, network, software, World } from './world.ts';
 
@@ -113,6 +115,30 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     world.paired = [world.box, second];
     assert.match(await world.measure(RUN, 'before'), /shows the TPM of second/);
     world.paired = [world.box];
+  });
+
+  test('that shows other keys with every hello has one secret closed a minute, and none for keys that it shows no more (§6.5)', async () => {
+    const restless = { name: 'restless', signingKey: softwareSigner(new Uint8Array(randomBytes(32))).publicKey };
+    const other = new Machine(join(world.folder, 'restless'), join(world.folder, 'authority'));
+    try {
+      await other.boot(steady.logs);
+      const before = world.secretsClosed;
+      const hellos = [world.machine, other, world.machine, other].map(({ tpm }) => tpm?.keys);
+      for (const keys of hellos) {
+        world.desk.introduced(restless, keys);
+        await setTimeout(200);
+      }
+      assert.equal(world.secretsClosed - before, 1);
+      assert.equal(world.desk.activationFor('restless'), undefined);
+      world.aheadMs += DEVICE_LIMITS.activationEveryMs;
+      world.desk.introduced(restless, other.tpm?.keys);
+      for (let waited = 0; waited < 50 && !world.desk.activationFor('restless'); waited += 1) await setTimeout(100);
+      assert.ok(world.desk.activationFor('restless'));
+      assert.equal(world.secretsClosed - before, 2);
+    } finally {
+      world.aheadMs = 0;
+      await other.stop();
+    }
   });
 
   test('whose agent was replaced after the measurement is refused at the next check, with the file (§6.6)', async () => {

@@ -91,6 +91,8 @@ export class World {
   paired: readonly PairedBox[];
   readonly references: ReferenceFiles;
   readonly logs: BlobStore;
+  /** By the device's TPM. */
+  secretsClosed = 0;
   readonly lines: string[] = [];
   readonly #device: SoftwareTpm;
   readonly #memory = new Map<string, Uint8Array>();
@@ -176,6 +178,7 @@ export class World {
       references: this.references,
       paired: () => this.paired,
       closeSecret: async (secret, endorsementKey, name) => {
+        this.secretsClosed += 1;
         const tpm = await connectTpm(this.#device.tcti);
         return makeCredential(tpm, { endorsementKey, name, credential: secret }).finally(() => tpm.close());
       },
