@@ -102,6 +102,8 @@ export const ProgressNews = struct({ capsule: CapsuleId, permille: integer({ min
 /** Log text as it comes; the exact bytes are the `stdout` and `stderr` blobs of the result. */
 export const LogNews = struct({
   capsule: CapsuleId,
+  /** Whose log it is: each attempt's begins at offset 0. */
+  attempt: integer({ min: 1, max: LIMITS.attemptsMax }),
   stream: oneOf('stdout', 'stderr'),
   offset: integer({ min: 0, max: LIMITS.logBytesMax }),
   text: text({ max: LIMITS.logChunkBytesMax, multiline: true }),

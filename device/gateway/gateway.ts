@@ -131,7 +131,7 @@ export class Gateway implements ClientNews {
       return this.#tell(stored, 'energy', EnergyNews, { capsule, source, milliwatts, millijoules });
     }
     const { stream, offset, content } = said;
-    this.#tell(stored, 'log', LogNews, { capsule, stream, offset, text: new TextDecoder().decode(content) });
+    this.#tell(stored, 'log', LogNews, { capsule, attempt: stored.order.attempt, stream, offset, text: new TextDecoder().decode(content) });
   }
 
   /** A response topic outside the sender's own subtree is answered where the sender may read: with a refusal. */

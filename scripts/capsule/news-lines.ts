@@ -1,6 +1,6 @@
 /** News of a capsule on a terminal: states and log as lines, progress as a bar below them. */
 import { CAPSULE_STATES, type CapsuleState } from '#protocol/capsule.ts';
-import type { EnergyNews, LogNews } from '#protocol/client-messages.ts';
+import type { EnergyNews, LogNews, StateNews } from '#protocol/client-messages.ts';
 import type { News } from '../client/news.ts';
 import { harmless, progressBar, type Style, type Terminal } from '../terminal.ts';
 
@@ -13,7 +13,7 @@ export interface NewsLines {
 /** @param begunAtMs from when the times of the lines count */
 export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
   const since = (): string => terminal.paint('quiet', `${((Date.now() - begunAtMs) / 1_000).toFixed(1).padStart(6)} s`);
-  const shown = new Map<LogNews['stream'], number>();
+  const log = logLines(terminal);
   const power = powerLines(terminal);
   let bar = '';
   return {
@@ -21,6 +21,7 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
       switch (news.news) {
         case 'state':
           power.ended();
+          log.stateIs(news);
           return terminal.line(`${since()}  ${terminal.paint(styleOf(news.state), news.state.padEnd(stateWidth))}${about(news)}`);
         case 'progress':
           bar = `${progressBar(news.permille, 1_000)} ${news.note === undefined ? '' : harmless(news.note)}`;
@@ -29,8 +30,7 @@ export function newsLines(terminal: Terminal, begunAtMs: number): NewsLines {
           power.heard(news, since());
           return terminal.show(`          ${[power.words(), bar].filter(Boolean).join('  ')}`);
         case 'log':
-          noteGap(terminal, shown, news);
-          return terminal.text(harmless(news.text));
+          return log.show(news);
         case 'missed':
           return terminal.line(
             terminal.paint('quiet', `          (${news.count} messages came too fast to be shown; the whole log is in the result)`),
@@ -94,6 +94,30 @@ function about({ state, reason, box, device, attempt, detail }: News & { news: '
   return [place && `on ${place}`, attempt !== undefined && attempt > 1 && `attempt ${attempt}`, detail && harmless(detail)]
     .filter(Boolean)
     .join(', ');
+}
+
+interface LogLines {
+  stateIs(news: StateNews): void;
+  show(news: LogNews): void;
+}
+
+/** Log as it comes, with a line where another attempt's begins, and where some is missing. */
+function logLines(terminal: Terminal): LogLines {
+  const shown = new Map<LogNews['stream'], number>();
+  let attempt: number | undefined;
+  let box = 'another box';
+  return {
+    stateIs: (news) => void (box = news.box ?? box),
+    show: (news) => {
+      if (attempt !== undefined && attempt !== news.attempt) {
+        terminal.line(terminal.paint('strong', `          attempt ${news.attempt} begins anew on ${box}: its log from the beginning`));
+        shown.clear();
+      }
+      attempt = news.attempt;
+      noteGap(terminal, shown, news);
+      terminal.text(harmless(news.text));
+    },
+  };
 }
 
 /** Says when log is missing, mostly because the watch began after the program. Text with replaced characters has no exact length. */

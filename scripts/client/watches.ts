@@ -19,7 +19,8 @@ interface Watch {
   readonly queue: NewsQueue;
   /** Absent while nobody reads: the news of a capsule is kept from its submission on. */
   poll: NodeJS.Timeout | undefined;
-  readonly logEnds: Map<LogNews['stream'], number>;
+  /** Where the log of the newest attempt has got to. */
+  log: { readonly attempt: number; readonly ends: Map<LogNews['stream'], number> };
   state: StateNews | undefined;
   querying: boolean;
   queriesSinceEnd: number;
@@ -115,7 +116,7 @@ export class Watches {
       capsule,
       queue: new NewsQueue(() => this.#forget(watch)),
       poll: undefined,
-      logEnds: new Map(),
+      log: { attempt: 1, ends: new Map() },
       state: undefined,
       querying: false,
       queriesSinceEnd: 0,
@@ -220,10 +221,15 @@ function isNewState(watch: Watch, { news: _, ...state }: { news: 'state' } & Sta
   return true;
 }
 
-/** A broker repeats what it wasn't told had arrived. Log text is for watching; its exact bytes are blobs of the result. */
-function isNewLog(watch: Watch, { stream, offset, text }: LogNews): boolean {
-  if (offset < (watch.logEnds.get(stream) ?? 0)) return false;
-  watch.logEnds.set(stream, offset + Math.max(1, text.length));
+/**
+ * A broker repeats what it wasn't told had arrived; each attempt has a log of its own (§7.4). Log text is for watching; its exact
+ * bytes are blobs of the result.
+ */
+function isNewLog(watch: Watch, { attempt, stream, offset, text }: LogNews): boolean {
+  if (attempt > watch.log.attempt) watch.log = { attempt, ends: new Map() };
+  const { ends } = watch.log;
+  if (attempt < watch.log.attempt || offset < (ends.get(stream) ?? 0)) return false;
+  ends.set(stream, offset + Math.max(1, text.length));
   return true;
 }
 

@@ -182,7 +182,7 @@ export const samples: readonly Sample[] = [
   ),
   sample('StateNews', StateNews, LIMITS.packetBytesMax, { capsule, state: 'running', box: 'alpha-box', attempt: 2, atMs }),
   sample('ProgressNews', ProgressNews, LIMITS.packetBytesMax, { capsule, permille: 1_000 }),
-  sample('LogNews', LogNews, LIMITS.packetBytesMax, { capsule, stream: 'stdout', offset: 0, text: '3\n' }),
+  sample('LogNews', LogNews, LIMITS.packetBytesMax, { capsule, attempt: 1, stream: 'stdout', offset: 0, text: '3\n' }),
   sample('ResultNews', ResultNews, LIMITS.packetBytesMax, {
     capsule,
     state: 'agreed',

@@ -79,6 +79,32 @@ test('a capsule that is ordered again is shown with the box that it had and the 
   );
 });
 
+test('the log of a further attempt is set apart from the one before, and begins anew (§7.4)', () => {
+  const { terminal, written } = terminalOn({});
+  const capsule = '0'.repeat(32);
+  const lines = newsLines(terminal, Date.now());
+  const log = { news: 'log', capsule, stream: 'stdout' } as const;
+  lines.show({ ...log, attempt: 1, offset: 0, text: 'tick 0\ntick 1\n' });
+  lines.show({ news: 'state', capsule, state: 'assigned', box: 'bravo-box', device: 'bravo', attempt: 2, atMs: 0 });
+  lines.show({ ...log, attempt: 2, offset: 0, text: 'tick 0\n' });
+  lines.show({ ...log, attempt: 2, offset: 14, text: 'tick 2\n' });
+  assert.deepEqual(
+    written()
+      .trim()
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => !line.includes('assigned')),
+    [
+      'tick 0',
+      'tick 1',
+      'attempt 2 begins anew on bravo-box: its log from the beginning',
+      'tick 0',
+      '(7 bytes of stdout before this are in the result)',
+      'tick 2',
+    ],
+  );
+});
+
 test('numbers are told as people read them', () => {
   assert.deepEqual([0, 1_023, 1_024, 5 * 1_048_576].map(bytesText), ['0 bytes', '1023 bytes', '1.0 KiB', '5.0 MiB']);
   assert.deepEqual([12, 1_500, 61_000, 3_661_000].map(durationText), ['12 ms', '1.5 s', '1 min 1 s', '1 h 1 min']);

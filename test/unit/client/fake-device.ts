@@ -85,8 +85,8 @@ export class FakeDevice {
     if (held) this.#finish(held, state);
   }
 
-  log(id: string, stream: 'stdout' | 'stderr', offset: number, text: string): void {
-    this.#tell(id, 'log', LogNews, { capsule: id, stream, offset, text });
+  log(id: string, stream: 'stdout' | 'stderr', offset: number, text: string, attempt = 1): void {
+    this.#tell(id, 'log', LogNews, { capsule: id, attempt, stream, offset, text });
   }
 
   #heard(message: Incoming): void {
