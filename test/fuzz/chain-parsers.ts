@@ -9,18 +9,22 @@ import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
 import { judgeStateProof, StateProof, stateRoot } from '#protocol/chain/state-root.ts';
 import { decodeTransaction, encodeTransaction } from '#protocol/chain/transaction.ts';
+import { VerdictBallotMessage } from '#protocol/chain/verdict.ts';
 import { decodeVoucher, encodeVoucher, judgeVoucher } from '#protocol/chain/voucher.ts';
 import { judgeTimeCertificate } from '#protocol/chain/wait-certificate.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { encodeMemberEvidence, judgeMemberEvidence } from '#protocol/member-evidence.ts';
 import { blockWith, certificateOf, changeTo, crypto, founded, founders, networkIdentity, stateWith } from '../unit/chain/proof-workshop.ts';
 import {
   ballotEnvelopes,
   chainSamples,
   encodedTransactions,
   endorsementEnvelope,
+  memberEvidence,
   proofs,
   proposalEnvelope,
+  verdictBallotEnvelope,
   wholeBlock,
 } from './chain-samples.ts';
 import { accepted, inCbor, inJson, oneForm, refusing, requireSentence, signed } from './doors.ts';
@@ -43,8 +47,10 @@ export const chainParsers: FuzzTarget[] = [
   { name: 'decodeVoucher', seeds: [voucher], run: oneForm(decodeVoucher, encodeVoucher) },
   signed('signed ballot', BallotMessage, ...ballotEnvelopes),
   signed('signed proposal', ProposalMessage, proposalEnvelope),
+  signed('signed verdict ballot', VerdictBallotMessage, verdictBallotEnvelope),
   signed('signed endorsement', EndorsementMessage, endorsementEnvelope),
   refusing('judgeVoucher', [voucher], judgesVoucher),
+  refusing('judgeMemberEvidence', [encodeMemberEvidence(memberEvidence)], judgesMemberEvidence),
   refusing('judgeTimeCertificate, attestation', [time.attestation], (attestation) =>
     judgeTimeCertificate(crypto, member.key, { ...time, attestation }, qualifier),
   ),
@@ -65,6 +71,15 @@ function readsBlock(bytes: Uint8Array): void {
   const { header, headerBytes, end, transactions } = read.value;
   assert.equal(encodeHeader(header).toHex(), headerBytes.toHex());
   assert.equal(encodeBlock({ header: headerBytes, end, transactions: [...transactions] }).toHex(), bytes.toHex());
+}
+
+function judgesMemberEvidence(bytes: Uint8Array) {
+  const verdict = judgeMemberEvidence(bytes, {
+    ...{ crypto, network: networkIdentity, member: member.member, checkpointAtMoment: 3 },
+    references: memberEvidence.eventLog.map((event) => ({ ...event, label: '' })),
+    checkpointBlock: () => memberEvidence.checkpoint.block,
+  });
+  return verdict.word === 'trusted' ? { status: 'accepted' } : { status: 'refused', detail: verdict.detail };
 }
 
 function judgesVoucher(bytes: Uint8Array): { status: string; detail?: string } {

@@ -9,9 +9,12 @@ import { ChainRequest, ChainResponse, HeadAnnouncement } from '#protocol/chain/g
 import { StateProof } from '#protocol/chain/state-root.ts';
 import { CapsuleRecord, CoreState, MemberRecord } from '#protocol/chain/state.ts';
 import { Action, encodeTransaction, Transaction } from '#protocol/chain/transaction.ts';
+import { MemberTrust, SlotDraw } from '#protocol/chain/trust-state.ts';
+import { VerdictBallotMessage } from '#protocol/chain/verdict.ts';
 import { Voucher } from '#protocol/chain/voucher.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { encodeMemberEvidence, MemberEvidence, memberEvidenceQualifier } from '#protocol/member-evidence.ts';
 import type { Schema } from '#protocol/schema.ts';
 import { signMessage } from '#protocol/signed.ts';
 import {
@@ -51,6 +54,14 @@ const proposal: Proposal = {
   node: first.node,
 };
 
+export const verdictBallotEnvelope = signMessage(VerdictBallotMessage, ballot, first.sign);
+
+const about = { checkpoint: { number: 3, block: digest }, operationalKey: first.operationalKey };
+const { quote, quoteSignature, pcrs, eventLog } = first.makeVoucher(network, {
+  qualifier: memberEvidenceQualifier(network, first.node, about),
+});
+export const memberEvidence: MemberEvidence = { ...about, quote, quoteSignature, pcrs, eventLog };
+
 const endorsement: Endorsement = { network, height: 11, block: digest, node: first.node };
 export const endorsementEnvelope = signMessage(EndorsementMessage, endorsement, first.sign);
 
@@ -78,6 +89,14 @@ const actions: Action[] = [
   { action: 'retry', capsule, attempt: 2 },
   { action: 'receipt', capsule, attempt: 1, receipt: digest, state: 'failed', reason: 'exit-status' },
   { action: 'cancellation', capsule },
+  { action: 'attestation', slot: 3, moment: new Uint8Array(256).fill(5), evidence: plain(encodeMemberEvidence(memberEvidence)) },
+  { action: 'appeal', subject: second.node, slot: 3, ballots: [] },
+  {
+    action: 'reveal',
+    slot: 3,
+    proof: new Uint8Array(256).fill(5),
+    wrong: [{ key: first.operationalKey, envelope: plain(verdictBallotEnvelope) }],
+  },
 ];
 
 export const transactionValues: Transaction[] = [
@@ -85,6 +104,7 @@ export const transactionValues: Transaction[] = [
   { kind: 'finality', certificate },
   { kind: 'equivocation', of: 'block', first: bareBlock, second: bareBlock },
   { kind: 'application', card: memberCard },
+  { kind: 'verdict', subject: second.node, slot: 3, level: 1, word: 'disputed', evidence: digest, round: 0, votes: certificate.votes },
   ...actions.map((action) => ({
     kind: 'signed' as const,
     by: first.node,
@@ -130,6 +150,23 @@ export const chainSamples: readonly Sample[] = [
     { response: 'nothing', what: 'state' },
   ),
   sample('FinalityProof', FinalityProof, LIMITS.finalityProofBytesMax, ...proofs.map((proof) => requireDecoded(FinalityProof, proof))),
+  sample('MemberEvidence', MemberEvidence, LIMITS.memberEvidenceBytesMax, memberEvidence),
+  sample('SlotDraw', SlotDraw, LIMITS.coreBytesMax, {
+    slot: 3,
+    seed: digest,
+    seats: [first.node, second.node],
+    weights: Uint8Array.of(0, 4),
+  }),
+  sample('MemberTrust', MemberTrust, LIMITS.memberRecordBytesMax, {
+    ...{ credit: 256, attestedUntil: 30, word: 'unreachable', judgedIn: 4, demotedHeight: 90 },
+    slots: [
+      {
+        ...{ slot: 3, evidence: digest, timeMs: 9_000, boot: { key: digest, resetCount: 3, restartCount: 1 }, log: 'differs' },
+        verdict: { word: 'untrusted', height: 31, before: 'trusted', voters: [second.node] },
+        ...{ appealedBy: second.node, dissent: [first.node], closed: 'revealed' },
+      },
+    ],
+  }),
   sample('StateProof', StateProof, LIMITS.finalityProofBytesMax, change.state),
   sample('CoreState', CoreState, LIMITS.coreBytesMax, requireDecoded(CoreState, change.state.core)),
   sample(

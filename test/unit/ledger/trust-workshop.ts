@@ -59,8 +59,13 @@ export function keyOf(member: StubMember, { resetCount, restartCount }: StubRead
   return member.operationalKey(`${resetCount}.${restartCount}`);
 }
 
+/** Chain time of a height, Unix ms. */
+export function timeAt(height: number): number {
+  return 1_700_000_000_000 + 1_000 * height;
+}
+
 export function placeOf({ context, height }: Trusting): Place {
-  return { context, height, timeMs: 1_000 * height, branch: { ancestorAt: () => undefined } };
+  return { context, height, timeMs: timeAt(height), branch: { ancestorAt: () => undefined } };
 }
 
 export function entered(world: Trusting, transaction: Uint8Array): Trusting {
@@ -80,9 +85,9 @@ export function grownTo(world: Trusting, height: number): Trusting {
   let { state } = world;
   for (let parent = world.height; parent < height; parent += 1) {
     const node = world.members[parent % world.members.length]!.node;
-    const opening = { node, output: blobDigest(Uint8Array.of(parent & 255, parent >> 8)), timeMs: 1_000 * (parent + 1) };
+    const opening = { node, output: blobDigest(Uint8Array.of(parent & 255, parent >> 8)), timeMs: timeAt(parent + 1) };
     const waitedUntil = { resetCount: 3, restartCount: 1, timeMs: parent };
-    state = opened({ id: node, height: parent, timeMs: 1_000 * parent, state }, { ...opening, waitedUntil }, genesis);
+    state = opened({ id: node, height: parent, timeMs: timeAt(parent), state }, { ...opening, waitedUntil }, genesis);
   }
   return { ...world, height, state };
 }
