@@ -9,12 +9,13 @@ import type { Client } from '../../scripts/client/client.ts';
 import { openClient } from '../../scripts/client/paired-client.ts';
 import { boxOf } from '../../scripts/grid/layout.ts';
 import type { GridDevice } from '../../scripts/grid/devices.ts';
-import { startJob } from './watched-job.ts';
+import { startJob, type WatchedJob } from './watched-job.ts';
 import { clientFolder, openWorld, type World } from './world.ts';
 
 const JOB_S = 5;
 /** Long enough to be judged, and longer than a device needs to start again. */
 const DISPUTED_S = 15;
+const JUDGED_TRIES = 5;
 const OUTLIVES_S = 25;
 const IDLE_MW = 38_000;
 const FULL_MW = 165_000;
@@ -65,7 +66,7 @@ test('watts rise while a capsule runs, and its receipt has the joules with their
 test('a run that claims processors at work at idle watts ends as disputed, its receipt says why, its box is suspect (§17.5)', async () => {
   const boxes = world.grid.devices.map(({ name }) => boxOf(name));
   for (const box of boxes) await stickAtIdle(box);
-  const job = await startJob(client, DISPUTED_S, 2 * availableParallelism());
+  const job = await judgedJob().finally(() => Promise.all(boxes.map((box) => rack('heal', box, 'box-power'))));
   const box = await job.running(1);
   const result = await job.result();
   assert.deepEqual([result.state, result.reason], ['disputed', 'readings-contradict']);
@@ -80,7 +81,6 @@ test('a run that claims processors at work at idle watts ends as disputed, its r
   const shown = await world.run('capsule', 'verify', job.capsule);
   assert.match(shown.stdout, /disputed: .*contradicts/);
   await deviceOf(box).supervisor.waitForLine(`box=${box} from=ready to=suspect cause=contradiction`, FOLLOWS_MS);
-  for (const each of boxes) await rack('heal', each, 'box-power');
   assert.equal((await standingOf(box)).state, 'suspect', 'until the operator’s word');
   await operator('release', box);
   await deviceOf(box).supervisor.waitForLine(`box=${box} from=suspect to=ready cause=evidence-accepted`, FOLLOWS_MS);
@@ -185,6 +185,19 @@ async function rack(
 ): Promise<void> {
   const { status, stderr } = await world.run('rack', what, box, ...sensor);
   assert.equal(status, 0, stderr);
+}
+
+/** Where this machine leaves a run a quarter of its processors or less, or its sensors unread, no device judges it: then another is tried. */
+async function judgedJob(): Promise<WatchedJob> {
+  for (let tries = 1; ; tries += 1) {
+    const job = await startJob(client, DISPUTED_S, 2 * availableParallelism());
+    await job.result();
+    const { receipt, report } = await verified(job.capsule);
+    const { cpuMs, wallMs } = report.usage;
+    const unobservedMs = receipt.energy?.unobservedMs ?? wallMs;
+    if (cpuMs * 4 >= wallMs * availableParallelism() && unobservedMs * 5 < wallMs) return job;
+    assert.ok(tries < JUDGED_TRIES, `${cpuMs} ms of processor time in ${wallMs} ms, of which ${unobservedMs} were not observed`);
+  }
 }
 
 /** From then on its sensor says what a box at rest draws, whatever runs on it. */
