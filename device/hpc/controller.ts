@@ -32,7 +32,7 @@ import { Boxes } from './boxes.ts';
 import { ControlledJobs } from './controlled-jobs.ts';
 import { BoxMeasuring, type MeasuringParts } from './box-measuring.ts';
 import type { Listener } from './box-voice.ts';
-import { answerOf, dutiesOf, hasReceipt, isClosed, newJob, runOf, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
+import { answerOf, dutiesOf, hasReceipt, isClosed, isOnBox, newJob, runOf, stepJob, type Duty, type Job, type JobEvent } from './job.ts';
 import { issueReceipt, type Issuer } from './receipt-issuer.ts';
 
 export interface ControllerParts {
@@ -103,7 +103,7 @@ export class Controller {
       logged: (stored, log) => this.#tellNews(stored.job, { news: 'log', ...log }),
       chunkReceived: (box, chunk) => this.#collector.chunkReceived(`box.${box}`, chunk),
       mayHaveInput: (box, digest) =>
-        [...this.#open.values()].some((stored) => stored.job.box === box && inputSizes(stored.manifest).has(digest)),
+        [...this.#open.values()].some(({ job, manifest }) => job.box === box && isOnBox(job) && inputSizes(manifest).has(digest)),
       introduced: () => this.#lookAgain(),
     });
   }

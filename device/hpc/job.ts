@@ -163,6 +163,11 @@ export function hasReceipt(job: Job): boolean {
   return hasEnded(job.state) && job.report !== undefined;
 }
 
+/** The box was measured for the run, may have its input, and has not reported. */
+export function isOnBox({ state }: Job): boolean {
+  return state === 'measured' || state === 'running';
+}
+
 /** Nothing is owed to anybody any more. */
 export function isClosed(job: Job): boolean {
   if (!hasEnded(job.state)) return false;

@@ -162,6 +162,28 @@ test('files of a capsule go to the member whose box was drawn, and to nobody els
   assert.deepEqual([gateway.rooms.orders.mayHave('alpha', digest), gateway.rooms.orders.mayHave('bravo', digest)], [true, false]);
 });
 
+test('a box has the files of a capsule while it is measured for the run and has not reported, neither before nor after (§8)', async () => {
+  const gateway = bench.device('alpha');
+  await bench.offer('alpha');
+  const { box } = gateway;
+  const ask = async (): Promise<string | undefined> => {
+    box.need(blobDigest(text('print(42)')));
+    await bench.settled();
+    return box.given.at(-1);
+  };
+  box.outcome = 'hold';
+  box.answersChallenges = false;
+  const id = await gateway.submit();
+  await bench.until(() => gateway.store.jobs.job(id, 1)?.job.before !== undefined);
+  assert.equal(await ask(), 'missing', 'challenged, and not measured yet');
+  box.answersChallenges = true;
+  await bench.until(() => gateway.state(id) === 'running');
+  assert.equal(await ask(), 'content');
+  box.finish({ outcome: 'exited', status: 0 });
+  await bench.settled();
+  assert.equal(await ask(), 'missing', 'reported');
+});
+
 test('outputs go to the gateway of the capsule, and to no other member (§8)', async () => {
   const gateway = bench.device('alpha');
   await bench.offer('bravo');

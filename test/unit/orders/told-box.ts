@@ -28,6 +28,9 @@ export class ToldBox {
   /** How runs end; `hold`: it stays running until `finish`. */
   outcome: Outcome | 'hold' = { outcome: 'exited', status: 0 };
   isOn = true;
+  answersChallenges = true;
+  /** What it was given when it asked for a blob. */
+  readonly given: BlobChunk['chunk'][] = [];
   readonly assigned: string[] = [];
   readonly cancelled: string[] = [];
   readonly acknowledged: string[] = [];
@@ -48,11 +51,17 @@ export class ToldBox {
     this.#say('hello', encodeBulk(Hello, { software, processors: 1, memoryBytes: 1, runs: [] }));
   }
 
+  /** Asks for the first bytes of a blob. */
+  need(digest: Uint8Array): void {
+    this.#say('need', encodeBulk(BlobNeed, { digest, offset: 0, bytes: 1 }));
+  }
+
   told(kind: BoxDown, payload: Uint8Array): void {
     if (!this.isOn) return;
-    if (kind === 'challenge') this.#challenged(payload);
+    if (kind === 'challenge' && this.answersChallenges) this.#challenged(payload);
     if (kind === 'assign') this.#assign(payload);
     if (kind === 'need') this.#serve(payload);
+    if (kind === 'chunk') this.#take(payload);
     if (kind === 'cancel') this.#cancel(payload);
     if (kind === 'acknowledge') this.acknowledged.push(runIn(payload));
   }
@@ -117,6 +126,12 @@ export class ToldBox {
       ? ({ chunk: 'content', digest, offset, total: content.length, content } as const)
       : ({ chunk: 'missing', digest } as const);
     this.#say('chunk', encodeBulk(BlobChunk, chunk));
+  }
+
+  #take(payload: Uint8Array): void {
+    const chunk = decodeBulk(BlobChunk, payload, LIMITS.packetBytesMax);
+    if (chunk.status === 'malformed') throw new Error(chunk.detail);
+    this.given.push(chunk.value.chunk);
   }
 
   #keep(words: string): { digest: Uint8Array; bytes: number } {
