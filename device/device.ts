@@ -27,6 +27,7 @@ import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
 import { DEVICE_LIMITS } from './limits.ts';
 import { LiveAttestation } from './live-attestation.ts';
+import { faultsTo } from './message-faults.ts';
 import { openAuthority, type Authority } from './mqtt/authority.ts';
 import { connect } from './mqtt/connection.ts';
 import type { BrokerEvent } from './mqtt/broker.ts';
@@ -75,7 +76,7 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   const authority = openDeviceAuthority(stateFolder, configuration);
   const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
   const broker = await openBroker(request, { configuration, network, authority, ports });
-  const own = connectOwn(broker, network, configuration.name);
+  const own = connectOwn(broker, network, configuration.name, log);
   await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
   const gossip = joinGossip({ own, network: networkLabel(network), device: configuration.name, authority, log }, network.members);
   const records = new StateFile(join(stateFolder, 'attestation.cbor'), DEVICE_LIMITS.attestationRecordBytesMax);
@@ -311,8 +312,8 @@ function addressOf({ address }: DeviceConfiguration): { address?: string } {
 }
 
 /** The firmware's own connection; the broker says "offline" for a device that dies. */
-function connectOwn(broker: DeviceBroker, network: Network, device: string): Connection {
+function connectOwn(broker: DeviceBroker, network: Network, device: string, log: Log): Connection {
   const topic = topicOf(networkLabel(network), { to: 'status', device });
   const payload = encodeBulk(DeviceStatus, { status: 'offline', device });
-  return connect({ socket: broker.socket }, { will: { topic, payload, retain: true } });
+  return connect({ socket: broker.socket }, { will: { topic, payload, retain: true }, onFault: faultsTo(log) });
 }

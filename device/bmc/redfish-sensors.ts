@@ -2,6 +2,7 @@
  * Sensors in the resources of Redfish (DSP2046: EnvironmentMetrics, Sensor, ThermalMetrics, Power, Thermal). Pure.
  * Specification §16.5.
  */
+import { LIMITS } from '#protocol/limits.ts';
 import type { Accuracy, Bounds, Quantity } from '../board/ports.ts';
 import type { BmcValue } from './bmc.ts';
 import { field, listField, numberField, pathField, resourceField, textField, WrongResource, type Resource } from './redfish-fields.ts';
@@ -72,10 +73,10 @@ function sensorOf(resource: Resource): RedfishSensor[] {
   }).map((sensor) => ({ ...sensor, key, ...(limits && { limits }) }));
 }
 
-/** ReadingAccuracy is ± in the sensor's unit; Accuracy, which it replaces, ± a percentage. */
+/** ReadingAccuracy is ± in the sensor's unit; Accuracy, which it replaces, ± a percentage. What no box can be wrong by is not taken. */
 function statedAccuracy(quantity: Quantity, resource: Resource): Accuracy | undefined {
   const absolute = inUnit(quantity, numberField(resource, 'ReadingAccuracy') ?? -1);
-  if (absolute !== undefined && absolute >= 0) return { permille: 0, absolute };
+  if (absolute !== undefined && absolute >= 0 && absolute <= LIMITS.boxWattsMax * 1_000) return { permille: 0, absolute };
   const percent = numberField(resource, 'Accuracy') ?? -1;
   return percent >= 0 && percent <= 100 ? { permille: Math.ceil(percent * 10), absolute: 0 } : undefined;
 }

@@ -5,6 +5,7 @@
 import type { RunEnergy, SensedBy } from '#protocol/run-energy.ts';
 import type { Reading, SensorDefinition } from '../board/ports.ts';
 import { CONTROL_LIMITS } from './limits.ts';
+import { MILLIWATTS_MAX } from './plausible.ts';
 
 export interface Meter {
   readonly sensor: SensorDefinition;
@@ -89,5 +90,5 @@ function gapMs({ periodMs }: SensorDefinition): number {
 }
 
 function isMeasured({ quality, value }: Reading): boolean {
-  return quality === 'good' && value >= 0;
+  return quality === 'good' && value >= 0 && value <= MILLIWATTS_MAX;
 }

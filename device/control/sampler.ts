@@ -4,6 +4,7 @@
  */
 import type { BoxHardware, HardwareChange, Reading } from '../board/ports.ts';
 import { CONTROL_LIMITS } from './limits.ts';
+import { plausible } from './plausible.ts';
 
 export interface Sampler {
   /** Whether the box has a run. */
@@ -28,7 +29,7 @@ export function startSampler(
     if (isReading) return;
     isReading = true;
     try {
-      const readings = (await hardware.sample()).filter((reading) => !isOvertaken(reading, edges.get(reading.sensor)));
+      const readings = (await hardware.sample()).map(plausible).filter((reading) => !isOvertaken(reading, edges.get(reading.sensor)));
       if (!isStopped) onReadings(readings);
     } finally {
       isReading = false;
@@ -36,7 +37,7 @@ export function startSampler(
   };
   const unsubscribe = hardware.onChange((change) => {
     if (change.kind === 'reading') edges.set(change.reading.sensor, change.reading.atMs);
-    if (!isStopped) onChange(change);
+    if (!isStopped) onChange(change.kind === 'reading' ? { ...change, reading: plausible(change.reading) } : change);
   });
   let dueMs = performance.now();
   let timer: NodeJS.Timeout | undefined;

@@ -86,7 +86,15 @@ export class BoxEar {
       case 'log':
         return this.#read(name, RunLog, payload, (words) => this.#forJob(name, words.run, (stored) => this.#parts.logged(stored, words)));
       case 'need':
-        return this.#read(name, BlobNeed, payload, (need) => void this.#serveBlob(name, need));
+        return this.#read(
+          name,
+          BlobNeed,
+          payload,
+          (need) =>
+            void this.#serveBlob(name, need).catch((error: unknown) =>
+              this.#ignored(name, 'need', error instanceof Error ? error.message : 'unknown'),
+            ),
+        );
       case 'chunk':
         return this.#read(name, BlobChunk, payload, (chunk) => {
           this.#parts.chunkReceived(name, chunk);

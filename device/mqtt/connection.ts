@@ -40,6 +40,8 @@ export interface ConnectOptions {
   /** Absent: an id that nobody can guess, so that nobody can take the connection over (§5.3). */
   readonly clientId?: string;
   readonly will?: Will;
+  /** Told what a handler threw; absent, that ends the process as any other fault does. */
+  readonly onFault?: (topic: string, fault: unknown) => void;
 }
 
 /** No connection in the time given; the message has the last reason. */
@@ -93,7 +95,7 @@ export function connect(address: BrokerAddress, options: ConnectOptions = {}): C
   client.on('error', (error) => (reason = error.message || String((error as NodeJS.ErrnoException).code)));
   client.on('disconnect', (packet) => (reason = `the broker ended the connection with reason code ${packet.reasonCode ?? 0}`));
   client.on('close', () => enter('lost'));
-  client.on('message', (_topic, _payload, packet) => deliver(packet, subscriptions));
+  client.on('message', (_topic, _payload, packet) => deliver(packet, subscriptions, options.onFault ?? endByFault));
   limitPackets(client);
 
   return {
@@ -253,7 +255,11 @@ async function send(client: MqttClient, topic: string, payload: Uint8Array, how:
 }
 
 /** The broker says by subscription identifier for whom a message is; a copy comes for each subscription (MQTT 5, 3.3.4). */
-function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subscription>): void {
+function deliver(
+  packet: IPublishPacket,
+  subscriptions: ReadonlyMap<number, Subscription>,
+  onFault: NonNullable<ConnectOptions['onFault']>,
+): void {
   const { subscriptionIdentifier, contentType, responseTopic, correlationData } = packet.properties ?? {};
   const message: Incoming = {
     topic: packet.topic,
@@ -268,11 +274,15 @@ function deliver(packet: IPublishPacket, subscriptions: ReadonlyMap<number, Subs
     try {
       handler(message);
     } catch (fault) {
-      queueMicrotask(() => {
-        throw fault;
-      });
+      onFault(packet.topic, fault);
     }
   }
+}
+
+function endByFault(_topic: string, fault: unknown): void {
+  queueMicrotask(() => {
+    throw fault;
+  });
 }
 
 /** The package parses packets of any announced length; a broker gone wrong shall not fill our memory with one. */

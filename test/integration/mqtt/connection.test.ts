@@ -103,6 +103,28 @@ for (const [adapter, open] of [
   });
 }
 
+test('a handler that throws is told, and those beside it and after it are heard (§5.4)', async () => {
+  const faults: string[] = [];
+  const onFault = (topic: string, fault: unknown): void => void faults.push(`${topic.split('/').at(-1) ?? ''} ${String(fault)}`);
+  const connection = connect({ socket: bench.broker.socket }, { onFault });
+  bench.open.push(() => connection.close());
+  const heard: string[] = [];
+  await connection.subscribe(`${HERE}/hpc/+/up/#`, () => {
+    throw new Error('no number');
+  });
+  await connection.subscribe(`${HERE}/hpc/+/up/#`, ({ topic }) => void heard.push(topic.split('/').at(-1) ?? ''));
+  for (const kind of ['report', 'hello']) await bench.own.publish(`${HERE}/hpc/box1/up/${kind}`, bytes('x'));
+  await until(() => heard.length === 2, 'both are heard');
+  assert.deepEqual(
+    [heard, faults],
+    [
+      ['report', 'hello'],
+      ['report Error: no number', 'hello Error: no number'],
+    ],
+  );
+  await connection.close();
+});
+
 test('what a closed or unreachable connection still holds is dropped, and said so', async () => {
   const connection = connect({ socket: `${bench.folder}/nobody.sock` });
   bench.open.push(() => connection.close());
