@@ -11,6 +11,8 @@ const STYLE: Readonly<Record<State, Style | undefined>> = {
   ...{ ready: 'good', working: 'good', suspect: 'warning', fenced: 'bad' },
 };
 const SOURCE_WORDS = { wires: 'wires', simulated: 'simulated', ipmi: 'IPMI', redfish: 'Redfish' } as const;
+/** The feed of a box has its voltage also while the box is off. */
+const MAINS_GONE_BELOW_MV = 1_000;
 const THOUSANDTHS: Readonly<Record<string, string>> = { mW: 'W', mJ: 'J', mV: 'V', mA: 'A', 'm°C': '°C' };
 
 /** A row of the list: a box, or one of a device that does not answer. */
@@ -84,6 +86,18 @@ export function nextWords({ box, standing: { state, cause }, released, against }
   if (against.length > 0)
     return 'It comes back once what stands against it is measured to be over, or released, and it has shown fresh evidence.';
   return 'It comes back with fresh evidence.';
+}
+
+/** Its power did not follow an order that was done, with what is sensed of its mains. */
+export function unmovedText(verb: string, { box, standing, readings, verbs }: DeskBox): string {
+  const feed = readings.find(({ news }) => news.quantity === 'power')?.sensor.replace(/power$/, 'voltage');
+  const volts = readings.find(({ sensor, news }) => sensor === feed && news.quantity === 'voltage' && news.quality === 'good');
+  const isDead = verb === 'on' && volts !== undefined && (volts.news.value ?? 0) < MAINS_GONE_BELOW_MV;
+  const mains = verbs.includes('restore-mains') ? `; where its device has cut them: npm run box -- restore-mains ${box}` : '';
+  return [
+    `${verb} of ${box} was done, and the box does not follow: its power is ${standing.power}, ${harmless(standing.detail)}`,
+    isDead ? `${volts.sensor} is ${(volts.news.value ?? 0) / 1_000} V: no mains reach it${mains}` : `npm run box -- show ${box}`,
+  ].join('. ');
 }
 
 /** In one line. */
