@@ -1,97 +1,10 @@
 /** The rules of one decision, clause by clause, with the lines of Tendermint's algorithm 1 (arXiv 1807.04938). Specification §13.3. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CastBallot, VoteEffect, VoteEvent, VoteRecord } from '../../../device/votes/decision.ts';
-import { startDecision, stepDecision, wakeAtMs, type DecisionState } from '../../../device/votes/machine.ts';
-import { proposerOf } from '../../../device/votes/proposer.ts';
-import { ballot, baseMs, bytesOf, instance, nodesOf, repeatMs, votersOf, X, Y } from './assembly.ts';
-
-const nodes = nodesOf(4);
-const [a, b, c, d] = nodes as [string, string, string, string];
-const voters = votersOf(nodes);
-
-/** One voter, `a` unless told, whose own ballots come back to it at once. */
-class Seat {
-  readonly state: DecisionState;
-  nowMs = 0;
-  kept: VoteRecord | undefined;
-
-  constructor(options: { kept?: VoteRecord; self?: string; voters?: typeof voters; watches?: boolean } = {}) {
-    const self = options.self ?? a;
-    this.state = startDecision({
-      ...{ instance, voters: options.voters ?? voters, baseMs, repeatMs },
-      ...(!options.watches && { self }),
-      ...(options.kept && { kept: options.kept }),
-    });
-  }
-
-  tell(event: Omit<VoteEvent, 'nowMs'> & { type: VoteEvent['type'] }): VoteEffect[] {
-    return stepDecision(this.state, { ...event, nowMs: this.nowMs } as VoteEvent).flatMap((effect) => {
-      if (effect.effect === 'keep') this.kept = effect.record;
-      if (effect.effect !== 'cast') return [effect];
-      const cast = ballot(this.state.self ?? '', effect.round, effect.step, effect.value);
-      return [effect, ...this.tell({ type: 'ballotReceived', cast } as VoteEvent)];
-    });
-  }
-
-  candidate(value: Uint8Array): VoteEffect[] {
-    return this.tell({ type: 'candidateChosen', value } as VoteEvent);
-  }
-
-  knows(...values: Uint8Array[]): this {
-    for (const value of values) this.tell({ type: 'valueKnown', value } as VoteEvent);
-    return this;
-  }
-
-  hear(...casts: CastBallot[]): VoteEffect[] {
-    return casts.flatMap((cast) => this.tell({ type: 'ballotReceived', cast } as VoteEvent));
-  }
-
-  propose(round: number, value: Uint8Array, backed?: { validRound: number; prevotes: CastBallot[] }, from?: string): VoteEffect[] {
-    const by = from ?? proposerOf(instance, voters, round);
-    return this.tell({ type: 'proposalReceived', from: by, round, value, prevotes: [], ...backed } as unknown as VoteEvent);
-  }
-
-  wait(ms: number): VoteEffect[] {
-    this.nowMs += ms;
-    return this.tell({ type: 'ticked' });
-  }
-
-  /** Into a round, by the ballots of two others there. */
-  enter(round: number): VoteEffect[] {
-    return this.hear(ballot(b, round, 'precommit'), ballot(c, round, 'precommit'));
-  }
-}
-
-/** Ballots cast, in short: `prevote 0 X`. */
-function said(effects: readonly VoteEffect[]): string[] {
-  return effects.flatMap((effect) => (effect.effect === 'cast' ? [`${effect.step} ${effect.round} ${nameOf(effect.value)}`] : []));
-}
-
-function nameOf(value: Uint8Array | undefined): string {
-  return value === undefined ? 'none' : value[3] === 1 ? 'X' : 'Y';
-}
-
-function kinds(effects: readonly VoteEffect[]): string[] {
-  return effects.map(({ effect }) => effect);
-}
-
-function prevotes(round: number, value: Uint8Array | undefined, ...by: string[]): CastBallot[] {
-  return by.map((node) => ballot(node, round, 'prevote', value));
-}
-
-function precommits(round: number, value: Uint8Array | undefined, ...by: string[]): CastBallot[] {
-  return by.map((node) => ballot(node, round, 'precommit', value));
-}
-
-/** A round ≥ 1 whose proposer is, or is not, this voter. */
-function roundOf(node: string, from = 1): number {
-  for (let round = from; ; round += 1) if (proposerOf(instance, voters, round) === node) return round;
-}
-
-function lockedOn(value: Uint8Array, round: number): VoteRecord {
-  return { round, locked: { round, value, prevotes: prevotes(round, value, b, c, d) }, cast: [] };
-}
+import type { VoteEvent } from '../../../device/votes/decision.ts';
+import { wakeAtMs } from '../../../device/votes/machine.ts';
+import { ballot, baseMs, bytesOf, repeatMs, votersOf, X, Y } from './assembly.ts';
+import { a, b, c, d, kinds, lockedOn, nodes, precommits, prevotes, roundOf, said, Seat } from './seat.ts';
 
 test('in round 0 each voter prevotes its candidate, and nothing before it has one (§13.3)', () => {
   const seat = new Seat();
@@ -300,33 +213,6 @@ test('own ballots of two rounds are said again every repeatMs, with the own prop
   const effects = seat.wait(repeatMs);
   assert.deepEqual(kinds(effects), ['propose', 'repeat']);
   assert.equal(effects.flatMap((effect) => (effect.effect === 'repeat' ? effect.envelopes : [])).length, 3);
-});
-
-test('a locked voter shows the quorum of its lock while others propose something else, and nobody takes that for a proposal (§13.3)', () => {
-  const round = roundOf(b, 4);
-  const locked = new Seat({ kept: lockedOn(X, 3) }).knows(X, Y);
-  locked.enter(round);
-  locked.propose(round, Y);
-  const shown = locked.wait(repeatMs).find(({ effect }) => effect === 'propose');
-  const quorum = { validRound: 3, prevotes: prevotes(3, X, b, c, d) };
-  assert.deepEqual(shown, { effect: 'propose', round, value: X, ...quorum });
-  const other = new Seat({ self: d }).knows(X, Y);
-  other.enter(round);
-  other.propose(round, X, quorum, a);
-  assert.deepEqual(said(other.propose(round, Y)), [`prevote ${round} Y`], 'it is not locked, and free to follow the proposer');
-  const own = roundOf(d, round + 1);
-  const proposed = other.enter(own).find(({ effect }) => effect === 'propose');
-  assert.deepEqual(proposed, { effect: 'propose', round: own, value: X, ...quorum }, 'and proposes it when its turn comes');
-});
-
-test('whoever is not drawn shows nothing without a quorum (§13.3)', () => {
-  const own = roundOf(a, 5);
-  const seat = new Seat().knows(X, Y);
-  seat.enter(roundOf(b));
-  seat.propose(roundOf(b, 4), X, { validRound: 3, prevotes: prevotes(3, X, c, d) }, c);
-  seat.candidate(Y);
-  const proposed = seat.enter(own).find(({ effect }) => effect === 'propose');
-  assert.deepEqual(proposed, { effect: 'propose', round: own, value: Y, prevotes: [] });
 });
 
 test('a vote of someone without a seat, twice the same, or of another instance counts for nothing (§13.2)', () => {
