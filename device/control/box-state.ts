@@ -182,12 +182,21 @@ function alarmRaised(box: BoxStanding, { alarm, about, detail, action }: BoxEven
   const standing = known || MOMENTARY.includes(alarm) ? box.standing : [...box.standing, objection];
   const held = { ...box, standing, released: false, evidenceFromMs: atMs };
   const next = moved(held, action === 'suspect' ? 'suspected' : 'fenced', detail, atMs, alarm);
-  return next === held && known && !box.released ? box : next;
+  if (next !== held) return next;
+  if (known && !box.released) return box;
+  return box.cause === alarm ? { ...held, detail } : held;
 }
 
 function isOver(box: BoxStanding, objection: Objection, atMs: number): BoxStanding {
   const standing = box.standing.filter((held) => !isSame(held, objection));
-  return standing.length === box.standing.length ? box : { ...box, standing, evidenceFromMs: atMs };
+  if (standing.length === box.standing.length) return box;
+  const detail = box.cause === objection.alarm ? overText(box.detail, objection.alarm, atMs) : box.detail;
+  return { ...box, standing, detail, evidenceFromMs: atMs };
+}
+
+function overText(detail: string, alarm: Objection['alarm'], atMs: number): string {
+  const time = new Date(atMs).toISOString().slice(11, 19);
+  return `${detail}; ${alarm === 'intrusion' ? 'shut' : 'over'} since ${time} UTC`.slice(0, LIMITS.noteCharactersMax);
 }
 
 function fenceOrdered(box: BoxStanding, by: string, atMs: number): BoxStanding {

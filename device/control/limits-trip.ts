@@ -51,7 +51,7 @@ function openOrShut(trip: Trip, { sensor, value }: Reading): { trip: Trip; news:
   const open = value !== 0;
   if (open === trip.tripped) return { trip, news: [] };
   const about = { alarm: 'intrusion', about: sensor } as const;
-  const news: TripNews = open ? { type: 'raised', ...about, detail: `${sensor}: the case is open` } : { type: 'over', ...about };
+  const news: TripNews = open ? { type: 'raised', ...about, detail: `${sensor}: the case was opened` } : { type: 'over', ...about };
   return { trip: { ...trip, tripped: open }, news: [news] };
 }
 

@@ -59,14 +59,25 @@ describe('a box is cut off (§17.2)', () => {
     world.works('run');
     world.hardware.reads('case', 1);
     assert.equal(world.state, 'fenced');
-    assert.deepEqual([world.stateNews.cause, world.stateNews.detail], ['intrusion', 'case: the case is open']);
+    assert.deepEqual([world.stateNews.cause, world.stateNews.detail], ['intrusion', 'case: the case was opened']);
     assert.deepEqual(world.fenced, [BOX]);
     const done = world.done.filter((words) => !words.startsWith('fitness'));
     assert.deepEqual(done, [
-      'dispute: box-opened: case: the case is open',
-      `end all: box-fenced: box ${BOX} is fenced: case: the case is open`,
+      'dispute: box-opened: case: the case was opened',
+      `end all: box-fenced: box ${BOX} is fenced: case: the case was opened`,
     ]);
     assert.equal(world.control.fitnessOf(BOX), 'fenced');
+  });
+
+  it('a door that is shut again is not said to be open, and one that is opened once more not to be shut', async () => {
+    const world = await ready();
+    world.hardware.reads('case', 1);
+    world.nowMs = Date.UTC(2026, 0, 1, 12, 30, 5);
+    world.hardware.reads('case', 0);
+    assert.deepEqual([world.state, world.stateNews.detail], ['fenced', 'case: the case was opened; shut since 12:30:05 UTC']);
+    world.nowMs += 1_000;
+    world.hardware.reads('case', 1);
+    assert.deepEqual([world.state, world.stateNews.detail], ['fenced', 'case: the case was opened']);
   });
 
   it('a box that falls silent with a run is fenced within two intervals of its hello, and one without a run is not', async () => {
