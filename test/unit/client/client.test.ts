@@ -306,39 +306,6 @@ describe('watching (§7.4)', () => {
     assert(all.length < 1_100);
   });
 
-  test('log that the broker repeats is told once', async () => {
-    device.story = { outputs: {}, log: ['one\n'], endless: true };
-    const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
-    const watch = client.watch(capsule);
-    await until(() => device.capsules.get(capsule)?.state === 'running');
-    device.log(capsule, 'stdout', 0, 'one\n');
-    device.log(capsule, 'stderr', 0, 'other\n');
-    device.end(capsule);
-    const texts: string[] = [];
-    for await (const news of watch) if (news.news === 'log') texts.push(news.text);
-    assert.deepEqual(texts, ['one\n', 'other\n']);
-  });
-
-  test('the log of a further attempt is told from its beginning, and no more of the one before (§7.4)', async () => {
-    device.story = { outputs: {}, log: ['tick 0\n'], endless: true };
-    const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
-    const watch = client.watch(capsule);
-    await until(() => device.capsules.get(capsule)?.state === 'running');
-    device.log(capsule, 'stdout', 7, 'tick 1\n');
-    device.log(capsule, 'stdout', 0, 'tick 0\n', 2);
-    device.log(capsule, 'stdout', 14, 'tick 2 of the first\n');
-    device.log(capsule, 'stdout', 7, 'tick 1\n', 2);
-    device.end(capsule);
-    const told: [number, string][] = [];
-    for await (const news of watch) if (news.news === 'log') told.push([news.attempt, news.text]);
-    assert.deepEqual(told, [
-      [1, 'tick 0\n'],
-      [1, 'tick 1\n'],
-      [2, 'tick 0\n'],
-      [2, 'tick 1\n'],
-    ]);
-  });
-
   test('a capsule that is cancelled ends its watch', async () => {
     device.story = { outputs: {}, log: [], endless: true };
     const { capsule } = await client.submit(capsuleOf({ 'main.js': 'x' }));
