@@ -41,7 +41,7 @@ const DETAIL_CHARACTERS_MAX = 200;
 export class RedfishConnection {
   readonly #access: RedfishAccess;
   readonly #origin: URL;
-  readonly #agent: Agent;
+  readonly #way: Way;
   #token: string | undefined;
   #session: string | undefined;
   #sessions = SESSIONS;
@@ -50,7 +50,7 @@ export class RedfishConnection {
   constructor(access: RedfishAccess) {
     this.#access = access;
     this.#origin = new URL(access.url);
-    this.#agent = agentFor(access.trust, this.#origin);
+    this.#way = wayTo(this.#origin, access.trust, access.timeoutMs ?? BMC_LIMITS.commandMs);
   }
 
   /** Of the service root, which needs no session. */
@@ -76,7 +76,7 @@ export class RedfishConnection {
     } catch {
       // A session that can't be deleted ends by itself.
     }
-    this.#agent.destroy();
+    this.#way.end();
   }
 
   /** A session that has expired is made again, once. */
@@ -122,7 +122,7 @@ export class RedfishConnection {
     const sent = httpsRequest(this.#origin, {
       method,
       path: requireOwnPath(path),
-      agent: this.#agent,
+      agent: this.#way.agent,
       headers: {
         accept: 'application/json',
         'odata-version': '4.0',
@@ -189,22 +189,40 @@ function adviceFor(status: number, user: string): string {
   return status >= 300 && status < 400 ? '; redirections are not followed: name the service itself' : '';
 }
 
-/** Keeps one connection, whose certificate was checked before the first byte of a request. */
-function agentFor(trust: RedfishTrust, origin: URL): Agent {
+interface Way {
+  readonly agent: Agent;
+  /** Ends its connection, and one of which the handshake is not over, which the agent does not know yet. */
+  readonly end: () => void;
+}
+
+/**
+ * Keeps one connection, whose certificate was checked before the first byte of a request.
+ * @param timeoutMs of a handshake: who takes a connection and never speaks TLS holds no socket
+ */
+function wayTo(origin: URL, trust: RedfishTrust, timeoutMs: number): Way {
   const host = origin.hostname.replace(/^\[|\]$/g, '');
   const port = origin.port === '' ? 443 : Number(origin.port);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const server = { host, port, minVersion: 'TLSv1.2', ...(isIP(host) === 0 && { servername: host }) } as const;
-  const way: ConnectionOptions =
+  const options: ConnectionOptions =
     'authority' in trust
       ? { ...server, ca: readAuthority(trust.authority) }
       : // The chain is not asked, because the certificate itself is: the handshake shows that the service holds its key.
         { ...server, rejectUnauthorized: false };
+  const arriving = new Set<TLSSocket>();
   agent.createConnection = (_options, done) => {
-    const socket = connect(way);
+    const socket = connect(options);
+    arriving.add(socket);
+    const late = setTimeout(() => socket.destroy(new Error(`no TLS handshake within ${timeoutMs / 1_000} s`)), timeoutMs);
+    const arrived = (): void => {
+      clearTimeout(late);
+      arriving.delete(socket);
+    };
+    socket.once('close', arrived);
     const fail = (error: Error): void => done?.(error, socket);
     socket.once('error', fail);
     socket.once('secureConnect', () => {
+      arrived();
       const wrong = 'fingerprint' in trust ? judgeFingerprint(socket, trust.fingerprint, origin) : undefined;
       if (wrong) return void socket.destroy(wrong);
       socket.off('error', fail);
@@ -212,7 +230,11 @@ function agentFor(trust: RedfishTrust, origin: URL): Agent {
     });
     return undefined;
   };
-  return agent;
+  const end = (): void => {
+    agent.destroy();
+    for (const socket of arriving) socket.destroy(new Error('it was let go of'));
+  };
+  return { agent, end };
 }
 
 function judgeFingerprint(socket: TLSSocket, expected: string, origin: URL): BmcFailed | undefined {

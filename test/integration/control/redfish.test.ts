@@ -1,12 +1,15 @@
 /** A box held over Redfish, against a service that the test runs over TLS: correct, slow, lying, too large. Specification §16.5. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BoxHardware } from '../../../device/board/ports.ts';
 import { holdByBmc } from '../../../device/bmc/bmc-box.ts';
 import { trustOf } from '../../../device/bmc/bmc-configuration.ts';
 import { BmcFailed } from '../../../device/bmc/bmc.ts';
+import { RedfishConnection } from '../../../device/bmc/redfish-connection.ts';
 import { openRedfish, type RedfishRequest } from '../../../device/bmc/redfish.ts';
 import { holdsContract } from './hardware-contract.ts';
 import { CHASSIS, PASSWORD, RESET, say, startRedfishService, SYSTEM, type RedfishService } from './redfish-service.ts';
@@ -206,3 +209,37 @@ async function drip(response: Parameters<typeof say>[0]): Promise<void> {
     await sleep(100);
   }
 }
+
+test('a BMC that takes connections and never speaks TLS holds no socket, by the end of a request or of the way to it (§16.5)', async () => {
+  const held = new Set<Socket>();
+  let taken = 0;
+  const mute = createServer((socket) => {
+    taken += 1;
+    held.add(socket);
+    socket.on('error', () => undefined).on('close', () => held.delete(socket));
+    socket.resume();
+  });
+  mute.listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  ends.push(async () => {
+    for (const socket of held) socket.destroy();
+    await new Promise((resolve) => mute.close(resolve));
+  });
+  const address = mute.address();
+  assert.ok(typeof address === 'object' && address);
+  const service = await serve();
+  for (let tried = 0; tried < 3; tried += 1) {
+    const request = access(service, { url: `https://127.0.0.1:${address.port}`, timeoutMs: 200 });
+    assert.equal((await failureOf(openRedfish(request))).reason, 'no-answer');
+  }
+  for (let waited = 0; held.size > 0 && waited < 100; waited += 1) await sleep(20);
+  assert.deepEqual([taken, held.size], [3, 0]);
+
+  const connection = new RedfishConnection({ ...access(service), url: `https://127.0.0.1:${address.port}`, timeoutMs: 60_000 });
+  const asked = failureOf(connection.get('/redfish/v1', 'anybody'));
+  for (let waited = 0; held.size < 1 && waited < 100; waited += 1) await sleep(20);
+  await connection.close();
+  await asked;
+  for (let waited = 0; held.size > 0 && waited < 100; waited += 1) await sleep(20);
+  assert.deepEqual([taken, held.size], [4, 0]);
+});
