@@ -55,6 +55,7 @@ export function failureOf(outcome: Outcome, wishes: Wishes): Failure {
     ...(wishes.without ?? []).map((fault) => `--without ${fault}`),
     ...(wishes.members === undefined ? [] : [`--nodes ${wishes.members}`]),
     ...(wishes.hours === undefined ? [] : [`--hours ${wishes.hours}`]),
+    ...(wishes.trust === true ? ['--trust'] : []),
   ];
   return { outcome, command: ['npm run simulate --', String(outcome.seed), ...options].join(' ') };
 }

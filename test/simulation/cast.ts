@@ -24,7 +24,7 @@ export function castOf(scenario: Scenario): Cast {
   );
   const founding = chips.slice(0, scenario.members);
   const { targetIntervalMs, minimumWaitMs, epochHeights } = scenario;
-  const network = stubNetwork(founding, { targetIntervalMs, minimumWaitMs, epochHeights });
+  const network = stubNetwork(founding, { targetIntervalMs, minimumWaitMs, epochHeights }, scenario.trust);
   const id = networkId(network);
   const identities = chips.map((chip) => identityOf(chip, id, network.genesis.salt));
   return {

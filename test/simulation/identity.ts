@@ -1,7 +1,9 @@
 /** Who a simulated member is: its chip's keys, and what it makes with them. */
 import type { TimeCertificate } from '#protocol/chain/block.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
-import type { StubMember } from './stub-tpm.ts';
+import { expectedRegisters } from '#protocol/measured-boot.ts';
+import { encodeMemberEvidence, memberEvidenceQualifier, type MemberEvidence } from '#protocol/member-evidence.ts';
+import { stubEventLog, type StubMember } from './stub-tpm.ts';
 
 /** What the chip's clock and counters say at some moment. */
 export interface ChipReading {
@@ -22,6 +24,8 @@ export interface Identity {
   proveDraw(alpha: Uint8Array): Uint8Array;
   /** Encoded `Voucher` for the operational key of this boot. */
   voucher(reading: ChipReading): Uint8Array;
+  /** Encoded `MemberEvidence` about a checkpoint, of this boot. */
+  evidence(checkpoint: MemberEvidence['checkpoint'], reading: ChipReading): Uint8Array;
   /** One for each start of the chip. */
   operationalKey(resetCount: number): OperationalKey;
   /** Encoded `MemberCard` for the network. */
@@ -42,6 +46,12 @@ export function identityOf(member: StubMember, network: Uint8Array, salt: Uint8A
     certifyTime: (qualifier, reading) => member.getTime(qualifier, reading),
     proveDraw: (alpha) => member.prove(alpha),
     voucher: (reading) => encodeVoucher(member.voucher(network, reading, operationalKey(reading.resetCount).publicKey)),
+    evidence: (checkpoint, reading) => {
+      const about = { checkpoint, operationalKey: operationalKey(reading.resetCount).publicKey };
+      const pcrs = expectedRegisters(stubEventLog, about.operationalKey);
+      const quote = member.quote(memberEvidenceQualifier(network, member.node, about), reading, pcrs);
+      return encodeMemberEvidence({ ...about, ...quote, pcrs, eventLog: stubEventLog });
+    },
     operationalKey,
     card: () => member.card(salt),
   };

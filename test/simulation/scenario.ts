@@ -1,4 +1,5 @@
 /** What a seed means: who takes part, which faults the world has and how badly, who cheats, and what is promised. Specification §13.5. */
+import type { TrustParameters } from '#protocol/network.ts';
 import { chancesOf, type Chance, type Chances } from './chance.ts';
 
 export const FAULTS = [
@@ -47,6 +48,8 @@ export interface Scenario {
   readonly signatures: 'pretended' | 'real';
   /** Founding members. */
   readonly members: number;
+  /** Of the genesis, where members show evidence of themselves. Nobody judges it here, so trust outlasts the run. */
+  readonly trust?: TrustParameters;
   /** Members that apply while the world runs. */
   readonly joiners: number;
   readonly leavers: number;
@@ -93,6 +96,7 @@ export interface Wishes {
   readonly promised?: Promised;
   readonly cheats?: ReadonlyMap<number, readonly Behaviour[]>;
   readonly heights?: number;
+  readonly trust?: boolean;
 }
 
 /** Every so many seeds signatures are real. */
@@ -133,6 +137,7 @@ export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
     seed,
     signatures,
     members,
+    ...(wishes.trust === true && { trust: drawnTrust(draw('trust')) }),
     joiners: changes ? membership.below(3) : 0,
     // Whoever leaves lowers the number that may be faulty.
     leavers: changes && cheats.size <= faultyMax(members - 1) ? membership.below(2) : 0,
@@ -147,9 +152,13 @@ export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
   };
 }
 
+function drawnTrust(chance: Chance): TrustParameters {
+  return { slotHeights: chance.pick([8, 12, 20]), judges: chance.pick([1, 3, 7]), trustedCheckpoints: 1_000_000, plantedOneIn: 0 };
+}
+
 type Severity = Omit<
   Scenario,
-  | ('seed' | 'signatures' | 'members' | 'joiners' | 'leavers' | 'targetIntervalMs' | 'minimumWaitMs' | 'epochHeights')
+  | ('seed' | 'signatures' | 'members' | 'trust' | 'joiners' | 'leavers' | 'targetIntervalMs' | 'minimumWaitMs' | 'epochHeights')
   | ('faultsEndMs' | 'faults' | 'promised' | 'cheats')
 >;
 
