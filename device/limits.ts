@@ -64,6 +64,8 @@ export const DEVICE_LIMITS = {
   boxLevelMs: 15 * 60 * SECOND,
   /** For each box the device's TPM closes a secret this often: it takes a chip 0.1 s, and keys may change with every hello. */
   activationEveryMs: 60 * SECOND,
+  /** Answers of one box that are judged or wait for that: of its four runs, and of control's own challenge; it is asked again for others. */
+  answersJudgedMax: 8,
   /** An executor that has said nothing to the gateway for this long is asked on the chain whether the run goes on (§15.5); it speaks every 3 s. */
   executorSilenceMaxMs: 20 * SECOND,
   /** A run that has not begun this long after its box was drawn is given to another: that box has too much to do. */

@@ -97,6 +97,13 @@ interface LastMeasured {
   readonly moment: BoxMoment;
 }
 
+/** Of one box: its answers are judged one after the other. */
+interface AnswerLine {
+  /** Those that are judged or wait, for logs too. */
+  readonly runs: Set<string>;
+  readonly inTurn: ReturnType<typeof oneAtATime>;
+}
+
 export class BoxMeasuring {
   readonly #parts: MeasuringParts;
   readonly #logs: LogCollector;
@@ -108,10 +115,8 @@ export class BoxMeasuring {
   readonly #closedAtMs = new Map<string, number>();
   readonly #runs = new Map<string, RunStanding>();
   readonly #last = new Map<string, LastMeasured>();
-  /** Runs whose answer waits for its logs. */
-  readonly #judging = new Set<string>();
-  /** The answers of a box, and among all boxes the logs in memory. */
-  readonly #turns = new Map<string, ReturnType<typeof oneAtATime>>();
+  readonly #lines = new Map<string, AnswerLine>();
+  /** Logs of one box are in memory at a time. */
   readonly #inMemory = oneAtATime();
 
   constructor(parts: MeasuringParts) {
@@ -181,8 +186,9 @@ export class BoxMeasuring {
   }
 
   answered(answer: BoxAnswer, told: AnswerOutcome): void {
-    if (this.#judging.has(answer.run)) return;
     const { box, run, when } = answer;
+    const line = this.#lineOf(box.name);
+    if (line.runs.has(run) || line.runs.size >= DEVICE_LIMITS.answersJudgedMax) return;
     const outcome = { ...told, refused: (detail: string) => this.#refused(box.name, detail, told) };
     if (when === 'before') this.#runs.delete(run);
     const shown = this.#shown.get(box.name);
@@ -194,20 +200,21 @@ export class BoxMeasuring {
     if (activated && !answer.tpm) return outcome.refused('the box shows no quote, and its TPM was activated before');
     const keys = shown ?? activated;
     if (!answer.tpm || !keys) return this.#unquoted(answer, outcome);
-    this.#judging.add(run);
+    line.runs.add(run);
     const { tpm } = answer;
-    void this.#turnsOf(box.name)(() => this.#judge({ ...answer, tpm }, keys))
+    void line
+      .inTurn(() => this.#judge({ ...answer, tpm }, keys))
       .then((fault) => (fault === undefined ? outcome.accepted() : outcome.refused(fault)))
       .catch((error: unknown) =>
         this.#parts.log('boxNotMeasured', { box: box.name, run, reason: error instanceof Error ? error.message : 'unknown' }),
       )
-      .finally(() => this.#judging.delete(run));
+      .finally(() => line.runs.delete(run));
   }
 
-  #turnsOf(box: string): ReturnType<typeof oneAtATime> {
-    const turns = this.#turns.get(box) ?? oneAtATime();
-    this.#turns.set(box, turns);
-    return turns;
+  #lineOf(box: string): AnswerLine {
+    const line = this.#lines.get(box) ?? { runs: new Set<string>(), inTurn: oneAtATime() };
+    this.#lines.set(box, line);
+    return line;
   }
 
   /** Counts as the box's own word, and so does the whole run. */

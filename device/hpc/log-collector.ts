@@ -67,10 +67,10 @@ export class LogCollector {
     return { boot: await this.#joined(boot), ima: await this.#joined(ima) };
   }
 
-  /** What the box had named is not kept. */
+  /** What the box had named is not kept; what can't be removed now goes with the next log. */
   async drop(box: string): Promise<void> {
     this.#kept.delete(box);
-    await this.#sweep();
+    await this.#sweep().catch(() => undefined);
   }
 
   /** Sees to it that all of them are here. What is here already need not travel: a log is no secret of somebody else's. */
@@ -126,7 +126,6 @@ export class LogCollector {
 
   /** Whole parts and parts of them that no box is to have here: earlier logs, interrupted fetches, those of before the device's start. */
   #sweep(): Promise<void> {
-    const kept = [...this.#kept.values()];
-    return this.#store.sweep((digest) => kept.some((digests) => digests.has(digest)), Number.POSITIVE_INFINITY);
+    return this.#store.sweep((digest) => [...this.#kept.values()].some((digests) => digests.has(digest)), Number.POSITIVE_INFINITY);
   }
 }

@@ -87,6 +87,26 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
   });
 
+  test('that withholds its logs has eight answers waiting, one log asked for, and is judged once it hands them over (§6.5)', async () => {
+    const runs = Array.from({ length: 12 }, (_, index) => `${index.toString(16).padStart(32, '0')}.1`);
+    world.restartDevice();
+    await world.greet(world.machine);
+    await world.logs.sweep(() => false, Number.POSITIVE_INFINITY);
+    world.withholds = true;
+    const outcomes: string[] = [];
+    for (const run of runs) void world.measure(run, 'outside').then((outcome) => outcomes.push(outcome));
+    for (let waited = 0; waited < 100 && world.asked.length === 0; waited += 1) await setTimeout(50);
+    await setTimeout(500);
+    assert.deepEqual([outcomes, new Set(world.asked).size], [[], 1]);
+    world.withholds = false;
+    world.aheadMs += 11_000;
+    world.desk.timePassed();
+    for (let waited = 0; waited < 100 && outcomes.length < 8; waited += 1) await setTimeout(50);
+    await setTimeout(200);
+    assert.deepEqual(outcomes, Array(8).fill('accepted'));
+    world.aheadMs = 0;
+  });
+
   test('swapped behind the cable, with the same signing key, is refused (§6.5)', async () => {
     const swapped = new Machine(join(world.folder, 'swapped'), join(world.folder, 'authority'));
     try {

@@ -105,6 +105,9 @@ export class World {
   aheadMs = 0;
   /** Answers the device's asks for logs. */
   serving: Machine;
+  /** No log is handed over. */
+  withholds = false;
+  readonly asked: string[] = [];
   desk: BoxMeasuring;
 
   private constructor(folder: string, device: SoftwareTpm, machine: Machine) {
@@ -190,6 +193,7 @@ export class World {
   }
 
   #serve(box: string, need: BlobNeed): void {
+    if (this.withholds) return void this.asked.push(need.digest.toHex());
     const piece = this.serving.tpm?.piece(need.digest);
     if (!piece) return this.desk.chunkReceived(box, { chunk: 'missing', digest: need.digest });
     const { offset, bytes } = servedRange(need, piece.length);
