@@ -26,7 +26,7 @@ export const measure = commandOf(
       freeze: { help: 'from now on refuse whatever differs from what was learned' },
     },
     notes:
-      'A device that runs follows at the next measurement. Learn while you know the box to be as it should: what is wrong now will be known.\nA violation in the log of IMA binds no file, so it is never learned, and with --files refused once frozen: let IMA measure what is executed.\nA box uses /dev/tpmrm0, or the TPM that tpm.json in its state folder names: {"tcti":"device:/dev/tpmrm0"}.',
+      'A device that runs follows at the next measurement. Learn while you know the box to be as it should: what is wrong now will be known.\nA violation in the log of IMA binds no file, so it is never learned, and with --files refused once frozen: let IMA measure programs, libraries and modules.\nA box uses /dev/tpmrm0, or the TPM that tpm.json in its state folder names: {"tcti":"device:/dev/tpmrm0"}.',
   },
   ({ operands, options }) => {
     const [box = ''] = operands;
