@@ -5,7 +5,7 @@ import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { commandOf } from '../arguments.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
-import { chooseDevice, defaultState, deviceOption, outOption, PairFailure, stateOption } from './device-folder.ts';
+import { chooseDevice, defaultState, deviceOption, outOption, PairFailure, requirePlace, stateOption } from './device-folder.ts';
 import { pairHere } from './holder.ts';
 import { interruptible } from './interruption.ts';
 import { pasteLines, readConnectionFile } from './paste-lines.ts';
@@ -21,6 +21,7 @@ export const client = commandOf(
     const state = options.state ?? defaultState;
     const device = chooseDevice(state, options.device);
     const folder = options.out ?? join(state, 'clients', device.name, name);
+    requirePlace(folder);
     const known = existsSync(join(folder, HOLDER_FILES.connection)) && new PairedNames(device.folder).find('client', name) !== undefined;
     if (!known) await interruptible((interrupted) => pairHere(device.folder, 'client', name, folder, interrupted));
     show(folder, device.name, name, known ? 'is paired already' : 'is paired now');

@@ -1,6 +1,6 @@
 /** Which device is meant: a folder of `<state>/devices/`, the first by name where none is named. */
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { readPlain } from '#protocol/codec.ts';
 import { Name } from '#protocol/topics.ts';
 import { readConfiguration } from '../../device/configuration.ts';
@@ -40,4 +40,13 @@ export function chooseDevice(state: string, wanted: string | undefined): DeviceF
   const name = wanted ?? first;
   if (!names.includes(name)) throw new PairFailure(`there is no device "${name}" in ${root}; ${nearestAdvice(name, names)}`);
   return { name, folder: join(root, name) };
+}
+
+/** Keys and certificate can go there: it is a folder, or one can be made. @throws PairFailure that names what stands in the way */
+export function requirePlace(folder: string): void {
+  const path = resolve(folder);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === false)
+    throw new PairFailure(`${path} is a file: keys and certificate go into a folder; name another one, or one that is not there yet`);
+  if (!found && dirname(path) !== path) requirePlace(dirname(path));
 }

@@ -6,7 +6,7 @@ import { commandOf, UsageError } from '../arguments.ts';
 import { openTerminal } from '../terminal.ts';
 import { showPasteLines } from './client.ts';
 import { showComparison } from './comparison.ts';
-import { defaultState, PairFailure, stateOption } from './device-folder.ts';
+import { defaultState, PairFailure, requirePlace, stateOption } from './device-folder.ts';
 import { pairInto } from './holder.ts';
 import { shellQuoted } from './paste-lines.ts';
 
@@ -29,6 +29,7 @@ export const join = commandOf(
     const folder = typedFolder ?? folderInPlaceOfCode ?? ((device: string) => folderFor(options.state ?? defaultState, device, address));
     if (options.address !== undefined && !/^mqtts:\/\/[^\s/]+:[0-9]+$/.test(options.address))
       throw new UsageError(`--address is "${options.address}"; it must be mqtts://host:port`);
+    requirePlace(typeof folder === 'string' ? folder : (options.state ?? defaultState));
     const reached = options.address === undefined ? {} : { reachedAt: options.address };
     const terminal = openTerminal(process.stdout, process.env);
     terminal.show(`  asking at ${address.url} for the ${address.kind} ${address.name}…`);

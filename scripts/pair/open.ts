@@ -1,4 +1,5 @@
 /** `pair open`: opens a window, shows its code, and stays until it is used or closed. Specification §5.6. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '#protocol/limits.ts';
 import { formatInvitation, formatPairingCode, parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
@@ -13,6 +14,8 @@ import { interruptible } from './interruption.ts';
 import { qrCodeLines } from './qr-code.ts';
 
 const LOOK_MS = 200;
+/** Names and addresses that mean the machine on which they are used. */
+const LOOPBACK = /^mqtts:\/\/(127\.[0-9.]+|localhost|\[::1\]):/;
 
 export const open = commandOf(
   {
@@ -64,13 +67,23 @@ function freeBoxName({ name, folder }: DeviceFolder): string {
 
 function announce(terminal: Terminal, device: DeviceFolder, { address, code }: OwnWindow): void {
   const parsed = parseWindowAddress(address);
-  terminal.line(`Device ${device.name} waits. On the other machine:\n`);
+  const isOfHere = parsed.status === 'read' && LOOPBACK.test(parsed.value.url);
+  terminal.line(`Device ${device.name} waits. ${isOfHere ? 'In another terminal of this machine' : 'On the other machine'}:\n`);
   terminal.line(`  npm run pair -- join ${address} ${formatPairingCode(code)}\n`);
   terminal.line(`  address  ${address}`);
   terminal.line(`  code     ${terminal.paint('strong', formatPairingCode(code))}\n`);
+  if (isOfHere) terminal.line(`${terminal.paint('warning', '  The address is of this machine only.')} ${elsewhereText(device)}\n`);
   if (!terminal.live || parsed.status !== 'read') return;
   for (const line of qrCodeLines(formatInvitation(parsed.value, code))) terminal.line(`  ${terminal.paint('light-on-dark', line)}`);
   terminal.line('');
+}
+
+function elsewhereText({ folder }: DeviceFolder): string {
+  return [
+    `For another machine the device needs one that reaches it: as the first of "hosts" in ${join(folder, 'configuration.json')},`,
+    '  which is the one that is shown here, with an "address" at which it listens for it, or none for every interface; then start the device again.',
+    '  The devices of npm start are for one machine, and get 127.0.0.1 at each start. Through a forwarder: join with its host and port, and --address.',
+  ].join('\n');
 }
 
 /** Until the window is used or closed. */

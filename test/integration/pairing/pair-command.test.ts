@@ -105,6 +105,11 @@ test('a code is asked for where none was given, and a slip of the finger costs n
 test('Ctrl-C closes a window, and so does remove; whoever knows its code is too late', async () => {
   const window = await open();
   assert.match(window.address, /\/box\/alpha-box$/);
+  // The device of this test listens at a loopback address: nobody is sent to another machine with it.
+  assert.match(
+    window.output(),
+    /In another terminal of this machine:\n[^]*The address is of this machine only\. .*"hosts" in .*configuration\.json/,
+  );
   assert.match((await pair('list')).output, /box +alpha-box +window open/);
   window.child.kill('SIGINT');
   assert.equal(await window.ended, 1);
@@ -136,6 +141,8 @@ test('what goes wrong is said in a sentence that says what would be right', asyn
     [['client', 'bob', '--device', 'alpah'], 1, /did you mean "alpha"/],
     [['remove', 'nobody', '--box'], 1, /has no box named "nobody"/],
     [['open', '--box', 'a', '--client', 'b'], 2, /a window is for one/],
+    [['join', '127.0.0.1:1/box/b', '0000-0000', program], 1, /pair\.ts is a file: keys and certificate go into a folder/],
+    [['client', 'bob', '--out', join(program, 'bob')], 1, /pair\.ts is a file: keys and certificate go into a folder/],
     [['open', '--box', 'B!'], 2, /lower-case letters/],
     [['client'], 2, /NAME is missing/],
   ];
