@@ -75,10 +75,10 @@ function checked<T>(schema: Schema<T>, given: object): T {
   if (read.status === 'decoded') return read.value;
   throw new UsageError(
     read.detail
-      .replace('message lacks the field', 'there is no')
+      .replace(/^message lacks the field "(.*)"$/, '$1 is missing')
       .replaceAll('message.', '')
       .replace('passwordFile', '--password-file')
-      .replace('"user"', '"--user"'),
+      .replace(/^user\b/, '--user'),
   );
 }
 

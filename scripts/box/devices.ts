@@ -8,10 +8,11 @@ import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { nearest, UsageError } from '../arguments.ts';
 import { CommandFailure } from '../capsule/failure.ts';
 import { defaultState } from '../capsule/options.ts';
+import { boxOf } from '../grid/layout.ts';
 
 export const stateOption = { value: 'DIR', help: `state folder of a device, or of a grid (default: ${defaultState})` } as const;
 export const boxNotes =
-  'BOX is the name of a box, or of its device: alpha-box, alpha.\nExit status: 0, 1 when it is refused, fails, or no device runs, 2 for a wrong line, 130 after Ctrl-C.';
+  'BOX is the name of a box, or of its device: alpha-box, alpha. Of a device with several boxes, its name means its own: alpha-box.\nExit status: 0, 1 when it is refused, fails, or no device runs, 2 for a wrong line, 130 after Ctrl-C.';
 
 export interface DeviceHere {
   readonly name: string;
@@ -37,13 +38,15 @@ export function devicesIn(state: string = defaultState): DeviceHere[] {
   return folders.sort().map(deviceAt);
 }
 
-/** @throws UsageError that names the boxes that there are */
+/** By its name, or that of its device: the only box of that, or the one that is called after it. @throws UsageError that names the boxes that there are */
 export function findBox(devices: readonly DeviceHere[], word: string): BoxHere {
   const all = devices.flatMap((device) => device.boxes.map((box) => ({ device, box })));
   const named = all.filter(({ box }) => box === word);
   const found = named.length > 0 ? named : all.filter(({ device }) => device.name === word);
   const [one, another] = found;
   if (one && !another) return one;
+  const own = named.length === 0 && found.find(({ box }) => box === boxOf(word));
+  if (own) return own;
   if (named.length > 1)
     throw new UsageError(
       `several devices have a box "${word}"; name the state folder of one of them with --state: ${named.map(({ device }) => device.folder).join(', ')}`,
@@ -53,7 +56,9 @@ export function findBox(devices: readonly DeviceHere[], word: string): BoxHere {
   if (names.length === 0)
     throw new CommandFailure(2, `no box is paired with ${devices.map(({ name }) => name).join(', ')}: npm run pair -- open --box NAME`);
   const meant = nearest(word, names);
-  throw new UsageError(`there is no box "${word}"; ${meant === undefined ? '' : `did you mean "${meant}"? `}There are ${names.join(', ')}`);
+  throw new UsageError(
+    `there is no box "${word}"; ${meant === undefined ? 'there' : `did you mean "${meant}"? There`} are ${names.join(', ')}`,
+  );
 }
 
 function isDevice(folder: string): boolean {
