@@ -10,7 +10,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { freeze, newReferenceValues } from '#protocol/measured-box/learning.ts';
 import { endorsementDigest } from '../../../device/hpc/box-standing.ts';
 import { referencesDigest } from '../../../device/hpc/reference-file.ts';
-import { crypto, second, steady } from '../../unit/measured-box/boots.ts';
+import { crypto, imaEntries, second, steady, violation } from '../../unit/measured-box/boots.ts';
 import { DEVICE_LIMITS } from '../../../device/limits.ts';
 import { softwareSigner } from '../../unit/protocol/workshop.ts';
 import { Machine, network, software, World } from './world.ts';
@@ -165,6 +165,19 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
     await world.machine.measureFile(fileEntry('/opt/capstan/agent.js', crypto.sha256(new TextEncoder().encode('another agent'))));
     assert.match(await world.measure(RUN, 'within'), /\/opt\/capstan\/agent\.js \(sha256:[0-9a-f]{64}\) is not known \(file-unknown\)/);
+  });
+
+  test('whose kernel recorded a violation is refused, though its log gives it the path and digest of a known file (§6.5)', async () => {
+    await restart(world, steady.logs);
+    const known = imaEntries(steady.logs.ima)[5] ?? assert.fail();
+    await world.machine.measureFile(violation(known));
+    assert.match(await world.measure(RUN, 'before'), /\/usr\/lib\/box\/program-3, by the log.*\(file-violation\)/);
+  });
+
+  test('that ran a program by the name of boot_aggregate is refused (§6.5)', async () => {
+    await restart(world, steady.logs);
+    await world.machine.measureFile(fileEntry('boot_aggregate', crypto.sha256(new Uint8Array(1))));
+    assert.match(await world.measure(RUN, 'before'), /^boot_aggregate .* is not known \(file-unknown\)/);
   });
 
   test('that extends a register during the run is refused with the register (§6.5)', async () => {
