@@ -14,7 +14,7 @@ export class BoardFailure extends Error {}
 
 export const wiresOption = {
   value: 'SOCKET',
-  help: 'of a simulated board: the wires of a box of a grid that runs (default: a box of its own)',
+  help: 'of a simulated board: the wires of a box of a rack, DIR/rack/BOX.wires of a grid, whose device holds their lines while it runs (default: a box of its own)',
 };
 
 /** @throws UsageError for a board that there isn't, BoardFileError for one that is wrong */
@@ -46,7 +46,8 @@ export async function withBoard<T>(
 async function opened<T>(definition: BoardDefinition, devices: Devices, work: (box: BoxHardware) => Promise<T>): Promise<T> {
   const box = await openWiredBox(definition, devices, Date.now).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
-    throw new BoardFailure(`${definition.board} can't be opened here: ${why}`, { cause: error });
+    const instead = why.includes(' is held by "') ? '. If that is a device: npm run box -- show BOX says what it senses' : '';
+    throw new BoardFailure(`${definition.board} can't be opened here: ${why}${instead}`, { cause: error });
   });
   try {
     return await work(box);
