@@ -52,6 +52,8 @@ export const DEVICE_LIMITS = {
   blobsOfSourceAtOnceMax: 2,
   /** Sources that get their first place though others hold all: the clients and boxes of a device that send at one time. */
   blobSourcesAtOnceMax: 64,
+  /** A challenge that has waited this long is asked again with a new nonce, so that its answer is always fresh. */
+  challengeAgeMaxMs: 60 * SECOND,
   /** The first check during a run comes this long after its start, at random: short runs are checked too (§6.6). */
   checkAfterMsMin: 1 * SECOND,
   checkAfterMsMax: 20 * SECOND,

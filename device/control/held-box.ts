@@ -111,7 +111,7 @@ export class HeldBox implements NamedBox {
     this.#hardware = hardware;
     this.#problem = undefined;
     this.#readings.clear();
-    this.#meters.wired(hardware, this.#parts.now());
+    this.#meters.wired(hardware);
     this.#powerSensed(hardware.powerState(), this.#parts.now());
   }
 
@@ -187,7 +187,7 @@ export class HeldBox implements NamedBox {
   }
 
   runsChanged(runs: readonly RunAtWork[]): void {
-    this.#meters.runsChanged(runs, this.#parts.now());
+    this.#meters.runsChanged(runs);
     this.#apply({ type: 'runs', runs: runs.length });
   }
 

@@ -14,8 +14,10 @@ export type BoxFitness = 'ready' | 'waiting' | 'held' | 'fenced';
 /** A run that a box is at work on. */
 export interface RunAtWork {
   readonly run: string;
-  /** When the box said that it runs, Unix ms; absent if it has not. */
-  readonly runningSinceMs?: number;
+  /** When the device gave it to the box, Unix ms; absent if it has not. */
+  readonly givenAtMs?: number;
+  /** As the box says. */
+  readonly isRunning: boolean;
 }
 
 /** A challenge that waits for its answer. */

@@ -5,11 +5,6 @@ import { learnLevels, NOTHING_LEARNED, type PowerLevels } from './contradiction.
 import { energyUntil, meterRead, meterShared, startMeter, type Meter } from './energy.ts';
 import type { RunAtWork } from './ports.ts';
 
-interface Metered {
-  meter: Meter;
-  isRunning: boolean;
-}
-
 export interface PowerNow {
   readonly run: string;
   readonly source: SensedBy;
@@ -19,7 +14,7 @@ export interface PowerNow {
 
 export class RunMeters {
   readonly #given: PowerLevels;
-  readonly #runs = new Map<string, Metered>();
+  readonly #runs = new Map<string, Meter>();
   #learned = NOTHING_LEARNED;
   #sensor: SensorDefinition | undefined;
   #source: SensedBy = 'wires';
@@ -32,10 +27,10 @@ export class RunMeters {
   }
 
   /** The first power sensor is the one of the whole box. */
-  wired({ sensors, source }: BoxHardware, atMs: number): void {
+  wired({ sensors, source }: BoxHardware): void {
     this.#sensor = sensors.find(({ quantity }) => quantity === 'power');
     this.#source = source;
-    this.#begin(atMs);
+    this.#begin();
   }
 
   /** @param isUp whether the box is up, so that its power is a level of it */
@@ -43,7 +38,7 @@ export class RunMeters {
     if (reading.sensor !== this.#sensor?.name) return;
     this.#last = reading;
     this.#learned = learnLevels(this.#learned, reading, isUp);
-    for (const metered of this.#runs.values()) metered.meter = meterRead(metered.meter, reading);
+    for (const [run, meter] of this.#runs) this.#runs.set(run, meterRead(meter, reading));
   }
 
   levels(): PowerLevels {
@@ -51,30 +46,27 @@ export class RunMeters {
     return { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }), ...this.#given };
   }
 
-  runsChanged(runs: readonly RunAtWork[], atMs: number): void {
+  runsChanged(runs: readonly RunAtWork[]): void {
     for (const run of this.#runs.keys()) if (!runs.some((now) => now.run === run)) this.#runs.delete(run);
     this.#atWork = runs;
-    this.#begin(atMs);
+    this.#begin();
   }
 
-  /** From the time at which a run was said to run: what passed since without a reading, as with a device that was away, is a gap. */
-  #begin(atMs: number): void {
+  /** From the time at which the device gave the run: what passed since without a reading, as with a device that was away, is a gap. */
+  #begin(): void {
     if (!this.#sensor) return;
-    for (const { run, runningSinceMs } of this.#atWork) {
-      const known = this.#runs.get(run);
-      const isRunning = runningSinceMs !== undefined;
-      if (!known || (isRunning && !known.isRunning))
-        this.#runs.set(run, { meter: startMeter(this.#sensor, runningSinceMs ?? atMs, this.#last), isRunning });
-    }
-    for (const metered of this.#runs.values()) metered.meter = meterShared(metered.meter, this.#atWork.length - 1);
+    for (const { run, givenAtMs } of this.#atWork)
+      if (givenAtMs !== undefined && !this.#runs.has(run)) this.#runs.set(run, startMeter(this.#sensor, givenAtMs, this.#last));
+    for (const [run, meter] of this.#runs) this.#runs.set(run, meterShared(meter, this.#atWork.length - 1));
   }
 
   powerNow(atMs: number): PowerNow[] {
     const last = this.#last;
     if (last?.quality !== 'good') return [];
+    const running = new Set(this.#atWork.filter(({ isRunning }) => isRunning).map(({ run }) => run));
     return [...this.#runs]
-      .filter(([, { isRunning }]) => isRunning)
-      .map(([run, { meter }]) => {
+      .filter(([run]) => running.has(run))
+      .map(([run, meter]) => {
         const { source, millijoules } = energyUntil(meter, atMs, this.#source);
         return { run, source, milliwatts: Math.max(0, last.value), millijoules };
       });
@@ -82,8 +74,8 @@ export class RunMeters {
 
   /** The account of a run that is over; there is none where no power is sensed. */
   close(run: string, atMs: number): RunEnergy | undefined {
-    const metered = this.#runs.get(run);
+    const meter = this.#runs.get(run);
     this.#runs.delete(run);
-    return metered && energyUntil(metered.meter, atMs, this.#source);
+    return meter && energyUntil(meter, atMs, this.#source);
   }
 }

@@ -20,9 +20,9 @@ import type { BoxMeasuring, BoxSuspicion } from './box-measuring.ts';
 import type { KnownBox } from './box-registry.ts';
 import { trustLacking } from './box-standing.ts';
 import type { Boxes } from './boxes.ts';
-import { judgeBoxCheck, judgeBoxEvidence, judgeReport, type Listener } from './box-voice.ts';
+import { judgeBoxCheck, judgeBoxEvidence, judgeReport, spanFault, type Listener } from './box-voice.ts';
 import { drawMoments, momentBytes } from './check-moments.ts';
-import { openCheck, type Job, type JobEvent, type Measuring } from './job.ts';
+import { isOnBox, openCheck, type Job, type JobEvent, type Measuring } from './job.ts';
 import { BOX_LIMITS } from './limits.ts';
 
 export interface EarParts {
@@ -57,8 +57,12 @@ export class BoxEar {
   /** When a box was last told to forget a run that this device does not remember. */
   readonly #foreignAtMs = new Map<string, number>();
 
+  /** What was said before this program started was not heard. */
+  readonly #upSinceMs: number;
+
   constructor(parts: EarParts) {
     this.#parts = parts;
+    this.#upSinceMs = parts.now();
   }
 
   /** A message of the box `name`, which the broker has made sure of. */
@@ -149,7 +153,7 @@ export class BoxEar {
     const challenge = this.#parts.control.challengeOf(box.name, run);
     if (challenge) return this.#answered(box, run, challenge, payload);
     this.#forJob(box.name, run, ({ job, manifest }) => {
-      const measuring = job.state === 'assigned' ? job.before : job.state === 'running' ? openCheck(job) : job.after;
+      const measuring = job.state === 'assigned' ? job.before : isOnBox(job) ? openCheck(job) : job.after;
       if (!measuring || measuring.evidence) return;
       const verdict = this.#judgeAnswer(box, run, job, measuring, payload);
       if (verdict.status === 'ignored') return this.#ignored(box.name, 'evidence', verdict.detail);
@@ -159,7 +163,10 @@ export class BoxEar {
       this.#parts.measuring.answered(
         { box, when, run, nonce: measuring.nonce, beacon, software, tpm },
         {
-          accepted: () => this.#accepted(run, manifest, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload }),
+          accepted: () => {
+            const given = { assignedAtMs: this.#parts.now(), moments: this.#momentsOf(manifest) };
+            this.#accepted(run, manifest, { type: 'evidenceAccepted', nonce: measuring.nonce, evidence: payload, given });
+          },
           refused: (detail) => this.#refused(box.name, run, detail),
         },
       );
@@ -193,7 +200,7 @@ export class BoxEar {
     const { listener, now } = this.#parts;
     const earlier = job.state === 'assigned' ? undefined : job.before?.evidence;
     const asked = { run, measuring, atMs: now() };
-    if (job.state === 'running') {
+    if (isOnBox(job)) {
       if (!earlier) return { status: 'ignored', detail: 'a check of a run that was not measured before it' } as const;
       const verdict = judgeBoxCheck(payload, { ...asked, earlier }, box, listener);
       return verdict.status === 'accepted' ? { status: verdict.status, answer: verdict.check } : verdict;
@@ -213,6 +220,8 @@ export class BoxEar {
       if (verdict.status === 'refused') return this.#ignored(box.name, 'report', verdict.detail);
       if (verdict.status === 'contradictory') return this.#refused(box.name, run, verdict.detail);
       const { report } = verdict;
+      const untimely = spanFault(report, { ...job, atMs: this.#parts.now(), upSinceMs: this.#upSinceMs });
+      if (untimely !== undefined) return this.#refused(box.name, run, untimely);
       const lacking = [...new Set([...report.outputs, report.stdout, report.stderr].map((blob) => hex(blob.digest)))];
       const measuring = { nonce: this.#parts.random(32), atMs: this.#parts.now() };
       const energy = this.#parts.control.energyOf(run);

@@ -15,8 +15,9 @@ import { capsuleDigest, decodeManifest } from '#protocol/manifest.ts';
 import { objectionToReport } from '#protocol/report-judgement.ts';
 import { softwareChanges, softwareDigest } from '#protocol/software-state.ts';
 import { openSigned } from '#protocol/signed.ts';
+import { DEVICE_LIMITS } from '../limits.ts';
 import type { PairedBox } from './box-registry.ts';
-import type { Measuring } from './job.ts';
+import type { Job, Measuring } from './job.ts';
 
 /** Who listens: a box's messages name the network and the device they are for. */
 export interface Listener {
@@ -142,4 +143,26 @@ function isElsewhere(message: { network: Uint8Array; device: string; box: string
   if (!sameBytes(message.network, listener.network)) return { status: 'refused', detail: 'the message is of another network' } as const;
   if (message.device === listener.device && message.box === box.name) return undefined;
   return { status: 'refused', detail: `the message is of ${message.box} at ${message.device}` } as const;
+}
+
+/** What a device knows of a run by its own clock, and since when it has been listening. */
+export interface OwnSpan extends Pick<Job, 'assignedAtMs' | 'runningSinceMs'> {
+  readonly atMs: number;
+  readonly upSinceMs: number;
+}
+
+/**
+ * Which of a report's times the device knows better: it gave the run to the box, and heard that it runs. What it may have missed while it
+ * was away, or the box was, speaks against nobody.
+ */
+export function spanFault({ startedAtMs, endedAtMs }: Report, own: OwnSpan): string | undefined {
+  const { assignedAtMs, runningSinceMs, atMs, upSinceMs } = own;
+  if (assignedAtMs === undefined) return undefined;
+  const skewMs = LIMITS.clockSkewMaxMs;
+  if (startedAtMs < assignedAtMs - skewMs)
+    return `the report says that the run began ${assignedAtMs - startedAtMs} ms before the box had it`;
+  if (endedAtMs > atMs + skewMs) return `the report says that the run ended ${endedAtMs - atMs} ms after the report came`;
+  const latestMs = (runningSinceMs ?? assignedAtMs + DEVICE_LIMITS.boxSilenceMaxMs) + skewMs;
+  if (startedAtMs <= latestMs || upSinceMs > assignedAtMs) return undefined;
+  return `the report says that the run began ${startedAtMs - latestMs} ms later than the box can have begun it by what it said`;
 }

@@ -67,7 +67,10 @@ export class ControlledJobs implements JobsOfBoxes {
     const runs = this.#of(box).filter((job) => isBegun(job) && job.state !== 'reported');
     this.#parts.control.runsChanged(
       box,
-      runs.map((job) => ({ run: runOf(job), ...(job.runningSinceMs === undefined ? {} : { runningSinceMs: job.runningSinceMs }) })),
+      runs.map((job) => ({
+        ...{ run: runOf(job), isRunning: job.state === 'running' },
+        ...(job.assignedAtMs === undefined ? {} : { givenAtMs: job.assignedAtMs }),
+      })),
     );
   }
 

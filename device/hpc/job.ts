@@ -46,9 +46,10 @@ export const Job = struct({
   lacking: list(BlobName, { max: LIMITS.capsuleFilesMax + LIMITS.outputFilesMax }),
   before: optional(Measuring),
   after: optional(Measuring),
-  /** When the box said that it runs. */
+  /** When the device first gave it to the box, and when the box said that it runs. */
+  assignedAtMs: optional(UnixMs),
   runningSinceMs: optional(UnixMs),
-  /** During the run: the moments that were drawn, and the checks so far (§6.6). */
+  /** Since then: the moments that were drawn, and the checks so far (§6.6). */
   moments: optional(list(UnixMs, { max: LIMITS.boxChecksMax })),
   checks: optional(list(Measuring, { max: LIMITS.boxChecksMax })),
   /** The box's signed report as it travelled. */
@@ -69,13 +70,14 @@ export type Assignment = Readonly<Struct<typeof ASSIGNED>>;
 export type Job = Readonly<Infer<typeof Job>>;
 export type Measuring = Readonly<Infer<typeof Measuring>>;
 export type End = Readonly<Infer<typeof End>>;
+export type Given = Pick<Job, 'assignedAtMs' | 'moments'>;
 
 export type JobEvent =
   | { readonly type: 'orderGiven'; readonly client: string; readonly request: Uint8Array; readonly lacking: string[] }
   | { readonly type: 'blobStored'; readonly digest: string }
   | { readonly type: 'blobRefused'; readonly reason: 'blob-missing' | 'blob-wrong' | 'disk-full'; readonly detail: string }
   | { readonly type: 'measuringBegun'; readonly nonce: Uint8Array; readonly atMs: number }
-  | { readonly type: 'evidenceAccepted'; readonly nonce: Uint8Array; readonly evidence: Uint8Array }
+  | { readonly type: 'evidenceAccepted'; readonly nonce: Uint8Array; readonly evidence: Uint8Array; readonly given?: Given }
   | { readonly type: 'evidenceRefused'; readonly detail: string }
   /** The box has shown less than the capsule asks for (§6.4). */
   | { readonly type: 'trustLacking'; readonly detail: string }
@@ -123,9 +125,6 @@ export type Duty =
   | { readonly duty: 'settle' }
   /** On the chain that there will be no receipt, so that another box is drawn, or the capsule ends. */
   | { readonly duty: 'giveUp'; readonly run: 'given-up' | 'input-lacking' };
-
-/** A challenge that has waited this long is asked again with a new nonce, so that its answer is always fresh. */
-const CHALLENGE_AGE_MAX_MS = 60_000;
 
 /** Ends of a run that say something about the box rather than the capsule: another attempt may do better. */
 const BOX_FAILURES: readonly EndReason[] = ['agent-restarted', 'sandbox-unavailable', 'disk-full', 'blob-wrong', 'blob-missing'];
@@ -308,12 +307,11 @@ function measuringBegun(job: Job, { nonce, atMs }: { nonce: Uint8Array; atMs: nu
   return ready ? { ...job, before: { nonce, issuedAtMs: atMs } } : job;
 }
 
-function evidenceAccepted(job: Job, answer: { nonce: Uint8Array; evidence: Uint8Array }): Job {
-  if (job.state === 'assigned' && isAnswerTo(job.before, answer.nonce)) {
-    return { ...job, state: 'measured', before: { ...job.before, evidence: answer.evidence } };
-  }
+function evidenceAccepted(job: Job, answer: JobEvent & { type: 'evidenceAccepted' }): Job {
+  if (job.state === 'assigned' && isAnswerTo(job.before, answer.nonce))
+    return { ...job, state: 'measured', before: { ...job.before, evidence: answer.evidence }, ...answer.given };
   const check = openCheck(job);
-  if (job.state === 'running' && isAnswerTo(check, answer.nonce))
+  if (isOnBox(job) && isAnswerTo(check, answer.nonce))
     return { ...job, checks: (job.checks ?? []).map((asked) => (asked === check ? { ...check, evidence: answer.evidence } : asked)) };
   if (job.state === 'reported' && isAnswerTo(job.after, answer.nonce))
     return { ...job, after: { ...job.after, evidence: answer.evidence } };
@@ -324,9 +322,11 @@ function isAnswerTo(measuring: Measuring | undefined, nonce: Uint8Array): measur
   return measuring !== undefined && measuring.evidence === undefined && measuring.nonce.every((byte, index) => byte === nonce[index]);
 }
 
+/** Whatever the box says, it was to be checked since it was given the run: an open check stays, and the rest is drawn anew. */
 function runStarted(job: Job, { atMs, moments }: { atMs: number; moments?: readonly number[] }): Job {
   if (job.state !== 'measured') return job;
-  return { ...job, state: 'running', runningSinceMs: atMs, ...(moments ? { moments: [...moments] } : {}) };
+  const open = openCheck(job);
+  return { ...job, state: 'running', runningSinceMs: atMs, checks: open ? [open] : [], ...(moments ? { moments: [...moments] } : {}) };
 }
 
 /** Where another attempt may do better, there is no receipt: it would end the capsule. */
@@ -368,7 +368,7 @@ function cancelAsked(job: Job): Job {
 function timePassed(job: Job, now: { atMs: number; nonce: Uint8Array }): Job {
   const notStarted = job.state === 'assigned' || job.state === 'measured';
   if (notStarted && job.deadlineMs !== undefined && now.atMs > job.deadlineMs) return ended(job, { state: 'expired', reason: 'deadline' });
-  if (job.state === 'running') return checked(job, now);
+  if (isOnBox(job)) return checked(job, now);
   if (job.state === 'assigned' && isStale(job.before, now.atMs)) return { ...job, before: { nonce: now.nonce, issuedAtMs: now.atMs } };
   if (job.state === 'reported' && isStale(job.after, now.atMs)) return { ...job, after: { nonce: now.nonce, issuedAtMs: now.atMs } };
   return job;
@@ -385,7 +385,7 @@ function checked(job: Job, { atMs, nonce }: { atMs: number; nonce: Uint8Array })
 }
 
 function isStale(measuring: Measuring | undefined, atMs: number): boolean {
-  return measuring !== undefined && measuring.evidence === undefined && atMs - measuring.issuedAtMs > CHALLENGE_AGE_MAX_MS;
+  return measuring !== undefined && measuring.evidence === undefined && atMs - measuring.issuedAtMs > DEVICE_LIMITS.challengeAgeMaxMs;
 }
 
 function failed(job: Job, reason: EndReason, detail: string): Job {

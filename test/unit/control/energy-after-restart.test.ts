@@ -10,7 +10,7 @@ for (const wiredFirst of [true, false])
     const world = new ControlWorld();
     t.after(() => world.control.close());
     const fromMs = world.nowMs - 30_000;
-    const runs = (): void => world.control.runsChanged(BOX, [{ run: 'run', runningSinceMs: fromMs }]);
+    const runs = (): void => world.control.runsChanged(BOX, [{ run: 'run', givenAtMs: fromMs, isRunning: true }]);
     world.control.boxesPaired([NAMED]);
     if (!wiredFirst) runs();
     await Promise.resolve();

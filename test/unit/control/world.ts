@@ -190,7 +190,7 @@ export class ControlWorld {
   works(...runs: readonly string[]): void {
     this.control.runsChanged(
       BOX,
-      runs.map((run) => ({ run, runningSinceMs: this.nowMs })),
+      runs.map((run) => ({ run, givenAtMs: this.nowMs, isRunning: true })),
     );
   }
 

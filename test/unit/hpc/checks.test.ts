@@ -26,6 +26,24 @@ test('a check is asked at each drawn moment, and not before (§6.6)', () => {
   ]);
 });
 
+test('a box that never says that it runs is checked from the moment at which it has the run (§6.6)', () => {
+  const silent = run(measured(MOMENTS), passed(5_001, 11));
+  assert.deepEqual([silent.state, silent.assignedAtMs, checksOf(silent)], ['measured', START_MS, ['asked']]);
+  assert.deepEqual(checksOf(run(silent, answer(11), passed(40_001, 12), answer(12))), ['answered', 'answered']);
+  assert.equal(run(silent, passed(65_002)).end?.reason, 'box-evidence-refused');
+});
+
+test('a box that says late that it runs is checked anew, and says no open check away (§6.6)', () => {
+  const later = MOMENTS.map((moment) => moment + 200_000);
+  const waited = run(measured(MOMENTS), passed(5_001, 11), answer(11), passed(40_001, 12), answer(12), passed(90_001, 13), answer(13));
+  const started = run(waited, { type: 'runStarted', atMs: START_MS + 200_000, moments: later });
+  assert.deepEqual(checksOf(started), []);
+  assert.deepEqual(checksOf(run(started, passed(205_001, 14))), ['asked']);
+  const asked = run(measured(MOMENTS), passed(5_001, 11), { type: 'runStarted', atMs: START_MS + 6_000, moments: later });
+  assert.deepEqual(checksOf(asked), ['asked']);
+  assert.equal(run(asked, passed(65_002)).end?.reason, 'box-evidence-refused');
+});
+
 test('a check that is not answered for a minute ends the run (§6.6)', () => {
   const asked = run(measured(), { type: 'runStarted', atMs: 0, moments: MOMENTS }, passed(5_000, 11));
   assert.equal(run(asked, passed(65_000)).state, 'running');
@@ -79,12 +97,16 @@ function checksOf({ checks }: Job): string[] {
   return (checks ?? []).map(({ evidence }) => (evidence ? 'answered' : 'asked'));
 }
 
-function measured(): Job {
+/** @param moments drawn when the box was given the run */
+function measured(moments?: number[]): Job {
   const digest = new Uint8Array(32);
   const gateway = { node: digest, device: 'bravo' };
   const job = newJob({ capsule: 'a'.repeat(32), attempt: 1, box: 'box-1', gateway, digest, manifest: digest, acceptedAtMs: START_MS });
   const given: JobEvent = { type: 'orderGiven', client: 'ada', request: new Uint8Array(16), lacking: [] };
-  return run(job, given, { type: 'measuringBegun', nonce: nonce(1), atMs: START_MS }, answer(1));
+  return run(job, given, { type: 'measuringBegun', nonce: nonce(1), atMs: START_MS }, {
+    ...answer(1),
+    ...(moments ? { given: { assignedAtMs: START_MS, moments } } : {}),
+  });
 }
 
 function run(start: Job, ...events: JobEvent[]): Job {
