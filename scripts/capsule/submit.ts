@@ -4,6 +4,7 @@ import { capsuleDigest, decodeManifest, encodeManifest, manifestFrom, type Manif
 import { TRUST_LEVELS, type TrustLevel } from '#protocol/trust-level.ts';
 import type { AcceptedCapsule } from '../client/client.ts';
 import type { DeviceTrust } from '../client/device-trust.ts';
+import type { News } from '../client/news.ts';
 import type { OfferedBlob } from '../client/offers.ts';
 import { commandOf, UsageError } from '../arguments.ts';
 import { shellQuoted } from '../pair/paste-lines.ts';
@@ -18,6 +19,7 @@ import { clientOption, defaultState, deviceOption, stateOption } from './options
 import { chooseProfile } from './profile.ts';
 import { withSession, type Session } from './session.ts';
 import { openView, type View } from './view.ts';
+import { waitingHint } from './waiting-hint.ts';
 
 export const submit = commandOf(
   {
@@ -94,7 +96,12 @@ async function run({ session, manifest, blobs, state, view, wait, early }: Run):
   const folder = await keepRecord(state, record, encodeManifest(manifest), accepted.encodedAcceptance);
   tellAccepted(accepted, manifest, blobs, profile.device, view, folder);
   early.over();
-  const followed = await follow({ client, capsule, view, untilTaken: !wait });
+  const hint = waitingHint(capsule, manifest, view);
+  const show = (news: News): boolean => {
+    hint.heard(news);
+    return true;
+  };
+  const followed = await follow({ client, capsule, view, untilTaken: !wait, show }).finally(hint.stop);
   if (followed.status === 'ended') return finish(session, followed.result, state, undefined, view);
   if (!wait)
     view.explain(

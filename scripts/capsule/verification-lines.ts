@@ -2,7 +2,7 @@
 import type { Report } from '#protocol/box-messages.ts';
 import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
-import { joulesText, type RunEnergy } from '#protocol/run-energy.ts';
+import { joulesText, observedPermille, type RunEnergy, type RunSpan } from '#protocol/run-energy.ts';
 import type { ReceiptVerdict } from '#protocol/receipt-verifier.ts';
 import { bytesText, durationText, harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { endingText } from './ending.ts';
@@ -33,7 +33,7 @@ export function summaryTable({ receipt, manifest, report, software }: Verified):
     ['measured', measuredText(receipt)],
     ['when', `${timeText(report.startedAtMs)}, for ${durationText(report.usage.wallMs)}`],
     ['used', `${durationText(report.usage.cpuMs)} of processor time, ${bytesText(report.usage.memoryBytesMax)} of memory`],
-    ...(receipt.energy ? [['took', energyText(receipt.energy)] satisfies [string, string]] : []),
+    ...(receipt.energy ? [['took', energyText(receipt.energy, report)] satisfies [string, string]] : []),
     ['end', endOfReport(receipt, report)],
     ...report.outputs.map(({ path, bytes, digest }): [string, string] => [
       'output',
@@ -101,11 +101,13 @@ const softwareTpmWarning = [
   '  Whoever runs the device can copy them and sign anything. Good for development; no proof about a machine.',
 ];
 
-function energyText(energy: RunEnergy): string {
+/** What was not observed was not free: the rest is a lower bound. */
+export function energyText(energy: RunEnergy, run: RunSpan): string {
   const shared = energy.sharedWith === 0 ? '' : `, shared with up to ${counted(energy.sharedWith, 'other run')}`;
-  const gap = energy.unobservedMs === 0 ? '' : `, without ${durationText(energy.unobservedMs)} that were not observed`;
+  const permille = observedPermille(energy, run);
+  const [bound, observed] = permille === 1_000 ? ['', ''] : ['at least ', `, ${Math.floor(permille / 10)} % observed`];
   const simulated = energy.source === 'simulated' ? 'SIMULATED, nothing was measured' : `measured by ${energy.source}`;
-  return `${joulesText(energy)}${gap} (${simulated}${shared})`;
+  return `${bound}${joulesText(energy)}${observed} (${simulated}${shared})`;
 }
 
 function endOfReport(receipt: Verified['receipt'], { outcome }: Report): string {
