@@ -5,13 +5,21 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJson, encodeJson, encodeStrict } from '#protocol/codec.ts';
-import { blobDigest } from '#protocol/digest.ts';
+import { blobDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { ReferenceValues } from '#protocol/measured-box/reference-values.ts';
 import { writeWholeFile } from '../mqtt/whole-file.ts';
 
+/** As a file said them, by the digest of its bytes. */
+interface ReadFile {
+  readonly content: string;
+  readonly references: ReferenceValues;
+}
+
 export class ReferenceFiles {
   readonly #folder: string;
+  /** What was read last of each box: thousands of files take tens of ms to read anew and to name, and mostly they are the same. */
+  readonly #read = new Map<string, ReadFile>();
 
   /** @param stateFolder of the device */
   constructor(stateFolder: string) {
@@ -28,8 +36,12 @@ export class ReferenceFiles {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
       throw error;
     }
+    const digest = hex(blobDigest(content));
+    const known = this.#read.get(box);
+    if (known?.content === digest) return known.references;
     const decoded = decodeJson(ReferenceValues, content, LIMITS.referenceBytesMax);
     if (decoded.status === 'malformed') throw new Error(`${file}: ${decoded.detail}`);
+    this.#read.set(box, { content: digest, references: decoded.value });
     return decoded.value;
   }
 
@@ -55,7 +67,11 @@ export class ReferenceFiles {
   }
 }
 
+const digests = new WeakMap<ReferenceValues, Uint8Array>();
+
 /** As receipts name them. */
 export function referencesDigest(references: ReferenceValues): Uint8Array {
-  return blobDigest(encodeStrict(ReferenceValues, references));
+  const digest = digests.get(references) ?? blobDigest(encodeStrict(ReferenceValues, references));
+  digests.set(references, digest);
+  return digest;
 }
