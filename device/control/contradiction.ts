@@ -35,24 +35,33 @@ export interface ClaimedWork {
   /** As the report says. */
   readonly wallMs: number;
   readonly cpuMs: number;
-  /** As the hello says. */
+  /** As they were when this boot of the box was first attested. */
   readonly processors: number;
   readonly levels: PowerLevels;
 }
 
-/** A run that claims processors at work while the box drew what it draws when it rests. @returns what is wrong, in a sentence */
+/**
+ * A run that claims processors at work while the box drew what it draws when it rests: over the span that the device saw, which no claim
+ * makes longer or shorter. @returns what is wrong, in a sentence
+ */
 export function idleAtWork({ energy, wallMs, cpuMs, processors, levels }: ClaimedWork): string | undefined {
   const { idle, full } = levels;
   if (idle === undefined || full === undefined || full * 2 < idle * 3) return undefined;
   const observedMs = energy.toMs - energy.fromMs - energy.unobservedMs;
-  if (energy.sharedWith > 0 || wallMs < CONTROL_LIMITS.judgedRunMs || observedMs * 5 < wallMs * 4) return undefined;
-  const permille = Math.min(1_000, Math.floor((cpuMs * 1_000) / (wallMs * processors)));
-  if (permille < 250) return undefined;
+  const spanMs = energy.toMs - energy.fromMs;
+  if (energy.sharedWith > 0 || spanMs < CONTROL_LIMITS.judgedRunMs || observedMs * 5 < spanMs * 4) return undefined;
+  const claimedMs = Math.min(wallMs, spanMs);
+  const claimed = permilleOf(cpuMs, claimedMs * processors);
+  if (claimed < 250) return undefined;
   // mJ · 1,000 / ms are mW; with the error it is the most that the box can have drawn.
   const most = Math.ceil(((energy.millijoules + energy.errorMillijoules) * 1_000) / observedMs);
-  const least = idle + Math.floor((3 * permille * (full - idle)) / 10_000);
+  const least = idle + Math.floor((3 * permilleOf(cpuMs, spanMs * processors) * (full - idle)) / 10_000);
   if (most >= least) return undefined;
-  return `the report claims ${Math.floor(permille / 10)} % of ${processors} processors for ${wallMs} ms, but the box drew at most ${watts(most)}; idle are ${watts(idle)}, full ${watts(full)}`;
+  return `the report claims ${Math.floor(claimed / 10)} % of ${processors} processors for ${claimedMs} ms, but the box drew at most ${watts(most)}; idle are ${watts(idle)}, full ${watts(full)}`;
+}
+
+function permilleOf(part: number, whole: number): number {
+  return part >= whole ? 1_000 : Math.floor((part * 1_000) / whole);
 }
 
 export interface SensedPower {

@@ -5,7 +5,7 @@
 import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
 import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { isSameKeys, type BoxKeys } from '#protocol/measured-box/box-tpm.ts';
+import { isSameKeys } from '#protocol/measured-box/box-tpm.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
 import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
@@ -60,6 +60,8 @@ export class HeldBox implements NamedBox {
   #bootBefore: string | undefined;
   #hello: Hello | undefined;
   #attested: SoftwareState | undefined;
+  /** As the present boot was first attested: a box may not have more of them when it is asked what they did. */
+  #processors: number | undefined;
   #asked: Asked | undefined;
   /** When it is asked again, though nothing has happened. */
   #askAgainAtMs = 0;
@@ -161,7 +163,7 @@ export class HeldBox implements NamedBox {
   introduced(hello: Hello): void {
     const { bootId } = hello.software;
     this.#lookAtBoot(bootId, hello.uptimeS);
-    const changed = this.#attested ? [...softwareChanges(this.#attested, hello.software), ...tpmChanges(this.#hello?.tpm, hello.tpm)] : [];
+    const changed = this.#attested ? [...softwareChanges(this.#attested, hello.software), ...machineChanges(this.#hello, hello)] : [];
     if (changed.length > 0) this.#changed(changed, bootId);
     this.#hello = hello;
     this.#apply({ type: 'hello' });
@@ -176,6 +178,7 @@ export class HeldBox implements NamedBox {
     const challenged = this.challengeOf(run);
     if (!challenged) return;
     this.#asked = undefined;
+    if (this.#attested?.bootId !== software.bootId) this.#processors = this.#hello?.processors;
     this.#attested = software;
     this.#askAgainAtMs = nextMoment(this.#parts.now(), this.#parts.random);
     this.#apply({ type: 'evidence', askedAtMs: challenged.issuedAtMs });
@@ -196,8 +199,8 @@ export class HeldBox implements NamedBox {
   }
 
   reported({ usage: { wallMs, cpuMs } }: Report, energy: RunEnergy | undefined): void {
-    if (!energy || !this.#hello) return;
-    const { processors } = this.#hello;
+    const processors = this.#processors;
+    if (!energy || processors === undefined) return;
     this.#contradiction('idle-at-work', idleAtWork({ energy, wallMs, cpuMs, processors, levels: this.#meters.levels() }));
   }
 
@@ -373,9 +376,9 @@ const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[numbe
   intrusion: 'box-opened',
 };
 
-function tpmChanges(before: BoxKeys | undefined, after: BoxKeys | undefined): string[] {
-  const isSame = before && after ? isSameKeys(before, after) : before === after;
-  return isSame ? [] : ['TPM'];
+function machineChanges(before: Hello | undefined, after: Hello): string[] {
+  const isSameTpm = before?.tpm && after.tpm ? isSameKeys(before.tpm, after.tpm) : before?.tpm === after.tpm;
+  return [...(isSameTpm ? [] : ['TPM']), ...(before?.processors === after.processors ? [] : ['number of processors'])];
 }
 
 function mayBeAnswered({ challenged: { issuedAtMs } }: Asked, evidenceFromMs: number, atMs: number): boolean {

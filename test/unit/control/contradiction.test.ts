@@ -31,13 +31,27 @@ describe('contradictions (§17.5)', () => {
   it('a run that claims little is not judged, nor a short, shared, or unobserved one, nor one whose levels are not known', () => {
     const not: Partial<ClaimedWork>[] = [
       { cpuMs: 30_000 },
-      { wallMs: 9_000, cpuMs: 72_000 },
+      { energy: { ...energy, toMs: 9_000 } },
       { energy: { ...energy, sharedWith: 1 } },
       { energy: { ...energy, unobservedMs: 5_000 } },
       { levels: {} },
       { levels: { idle: 60_000, full: 80_000 } },
     ];
     for (const change of not) assert.equal(idleAtWork({ ...claimed, ...change }), undefined, JSON.stringify(change));
+  });
+
+  it('no time that a report claims hides it: neither a longer one, nor a shorter one, nor a report that comes late', () => {
+    for (const wallMs of [25_300, 60_000, 3_600_000]) {
+      const cpuMs = 8 * 20_000;
+      const words = idleAtWork({ ...claimed, wallMs, cpuMs }) ?? '';
+      assert.match(words, /claims 100 % of 8 processors for 20000 ms/);
+    }
+    assert.match(idleAtWork({ ...claimed, wallMs: 9_999, cpuMs: 80_000 }) ?? '', /for 9999 ms/);
+    const late = { ...energy, toMs: 60_000, millijoules: 60 * 60_000, errorMillijoules: 60_000 };
+    assert.match(idleAtWork({ ...claimed, energy: late }) ?? '', /claims 100 %/);
+    // 20 s at 240 W, and 40 s of rest before the report came.
+    const honest = { ...late, millijoules: 20 * 240_000 + 40 * 60_000 };
+    assert.equal(idleAtWork({ ...claimed, energy: honest }), undefined);
   });
 
   it('an error of the sensor that explains it clears the box', () => {

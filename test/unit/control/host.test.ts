@@ -299,6 +299,25 @@ describe('contradictions (§17.5)', () => {
     assert.equal((await reportAt(250_000)).state, 'working');
   });
 
+  it('processors that a box has all of a sudden want new evidence, and do not make its work smaller', async () => {
+    const during = await ready({ rules });
+    during.works('run');
+    during.says({ processors: 65_536 });
+    assert.deepEqual([during.state, during.stateNews.cause], ['fenced', 'evidence-refused']);
+    const world = await ready({ rules });
+    world.says({ processors: 65_536 });
+    assert.equal(world.state, 'attesting');
+    world.proves();
+    assert.equal(world.state, 'ready');
+    world.works('run');
+    for (let second = 0; second <= 20; second += 1) {
+      world.hardware.reads('feed', 62_000);
+      if (second < 20) world.nowMs += 1_000;
+    }
+    world.control.reported(BOX, report, world.control.energyOf('run'));
+    assert.ok(world.done.some((words) => words.includes('claims 100 % of 8 processors')));
+  });
+
   it('a box that answers while it is off is swapped behind the cable', async () => {
     const world = await ready();
     world.hardware.switched('off');

@@ -103,10 +103,15 @@ function measured(moments?: number[]): Job {
   const gateway = { node: digest, device: 'bravo' };
   const job = newJob({ capsule: 'a'.repeat(32), attempt: 1, box: 'box-1', gateway, digest, manifest: digest, acceptedAtMs: START_MS });
   const given: JobEvent = { type: 'orderGiven', client: 'ada', request: new Uint8Array(16), lacking: [] };
-  return run(job, given, { type: 'measuringBegun', nonce: nonce(1), atMs: START_MS }, {
-    ...answer(1),
-    ...(moments ? { given: { assignedAtMs: START_MS, moments } } : {}),
-  });
+  return run(
+    job,
+    given,
+    { type: 'measuringBegun', nonce: nonce(1), atMs: START_MS },
+    {
+      ...answer(1),
+      ...(moments ? { given: { assignedAtMs: START_MS, moments } } : {}),
+    },
+  );
 }
 
 function run(start: Job, ...events: JobEvent[]): Job {
