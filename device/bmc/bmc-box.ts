@@ -47,13 +47,13 @@ class BmcBox implements BoxHardware {
     this.#pollAfter(0);
   }
 
-  async power(verb: PowerVerb): Promise<PowerOutcome> {
+  async power(verb: PowerVerb, begun?: () => void): Promise<PowerOutcome> {
     if (this.#closing) return { status: 'failed', reason: 'closed', detail: 'the way to the BMC was closed' };
     if (!this.verbs.includes(verb)) return refused('not-wired', `this BMC does not do ${verb}; it does ${this.verbs.join(', ')}`);
     if (this.#isOrdering) return refused('busy', 'another order to this BMC is under way');
     this.#isOrdering = true;
     try {
-      return await this.#turns.take('order', () => this.#order(verb));
+      return await this.#turns.take('order', () => this.#order(verb, begun));
     } catch (error) {
       const { reason, message } = this.#failure(error);
       return { status: 'failed', reason, detail: message };
@@ -91,11 +91,12 @@ class BmcBox implements BoxHardware {
     return Promise.race([closed, sleep(BMC_LIMITS.closeMs, undefined, { ref: false })]);
   }
 
-  async #order(verb: PowerVerb): Promise<PowerOutcome> {
+  async #order(verb: PowerVerb, begun?: () => void): Promise<PowerOutcome> {
     const { power } = await this.#sense();
     if (power === 'unknown') return refused('unknown-state', 'the BMC does not say whether the box is on');
     if (verb === 'on' && power === 'on') return refused('already-on', 'the BMC says that the box is on');
     if (verb !== 'on' && power === 'off') return refused('already-off', 'the BMC says that the box is off');
+    begun?.();
     await this.#bmc.order(verb);
     this.#pollAfter(0);
     return { status: 'done' };

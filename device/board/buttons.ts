@@ -19,6 +19,12 @@ interface Held {
   readonly settle: (outcome: PowerOutcome) => void;
 }
 
+/** Who asked for a press. */
+interface Asker {
+  readonly settle: (outcome: PowerOutcome) => void;
+  readonly begun: (() => void) | undefined;
+}
+
 export class Buttons {
   readonly #parts: ButtonParts;
   readonly #held = new Map<Button, Held>();
@@ -30,12 +36,14 @@ export class Buttons {
     this.#parts = parts;
   }
 
-  /** Resolves when the button has been let go. */
-  async press(verb: PressVerb): Promise<PowerOutcome> {
+  /** Resolves when the button has been let go. @param begun told when it is pressed */
+  async press(verb: PressVerb, begun?: () => void): Promise<PowerOutcome> {
     const button = buttonOf(verb);
     if (this.#isClosed) return { status: 'failed', reason: 'closed', detail: 'the board has been closed' };
     if (!this.#parts.pins[button]) return notWired(button);
-    return new Promise((resolve) => this.#step({ kind: 'asked', verb, power: this.#parts.power(), atMs: performance.now() }, resolve));
+    return new Promise((resolve) =>
+      this.#step({ kind: 'asked', verb, power: this.#parts.power(), atMs: performance.now() }, { settle: resolve, begun }),
+    );
   }
 
   /** Why the mains can't be switched now. */
@@ -53,20 +61,21 @@ export class Buttons {
     clearTimeout(this.#timer);
   }
 
-  #step(event: PressEvent, settle?: (outcome: PowerOutcome) => void): void {
+  #step(event: PressEvent, asker?: Asker): void {
     const { state, effects } = stepPress(this.#state, event, this.#parts.lengths);
     this.#state = state;
-    for (const effect of effects) this.#perform(effect, settle);
+    for (const effect of effects) this.#perform(effect, asker);
     this.#wake();
   }
 
-  #perform(effect: PressEffect, settle?: (outcome: PowerOutcome) => void): void {
+  #perform(effect: PressEffect, asker?: Asker): void {
     switch (effect.kind) {
       case 'refuse':
-        settle?.({ status: 'refused', reason: effect.reason, detail: effect.detail });
+        asker?.settle({ status: 'refused', reason: effect.reason, detail: effect.detail });
         return;
       case 'press':
-        this.#hold(effect.button, settle ?? (() => undefined));
+        asker?.begun?.();
+        this.#hold(effect.button, asker?.settle ?? (() => undefined));
         return;
       case 'release': {
         const failure = this.#drive(effect.button, 'low');

@@ -87,8 +87,8 @@ export interface BoxHardware {
   readonly sensors: readonly SensorDefinition[];
   /** Those that this hardware can do; any other is refused as `not-wired`. */
   readonly verbs: readonly PowerVerb[];
-  /** Never rejects. */
-  power(verb: PowerVerb): Promise<PowerOutcome>;
+  /** Never rejects. @param begun told once it is not refused and begins, before the box can have felt it */
+  power(verb: PowerVerb, begun?: () => void): Promise<PowerOutcome>;
   /** As last sensed. */
   powerState(): PowerState;
   /** One reading of every sensor, in the order of `sensors`; never rejects: what can't be read is a reading of quality `failed`. */

@@ -100,14 +100,16 @@ class WiredBox implements BoxHardware {
     this.sensors = this.#readers.flatMap(({ definitions }) => definitions);
   }
 
-  async power(verb: PowerVerb): Promise<PowerOutcome> {
+  async power(verb: PowerVerb, begun?: () => void): Promise<PowerOutcome> {
     if (verb === 'cut-mains' || verb === 'restore-mains') {
       if (this.#isClosed) return { status: 'failed', reason: 'closed', detail: 'the board has been closed' };
       if (!this.#mains) return { status: 'refused', reason: 'not-wired', detail: 'board.yaml has no lines.mains' };
       const refusal = this.#buttons.refusalOfMains();
-      return refusal ? { status: 'refused', ...refusal } : this.#mains(verb);
+      if (refusal) return { status: 'refused', ...refusal };
+      begun?.();
+      return this.#mains(verb);
     }
-    return this.#buttons.press(verb);
+    return this.#buttons.press(verb, begun);
   }
 
   powerState(): PowerState {

@@ -68,12 +68,14 @@ export class Commands {
       );
     const isUp = verb === 'on' || verb === 'reset' || verb === 'restore-mains';
     if (isUp && !mayBeSwitchedOn(standing)) return refused('fenced', `box ${held.name} is fenced: release it first`);
-    // Before anything of the box is ended: an order that is refused does nothing.
     if (held.busy !== undefined) return refused('busy', held.busy);
-    held.switchOrdered(isUp ? 'on' : 'off');
-    if (verb !== 'on' && verb !== 'restore-mains')
-      this.#parts.jobs.endRuns(held.name, 'all', 'box-lost', `${by} gave box ${held.name} a ${verb}`);
-    return outcomeOf(await held.power(hardware, verb, by));
+    // An order that the hardware refuses does nothing to the box.
+    const begun = (): void => {
+      held.switchOrdered(isUp ? 'on' : 'off');
+      if (verb !== 'on' && verb !== 'restore-mains')
+        this.#parts.jobs.endRuns(held.name, 'all', 'box-lost', `${by} gave box ${held.name} a ${verb}`);
+    };
+    return outcomeOf(await held.power(hardware, verb, by, begun));
   }
 
   /** Done is what the broker has taken as well. */

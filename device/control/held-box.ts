@@ -210,11 +210,11 @@ export class HeldBox implements NamedBox {
 
   /**
    * One order at a time: to be called only while it is not `busy`.
-   * @param by who wants it, in words
+   * @param by who wants it, in words. @param begun told when it is not refused
    */
-  async power(hardware: BoxHardware, verb: PowerVerb, by: string): Promise<PowerOutcome> {
+  async power(hardware: BoxHardware, verb: PowerVerb, by: string, begun?: () => void): Promise<PowerOutcome> {
     this.#busy = `${verb} of box ${this.name} by ${by} is under way; ask again when it is done`;
-    const outcome = await hardware.power(verb);
+    const outcome = await hardware.power(verb, begun);
     this.#busy = undefined;
     return outcome;
   }

@@ -79,7 +79,9 @@ async function switchesOnAndOff(under: HardwareUnderTest): Promise<void> {
   const { hardware } = under;
   assert.deepEqual(await reasonOf(hardware, 'hard-off'), 'already-off');
   assert.equal(await under.isOn(), false);
-  assert.deepEqual(await hardware.power('on'), { status: 'done' });
+  let begun = 0;
+  assert.deepEqual(await hardware.power('on', () => (begun += 1)), { status: 'done' });
+  assert.equal(begun, 1, 'it says once that it begins');
   await powerIs(under, 'on');
   assert.deepEqual(await reasonOf(hardware, 'on'), 'already-on');
   if (hardware.verbs.includes('reset')) {
@@ -130,7 +132,9 @@ async function closes(hardware: BoxHardware): Promise<void> {
 }
 
 async function reasonOf(hardware: BoxHardware, verb: PowerVerb): Promise<string> {
-  const outcome = await hardware.power(verb);
+  let hasBegun = false;
+  const outcome = await hardware.power(verb, () => (hasBegun = true));
+  assert.ok(!hasBegun, `${verb} is refused before it begins`);
   return outcome.status === 'refused' ? outcome.reason : `${verb} was ${outcome.status}`;
 }
 

@@ -30,6 +30,25 @@ test('one order at a time is done to a box: another meanwhile is busy, says by w
   assert.deepEqual(world.hardware.pressed, ['on', 'reset']);
 });
 
+test('an order that the hardware refuses ends no run and is no standing order (§17.2)', async (t) => {
+  const world = await ControlWorld.ready();
+  t.after(() => world.control.close());
+  const { order } = bound(world);
+  world.works('run');
+  for (const reason of ['busy', 'unknown-state', 'already-off'] as const) {
+    world.hardware.refusal = { status: 'refused', reason, detail: 'as it stands' };
+    assert.deepEqual(await order('hard-off', 'the operator'), { outcome: 'refused', reason, detail: 'as it stands' });
+  }
+  assert.ok(!world.done.some((words) => words.startsWith('end ')));
+  assert.deepEqual([world.state, world.control.boxes.get(BOX)?.standing.ordered], ['working', 'nothing']);
+  world.hardware.refusal = undefined;
+  assert.deepEqual(await order('hard-off', 'the operator'), { outcome: 'done' });
+  assert.deepEqual(
+    [world.done.some((words) => words.startsWith('end all')), world.control.boxes.get(BOX)?.standing.ordered],
+    [true, 'off'],
+  );
+});
+
 test('the hard off of a policy that comes upon an order is done after it, and the operator’s word is before it (§17.2)', async (t) => {
   for (const released of [false, true]) {
     const world = await ControlWorld.ready({ rules: { boxRules: [{ box: BOX, policy: { intrusion: 'fence-and-power-off' } }] } });

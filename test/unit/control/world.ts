@@ -43,6 +43,8 @@ export class MemoryHardware implements BoxHardware {
   readonly pressed: PowerVerb[] = [];
   readonly shown: (readonly string[])[] = [];
   isClosed = false;
+  /** Of any order. */
+  refusal: PowerOutcome | undefined;
   /** How long an order takes. */
   press: Promise<void> = Promise.resolve();
   #power: PowerState;
@@ -55,8 +57,10 @@ export class MemoryHardware implements BoxHardware {
     this.#power = power;
   }
 
-  power(verb: PowerVerb): Promise<PowerOutcome> {
+  power(verb: PowerVerb, begun?: () => void): Promise<PowerOutcome> {
+    if (this.refusal) return Promise.resolve(this.refusal);
     this.pressed.push(verb);
+    begun?.();
     return this.press.then(() => ({ status: 'done' }));
   }
 
