@@ -18,8 +18,11 @@ export const CONTROL_LIMITS = {
   /** A box that rests is asked again so long after its last answer, at a drawn moment: often enough that it is no refuge, and seldom enough to cost nothing. */
   askedAgainMs: { min: 60 * SECOND, max: 300 * SECOND },
 
-  /** Readings in a row: one beyond a limit is a glitch, two are not; an end, and a broken sensor, take one more. */
-  tripReadings: { beyond: 2, within: 3, failed: 3 },
+  /**
+   * Readings in a row: one beyond a limit is a glitch, two are not; an end, and a broken sensor, take one more. Of the last eight three
+   * beyond it are none either, whatever comes between them.
+   */
+  tripReadings: { beyond: 2, within: 3, failed: 3, last: 8, beyondOfLast: 3 },
   /** 2 °C: less is the noise of a thermometer. */
   temperatureMarginMilliCelsius: 2_000,
   /** Periods of a sensor without a reading that make a gap: one may be late, one lost. */

@@ -28,6 +28,19 @@ describe('alarms by readings (§17.2)', () => {
     assert.deepEqual(words(newsOf(processor, 91_000, 80_000, 91_000)), ['-', '-', '-']);
   });
 
+  it('a temperature trips at the third of the last eight readings beyond its limit, whatever comes between', () => {
+    const hot = 110_000;
+    for (const between of ['failed', 'stuck', 50_000, NaN, Infinity] as const)
+      assert.deepEqual(words(newsOf(processor, hot, between, hot, between, hot)).slice(0, 5), ['-', '-', '-', '-', 'raised temperature']);
+    const cool = Array<number>(6).fill(50_000);
+    assert.ok(
+      newsOf(processor, hot, 50_000, hot, ...cool, hot, 50_000, hot).every((said) => said === undefined),
+      'long ago counts no more',
+    );
+    const over = newsOf(processor, hot, 50_000, hot, 50_000, hot, 50_000, 50_000, 50_000, hot, 50_000);
+    assert.deepEqual(words(over).slice(7), ['over temperature', '-', '-'], 'what is over is not counted again');
+  });
+
   it('it is over after three readings that are 2 °C within the limit', () => {
     const news = newsOf(processor, 91_000, 91_000, 89_000, 89_000, 89_000, 88_000, 88_000, 88_000);
     assert.deepEqual(words(news), ['-', 'raised temperature', '-', '-', '-', '-', '-', 'over temperature']);
