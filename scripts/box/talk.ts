@@ -82,7 +82,7 @@ function isDiskFull(error: unknown): boolean {
 function diskFull(folder: string, cause: unknown): CommandFailure {
   return new CommandFailure(
     1,
-    `the disk of ${join(folder, 'control')} is full, and the firmware is asked by files there, so nothing was asked or ordered: free some room on it (df ${folder}), and try again; until then only a client that the configuration lets operate a box can order it, over MQTT, or a hand at the box`,
+    `the disk of ${join(folder, 'control')} is full, and the firmware is asked by files there, so nothing was asked or ordered: free some room on it (df ${folder}), and try again. A firmware that can't store what it does ends until it can, and its boxes get no work meanwhile`,
     { cause },
   );
 }
