@@ -101,7 +101,7 @@ async function run({ session, manifest, blobs, state, view, wait, early }: Run):
     hint.heard(news);
     return true;
   };
-  const followed = await follow({ client, capsule, view, untilTaken: !wait, show }).finally(hint.stop);
+  const followed = await follow({ client, capsule, view, untilTaken: !wait, show }).finally(() => hint.stop());
   if (followed.status === 'ended') return finish(session, followed.result, state, undefined, view);
   if (!wait)
     view.explain(
