@@ -267,6 +267,8 @@ export const MQTT_LIMITS = {
   pairingOpenWaitMs: 15 * SECOND,
   /** A wish for a window waits this long for the firmware; an older one comes from a restored disk. */
   pairingWishMs: 60 * SECOND,
+  /** Names whose attempts are remembered for as long as a window lasts; each attempt takes the TPM some 10 ms at least. */
+  pairingNamesTriedMax: 1_024,
   /** Talks with strangers in memory, 1 KiB each: as many as can be connected. The oldest gives way. */
   pairingTalksMax: 32,
   /** From a stranger's first word to its last: a slow box takes 2 s for the code, and repeats what was lost every 2 s. */

@@ -46,7 +46,7 @@ export class AttemptCounter {
     return this.#tally.get(slotOf(window));
   }
 
-  /** Lets a window be open, without attempts; strangers may try again too. */
+  /** Lets a window be open, without attempts; those at windows that are not open begin anew, too. */
   admit(window: Uint8Array): Promise<void> {
     return this.#change((tally) => tally.set(slotOf(window), 0).set(STRANGERS, 0));
   }
@@ -57,11 +57,6 @@ export class AttemptCounter {
     let number = 0;
     await this.#change((tally) => tally.set(slot, (number = (tally.get(slot) ?? 0) + 1)));
     return number;
-  }
-
-  /** Attempts at windows that are not open, since one was opened last. */
-  get strangers(): number {
-    return this.#tally.get(STRANGERS) ?? 0;
   }
 
   /** Forgets all windows but these: a forgotten one is never open again. */

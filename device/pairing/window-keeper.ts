@@ -11,6 +11,7 @@ import { MQTT_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
 import type { AttemptCounter } from './attempt-counter.ts';
 import { stretchAside } from './pairing-cipher.ts';
+import { NameTries } from './name-tries.ts';
 import type { OpenWindow, Wish, WindowEnd, WindowFolder, WindowNews } from './window-folder.ts';
 
 export interface WindowKeeperOptions {
@@ -34,6 +35,7 @@ export class WindowKeeper {
   /** Stands in for windows that are not open: nobody has its code. */
   readonly #decoy: VerifierRecord;
   readonly #decoyId = new Uint8Array(randomBytes(16));
+  readonly #tries: NameTries;
   #windows: readonly OpenWindow[] = [];
   /** For the display alone, by the window's id; a window of an earlier life of the firmware has none. */
   readonly #shown = new Map<string, readonly string[]>();
@@ -45,6 +47,7 @@ export class WindowKeeper {
 
   constructor(options: WindowKeeperOptions) {
     this.#options = options;
+    this.#tries = new NameTries(options.windowMs);
     this.#saltSecret = options.folder.saltSecret();
     this.#decoy = verifierRecordOf(proverSecretOf(new Uint8Array(randomBytes(80))));
     const found = options.folder.windows();
@@ -79,9 +82,12 @@ export class WindowKeeper {
    */
   async countAttempt(window: OpenWindow | undefined, whom: { kind: HolderKind; name: string }): Promise<'counted' | 'spent'> {
     const { counter, log, now } = this.#options;
-    const before = window ? (counter.attemptsIn(window.id) ?? LIMITS.pairingAttemptsMax) : counter.strangers;
+    const name = `${whom.kind}/${whom.name}`;
+    const before = window ? (counter.attemptsIn(window.id) ?? LIMITS.pairingAttemptsMax) : this.#tries.at(name, now());
     if (before >= LIMITS.pairingAttemptsMax || (window && window.expiresAtMs <= now())) return 'spent';
-    const attempt = await counter.count(window?.id);
+    const counted = await counter.count(window?.id);
+    const tried = this.#tries.count(name, now());
+    const attempt = window ? counted : tried;
     log('pairingAttempt', { ...whom, attempt, window: window ? 'open' : 'none' });
     if (attempt > LIMITS.pairingAttemptsMax) return 'spent';
     if (window && attempt === LIMITS.pairingAttemptsMax) this.#spentAtMs.set(window.id.toHex(), now());
@@ -136,6 +142,7 @@ export class WindowKeeper {
     const window = { id, kind, name, replace, ...verifierRecordOf(proverSecretOf(stretched)), expiresAtMs: now() + windowMs };
     await this.#rememberWindows();
     await counter.admit(id);
+    this.#tries.forget();
     folder.putWindow(window);
     this.#windows = [...this.#windows, window];
     this.#sayOpen(window);
