@@ -5,10 +5,11 @@ import process from 'node:process';
 import { commandOf, UsageError } from '../arguments.ts';
 import { table } from '../terminal.ts';
 import { codeBytes, codeBytesMax, compiledContracts } from './compiled.ts';
-import { HARDFORKS, requireForge, runForge, type Hardfork } from './forge.ts';
+import { HARDFORKS, runForge, type Hardfork } from './forge.ts';
 import { measureGas, snapshotPath, snapshotText, staleSnapshots, type GasFigures } from './gas.ts';
 import { generatedFiles, staleFiles, writeGenerated } from './generated.ts';
 import { havePassed, makeMutations, testRequest } from './solidity-tests.ts';
+import { buildWhole } from './whole-build.ts';
 
 const creationCodeBytesMax = 49_152; // EIP-3860
 const runsMax = 10_000_000; // a night on a fast machine
@@ -23,7 +24,7 @@ export const build = commandOf(
     options: { check: checkOption },
   },
   async ({ options }) => {
-    say(await requireForge({ args: ['build'] }));
+    say(await buildWhole());
     const files = generatedFiles(compiledContracts());
     const stale = staleFiles(files);
     if (options.check && stale.length > 0) return complain(`out of date in contracts/generated: ${stale.join(', ')}`, 'build');
@@ -88,7 +89,7 @@ export const gas = commandOf(
 export const sizes = commandOf(
   { name: 'sizes', summary: 'Says how large the contracts are, and whether every chain takes them.', operands: [], options: {} },
   async () => {
-    await requireForge({ args: ['build'] });
+    await buildWhole();
     const measured = compiledContracts().map(({ name, creationCode, deployedCode }) => ({
       name,
       code: codeBytes(deployedCode),

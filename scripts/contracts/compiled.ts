@@ -1,7 +1,7 @@
-/** What forge compiled: the contracts that can be deployed, as its artefacts in build/contracts/out describe them. */
+/** What forge compiled: the contracts that can be deployed, as the artefacts of the whole build describe them. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { buildFolder } from './forge.ts';
+import { wholeFolder } from './whole-build.ts';
 
 /** Longer code is deployed on no chain (EIP-170). */
 export const codeBytesMax = 24_576;
@@ -59,12 +59,12 @@ type Artefacts = Readonly<Record<string, Readonly<Record<string, Readonly<Record
  * is listed counts, because forge leaves the artefacts of removed contracts where they are.
  */
 export function compiledContracts(): CompiledContract[] {
-  const { files } = JSON.parse(readFileSync(join(buildFolder, 'cache/solidity-files-cache.json'), 'utf8')) as Cache;
+  const { files } = JSON.parse(readFileSync(join(wholeFolder, 'cache/solidity-files-cache.json'), 'utf8')) as Cache;
   return Object.entries(files)
     .filter(([source]) => source.startsWith('src/') && !source.startsWith('src/libraries/'))
     .flatMap(([, { artifacts }]) => Object.values(artifacts))
     .flatMap((byCompiler) => Object.values(byCompiler).flatMap((byProfile) => Object.values(byProfile)))
-    .map(({ path }) => readCompiled(join(buildFolder, 'out', path)))
+    .map(({ path }) => readCompiled(join(wholeFolder, 'out', path)))
     .filter(({ creationCode }) => creationCode !== '0x')
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }

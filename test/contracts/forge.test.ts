@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { codeBytes, codeBytesMax, compiledContracts } from '../../scripts/contracts/compiled.ts';
-import { hasForge, HARDFORKS, requireForge, runForge, type Hardfork } from '../../scripts/contracts/forge.ts';
+import { hasForge, HARDFORKS, runForge, type Hardfork } from '../../scripts/contracts/forge.ts';
 import { measureGas, staleSnapshots, type GasFigures } from '../../scripts/contracts/gas.ts';
 import { generatedFiles, staleFiles } from '../../scripts/contracts/generated.ts';
 import { havePassed, makeMutations, testRequest } from '../../scripts/contracts/solidity-tests.ts';
+import { buildWhole } from '../../scripts/contracts/whole-build.ts';
 
 const runs = 256; // of each fuzz test, and mutations of each kind of evidence; `npm run contracts -- test --runs 10000` tries more
 
 describe('the contracts (§20)', { skip: !hasForge() && 'forge is not installed on machines like this one' }, () => {
   test('compile without a warning', async () => {
-    await requireForge({ args: ['build'] });
+    await buildWhole();
   });
 
   test('ABI, code and storage layout in contracts/generated are those of the sources', () => {
