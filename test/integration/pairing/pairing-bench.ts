@@ -144,7 +144,7 @@ export async function openStranger(url: string, session = randomBytes(16).toStri
     assert.ok(decoded.status === 'decoded');
     answers.push(decoded.value);
   });
-  await connection.connected(5_000);
+  await connection.connected(20_000);
   const sendBytes = async (payload: Uint8Array): Promise<PairingAnswer> => {
     const before = answers.length;
     await connection.publish(pairingTopic(session, 'request'), payload);
@@ -196,7 +196,7 @@ function networkOf(authority: Uint8Array, port: number): Network {
   };
 }
 
-export async function until(condition: () => boolean, what: string, waitMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, waitMs = 20_000): Promise<void> {
   const giveUpAt = performance.now() + waitMs;
   while (!condition()) {
     if (performance.now() > giveUpAt) throw new Error(`waited in vain until ${what}`);
