@@ -15,7 +15,7 @@ const help = `usage: npm test [-- [--only PATTERN] [PART OF A FILE NAME …]]
 
 const concurrency = 2; // files at a time: many start a TPM and a broker of their own
 const ownKernel = 'test/hardware/**'; // they run in a kernel with simulated hardware: npm run hardware
-const fileTimeoutMs = 600_000; // one test file; what hangs longer than this never ends
+const fileTimeoutMs = 900_000; // one test file: the contracts take four minutes, and twice that beside much else; what hangs longer never ends
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.exitCode = await main();
