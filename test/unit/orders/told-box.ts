@@ -1,6 +1,7 @@
 /** A box that does as it is told: answers challenges, runs nothing, reports what its story says. Specification §6. */
 import {
   AssignmentMessage,
+  BoxCheckMessage,
   BoxEvidenceMessage,
   ChallengeMessage,
   Hello,
@@ -15,8 +16,15 @@ import { blobDigest, domainDigest, hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { capsuleDigest } from '#protocol/manifest.ts';
 import { peekSigned, signMessage } from '#protocol/signed.ts';
+import { softwareDigest } from '#protocol/software-state.ts';
 import type { BoxDown, BoxUp } from '#protocol/topics.ts';
 import { networkIdentity, software, softwareSigner, text } from '../protocol/workshop.ts';
+
+interface Running {
+  readonly run: string;
+  readonly manifest: Uint8Array;
+  readonly startedAtMs: number;
+}
 
 export class ToldBox {
   readonly name: string;
@@ -34,7 +42,7 @@ export class ToldBox {
   readonly assigned: string[] = [];
   readonly cancelled: string[] = [];
   readonly acknowledged: string[] = [];
-  #running: { readonly run: string; readonly manifest: Uint8Array } | undefined;
+  #running: Running | undefined;
   readonly #reports = new Map<string, Uint8Array>();
 
   constructor(device: string, now: () => number, say: (kind: BoxUp, payload: Uint8Array) => void) {
@@ -68,16 +76,19 @@ export class ToldBox {
 
   /** Ends the run that was held. */
   finish(outcome: Outcome): void {
-    if (this.#running) this.#report(this.#running.run, this.#running.manifest, outcome);
+    if (this.#running) this.#report(this.#running, outcome);
   }
 
   #challenged(payload: Uint8Array): void {
     const challenge = peekSigned(ChallengeMessage, payload);
     if (challenge.status === 'malformed') throw new Error(challenge.detail);
-    const { run, nonce } = challenge.value;
+    const { run, nonce, check } = challenge.value;
     const beacon = domainDigest('beacon-value', networkIdentity, nonce);
-    const evidence = { ...this.#address(run), beacon, software, madeAtMs: this.#now() };
-    this.#say('evidence', signMessage(BoxEvidenceMessage, evidence, this.keys.sign));
+    const answer = { ...this.#address(run), beacon, madeAtMs: this.#now() };
+    const signed = check
+      ? signMessage(BoxCheckMessage, { ...answer, software: softwareDigest(software) }, this.keys.sign)
+      : signMessage(BoxEvidenceMessage, { ...answer, software }, this.keys.sign);
+    this.#say('evidence', signed);
   }
 
   #assign(payload: Uint8Array): void {
@@ -87,9 +98,10 @@ export class ToldBox {
     const report = this.#reports.get(run);
     if (report) return this.#say('report', report);
     if (!this.assigned.includes(run)) this.assigned.push(run);
-    this.#running = { run, manifest };
+    const running = this.#running?.run === run ? this.#running : { run, manifest, startedAtMs: this.#now() };
+    this.#running = running;
     this.#say('state', encodeBulk(RunState, { run, state: 'running' }));
-    if (this.outcome !== 'hold') this.#report(run, manifest, this.outcome);
+    if (this.outcome !== 'hold') this.#report(running, this.outcome);
   }
 
   #cancel(payload: Uint8Array): void {
@@ -98,16 +110,16 @@ export class ToldBox {
     if (this.#running?.run === run) this.finish({ outcome: 'killed', reason: 'cancelled-by-client' });
   }
 
-  #report(run: string, manifest: Uint8Array, outcome: Outcome): void {
+  #report({ run, manifest, startedAtMs }: Running, outcome: Outcome): void {
     this.#running = undefined;
     const answer = this.#keep(`answer of ${this.name}`);
     const report: Report = {
       ...this.#address(run),
       capsule: capsuleDigest(manifest),
       outcome,
-      startedAtMs: this.#now(),
+      startedAtMs,
       endedAtMs: this.#now(),
-      usage: { wallMs: 0, cpuMs: 0, memoryBytesMax: 0 },
+      usage: { wallMs: this.#now() - startedAtMs, cpuMs: 0, memoryBytesMax: 0 },
       outputs: outcome.outcome === 'exited' ? [{ path: 'answer', ...answer }] : [],
       stdout: this.#keep('done\n'),
       stderr: this.#keep(''),
