@@ -63,6 +63,21 @@ test('watts rise while a capsule runs, and its receipt has the joules with their
   assert.match(shown.stdout, /took +(at least )?\d+ J ± [\d.]+ J(, \d+ % observed)? \(SIMULATED, nothing was measured\)/);
 });
 
+test('kill -9 of the device during a run: the new one takes the wires over, and what it did not sense is a gap (§17.1, §17.4)', async () => {
+  const { box, agent, receipt, report } = await outlivedJob();
+  const { energy } = receipt;
+  assert.ok(energy);
+  const spanMs = energy.toMs - energy.fromMs;
+  const observedMs = spanMs - energy.unobservedMs;
+  assert.ok(spanMs >= report.usage.wallMs - 1_000, `the account is of ${spanMs} ms, the run of ${report.usage.wallMs} ms`);
+  assert.ok(energy.unobservedMs > 1_000 && observedMs > 0, `without a device for ${energy.unobservedMs} of ${spanMs} ms`);
+  const meanMw = (energy.millijoules * 1_000) / observedMs;
+  assert.ok(meanMw >= 0.9 * IDLE_MW && meanMw <= 1.1 * FULL_MW, `${meanMw} mW while it was observed`);
+  const { power, source } = await standingOf(box);
+  assert.deepEqual([power, source], ['on', 'simulated']);
+  assert.equal(world.grid.agents.get(box)?.processId, agent, 'the box was on all the time');
+});
+
 test('a run that claims processors at work at idle watts ends as disputed, its receipt says why, its box is suspect (§17.5)', async () => {
   const boxes = world.grid.devices.map(({ name }) => boxOf(name));
   for (const box of boxes) await stickAtIdle(box);
@@ -149,21 +164,6 @@ test('a box whose agent falls silent during a run is fenced within two intervals
   assert.notEqual(await job.running(2), box);
   assert.equal((await job.result()).state, 'agreed');
   await operator('release', box);
-});
-
-test('kill -9 of the device during a run: the new one takes the wires over, and what it did not sense is a gap (§17.1, §17.4)', async () => {
-  const { box, agent, receipt, report } = await outlivedJob();
-  const { energy } = receipt;
-  assert.ok(energy);
-  const spanMs = energy.toMs - energy.fromMs;
-  const observedMs = spanMs - energy.unobservedMs;
-  assert.ok(spanMs >= report.usage.wallMs - 1_000, `the account is of ${spanMs} ms, the run of ${report.usage.wallMs} ms`);
-  assert.ok(energy.unobservedMs > 1_000 && observedMs > 0, `without a device for ${energy.unobservedMs} of ${spanMs} ms`);
-  const meanMw = (energy.millijoules * 1_000) / observedMs;
-  assert.ok(meanMw >= 0.9 * IDLE_MW && meanMw <= 1.1 * FULL_MW, `${meanMw} mW while it was observed`);
-  const { power, source } = await standingOf(box);
-  assert.deepEqual([power, source], ['on', 'simulated']);
-  assert.equal(world.grid.agents.get(box)?.processId, agent, 'the box was on all the time');
 });
 
 /** A run whose device dies under it and takes it up again; where another box has got it by then, another run is tried. */
