@@ -16,7 +16,7 @@ export class IntentionStore {
     this.#database = new Database(file, SCHEMA);
   }
 
-  /** @throws Error where a record is not ours: what was sent must not be guessed */
+  /** In the order in which they were asked for. @throws Error where a record is not ours: what was sent must not be guessed */
   load(): Sending[] {
     return this.#database
       .prepare('SELECT name, record FROM sending')
@@ -26,7 +26,7 @@ export class IntentionStore {
         if (decoded.status === 'malformed') throw new Error(`The stored intention ${String(name)} can't be read: ${decoded.detail}`);
         return decoded.value;
       })
-      .sort((left, right) => left.atMs - right.atMs);
+      .sort((left, right) => left.place - right.place);
   }
 
   /** On the disk when it returns. */

@@ -45,12 +45,16 @@ const Attempt = struct({ hash: Digest, raw: bytes({ min: 1, max: 2 * LAYER1_LIMI
 
 export const Sending = struct({
   intention: Intention,
+  /** Rises with each that is asked for: the next to be done is the first that waits. */
+  place: Count,
   standing: Standing,
   attempts: list(Attempt, { max: LAYER1_LIMITS.attemptsMax }),
   nonce: Count,
   gas: Count,
   /** What it costs at most, or has cost, counted for the day in which it was last signed. */
   charged: Wei,
+  /** What refused tries under its name have cost in the same day. */
+  lost: Wei,
   day: Count,
   /** Unix time in milliseconds of its last change. */
   atMs: Count,

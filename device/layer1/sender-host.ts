@@ -36,7 +36,7 @@ export class Sender {
   #state: SenderState;
   /** A turn has failed in between: what is on the disk counts, not what the machine remembers. */
   #unsure = false;
-  #work: Promise<void> = Promise.resolve();
+  #work: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #lastWords = '';
@@ -60,13 +60,14 @@ export class Sender {
 
   /**
    * Resolves when the intention is on the disk.
-   * @throws Error where too many are open, it is out of its bounds, or another one has its name
+   * @throws Error where too many are open, it is out of its bounds, another one has its name, or the sender is closed
    */
-  intend(intention: Intention): Promise<void> {
-    return this.#inTurn(() => {
+  async intend(intention: Intention): Promise<void> {
+    const isTaken = await this.#inTurn(() => {
       encodeStrict(Intention, intention);
       return this.#handle({ type: 'intended', intention, nowMs: this.#setup.now() });
     });
+    if (!isTaken) throw new Error(`the sender is closed; ${intention.name} was not taken`);
   }
 
   standing(name: string): Standing | undefined {
@@ -74,8 +75,8 @@ export class Sender {
   }
 
   /** One look at the chain, and what follows from it. */
-  look(): Promise<void> {
-    return this.#inTurn(async () => {
+  async look(): Promise<void> {
+    await this.#inTurn(async () => {
       const { endpoints, finality, key, wordsOfError } = this.#setup;
       const signed = [...this.#state.sendings.values()].filter(isSigned);
       const transactions = signed.flatMap(({ attempts, intention }) => attempts.map(({ hash }) => ({ hash, call: intention })));
@@ -88,19 +89,22 @@ export class Sender {
 
   /** What was begun is finished first. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#work;
     this.#store.close();
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  /** @returns whether it was done: a closed sender does nothing more */
+  #inTurn(work: () => Promise<void>): Promise<boolean> {
     const done = this.#work.then(async () => {
-      if (this.#closed) return;
+      if (this.#closed) return false;
       if (this.#unsure) this.#state = startSender(this.#setup.terms, this.#store.load());
       this.#unsure = true;
       await work();
       this.#unsure = false;
+      return true;
     });
     this.#work = done.catch(() => undefined);
     return done;

@@ -127,14 +127,17 @@ function intended(state: SenderState, intention: Intention, nowMs: number): Send
     throw new Error(`the name ${intention.name} is another intention's`);
   if (known && known.standing.state !== 'refused') return [];
   if (open(state).length >= LAYER1_LIMITS.openMax) throw new Error(`${LAYER1_LIMITS.openMax} intentions are open; more are not taken`);
-  const standing: Standing = { state: 'waiting', why: 'turn' };
+  const places = [...state.sendings.values()].map(({ place }) => place);
+  state.sendings.delete(intention.name);
   const sending: Sending = {
     intention,
-    standing,
+    place: Math.max(0, ...places) + 1,
+    standing: { state: 'waiting', why: 'turn' },
     attempts: [],
     nonce: 0,
     gas: 0,
-    charged: known?.charged ?? '0',
+    charged: '0',
+    lost: known ? String(BigInt(known.lost) + BigInt(known.charged)) : '0',
     day: known?.day ?? 0,
     atMs: nowMs,
   };
@@ -193,6 +196,8 @@ function next(state: SenderState, view: ChainView, nowMs: number): SenderEffect[
   if (!first) return [];
   const turns = others.flatMap((sending) => held(state, sending, 'turn', nowMs));
   if (bid(view.market, state.terms.feeCap) === undefined) return [...held(state, first, 'dear', nowMs), ...turns];
+  // A chain tries no call whose value its sender has not.
+  if (BigInt(first.intention.value) > view.balance) return [...held(state, first, 'funds', nowMs), ...turns];
   return [...turns, { effect: 'try', name: first.intention.name, intention: first.intention }];
 }
 
@@ -246,7 +251,8 @@ function signed(state: SenderState, event: Extract<SenderEvent, { readonly type:
   if (!sending) return [];
   const attempt = { hash, raw, fees: storedFees(fees) };
   const attempts = [...sending.attempts, attempt];
-  const grown = { ...sending, attempts, nonce, gas, day: dayOf(nowMs) };
+  const day = dayOf(nowMs);
+  const grown = { ...sending, attempts, nonce, gas, day, lost: day === sending.day ? sending.lost : '0' };
   const standing: Standing = { state: attempts.length > 1 ? 'bumped' : 'sent' };
   return [...changed(state, { ...grown, charged: String(mostOf(grown)) }, standing, nowMs), ...say(state, attempt, nowMs)];
 }
@@ -259,10 +265,10 @@ function say(state: SenderState, { hash, raw }: Sending['attempts'][number], now
 /** What is too little for this price: today's budget, or what the key has. */
 function lackingFor(state: SenderState, sending: Sending, view: ChainView, price: bigint, nowMs: number): Why | undefined {
   const cost = BigInt(sending.gas) * price + BigInt(sending.intention.value);
-  const today = [...state.sendings.values()].filter(
-    ({ day, intention }) => day === dayOf(nowMs) && intention.name !== sending.intention.name,
-  );
-  const spent = today.reduce((sum, { charged }) => sum + BigInt(charged), 0n);
+  const today = [...state.sendings.values()].filter(({ day }) => day === dayOf(nowMs));
+  const spent = today.reduce((sum, { intention: { name }, charged, lost }) => {
+    return sum + BigInt(lost) + (name === sending.intention.name ? 0n : BigInt(charged));
+  }, 0n);
   if (spent + cost > state.terms.dayBudget) return 'budget';
   return cost > view.balance ? 'funds' : undefined;
 }

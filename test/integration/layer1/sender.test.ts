@@ -124,6 +124,42 @@ test('several intentions are done in their order, with one nonce each (§20.8)',
   assert.equal(await received(chain), 25n);
 });
 
+test('a sender that starts anew goes on in the order in which it was asked (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const setup = { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key };
+  const { sender: first } = senderFor(t, { ...setup, terms: { feeCap: 1n, dayBudget: 10n ** 18n } });
+  const names = ['pay/10', 'pay/9', 'pay/8'];
+  for (const name of names) await first.intend(payment(name));
+  await first.look();
+  assert.deepEqual(first.standing('pay/10'), { state: 'waiting', why: 'dear' });
+  await first.close();
+  const { sender, told } = senderFor(t, setup);
+  await settle(sender, chain, names);
+  assert.deepEqual(
+    told.filter(({ standing }) => standing.state === 'sent').map(({ name }) => name),
+    names,
+  );
+});
+
+test('a key without the money waits for funds, whatever the chain says of its call (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const { sender } = senderFor(t, {
+    endpoints: endpointsFor(t, [chain.url]),
+    file: join(folderFor(t), 'a'),
+    secret: new Uint8Array(32).fill(9),
+  });
+  await sender.intend(payment('pay/1'));
+  await sender.look();
+  assert.deepEqual(sender.standing('pay/1'), { state: 'waiting', why: 'funds' });
+});
+
+test('a closed sender takes nothing, and says so (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });
+  await sender.close();
+  await assert.rejects(sender.intend(payment('pay/1')), /the sender is closed; pay\/1 was not taken/);
+});
+
 test('what a reorganisation undoes is sent again, and is done once (§20.8)', { skip }, async (t) => {
   const chain = await chainFor(t);
   const { sender, told } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });

@@ -42,6 +42,8 @@ class World {
   nowMs = 0;
   /** Of each transaction that is in a block. */
   cost = 1n;
+  /** Whether they fail there. */
+  fails = false;
   state: SenderState = startSender(terms, []);
   /** By hash: the intention and nonce. */
   readonly signed = new Map<string, { readonly name: string; readonly nonce: number }>();
@@ -51,7 +53,8 @@ class World {
   }
 
   look(baseFee: bigint): void {
-    const included = new Map(this.blocks.map((hash, index) => [hash, { block: index + 1, hash: new Uint8Array(32), cost: this.cost }]));
+    const found = { hash: new Uint8Array(32), cost: this.cost, ...(this.fails && { failure: 'it failed' }) };
+    const included = new Map(this.blocks.map((hash, index) => [hash, { block: index + 1, ...found }]));
     const nonces = { nonce: this.blocks.length, finalNonce: this.final };
     const view: ChainView = {
       head: this.blocks.length,
@@ -205,4 +208,23 @@ test('what is signed in a day costs no more than its budget, and the next day go
     world.nowMs = (day + 1) * 86_400_000;
   }
   assert.deepEqual(spentOn, [8_000n, 8_000n, 2_000n, 0n]);
+});
+
+test('what failed tries of one intention have cost counts for the budget of their day (§20.8)', () => {
+  const world = new World();
+  [world.cost, world.fails] = [2_000n, true];
+  world.state = startSender({ feeCap: 1_000n, dayBudget: 10_000n }, []);
+  const tryForADay = (): number => {
+    const before = world.blocks.length;
+    for (let rounds = 0; rounds < 30; rounds++) {
+      world.intend('i0');
+      world.look(10n);
+      world.mine();
+      world.final = world.blocks.length;
+    }
+    return world.blocks.length - before;
+  };
+  assert.equal(tryForADay(), 4);
+  world.nowMs += 86_400_000;
+  assert.equal(tryForADay(), 4);
 });
