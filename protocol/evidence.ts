@@ -155,7 +155,7 @@ function judgeAttested(
   evidence: DeviceEvidence,
   keys: MemberKeys,
   beacon: Uint8Array,
-  { crypto, network }: EvidenceContext,
+  { crypto, network, atMs }: EvidenceContext,
 ): Attested | Untrusted {
   const subject = { network: networkId(network), beaconValue: beacon, node: evidence.node, operationalKey: evidence.operationalKey };
   const quote = judgeMeasuredQuote(crypto, keys.attestationKey, evidence, evidenceQualifier('evidence', subject));
@@ -163,6 +163,7 @@ function judgeAttested(
   const boot = judgeMeasuredBoot(
     { registers: evidence.pcrs, eventLog: evidence.eventLog, operationalKey: evidence.operationalKey },
     network.references,
+    atMs,
   );
   if (boot.status === 'refused') return untrusted(boot.reason, boot.detail);
   const signed = { attestation: evidence.time, signature: evidence.timeSignature };

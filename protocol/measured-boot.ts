@@ -60,7 +60,7 @@ export type MeasuredReplayRefusal =
   | 'operational-key-not-capped'
   | 'measurement-missing'
   | 'measurement-repeated';
-export type MeasuredBootRefusal = MeasuredReplayRefusal | 'measurement-unknown';
+export type MeasuredBootRefusal = MeasuredReplayRefusal | 'measurement-unknown' | 'release-not-begun' | 'release-over';
 
 type Refused<Reason extends string> = { readonly status: 'refused'; readonly reason: Reason; readonly detail: string };
 
@@ -73,20 +73,43 @@ export interface ShownBoot {
   readonly operationalKey: Uint8Array;
 }
 
-/** Whether the registers hold exactly one known-good measurement of each kind, and this operational key, capped. */
-export function judgeMeasuredBoot(shown: ShownBoot, references: readonly Reference[]): MeasuredBootVerdict {
+/**
+ * Whether the registers hold exactly one measurement of each kind that is known-good at a time, and this operational key, capped.
+ * @param atMs Unix ms
+ */
+export function judgeMeasuredBoot(shown: ShownBoot, references: readonly Reference[], atMs: number): MeasuredBootVerdict {
   const fault = registerFault(shown);
   if (fault) return fault;
   const measured: Reference[] = [];
   for (const kind of REFERENCE_KINDS) {
     const event = onlyEvent(kind, shown.eventLog);
     if ('reason' in event) return event;
-    const reference = references.find((known) => known.kind === kind && sameBytes(known.digest, event.digest));
-    if (!reference)
-      return refused('measurement-unknown', `the ${kind} measured as ${hex(event.digest)} is none that the network file knows`);
+    const reference = goodReference(event, references, Math.floor(atMs / 1_000));
+    if ('reason' in reference) return reference;
     measured.push(reference);
   }
   return { status: 'accepted', measured };
+}
+
+/** The reference of a measurement in whose window a second lies. A digest may be listed more than once. */
+function goodReference(
+  { kind, digest }: MeasuredEvent,
+  references: readonly Reference[],
+  atS: number,
+): Reference | Refused<MeasuredBootRefusal> {
+  const listed = references.filter((known) => known.kind === kind && sameBytes(known.digest, digest));
+  if (listed.length === 0)
+    return refused('measurement-unknown', `the ${kind} measured as ${hex(digest)} is none that the network file knows`);
+  const begun = listed.filter(({ validFrom = 0 }) => validFrom <= atS);
+  const [soonest] = listed;
+  if (begun.length === 0)
+    return refused(
+      'release-not-begun',
+      `the ${kind} "${soonest?.label}" is good from ${soonest?.validFrom} on, Unix seconds; this is ${atS}`,
+    );
+  const good = begun.find(({ validUntil = Infinity }) => atS < validUntil);
+  const last = begun.at(-1);
+  return good ?? refused('release-over', `the ${kind} "${last?.label}" was good until ${last?.validUntil}, Unix seconds; this is ${atS}`);
 }
 
 /** Whether the registers hold exactly one measurement of each kind, whichever, and this operational key, capped. */

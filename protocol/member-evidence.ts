@@ -76,6 +76,8 @@ export interface MemberEvidenceContext {
   /** The subject's card, from the state. */
   readonly member: Member;
   readonly references: readonly Reference[];
+  /** Chain time of the block that holds the evidence, Unix ms; while none does, that which the next would have (§11.2). */
+  readonly atMs: number;
   /** Number of the last checkpoint certified on the branch below the moment's height. */
   readonly checkpointAtMoment: number;
   /** Block of a certified checkpoint of the branch, as far as the judge holds it. */
@@ -112,7 +114,7 @@ export function judgeMemberEvidence(encoded: Uint8Array, context: MemberEvidence
   const quote = judgeMeasuredQuote(crypto, key, evidence, memberEvidenceQualifier(network, nodeIdOf(member.endorsementKey), evidence));
   if (quote.status === 'refused') return saidOfQuote(quote.reason, quote.detail);
   const shown = { registers: evidence.pcrs, eventLog: evidence.eventLog, operationalKey: evidence.operationalKey };
-  const measured = judgeMeasuredBoot(shown, context.references);
+  const measured = judgeMeasuredBoot(shown, context.references, context.atMs);
   if (measured.status === 'refused') return { word: 'untrusted', reason: measured.reason, detail: measured.detail };
   const { resetCount, restartCount } = quote.clockInfo;
   const boot = { key: evidence.operationalKey, resetCount, restartCount };

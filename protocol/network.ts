@@ -66,8 +66,18 @@ export const Member = struct({
 
 export const REFERENCE_KINDS = ['firmware', 'addon', 'board'] as const;
 
-/** A known-good digest that a device may have measured (§3.3). */
-const Reference = struct({ kind: oneOf(...REFERENCE_KINDS), digest: Digest, label: text({ max: 80 }) });
+const UnixS = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+/** A known-good digest that a device may have measured (§3.3), and when it is good (§4.4). */
+const Reference = struct({
+  kind: oneOf(...REFERENCE_KINDS),
+  digest: Digest,
+  label: text({ max: 80 }),
+  /** Unix seconds; the first one. Absent: from ever on. */
+  validFrom: optional(UnixS),
+  /** Unix seconds; the first one in which it is good no more. Absent: for ever. */
+  validUntil: optional(UnixS),
+});
 
 /** An EVM chain that holds anchors of the network (§4.5). */
 export const Layer1Chain = struct({
@@ -154,6 +164,8 @@ function contradictionIn(network: Network): string | undefined {
   if (network.members.some((member) => member.name === GOSSIP_LEVEL))
     return `a member is named "${GOSSIP_LEVEL}", which means something else in topics`;
   if (!seats.every((id) => ids.includes(id))) return 'an entry of a member that the genesis names is missing';
+  const empty = network.references.find(({ validFrom = 0, validUntil = Infinity }) => validUntil <= validFrom);
+  if (empty) return `the window of the reference "${empty.label}" ends before it begins`;
   const chains = network.layer1 ?? [];
   if (new Set(chains.map(({ chainId }) => chainId)).size !== chains.length) return 'two entries of layer1 are of one chain';
   const twice = chains.find(({ endpoints }) => new Set(endpoints).size !== endpoints.length);

@@ -75,7 +75,7 @@ function readsBlock(bytes: Uint8Array): void {
 
 function judgesMemberEvidence(bytes: Uint8Array) {
   const verdict = judgeMemberEvidence(bytes, {
-    ...{ crypto, network: networkIdentity, member: member.member, checkpointAtMoment: 3 },
+    ...{ crypto, network: networkIdentity, member: member.member, checkpointAtMoment: 3, atMs: 0 },
     references: memberEvidence.eventLog.map((event) => ({ ...event, label: '' })),
     checkpointBlock: () => memberEvidence.checkpoint.block,
   });

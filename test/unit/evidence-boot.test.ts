@@ -18,6 +18,7 @@ import {
   type MeasuredEvent,
   type Registers,
 } from '#protocol/measured-boot.ts';
+import type { Reference } from '#protocol/network.ts';
 import { decideBoot, extensionsOf, type BootRecord } from '../../device/identity/boot-record.ts';
 import { fileDigest, firmwareDigest } from '../../device/identity/firmware-digest.ts';
 import { StateFile } from '../../device/identity/state-file.ts';
@@ -29,7 +30,7 @@ const eventLog: MeasuredEvent[] = [
   { kind: 'addon', digest: digest(2) },
   { kind: 'board', digest: digest(3) },
 ];
-const references = eventLog.map((event) => ({ ...event, label: `known ${event.kind}` }));
+const references: Reference[] = eventLog.map((event) => ({ ...event, label: `known ${event.kind}` }));
 const registers = expectedRegisters(eventLog, operationalKey);
 const wrapped = { privateArea: Uint8Array.of(1), publicArea: Uint8Array.of(2) };
 const record: BootRecord = { resetCount: 4, eventLog, operationalKey, sealed: wrapped };
@@ -52,7 +53,7 @@ test('registers are folds of SHA-256, as a TPM extends them (§3.3)', () => {
 });
 
 test('exactly the known measurements and the capped operational key are accepted (§3.3)', () => {
-  assert.deepEqual(judgeMeasuredBoot({ registers, eventLog, operationalKey }, references), { status: 'accepted', measured: references });
+  assert.deepEqual(judgeMeasuredBoot({ registers, eventLog, operationalKey }, references, 0), { status: 'accepted', measured: references });
 });
 
 for (const [what, shown, reason] of [
@@ -68,8 +69,26 @@ for (const [what, shown, reason] of [
   ['another operational key', { operationalKey: digest(8) }, 'operational-key-differs'],
 ] as const satisfies readonly (readonly [string, Partial<Parameters<typeof judgeMeasuredBoot>[0]>, string])[]) {
   test(`${what} is refused (§3.3)`, () => {
-    const verdict = judgeMeasuredBoot({ registers, eventLog, operationalKey, ...shown }, references);
+    const verdict = judgeMeasuredBoot({ registers, eventLog, operationalKey, ...shown }, references, 0);
     assert.equal(verdict.status === 'refused' && verdict.reason, reason);
+  });
+}
+
+for (const [what, windows, atS, outcome] of [
+  ['from its first second on', [{ validFrom: 100 }], 100, 'accepted'],
+  ['not in the second before', [{ validFrom: 100 }], 99, 'release-not-begun'],
+  ['in its last second', [{ validUntil: 200 }], 199, 'accepted'],
+  ['not from its end on', [{ validUntil: 200 }], 200, 'release-over'],
+  ['listed twice, in the second window', [{ validUntil: 100 }, { validFrom: 200 }], 200, 'accepted'],
+  ['listed twice, not between the two', [{ validUntil: 100 }, { validFrom: 200 }], 150, 'release-over'],
+  ['of another kind, not at all', [{ kind: 'board' as const }], 100, 'measurement-unknown'],
+] as const satisfies readonly (readonly [string, readonly Partial<Reference>[], number, string])[]) {
+  test(`a release is good ${what} (§4.4)`, () => {
+    const [firmware, ...others] = references;
+    assert.ok(firmware);
+    const listed = [...windows.map((window) => ({ ...firmware, ...window })), ...others];
+    const verdict = judgeMeasuredBoot({ registers, eventLog, operationalKey }, listed, atS * 1_000 + 999);
+    assert.equal(verdict.status === 'refused' ? verdict.reason : verdict.status, outcome);
   });
 }
 

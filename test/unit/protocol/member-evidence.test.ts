@@ -22,7 +22,7 @@ const later = alpha.operationalKey('4.0').publicKey;
 const reading: StubReading = { timeMs: 1, resetCount: 3, restartCount: 1 };
 const references: Reference[] = stubEventLog.map(({ kind, digest }) => ({ kind, digest, label: kind }));
 const context: MemberEvidenceContext = {
-  ...{ crypto: stubCrypto, network, member: alpha.member, references, checkpointAtMoment: 5 },
+  ...{ crypto: stubCrypto, network, member: alpha.member, references, checkpointAtMoment: 5, atMs: 0 },
   checkpointBlock: (number) => (number <= 7 ? block(number) : undefined),
 };
 
@@ -161,6 +161,23 @@ test('an update to a listed release fails nobody, whatever was measured before (
   const release = { kind: 'firmware' as const, digest: block(9), label: 'next' };
   assert.equal(said(updated, { references: [...references, release], boot: { key, resetCount: 3, restartCount: 1 } }), 'trusted');
   assert.equal(said(updated), 'untrusted: measurement-unknown');
+});
+
+test('releases overlap: whoever updates while both are good fails at no moment, and an ended one is untrusted (§18.4)', () => {
+  const eventLog = stubEventLog.map((event) => (event.kind === 'firmware' ? { ...event, digest: block(9) } : event));
+  const updated = { pcrs: expectedRegisters(eventLog, key), change: { eventLog } };
+  const [firmware, ...others] = references;
+  assert.ok(firmware);
+  const windows = [{ ...firmware, validUntil: 200 }, { ...firmware, digest: block(9), label: 'next', validFrom: 100 }, ...others];
+  const at = (wish: Wish, atS: number) => said(wish, { references: windows, atMs: atS * 1_000 });
+  assert.deepEqual(
+    [50, 99, 100, 199, 200].map((atS) => at({}, atS)),
+    ['trusted', 'trusted', 'trusted', 'trusted', 'untrusted: release-over'],
+  );
+  assert.deepEqual(
+    [50, 99, 100, 199, 200].map((atS) => at(updated, atS)),
+    ['untrusted: release-not-begun', 'untrusted: release-not-begun', 'trusted', 'trusted', 'trusted'],
+  );
 });
 
 test('evidence with any single byte changed is not trusted (§18.4)', () => {

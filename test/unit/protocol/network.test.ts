@@ -59,6 +59,11 @@ describe('a network file whose parts do not fit one another is refused (§4.2)',
       { ...network, members: [{ ...first, name: 'gossip' }, second, third] },
       'a member is named "gossip", which means something else in topics',
     ],
+    [
+      'a release that ends before it begins',
+      { ...network, references: [{ kind: 'firmware', digest: new Uint8Array(32), label: 'next', validFrom: 2, validUntil: 2 }] },
+      'the window of the reference "next" ends before it begins',
+    ],
   ];
   for (const [rule, changed, detail] of contradictions) {
     test(rule, () => assert.equal(refusalOf(changed), detail));
@@ -187,7 +192,7 @@ test('a node id is the digest of the endorsement key: one chip, one seat (§3.1)
 function whatMatters({ genesis, members, references }: Network): unknown {
   return {
     genesis,
-    references: references.map(({ kind, digest }) => ({ kind, digest })),
+    references: references.map(({ label: _, ...known }) => known),
     members: members.map(({ name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey }) =>
       nodeIdOf(endorsementKey).toHex() === alpha.node.toHex()
         ? { name, endorsementKey, attestationKey, endorsementCertificate, endorsementIntermediates, vrfKey }
