@@ -36,6 +36,7 @@ const SIZES: Readonly<Record<GossipKind | PeerKind, number>> = {
   head: LIMITS.ballotBytesMax,
   request: LIMITS.ballotBytesMax,
   voucher: LIMITS.voucherBytesMax,
+  verdict: LIMITS.proposalBytesMax,
   response: LIMITS.packetBytesMax,
   order: LIMITS.packetBytesMax,
   news: LIMITS.packetBytesMax,

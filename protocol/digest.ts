@@ -86,6 +86,7 @@ export const DOMAINS = [
   'verdict',
   'verdict-value',
   'verdict-ballot',
+  'verdict-proposal',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -34,7 +34,7 @@ export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
 
 /** What a device says to all peers: of attestation (§3) and of the chain (§14.1). */
 export const ATTESTATION_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
-export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher'] as const;
+export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher', 'verdict'] as const;
 export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS] as const;
 export type AttestationKind = (typeof ATTESTATION_KINDS)[number];
 export type ChainKind = (typeof CHAIN_KINDS)[number];

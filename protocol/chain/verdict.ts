@@ -4,7 +4,7 @@ import { Digest, domainDigest, uint64 } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
 import { integer, list, oneOf, struct, type Infer } from '../schema.ts';
 import { signedKind, signingInput } from '../signed.ts';
-import { Ballot, Round } from './ballot.ts';
+import { Ballot, Proposal, Round } from './ballot.ts';
 import { CertificateVote } from './certified-votes.ts';
 import { Height } from './finality-certificate.ts';
 
@@ -28,6 +28,8 @@ export type Verdict = Infer<typeof Verdict>;
 
 /** A ballot of §13.2 on a verdict: a domain of its own, so that no vote on a checkpoint is one on a member. */
 export const VerdictBallotMessage = signedKind('verdict-ballot', Ballot, LIMITS.ballotBytesMax);
+/** A proposal of §13.2 of a verdict, with the prevotes of such ballots. */
+export const VerdictProposalMessage = signedKind('verdict-proposal', Proposal, LIMITS.proposalBytesMax);
 
 export interface JudgedSlot {
   readonly subject: Uint8Array;
