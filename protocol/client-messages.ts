@@ -44,6 +44,8 @@ export const REFUSALS = [
   'unknown-capsule',
   'already-ended',
   'unknown-block',
+  'no-proof',
+  'unknown-evidence',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

@@ -280,6 +280,8 @@ export const LIMITS = {
   stateBytesMax: 64 * MIB,
 
   /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
+  /** A proof of state as it goes to a client: some 20 members at 8 KiB; in base64 it fits one packet. */
+  checkpointProofBytesMax: 160 * KIB,
   chainLinesMax: 512,
 
   /** Text from a party, for people: reasons, notes of progress. */

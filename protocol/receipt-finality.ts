@@ -1,11 +1,7 @@
 /** Whether a checkpoint holds the digest of a receipt, by a proof of finality and the network file alone. Specification §9.4, §13.6. */
 import { decodeStrict, sameBytes } from './codec.ts';
-import {
-  judgeFinalityProof,
-  type FinalityProofContext,
-  type FinalityProofRefusal,
-  type ProvenTransaction,
-} from './chain/finality-proof.ts';
+import { judgeFinalityProof, type FinalityProofRefusal, type ProvenTransaction } from './chain/finality-proof.ts';
+import type { ProofContext } from './chain/shown-checkpoint.ts';
 import { decodeAction } from './chain/signed-action.ts';
 import { Transaction, transactionId, type ActionOf } from './chain/transaction.ts';
 import { domainDigest, hex } from './digest.ts';
@@ -27,7 +23,7 @@ export function judgeReceiptFinality(
   encoded: Uint8Array,
   receipt: Receipt,
   proof: Uint8Array,
-  context: FinalityProofContext,
+  context: ProofContext,
 ): ReceiptFinalityVerdict {
   const proven = judgeFinalityProof(proof, context);
   if (proven.status === 'refused') return proven;

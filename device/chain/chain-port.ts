@@ -44,4 +44,4 @@ export type ShowChain = (
   question: ChainQuestion,
 ) =>
   | { readonly status: 'shown'; readonly view: ShownChain }
-  | { readonly status: 'refused'; readonly reason: 'unknown-block'; readonly detail: string };
+  | { readonly status: 'refused'; readonly reason: 'unknown-block' | 'no-proof' | 'unknown-evidence'; readonly detail: string };

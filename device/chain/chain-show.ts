@@ -29,6 +29,7 @@ import { isAwayTooLong } from '../consensus/away.ts';
 import type { ShowChain } from './chain-port.ts';
 import { dueForMs, isOverdue } from './due-votes.ts';
 import type { Consensus } from './host.ts';
+import { showEvidence, showState } from './proof-show.ts';
 
 export interface ShownParts {
   /** The device's name. */
@@ -50,6 +51,10 @@ export function showChain(parts: ShownParts, question: ChainQuestion): ReturnTyp
       if (!block) return { status: 'refused', reason: 'unknown-block', detail: whyUnknown(parts, question.block) };
       return shown({ show: 'block', ...blockView(parts, block) });
     }
+    case 'state':
+      return showState(parts.consensus, question.from);
+    case 'evidence':
+      return showEvidence(parts, question);
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * Proofs of finality, made from what the device keeps: where a transaction stands, and what shows it to whoever has only the
- * network file. Specification §13.6.
+ * Proofs of finality and of state, made from what the device keeps: where a transaction stands, what the last checkpoint's state holds, and
+ * what shows it to whoever has only the network file. Specification §13.6, §13.8.
  */
 import { readBlock, TimeCertificate, type ReadBlock } from '#protocol/chain/block.ts';
+import { encodeCheckpointProof } from '#protocol/chain/checkpoint-proof.ts';
 import { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { encodeFinalityProof, type FinalityProof } from '#protocol/chain/finality-proof.ts';
 import { CoreState, type ChainState } from '#protocol/chain/state.ts';
@@ -83,6 +84,16 @@ export class FinalityArchive {
     const vouchers = this.#vouchersOf([...changes.map((change) => change.certificate), certificate]);
     if (!vouchers) return undefined;
     return { checkpoint: certificate.number, proof: encodeFinalityProof({ index, blocks, certificate, vouchers, changes }) };
+  }
+
+  /** An encoded `CheckpointProof` of this checkpoint with these members; undefined where something that it takes is not kept. */
+  proveCheckpoint(certificate: FinalityCertificate, state: ChainState, nodes: readonly Uint8Array[]): Uint8Array | undefined {
+    const block = this.#read(this.#store.block(certificate.block));
+    const changes = this.#changes(certificate.number - 1);
+    const vouchers = this.#isComplete ? this.#vouchersOf([...changes.map((change) => change.certificate), certificate]) : undefined;
+    if (!block || !vouchers) return undefined;
+    const shown = { certificate, block: { header: block.headerBytes, end: block.end }, state: proveState(state, nodes) };
+    return encodeCheckpointProof({ shown, vouchers, changes });
   }
 
   #lastKeptSeats(): string {

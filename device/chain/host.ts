@@ -170,6 +170,12 @@ export class Consensus implements Chain {
     return this.#archive.prove(height, index);
   }
 
+  /** An encoded `CheckpointProof` of the last checkpoint with these members; undefined where there is none, or something is not kept. */
+  proofOfState(nodes: readonly Uint8Array[]): Uint8Array | undefined {
+    const { certificate, state } = this.finalised();
+    return certificate && this.#archive.proveCheckpoint(certificate, state, nodes);
+  }
+
   /** Returns when what was begun is done. */
   async stop(): Promise<void> {
     this.#halt();

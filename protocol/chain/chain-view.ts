@@ -1,10 +1,10 @@
 /**
  * The chain as a device shows it to people: its head on `<device>/chain` (retained), and answers to the query `chain`.
- * Specification §14.5. Unsigned: who needs certainty takes a proof of finality (§13.6).
+ * Unsigned: who needs certainty takes a proof (§13.6, §13.8). Specification §14.5.
  */
 import { Digest } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
-import { integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
+import { bytes, integer, list, oneOf, optional, struct, text, variant, type Infer } from '../schema.ts';
 import { Name } from '../topics.ts';
 import { TrustLevel } from '../trust-level.ts';
 import { Round } from './ballot.ts';
@@ -136,6 +136,10 @@ export const ChainView = variant('show', {
    * force, one vote each, and `voting` those of them that are not silent.
    */
   peers: struct({ window: Count, certificates: Height, seats: Count, voting: Count, peers: list(PeerView, { max: LIMITS.chainLinesMax }) }),
+  /** `proof`: encoded `CheckpointProof` of the last checkpoint (§13.8). `next`: the first member that it has no room for. */
+  state: struct({ proof: bytes({ min: 1, max: LIMITS.checkpointProofBytesMax }), next: optional(Digest) }),
+  /** Encoded `MemberEvidence`, which whoever asks compares with the digest in the state (§18.6). */
+  evidence: struct({ evidence: bytes({ min: 1, max: LIMITS.memberEvidenceBytesMax }) }),
 });
 
 /** How a client names a block: by its height, or by the beginning of its id in hexadecimal. */
@@ -144,7 +148,15 @@ export const BlockChoice = variant('by', {
   id: struct({ prefix: text({ min: 4, max: 64, pattern: /^[0-9a-f]+$/, like: '4 to 64 hexadecimal digits' }) }),
 });
 
-export const ChainQuestion = variant('show', { head: struct({}), peers: struct({}), block: struct({ block: BlockChoice }) });
+export const ChainQuestion = variant('show', {
+  head: struct({}),
+  peers: struct({}),
+  block: struct({ block: BlockChoice }),
+  /** Core and members of the last checkpoint's state, in the order of node ids, from this one on. */
+  state: struct({ from: Digest }),
+  /** What a member has shown in a slot that the state keeps. */
+  evidence: struct({ node: Digest, slot: Height }),
+});
 
 export type BlockLine = Infer<typeof BlockLine>;
 export type CheckpointLine = Infer<typeof CheckpointLine>;

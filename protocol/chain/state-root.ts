@@ -31,8 +31,14 @@ export const StateProof = struct({
 });
 export type StateProof = Infer<typeof StateProof>;
 
+/** What a proof shows of a state. */
+export interface ProvenState {
+  readonly core: CoreState;
+  readonly members: readonly MemberRecord[];
+}
+
 export type StateProofVerdict =
-  | { readonly status: 'accepted'; readonly core: CoreState; readonly members: readonly MemberRecord[] }
+  | ({ readonly status: 'accepted' } & ProvenState)
   | { readonly status: 'refused'; readonly reason: 'malformed' | 'other-root' | 'not-under-the-root'; readonly detail: string };
 
 /** @param nodes of members that the state has; others are left out */
