@@ -195,7 +195,7 @@ function transactionLine(consensus: Consensus, encoded: Uint8Array): BlockView['
       return { id, kind: 'finality', about: `checkpoint ${number} at height ${height}, ${votes.length} votes` };
     }
     case 'equivocation':
-      return { id, kind: 'equivocation', about: `two ${value.of}s of one member` };
+      return { id, kind: 'equivocation', about: `two ${value.of.replace('-', ' ')}s of one member` };
     case 'application':
       return { id, kind: 'application', about: `a member card of ${value.card.length} bytes` };
     case 'verdict':

@@ -72,7 +72,7 @@ export type ConsensusReport =
   | { readonly report: 'anchorContradicted'; readonly detail: string }
   /** So many peers no longer have the blocks above the last checkpoint here: a newer one is needed (§13.7). */
   | { readonly report: 'awayTooLong'; readonly height: number; readonly peers: number }
-  | { readonly report: 'equivocation'; readonly node: string; readonly of: 'block' | 'ballot' }
+  | { readonly report: 'equivocation'; readonly node: string; readonly of: 'block' | 'ballot' | 'verdict-ballot' }
   /** Two certificates for one number (§13.5): this member stops. */
   | { readonly report: 'conflictingCertificates'; readonly first: FinalityCertificate; readonly second: FinalityCertificate };
 

@@ -1,8 +1,9 @@
-/** Proofs that a member has cast two ballots of one step for different values. Pure. Specification §13.5. */
+/** Proofs that a member has cast two ballots of one step for different values, on a checkpoint or a verdict. Pure. Specification §13.5, §18.5. */
 import { BallotMessage, type Ballot } from '#protocol/chain/ballot.ts';
 import { checkpointInstance } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import type { TransactionOf } from '#protocol/chain/transaction.ts';
+import { VerdictBallotMessage } from '#protocol/chain/verdict.ts';
 import { judgeVoucher, type Voucher } from '#protocol/chain/voucher.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -19,7 +20,8 @@ export type Shown =
 type Proof = TransactionOf<'equivocation'>;
 
 export function ballotsOf(proof: Proof, state: ChainState, context: LedgerContext): Shown {
-  const [left, right] = [peekSigned(BallotMessage, proof.first), peekSigned(BallotMessage, proof.second)];
+  const kind = kindOf(proof);
+  const [left, right] = [peekSigned(kind, proof.first), peekSigned(kind, proof.second)];
   if (left.status === 'malformed') return refused('malformed', left.detail);
   if (right.status === 'malformed') return refused('malformed', right.detail);
   if (!areContrary(left.value, right.value, context.networkId))
@@ -27,8 +29,14 @@ export function ballotsOf(proof: Proof, state: ChainState, context: LedgerContex
       'no-contradiction',
       'two ballots of one voter, instance, round and step for different values are a proof; these are not',
     );
+  if (proof.vouchers && kind === VerdictBallotMessage)
+    return refused('voucher-unneeded', 'ballots on a verdict are held against the keys of the state, without vouchers');
   const late = proof.vouchers && ageFault(left.value, proof, state, context);
   return late ?? { status: 'shown', node: left.value.node, unproven: (record) => unprovenBallot(proof, record, context) };
+}
+
+function kindOf({ of }: Proof): typeof BallotMessage | typeof VerdictBallotMessage {
+  return of === 'verdict-ballot' ? VerdictBallotMessage : BallotMessage;
 }
 
 function areContrary(left: Ballot, right: Ballot, network: Uint8Array): boolean {
@@ -55,10 +63,11 @@ function ageFault({ instance }: Ballot, { checkpoint }: Proof, { core }: ChainSt
 }
 
 /** By keys of the state, or by those that the accused's own chip vouches for: newer keys don't undo what an older one has signed. */
-function unprovenBallot({ first, second, vouchers = [] }: Proof, record: MemberRecord, context: LedgerContext): Refusal | undefined {
+function unprovenBallot(proof: Proof, record: MemberRecord, context: LedgerContext): Refusal | undefined {
+  const { first, second, vouchers = [] } = proof;
   const { crypto } = context;
   const isSignedBy = (envelope: Uint8Array, publicKey: Uint8Array) =>
-    openSigned(BallotMessage, envelope, { algorithm: 'ed25519', publicKey }, crypto).status === 'authentic';
+    openSigned(kindOf(proof), envelope, { algorithm: 'ed25519', publicKey }, crypto).status === 'authentic';
   for (const voucher of vouchers) {
     const { node, operationalKey } = voucher;
     if (!sameBytes(node, record.node) || !(isSignedBy(first, operationalKey) || isSignedBy(second, operationalKey)))

@@ -2,7 +2,7 @@
 import { LIMITS } from '#protocol/limits.ts';
 
 /** What happened to a member's credit. */
-export type CreditEvent = 'in-verdict' | 'right' | 'wrong' | 'silent' | 'own-evidence';
+export type CreditEvent = 'in-verdict' | 'right' | 'wrong' | 'silent' | 'own-evidence' | 'contradicted';
 
 /** Whole numbers, rounded so that no gain or loss is lost. @param credit 0 to `creditMax` */
 export function changedCredit(credit: number, event: CreditEvent): number {
@@ -17,6 +17,8 @@ export function changedCredit(credit: number, event: CreditEvent): number {
       return credit - shareOf(credit, LIMITS.creditOmission);
     case 'own-evidence':
       return Math.max(credit, Math.min(credit + LIMITS.creditOwn, LIMITS.creditToJudge));
+    case 'contradicted':
+      return 0;
   }
 }
 

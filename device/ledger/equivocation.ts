@@ -1,4 +1,4 @@
-/** Proofs that a member contradicted itself, and what follows; here those of two blocks of one height. Pure. Specification §12.6, §13.5. */
+/** Proofs that a member contradicted itself, and what follows; here those of two blocks of one height. Pure. Specification §12.6, §13.5, §18.5. */
 import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import type { TransactionOf } from '#protocol/chain/transaction.ts';
@@ -7,6 +7,7 @@ import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { ballotsOf, type Shown } from './contrary-ballots.ts';
 import { identityOf, recordOf } from './member-identity.ts';
+import { withCredit } from './member-trust.ts';
 import type { LedgerContext, Place } from './position.ts';
 import { withoutMember } from './seats.ts';
 import { refused, type Outcome, type Refusal } from './transaction-refusal.ts';
@@ -19,7 +20,9 @@ export function applyEquivocation(state: ChainState, proof: TransactionOf<'equiv
   if (record?.standing === 'expelled') return refused('already-expelled', `${record.member.name} is expelled already`);
   if (record?.standing !== 'member' && record?.standing !== 'left') return refused('not-a-member', `${hex(shown.node)} was never a member`);
   const unproven = shown.unproven(record);
-  return unproven ?? withoutMember(state, record, 'expelled', height);
+  if (unproven) return unproven;
+  const charged = withCredit(state, [shown.node], 'contradicted');
+  return withoutMember(charged, recordOf(charged, shown.node) ?? record, 'expelled', height);
 }
 
 function blocksOf({ first, second, vouchers }: TransactionOf<'equivocation'>, context: LedgerContext): Shown {

@@ -91,10 +91,10 @@ export const Transaction = variant('kind', {
   finality: struct({ certificate: FinalityCertificate, vouchers: optional(list(Voucher, { min: 1, max: LIMITS.committeeSize })) }),
   /**
    * Two headers with their end certificates, or two signed ballots; encoded `Block`s without transactions, or ballot envelopes. For ballots
-   * the vouchers of their keys, which the branch may have no more, and then the checkpoint that they vote on.
+   * on a checkpoint the vouchers of their keys, which the branch may have no more, and then the checkpoint that they vote on.
    */
   equivocation: struct({
-    of: oneOf('block', 'ballot'),
+    of: oneOf('block', 'ballot', 'verdict-ballot'),
     first: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
     second: bytes({ min: 1, max: LIMITS.headerBytesMax * 2 }),
     vouchers: optional(list(Voucher, { min: 1, max: 2 })),
