@@ -300,6 +300,20 @@ export const LIMITS = {
   /** The network file as an answer to pairing carries it, inside one packet; whoever founds a larger network hands it out. */
   pairingNetworkBytesMax: 192 * KIB,
   pairingAnswerBytesMax: 208 * KIB,
+  /** Bytes of one frame through another broker (§5.7): a record of TLS; brokers with small packets take it. */
+  relayDataBytesMax: 16 * KIB,
+  /** With number, words and heads. */
+  relayFrameBytesMax: 16 * KIB + 64,
+  /** Frames of one direction in flight: 512 KiB fill a 100 Mbit/s line at 40 ms; brokers queue 1,000 by default. */
+  relayFramesInFlightMax: 32,
+  /** Frames of a session that bring nothing; a broker that keeps to MQTT makes none while a connection lasts. */
+  relayUselessFramesMax: 1_024,
+  /** A frame that is missing for so long never comes: brokers keep the order, and send on within milliseconds. */
+  relayGapMs: 10 * SECOND,
+  /** Two pings of an agent, and as long as a connection that is gone takes to be noticed. */
+  relayStallMs: 60 * SECOND,
+  /** An agent pings every 30 s, and loses three of them before. */
+  relaySilenceMs: 120 * SECOND,
   /** Client and box certificates: renewed by pairing again. */
   certificateValidMs: 365 * DAY,
 } as const;

@@ -19,8 +19,11 @@ export interface WindowAddress {
   readonly url: string;
   readonly kind: HolderKind;
   readonly name: string;
+  /** Where `url` is a broker of somebody else: the name under which the device is known there (§5.7). */
+  readonly through?: string;
 }
 
+const nameRule = `a name has 1 to ${LIMITS.nameCharactersMax} lower-case letters, digits and inner hyphens`;
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const SECRET_CHARACTERS = 7;
 /** Random bytes for one code: each gives five bits. */
@@ -53,8 +56,8 @@ export function parsePairingCode(typed: string): Read<PairingCode> {
   return unreadable('a character of the code is wrong, or two are exchanged; look again. This costs no attempt');
 }
 
-export function formatWindowAddress({ url, kind, name }: WindowAddress): string {
-  return `${url}/${kind}/${name}`;
+export function formatWindowAddress({ url, kind, name, through }: WindowAddress): string {
+  return [url, ...(through === undefined ? [] : [through]), kind, name].join('/');
 }
 
 /** What a QR code holds. */
@@ -65,25 +68,34 @@ export function formatInvitation(address: WindowAddress, code: PairingCode): str
 /** Reads an address, with or without `mqtts://` before it and a code behind it. */
 export function parseWindowAddress(typed: string): Read<WindowAddress & { readonly code?: PairingCode }> {
   const [place = '', typedCode] = typed.trim().split('#', 2);
-  const match = /^(?:mqtts:\/\/)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})\/(client|box)\/([^/\s]+)$/.exec(place);
+  const match = /^(?:mqtts:\/\/)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})(?:\/([^/\s]+))?\/(client|box)\/([^/\s]+)$/.exec(place);
   if (typed.length > LIMITS.pairingTypedCharactersMax || !match)
-    return unreadable('an address is mqtts://host:port/box/NAME or mqtts://host:port/client/NAME, as npm run pair -- open shows it');
-  const [, host = '', port = '', word = '', name = ''] = match;
+    return unreadable(
+      'an address is mqtts://host:port/box/NAME, mqtts://host:port/client/NAME, or through another broker mqtts://host:port/DEVICE/box/NAME, as npm run pair -- open shows it',
+    );
+  const [, host = '', port = '', through, word = '', name = ''] = match;
   const kind = word === 'box' ? 'box' : 'client';
   const objection = objectionToName(name);
   if (!URL.canParse(`mqtts://${host}`)) return unreadable(`"${host}" is neither a host name nor an address`);
   if (Number(port) < 1 || Number(port) > 65_535) return unreadable(`there is no port ${port}; ports are 1 to 65535`);
   if (objection !== undefined) return unreadable(`"${harmless(name, 64)}" can't be the name of a ${kind}: ${objection}`);
-  const address = { url: `mqtts://${host}:${Number(port)}`, kind, name } as const;
+  const objectionToWay = through === undefined ? undefined : objectionToThrough(through, kind);
+  if (objectionToWay !== undefined) return unreadable(objectionToWay);
+  const address = { url: `mqtts://${host}:${Number(port)}`, kind, name, ...(through === undefined ? {} : { through }) } as const;
   if (typedCode === undefined) return { status: 'read', value: address };
   const code = parsePairingCode(typedCode);
   return code.status === 'unreadable' ? code : { status: 'read', value: { ...address, code: code.value } };
 }
 
+function objectionToThrough(device: string, kind: HolderKind): string | undefined {
+  if (readPlain(Name, device).status === 'malformed') return `"${harmless(device, 64)}" can't be the name of a device: ${nameRule}`;
+  return kind === 'client' ? 'through another broker only boxes are paired; a client needs an address of the device itself' : undefined;
+}
+
 /** Why a client or box can't have this name, in a sentence, or `undefined` when it can. */
 export function objectionToName(name: string): string | undefined {
   const decoded = readPlain(Name, name);
-  if (decoded.status === 'malformed') return `a name has 1 to ${LIMITS.nameCharactersMax} lower-case letters, digits and inner hyphens`;
+  if (decoded.status === 'malformed') return nameRule;
   if (RESERVED_NAMES.includes(name)) return `the name "${name}" has a meaning of its own; ${RESERVED_NAMES.join(', ')} are reserved`;
   return undefined;
 }

@@ -29,6 +29,9 @@ export const Name = text({
 /** What strangers may touch on a pairing broker. */
 export const PAIRING_ROOT = 'capstan/1/pair';
 
+/** Of streams through another broker (§5.7). */
+export const RELAY_ROOT = 'capstan/1/relay';
+
 /** Names that no client and no box may have, because certificates with them mean something else. */
 export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
 
@@ -51,6 +54,20 @@ export const CAPSULE_NEWS = ['state', 'progress', 'log', 'energy', 'result', 're
 export type ClientRequest = (typeof CLIENT_REQUESTS)[number];
 export type ClientAnswer = (typeof CLIENT_ANSWERS)[number];
 export type CapsuleNews = (typeof CAPSULE_NEWS)[number];
+
+/** The listeners of a device to which a box may come through another broker, and what is said of a session (§5.7). */
+export const RELAY_LISTENERS = ['pairing', 'boxes'] as const;
+export const RELAY_KINDS = ['open', 'up', 'down'] as const;
+export type RelayListener = (typeof RELAY_LISTENERS)[number];
+export type RelayKind = (typeof RELAY_KINDS)[number];
+
+/** A stream of one box; `session` in hexadecimal, new for each. */
+export interface RelaySession {
+  /** The name under which the device is known at that broker. */
+  readonly device: string;
+  readonly listener: RelayListener;
+  readonly session: string;
+}
 
 /** What a box writes (`up`) and what its device writes to it (`down`) (§6). */
 export const BOX_UP = ['hello', 'evidence', 'state', 'progress', 'log', 'report', 'need', 'chunk'] as const;
@@ -119,6 +136,25 @@ export function pairingTopic(session: string, kind: 'request' | 'response'): str
 export function pairingSessionOf(topic: string): string | undefined {
   const [session = '', ...rest] = topic.startsWith(`${PAIRING_ROOT}/`) ? topic.slice(PAIRING_ROOT.length + 1).split('/') : [];
   return idPattern.test(session) && rest.join('/') === 'request' ? session : undefined;
+}
+
+/** At another broker (§5.7). */
+export function relayTopic({ device, listener, session }: RelaySession, kind: RelayKind): string {
+  return [RELAY_ROOT, device, listener, session, kind].join('/');
+}
+
+/** What opens sessions of any listener. @param device the name under which the device is known there */
+export function relayOpenFilter(device: string): string {
+  return [RELAY_ROOT, device, '+', '+', 'open'].join('/');
+}
+
+/** The session that is asked for on this topic, or `undefined` when none is. */
+export function relayOpenedBy(topic: string): RelaySession | undefined {
+  const [device = '', listener = '', session = '', ...rest] = topic.startsWith(`${RELAY_ROOT}/`)
+    ? topic.slice(RELAY_ROOT.length + 1).split('/')
+    : [];
+  if (rest.join('/') !== 'open' || !namePattern.test(device) || device.length > LIMITS.nameCharactersMax) return undefined;
+  return isOneOf(RELAY_LISTENERS, listener) && idPattern.test(session) ? { device, listener, session } : undefined;
 }
 
 function levelsOf(topic: Topic): string[] {

@@ -87,6 +87,16 @@ test('an address is read back, with and without its scheme, with and without a c
   );
 });
 
+test('an address through another broker names the device behind it, and is of a box alone (§5.7)', () => {
+  const typed = 'mqtts://broker.site:8883/alpha/box/render-1';
+  const value = { url: 'mqtts://broker.site:8883', through: 'alpha', kind: 'box', name: 'render-1' } as const;
+  assert.deepEqual(parseWindowAddress(typed), { status: 'read', value });
+  assert.equal(formatWindowAddress(value), typed);
+  assert.deepEqual(parseWindowAddress(formatInvitation(value, '0123456')), { status: 'read', value: { ...value, code: '0123456' } });
+  for (const wrong of ['a:1/alpha/client/me', 'a:1/Alpha!/box/b', 'a:1//box/b', 'a:1/alpha/beta/box/b', 'a:1/+/box/b'])
+    assert.equal(parseWindowAddress(wrong).status, 'unreadable', wrong);
+});
+
 test('what is no address is refused: another scheme, no port, no kind, a name that is none, a damaged code', () => {
   const wrong = ['', 'alpha', 'mqtt://a:1/box/b', 'mqtts://a/box/b', 'mqtts://a:0/box/b', 'mqtts://a:65536/box/b', 'mqtts://a:1/robot/b'];
   for (const typed of [

@@ -14,6 +14,9 @@ import {
   GOSSIP_KINDS,
   PEER_KINDS,
   Name,
+  RELAY_LISTENERS,
+  relayOpenedBy,
+  relayTopic,
   pairingSessionOf,
   pairingTopic,
   parseTopic,
@@ -65,6 +68,25 @@ test('every topic is parsed back to what it was built of, and fits into the limi
     }),
     { numRuns: 500 },
   );
+});
+
+test('a session through another broker is opened by its own topic alone (§5.7)', () => {
+  for (const listener of RELAY_LISTENERS) {
+    const session = { device: 'alpha', listener, session: id };
+    const topic = relayTopic(session, 'open');
+    assert.deepEqual(relayOpenedBy(topic), session);
+    for (const wrong of [
+      relayTopic(session, 'up'),
+      relayTopic(session, 'down'),
+      `${topic}/more`,
+      topic.replace(listener, 'clients'),
+      topic.replace('alpha', '+'),
+      topic.replace('alpha', 'a'.repeat(33)),
+      topic.replace(id, id.slice(1)),
+      topic.replace('capstan/1/relay/', 'capstan/1/relay'),
+    ])
+      assert.equal(relayOpenedBy(wrong), undefined, wrong);
+  }
 });
 
 test('a topic of another network is none of ours (§5.1)', () => {
