@@ -75,6 +75,7 @@ export const DOMAINS = [
   'anchor-event-log',
   'anchor-judges',
   'anchor-committee',
+  'anchor-turn',
   'anchor-stake',
   'anchor-recovery',
   'recovery',

@@ -107,6 +107,10 @@ export const LIMITS = {
   layer1ChainsMax: 4,
   /** Endpoints of one chain that are compared: every question is asked of all of them. */
   layer1EndpointsMax: 4,
+  /** Places of a committee for an anchor: a draw of so many has a false quorum of a false third with a chance below 10^-14 (§20.2). */
+  anchorPlacesMax: 128,
+  /** Draws of an anchor's committee that may be tried: with a quarter of the seats absent all of them fail never. */
+  anchorRounds: 16,
   /** Events measured into PCR 14: bundle, addon, board definition, and room for more. */
   measuredEventsMax: 32,
   /** A certificate in DER: EK certificates have 1 to 2 KiB. */

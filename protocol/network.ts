@@ -47,6 +47,8 @@ export const Genesis = struct({
   consensus: ConsensusParameters,
   /** Absent: members don't judge one another on the chain. */
   trust: optional(TrustParameters),
+  /** Absent: the network has no anchors on layer 1. */
+  anchorHeights: optional(integer({ min: 8, max: 1_000_000 })),
 });
 
 /** A member: the signer of credentials and beacons, found by its endorsement key (§4.2). */

@@ -167,7 +167,8 @@ function judgeOrder(last: ChipTime, start: ChipTime): Refused<WaitRefusal> | und
 /** Order of P-256 (FIPS 186-5, SP 800-186 section 3.2.1.3). */
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
-function isLowS(signature: Uint8Array): boolean {
+/** @param signature r ‖ s, 64 bytes */
+export function isLowS(signature: Uint8Array): boolean {
   return bytesToNumberBE(signature.subarray(32)) <= order >> 1n;
 }
 

@@ -8,7 +8,8 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Crypto, HashAlgorithm } from '../crypto.ts';
 import type { EndorsementKey } from './endorsement-key.ts';
-import { nameOf, qualifiedName } from './name.ts';
+import { digestWith } from './algorithm.ts';
+import { endorsementHierarchy, nameOf, qualifiedName } from './name.ts';
 import { PublicArea, type EccPublicArea } from './public-area.ts';
 import { Signature } from './signature.ts';
 import { attestationKeyTemplate, departureFrom } from './templates.ts';
@@ -22,6 +23,12 @@ export interface AttestationKey {
   curve: 'P-256';
   /** Hash of its signatures and of the PCR digest in its quotes. */
   hash: HashAlgorithm;
+}
+
+/** 32 bytes each. */
+export interface AttestationPoint {
+  readonly x: Uint8Array;
+  readonly y: Uint8Array;
 }
 
 export type AttestationKeyVerdict =
@@ -41,6 +48,25 @@ export function judgeAttestationKey(crypto: Crypto, publicArea: Uint8Array, endo
     return { status: 'refused', reason: 'malformed', detail: 'a coordinate of the attestation key is longer than 32 bytes' };
   const names = { name: nameOf(crypto, area), qualifiedName: qualifiedName(crypto, endorsementKey.qualifiedName, area) };
   return { status: 'accepted', key: { ...names, point, curve: 'P-256', hash: 'sha256' } };
+}
+
+/** The point of an attestation key, big-endian, as layer 1 knows it; undefined where the bytes are no such key. @param publicArea TPMT_PUBLIC */
+export function attestationPoint(publicArea: Uint8Array): AttestationPoint | undefined {
+  const decoded = PublicArea.decode(publicArea);
+  const point = decoded.status === 'decoded' && decoded.value.type === 'ecc' ? pointOf(decoded.value) : undefined;
+  return point && { x: point.slice(1, 33), y: point.slice(33) };
+}
+
+/**
+ * The qualified names that a chip may give the key at a point, a child of the endorsement key whose public area hashes to `node`: template and
+ * point fix them. Two where a coordinate begins with zeros, which some chips leave out.
+ */
+export function qualifiedNamesAt(crypto: Crypto, node: Uint8Array, { x, y }: AttestationPoint): Uint8Array[] {
+  const sha256 = (input: Uint8Array): Uint8Array => concatBytes(nameAlgorithm, digestWith(crypto, 'sha256', input));
+  const parent = sha256(concatBytes(endorsementHierarchy, nameAlgorithm, node));
+  const shorter = { x: withoutZeros(x), y: withoutZeros(y) };
+  const forms = x[0] === 0 || y[0] === 0 ? [{ x, y }, shorter] : [{ x, y }];
+  return forms.map((unique) => qualifiedName(crypto, parent, { ...attestationKeyTemplate, unique }));
 }
 
 export type SignatureVerdict =
@@ -66,6 +92,14 @@ export function judgeSignature(crypto: Crypto, key: AttestationKey, signed: Uint
     return { status: 'refused', reason: 'signature-malformed', detail: 'r or s is longer than 32 bytes' };
   if (crypto.verifyEcdsa(key.curve, key.point, key.hash, signed, concatBytes(r, s))) return { status: 'accepted' };
   return { status: 'refused', reason: 'signature-wrong', detail: 'the signature is not by the attestation key over these bytes' };
+}
+
+/** TPM_ALG_SHA256, before every name. */
+const nameAlgorithm = Uint8Array.of(0, 0x0b);
+
+function withoutZeros(coordinate: Uint8Array): Uint8Array {
+  const zeros = coordinate.findIndex((byte) => byte !== 0);
+  return zeros < 0 ? new Uint8Array() : coordinate.subarray(zeros);
 }
 
 function pointOf(area: EccPublicArea): Uint8Array | undefined {

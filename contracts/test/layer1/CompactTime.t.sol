@@ -35,11 +35,43 @@ contract CompactTimeTest {
         vm.assertGe(accepted, 5, "cases");
     }
 
+    function test_verdictsAreTheProtocolsNamed() external view {
+        _compare(Cases.named("votes"), 180);
+    }
+
+    function test_verdictsAreTheProtocolsMutated() external view {
+        _compare(Cases.mutations("votes"), 1);
+    }
+
     function holds(AttestationKey calldata key, bytes calldata time, bytes32 about) external view returns (bool) {
         return CompactTime.holds(key, time, about);
     }
 
     function compact(bytes calldata attestation, bytes calldata signature) external pure returns (bytes memory) {
         return abi.encodePacked(signature, attestation[76:117]);
+    }
+
+    function _compare(string memory json, uint256 casesMin) private view {
+        string[] memory names = Cases.text(json, "name");
+        bytes32[] memory node = Cases.words(json, "node");
+        bytes32[] memory x = Cases.words(json, "x");
+        bytes32[] memory y = Cases.words(json, "y");
+        bytes[] memory vote = Cases.content(json, "vote");
+        bytes32[] memory about = Cases.words(json, "anchor");
+        string[] memory verdict = Cases.text(json, "verdict");
+        vm.assertGe(names.length, casesMin, "cases");
+        for (uint256 i = 0; i < names.length; i++) {
+            bool accepted = keccak256(bytes(verdict[i])) == keccak256("accepted");
+            vm.assertEq(_held(AttestationKey(node[i], x[i], y[i]), vote[i], about[i]), accepted, names[i]);
+        }
+    }
+
+    /// @dev What has another length reverts, and is no vote.
+    function _held(AttestationKey memory key, bytes memory vote, bytes32 about) private view returns (bool) {
+        try this.holds(key, vote, about) returns (bool held) {
+            return held;
+        } catch {
+            return false;
+        }
     }
 }

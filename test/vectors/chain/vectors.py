@@ -160,6 +160,7 @@ def givens():
     yield "genesis", {"network": network}
     judging = {"slotHeights": 48, "judges": 7, "trustedCheckpoints": 144, "plantedOneIn": 8}
     yield "genesis", {"network": {**network, "genesis": {**network["genesis"], "trust": judging}}}
+    yield "genesis", {"network": {**network, "genesis": {**network["genesis"], "anchorHeights": 1_000}}}
     for count in (0, 1, len(transactions)):
         yield "block", {"header": {**header, "height": 1 + 2**40 * count}, "end": end, "transactions": transactions[:count]}
     for size, index in ((0, 0), (1, 0), (2, 1), (3, 2), (5, 4), (7, 3), (8, 5), (512, 300)):
