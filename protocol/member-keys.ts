@@ -65,11 +65,18 @@ export function judgeMemberKeys(
 
 /** The key with which a member signs beacons and credentials; undefined where it hasn't the template. */
 export function attestationKeyOf(member: Pick<Member, 'endorsementKey' | 'attestationKey'>, crypto: Crypto): AttestationKey | undefined {
+  const known = attestationKeys.get(member);
+  if (known) return known;
   const endorsement = judgeEndorsementKey(crypto, member.endorsementKey);
   if (endorsement.status === 'refused') return undefined;
   const attestation = judgeAttestationKey(crypto, member.attestationKey, endorsement.key);
-  return attestation.status === 'accepted' ? attestation.key : undefined;
+  if (attestation.status === 'refused') return undefined;
+  attestationKeys.set(member, attestation.key);
+  return attestation.key;
 }
+
+/** A card never changes: reading its keys costs most of what one signature costs, and each judgement asks for them. */
+const attestationKeys = new WeakMap<object, AttestationKey>();
 
 function refused(reason: MemberKeysRefusal, detail: string): MemberKeysVerdict {
   return { status: 'refused', reason, detail };

@@ -21,6 +21,7 @@ import { quoteCheck } from './bench/quote-check.ts';
 import { jsonOf, rowText, tableOf } from './bench/report.ts';
 import { sensors } from './bench/sensors.ts';
 import { signedMessages } from './bench/signed-messages.ts';
+import { reattestation } from './bench/reattestation.ts';
 import { storeAppends } from './bench/store-appends.ts';
 import { submission } from './bench/submission.ts';
 import { waitCertificates } from './bench/wait-certificates.ts';
@@ -28,7 +29,19 @@ import { durationText, openTerminal, table } from './terminal.ts';
 
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
-  ...[quoteCheck, eventLog, waitCertificates, signedMessages, decision, cbor, storeAppends, capsuleStart, bundleSize, sensors],
+  ...[
+    quoteCheck,
+    eventLog,
+    waitCertificates,
+    reattestation,
+    signedMessages,
+    decision,
+    cbor,
+    storeAppends,
+    capsuleStart,
+    bundleSize,
+    sensors,
+  ],
   ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, fencing, firstBirth],
 ];
 

@@ -2,8 +2,9 @@
 import { readBlock } from '#protocol/chain/block.ts';
 import type { Ledger } from '../../../device/ledger/ledger.ts';
 import type { Benchmark, Row } from '../../../scripts/bench/benchmark.ts';
+import { recordingChecks } from '../../../scripts/bench/recorded-checks.ts';
 import { inTurns, perCpuSecond } from '../../../scripts/bench/rounds.ts';
-import { RealChain, recordingChecks, type RealBlock } from './real-chain.ts';
+import { RealChain, type RealBlock } from './real-chain.ts';
 
 export const blocks: Benchmark = {
   name: 'blocks',

@@ -140,22 +140,3 @@ export class RealChain {
     return signAction(this.networkId, { by: member.node, key: key.publicKey }, action, (input) => key.sign(input));
   }
 }
-
-/** The same cryptography, which writes down the signature checks that it is asked for, to be done again by themselves. */
-export function recordingChecks(crypto: Crypto): { readonly crypto: Crypto; readonly checks: (() => unknown)[] } {
-  const checks: (() => unknown)[] = [];
-  const noted = <T>(check: () => T): T => {
-    checks.push(check);
-    return check();
-  };
-  return {
-    checks,
-    crypto: {
-      ...crypto,
-      verifyEd25519: (...parts) => noted(() => crypto.verifyEd25519(...parts)),
-      verifyEcdsa: (...parts) => noted(() => crypto.verifyEcdsa(...parts)),
-      verifyRsaPkcs1: (...parts) => noted(() => crypto.verifyRsaPkcs1(...parts)),
-      rsaPublicOperation: (...parts) => noted(() => crypto.rsaPublicOperation(...parts)),
-    },
-  };
-}

@@ -1,0 +1,152 @@
+/** A member on a software TPM that shows evidence of itself, and seven judges with their ballots on it, in this process. Specification §18.2, §18.5. */
+import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import type { CertificateVote } from '#protocol/chain/certified-votes.ts';
+import { signAction } from '#protocol/chain/signed-action.ts';
+import { momentAlpha } from '#protocol/chain/trust-slots.ts';
+import { VerdictBallotMessage, verdictInput, verdictInstance, verdictValue, type Verdict } from '#protocol/chain/verdict.ts';
+import { decodeStrict } from '#protocol/codec.ts';
+import type { Crypto } from '#protocol/crypto.ts';
+import { hex } from '#protocol/digest.ts';
+import { MemberCard } from '#protocol/enrolment.ts';
+import { encodeMemberEvidence, memberEvidenceDigest, memberEvidenceQualifier, type MemberEvidence } from '#protocol/member-evidence.ts';
+import type { Member, Reference } from '#protocol/network.ts';
+import { signMessage } from '#protocol/signed.ts';
+import type { CastBallot } from '../../device/votes/decision.ts';
+import { makeCard } from '../../device/identity/card.ts';
+import { openIdentity, type Identity } from '../../device/identity/identity.ts';
+import { measuredSelection } from '../../device/identity/operational-key.ts';
+import { quote } from '../../device/tpm/attestation.ts';
+import { keyHandles } from '../../device/tpm/keys.ts';
+
+export const JUDGES = 7;
+/** Of a founder (§18.3). */
+export const WEIGHT = 2;
+
+export const network = drawn();
+const seed = drawn();
+
+export interface Shown {
+  readonly slot: number;
+  readonly evidence: MemberEvidence;
+  readonly encoded: Uint8Array;
+  /** The transaction that holds it. */
+  readonly transaction: Uint8Array;
+}
+
+export interface Subject {
+  readonly node: Uint8Array;
+  readonly member: Member;
+  readonly references: readonly Reference[];
+  /** Of a slot, with its moment: what the chip is asked for, and what is signed. */
+  evidence(slot: number): Promise<Shown>;
+  /** The same two answers of the chip, for nothing. */
+  chipAlone(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface SubjectRequest {
+  readonly tcti: string;
+  readonly folder: string;
+  readonly crypto: Crypto;
+}
+
+/** What the VRF of its moment is over. */
+export function momentOf(slot: number): Uint8Array {
+  return momentAlpha(network, { slot, seed });
+}
+
+export async function openSubject({ tcti, folder, crypto }: SubjectRequest): Promise<Subject> {
+  const measurements = { firmware: drawn(), addon: drawn(), board: drawn() };
+  const identity = await openIdentity({ tcti, folder, measurements, crypto });
+  const member = await enrolled(identity, crypto);
+  const references = (['firmware', 'addon', 'board'] as const).map((kind) => ({ kind, digest: measurements[kind], label: kind }));
+  const quoted = (qualifyingData: Uint8Array) =>
+    identity.ask((tpm) => quote(tpm, { signer: keyHandles.attestationKey, qualifyingData, selection: measuredSelection }));
+  return {
+    node: identity.node,
+    member,
+    references,
+    evidence: async (slot) => {
+      const about = { checkpoint: { number: slot, block: blockOf(slot) }, operationalKey: identity.operationalKey };
+      const { attest, signature } = await quoted(memberEvidenceQualifier(network, identity.node, about));
+      const registers = { pcrs: identity.registers, eventLog: [...identity.eventLog] };
+      const evidence = { ...about, quote: attest, quoteSignature: signature, ...registers };
+      const encoded = encodeMemberEvidence(evidence);
+      const moment = await identity.proveVrf(momentOf(slot));
+      const author = { by: identity.node, key: identity.operationalKey };
+      const action = { action: 'attestation' as const, slot, moment, evidence: encoded };
+      return { slot, evidence, encoded, transaction: signAction(network, author, action, (input) => identity.sign(input)) };
+    },
+    chipAlone: async () => {
+      await quoted(seed);
+      await identity.applyVrfKey(new Uint8Array(256).fill(1, 1));
+    },
+    close: () => identity.close(),
+  };
+}
+
+/** The block of the checkpoint with the number of a slot. */
+export function blockOf(slot: number): Uint8Array {
+  return new Uint8Array(32).fill(slot & 0xff);
+}
+
+async function enrolled(identity: Identity, crypto: Crypto): Promise<Member> {
+  const named = { name: 'subject', peersUrl: 'mqtts://subject:8883', peersAuthority: drawn(), endorsementIntermediates: [] };
+  const card = await makeCard(identity, { salt: drawn().subarray(0, 16), ...named, crypto });
+  const decoded = decodeStrict(MemberCard, card, card.length);
+  if (decoded.status === 'malformed') throw new Error(decoded.detail);
+  return decoded.value.member;
+}
+
+export interface Judge {
+  readonly node: Uint8Array;
+  readonly key: Uint8Array;
+  readonly privateKey: KeyObject;
+}
+
+/** In the order of their nodes, as in a certificate. */
+export function createJudges(): readonly Judge[] {
+  const judges = Array.from({ length: JUDGES }, () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const key = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
+    return { node: drawn(), key, privateKey };
+  });
+  return judges.sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+}
+
+export interface Judged extends Shown {
+  readonly instance: Uint8Array;
+  readonly value: Uint8Array;
+  /** Of all judges, both steps of round 0, in the order in which they are cast. */
+  readonly ballots: readonly CastBallot[];
+  /** By the fewest judges that are a quorum. */
+  readonly verdict: Verdict;
+}
+
+/** What all judges say of evidence, and the verdict that follows. */
+export function judged(subject: Subject, judges: readonly Judge[], shown: Shown): Judged {
+  const evidence = memberEvidenceDigest(shown.evidence);
+  const about = { subject: subject.node, slot: shown.slot, level: 0 };
+  const [instance, value] = [verdictInstance(network, about), verdictValue('trusted', evidence)];
+  const ballots = (['prevote', 'precommit'] as const).flatMap((step) =>
+    judges.map((judge) => ballotBy(judge, { network, instance, round: 0, step, value, node: judge.node })),
+  );
+  const unsigned = { ...about, word: 'trusted' as const, evidence, round: 0, votes: [] };
+  const input = verdictInput(network, unsigned);
+  const votes: CertificateVote[] = judges
+    .slice(0, Math.floor((JUDGES * 2) / 3) + 1)
+    .map((judge) => ({ node: judge.node, key: judge.key, signature: signedBy(judge, input(judge.node)) }));
+  return { ...shown, instance, value, ballots, verdict: { ...unsigned, votes } };
+}
+
+export function ballotBy(judge: Judge, ballot: CastBallot['ballot']): CastBallot {
+  return { ballot, key: judge.key, envelope: signMessage(VerdictBallotMessage, ballot, (input) => signedBy(judge, input)) };
+}
+
+function signedBy({ privateKey }: Judge, input: Uint8Array): Uint8Array {
+  return new Uint8Array(sign(null, input, privateKey));
+}
+
+function drawn(): Uint8Array {
+  return new Uint8Array(randomBytes(32));
+}
