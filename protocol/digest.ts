@@ -81,6 +81,7 @@ export const DOMAINS = [
   'recovery',
   'recovery-life',
   'member-evidence',
+  'admission-committee',
   'verdict-committee',
   'attestation-moment',
   'planted-challenge',

@@ -178,6 +178,8 @@ export const LIMITS = {
   votersMax: 128,
   /** Drawn voters of a larger network: of 400, one third is reached by a quarter of bad members once in 10^4 draws. */
   committeeSize: 400,
+  /** Seats that all admit newcomers; beyond, so many are drawn for an epoch (§11.5): with a third false, captured once in 10^8 draws. */
+  admissionCommitteeSize: 64,
   /** Heights between two checkpoints: bounds a proof of finality, at 900 bytes a header. */
   checkpointStepMax: 64,
   /** Members, applicants and members that left: bounds the state at 8 KiB each. */

@@ -68,9 +68,9 @@ function givesWay(state: ChainState, record: MemberRecord, height: number): bool
   return standing === 'applicant' && !isVouchedFor(state, record) && height - appliedHeight >= LIMITS.applicationStandsHeights;
 }
 
-/** By more members than may be faulty (§13.5), so that at least one has activated the key. */
+/** By more of those who admit than may be faulty (§13.5), so that at least one has activated the key. */
 function isVouchedFor({ core }: ChainState, { vouchedBy }: MemberRecord): boolean {
-  return vouchedBy.length > Math.floor((core.seats.length - 1) / 3);
+  return vouchedBy.length > Math.floor((Math.min(core.seats.length, LIMITS.admissionCommitteeSize) - 1) / 3);
 }
 
 function without(state: ChainState, records: readonly MemberRecord[]): ChainState {

@@ -96,6 +96,6 @@ function withCheckpoint(state: ChainState, { number, block, height, votes }: Fin
     const record = recordOf(changed, node);
     return record ? withRecord(changed, { ...record, votedIn: number }) : changed;
   }, certified);
-  const { consensus, trust } = place.context.network.genesis;
-  return withAdmitted(withSeatsInForce(voted, height, place.height, consensus.epochHeights), place.height, trust);
+  const { epochHeights } = place.context.network.genesis.consensus;
+  return withAdmitted(withSeatsInForce(voted, height, place.height, epochHeights), place);
 }

@@ -1,13 +1,14 @@
 /** Seats: what blocks change about them, and when it counts. Pure. Specification §11.5. */
 import { quorumOf } from '#protocol/chain/certified-votes.ts';
+import { admissionCommittee } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import type { TrustParameters } from '#protocol/network.ts';
 import { firstDrawingEpoch } from './epochs.ts';
 import { recordOf, withRecord } from './member-identity.ts';
 import { newcomerTrust } from './member-trust.ts';
+import type { Place } from './position.ts';
 import { applied, refused, type Outcome } from './transaction-refusal.ts';
 
 /** Node ids in their order: the seats as they stand with all that blocks have changed. */
@@ -17,6 +18,11 @@ export function seatsToCome(state: ChainState): readonly Uint8Array[] {
 
 export function hasSeat(state: ChainState, node: Uint8Array): boolean {
   return includes(state.core.seats, node);
+}
+
+/** Node ids whose word admits newcomers in the next block of this state's epoch. @param network its id */
+export function admittingIn({ core }: ChainState, network: Uint8Array): readonly Uint8Array[] {
+  return admissionCommittee(network, core.epoch, core.seats);
 }
 
 /** Of a member whose vote stands in one of the last certificates; while there are few, of every member. */
@@ -35,13 +41,19 @@ export function withoutMember(state: ChainState, record: MemberRecord, standing:
   return applied(withRecord({ ...changed, boxes: withoutBoxesOf(changed, name) }, { ...record, standing }));
 }
 
-/** Applicants for whom more than two thirds of the seats have vouched become members, as far as seats can change. */
-export function withAdmitted(state: ChainState, height: number, trust: TrustParameters | undefined): ChainState {
+/** Applicants for whom more than two thirds of those have vouched who admit in this epoch become members, as far as seats can change. */
+export function withAdmitted(
+  state: ChainState,
+  { context: { network, networkId }, height }: Pick<Place, 'context' | 'height'>,
+): ChainState {
+  const { trust } = network.genesis;
+  const committee = admittingIn(state, networkId);
+  const quorum = quorumOf(committee.length);
   let admitted = state;
   for (const record of state.members.values()) {
-    if (record.standing !== 'applicant' || record.vouchedBy.length < quorumOf(state.core.seats.length)) continue;
-    const vouching = record.vouchedBy.filter((node) => hasSeat(state, node) && recordOf(state, node)?.standing === 'member');
-    if (vouching.length < quorumOf(state.core.seats.length)) continue;
+    if (record.standing !== 'applicant' || record.vouchedBy.length < quorum) continue;
+    const vouching = record.vouchedBy.filter((node) => includes(committee, node) && recordOf(state, node)?.standing === 'member');
+    if (vouching.length < quorum) continue;
     const changed = withSeats(admitted, inOrder([...seatsToCome(admitted), record.node]), height);
     const judged = trust && { trust: newcomerTrust(trust, state.core.checkpoint.number) };
     if (changed) admitted = withRecord(changed, { ...record, standing: 'member', ...judged });

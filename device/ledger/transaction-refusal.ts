@@ -29,6 +29,8 @@ export type TransactionRefusal =
   | 'node-known'
   | 'name-taken'
   | 'members-full'
+  /** Of a seat that is not among those that admit newcomers in this epoch. */
+  | 'not-drawn'
   | 'applicant-unknown'
   | 'already-vouched'
   | 'last-seat'

@@ -10,6 +10,7 @@ import type { Consensus } from '../chain/host.ts';
 import { makeAction } from '../consensus/machine.ts';
 import type { TransactionVerdict } from '../ledger/ledger.ts';
 import { branchOf } from '../consensus/tree.ts';
+import { admittingIn } from '../ledger/seats.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
 import { admissionProgress, leaveProgress, ownStanding, type OwnStanding, type Progress } from './progress.ts';
@@ -113,11 +114,12 @@ export class MembershipDesk {
     return undefined;
   }
 
-  /** This member's word for applicants that it has activated itself and whose evidence it trusts. */
+  /** This member's word, where it admits in this epoch, for applicants that it has activated itself and whose evidence it trusts. */
   #vouch(): void {
     const { consensus, trustedActivated } = this.#request;
-    const { core, members } = consensus.head().state;
-    if (!core.seats.some((seat) => sameBytes(seat, consensus.node))) return;
+    const { state } = consensus.head();
+    const { members } = state;
+    if (!admittingIn(state, consensus.state.networkId).some((node) => sameBytes(node, consensus.node))) return;
     const trusted = trustedActivated();
     for (const { member, standing, vouchedBy } of members.values()) {
       if (standing !== 'applicant' || vouchedBy.some((voucher) => sameBytes(voucher, consensus.node))) continue;

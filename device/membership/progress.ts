@@ -18,7 +18,7 @@ export type Stage = 'unknown' | 'in-block' | 'final' | 'in-force';
 export interface Progress {
   readonly stage: Stage;
   readonly member?: string;
-  /** Names. */
+  /** Names. With more than 64 seats not all of them may count in this epoch (§11.5). */
   readonly vouchedBy: readonly string[];
   readonly needed: number;
 }
@@ -36,7 +36,7 @@ export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
   const { members, core } = sights.finalised;
   const vouchedBy = (final ?? coming).vouchedBy.flatMap((by) => members.get(hex(by))?.member.name ?? []);
   const stage = !final ? 'in-block' : holds(core.seats, node) ? 'in-force' : 'final';
-  return { stage, member: member.name, vouchedBy, needed: quorumOf(core.seats.length) };
+  return { stage, member: member.name, vouchedBy, needed: quorumOf(Math.min(core.seats.length, LIMITS.admissionCommitteeSize)) };
 }
 
 /** With the checkpoint that holds it the others vote without this device, and talk to it no more. */

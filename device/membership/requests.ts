@@ -33,7 +33,7 @@ export const MembershipAnswer = struct({
   height: optional(Count),
   /** The last checkpoint that this device knows. */
   checkpoint: Count,
-  /** Whose word an applicant has, and how many seats must give theirs. */
+  /** Whose word an applicant has, and how many of those who admit must give theirs. */
   vouchedBy: list(Name, { max: LIMITS.chainMembersMax }),
   needed: Count,
   reason: optional(text({ min: 1, max: 64 })),

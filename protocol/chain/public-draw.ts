@@ -1,6 +1,6 @@
 /**
- * Draws that everybody can repeat: proposers of a round, the committee of a checkpoint, the boxes for a capsule.
- * Specification §13.1, §13.3 and §15.
+ * Draws that everybody can repeat: proposers of a round, the committees of a checkpoint and of an epoch's newcomers, the boxes for a
+ * capsule. Specification §11.5, §13.1, §13.3 and §15.
  */
 import { domainDigest, hex, uint64 } from '../digest.ts';
 import { LIMITS } from '../limits.ts';
@@ -39,6 +39,20 @@ export function votersOf(network: Uint8Array, seed: Uint8Array, number: number, 
   const draw = domainDigest('committee', network, seed, uint64(number));
   const drawn = orderedBy(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.committeeSize);
   return orderedBy(drawn, (node) => node);
+}
+
+/**
+ * Whose word admits newcomers: all seats, or those that are drawn for the epoch when there are many.
+ * @param epoch of the block. @param seats in force there
+ */
+export function admissionCommittee(
+  network: Uint8Array,
+  { number, seed }: { readonly number: number; readonly seed: Uint8Array },
+  seats: readonly Uint8Array[],
+): readonly Uint8Array[] {
+  if (seats.length <= LIMITS.admissionCommitteeSize) return seats;
+  const draw = domainDigest('admission-committee', network, seed, uint64(number));
+  return orderedBy(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.admissionCommitteeSize);
 }
 
 /** A box that a member offers: the member's node id and the box's name. */

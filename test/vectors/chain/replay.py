@@ -124,6 +124,7 @@ def certified(state: dict, certificate: dict, height: int, epoch_heights: int) -
 
 def admitted(state: dict, height: int) -> dict:
     seats = state["core"]["seats"]
+    assert len(seats) <= 64, "larger networks, where some are drawn, are not replayed"
     standing = {one["node"]: one["standing"] for one in state["members"]}
     for record in [one for one in state["members"] if one["standing"] == "applicant"]:
         counted = [node for node in record["vouchedBy"] if node in seats and standing[node] == "member"]
