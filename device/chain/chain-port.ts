@@ -13,6 +13,13 @@ export interface ChainView {
   readonly state: ChainState;
 }
 
+/** A checkpoint that was just certified, or was when this device began. */
+export interface CertifiedCheckpoint extends ChainView {
+  readonly number: number;
+  /** Height of the checkpoint before; undefined where this device does not know it. */
+  readonly aboveHeight: number | undefined;
+}
+
 /** Where a transaction stands. */
 export type Inclusion =
   | { readonly status: 'unknown' }
@@ -37,6 +44,12 @@ export interface Chain {
   receiptInclusion(capsule: string, receipt: Uint8Array): Inclusion;
   /** Called after every change of the head, and after every checkpoint. */
   onChange(handler: () => void): void;
+}
+
+/** The chain for whoever needs every checkpoint. */
+export interface Checkpoints {
+  /** Called with the last one at once, and with each that follows, in order: none is left out but by a start from a later one (§13.7). */
+  onCheckpoint(handler: (checkpoint: CertifiedCheckpoint) => void): void;
 }
 
 /** The chain as people are shown it (§14.5). */

@@ -19,7 +19,7 @@ import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
 import { Abstaining, hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
 import { noteDue, NOTHING_DUE, type DueVotes } from './due-votes.ts';
 import { ChainLog } from './chain-log.ts';
-import type { Chain, ChainView, Inclusion } from './chain-port.ts';
+import type { CertifiedCheckpoint, Chain, ChainView, Checkpoints, Inclusion } from './chain-port.ts';
 import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from '../consensus/events.ts';
 import { FinalityArchive } from './finality-archive.ts';
 import { sameMembers } from './followed-members.ts';
@@ -59,13 +59,14 @@ export interface ConsensusRequest {
 const settleIntervals = 5;
 const settleMinMs = 10_000;
 
-export class Consensus implements Chain {
+export class Consensus implements Chain, Checkpoints {
   readonly node: Uint8Array;
   readonly audit = new MemberAudit();
   readonly #request: ConsensusRequest;
   readonly #networkId: Uint8Array;
   readonly #chainLog: ChainLog;
   readonly #changed: (() => void)[] = [];
+  readonly #certified: ((checkpoint: CertifiedCheckpoint) => void)[] = [];
   readonly #waiting: News[] = [];
   readonly #asked = new Set<Promise<void>>();
   readonly #seen = new SeenBlocks();
@@ -132,6 +133,13 @@ export class Consensus implements Chain {
 
   onChange(handler: () => void): void {
     this.#changed.push(handler);
+  }
+
+  onCheckpoint(handler: (checkpoint: CertifiedCheckpoint) => void): void {
+    this.#certified.push(handler);
+    const last = this.finalised();
+    const before = this.#state.finality.history.get(last.number - 1)?.certificate.height ?? (last.number === 1 ? 0 : undefined);
+    handler({ ...last, aboveHeight: before });
   }
 
   /** The core as it is, to be read only. */
@@ -304,7 +312,7 @@ export class Consensus implements Chain {
     this.#chainLog.take(report);
   }
 
-  #checkpointed({ certificate, afterMs }: Extract<ConsensusReport, { report: 'checkpointFinalised' }>): void {
+  #checkpointed({ certificate, afterMs, position, aboveHeight }: Extract<ConsensusReport, { report: 'checkpointFinalised' }>): void {
     this.#relay.decided();
     this.#finalisedMs = performance.now();
     this.#lastFinality = { afterMs, round: certificate.round, votes: certificate.votes.length };
@@ -312,6 +320,7 @@ export class Consensus implements Chain {
     if (number === certificate.number) this.#archive.checkpointed(certificate, state);
     this.#auditUpTo(height);
     this.#followMembers();
+    for (const handler of this.#certified) handler({ ...position, number: certificate.number, aboveHeight });
   }
 
   #startedFrom(height: number): void {

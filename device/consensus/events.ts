@@ -6,6 +6,7 @@
  */
 import type { FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { ReadBlock, TimeCertificate } from '#protocol/chain/block.ts';
+import type { Position } from '../ledger/position.ts';
 
 /** Both clocks of a member: one that only goes forward, and Unix time. */
 export interface Instant {
@@ -56,7 +57,14 @@ export type ChainRecord =
 
 export type ConsensusReport =
   | { readonly report: 'headMoved'; readonly block: ReadBlock; readonly depth: number }
-  | { readonly report: 'checkpointFinalised'; readonly certificate: FinalityCertificate; readonly afterMs: number }
+  | {
+      readonly report: 'checkpointFinalised';
+      readonly certificate: FinalityCertificate;
+      readonly afterMs: number;
+      /** The block, with its state; and the height of the checkpoint before. */
+      readonly position: Position;
+      readonly aboveHeight: number;
+    }
   | { readonly report: 'blockMade'; readonly block: ReadBlock; readonly waitMs: number }
   | { readonly report: 'blockRefused'; readonly from: string; readonly height: number; readonly reason: string; readonly detail: string }
   | {

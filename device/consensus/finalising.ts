@@ -19,7 +19,10 @@ import { beginDecision, tellBlock } from './votes.ts';
 /** @param block taken, above the last checkpoint */
 export function finalise(state: ConsensusState, certificate: FinalityCertificate, block: TakenBlock): void {
   persist(state.outbox, { record: 'certificate', certificate });
-  report(state.outbox, { report: 'checkpointFinalised', certificate, afterMs: state.at.monotonicMs - block.seenMs });
+  makeWhole(block);
+  const { position, seenMs } = block;
+  const aboveHeight = state.finality.last.block.position.height;
+  report(state.outbox, { report: 'checkpointFinalised', certificate, afterMs: state.at.monotonicMs - seenMs, position, aboveHeight });
   if (!descendsFrom(state.tree, state.head, block)) moveHead(state, block);
   moveCheckpoint(state, certificate, block);
   anchorFinal(state.tree, state.at, state.setup.network.genesis.consensus.targetIntervalMs);

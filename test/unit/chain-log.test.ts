@@ -5,6 +5,7 @@ import type { FinalityCertificate } from '#protocol/chain/finality-certificate.t
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import { ChainLog } from '../../device/chain/chain-log.ts';
 import type { ConsensusReport } from '../../device/consensus/events.ts';
+import type { Position } from '../../device/ledger/position.ts';
 
 function newLog(): { log: ChainLog; lines: string[] } {
   const lines: string[] = [];
@@ -27,7 +28,8 @@ function moved(height: number): ConsensusReport {
 function certified(height: number, round = 0): ConsensusReport {
   const votes = Array.from({ length: 3 }, () => ({}));
   const certificate = { number: height, height, block: blockAt(height).id, round, votes } as unknown as FinalityCertificate;
-  return { report: 'checkpointFinalised', certificate, afterMs: 29.6 };
+  const position = { id: certificate.block, height, timeMs: 0 } as unknown as Position;
+  return { report: 'checkpointFinalised', certificate, afterMs: 29.6, position, aboveHeight: height - 1 };
 }
 
 test('a block and its checkpoint are one line: who led, what it waited, whose votes, how soon (§14.5)', () => {
