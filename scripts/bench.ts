@@ -29,19 +29,8 @@ import { durationText, openTerminal, table } from './terminal.ts';
 
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
-  ...[
-    quoteCheck,
-    eventLog,
-    waitCertificates,
-    reattestation,
-    signedMessages,
-    decision,
-    cbor,
-    storeAppends,
-    capsuleStart,
-    bundleSize,
-    sensors,
-  ],
+  ...[quoteCheck, eventLog, waitCertificates, reattestation, signedMessages, decision],
+  ...[cbor, storeAppends, capsuleStart, bundleSize, sensors],
   ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, fencing, firstBirth],
 ];
 

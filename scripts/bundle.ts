@@ -40,10 +40,21 @@ export async function bundleTests(files: readonly string[], into: string): Promi
   await build({ ...options, entryPoints, outdir: into, outExtension: { '.js': '.mjs' }, plugins: [placesInRepository] });
 }
 
+/** Bytes of a bundle in which packages are left out, which thus runs nowhere: what they weigh. @param packages and what lies in them */
+export async function bytesWithout(name: BundleName, packages: readonly string[]): Promise<number> {
+  const external = packages.flatMap((one) => [one, `${one}/*`]);
+  const { outputFiles } = await build({ ...shipped(name), external, write: false });
+  return outputFiles.reduce((sum, { contents }) => sum + contents.length, 0);
+}
+
 async function makeBundle(name: BundleName): Promise<Bundle> {
+  await build(shipped(name));
   const file = bundleFiles[name];
-  await build({ ...options, entryPoints: [join(root, entries[name])], outfile: file, minify: true, plugins: [placesOfSources] });
   return { name, file, bytes: (await stat(file)).size };
+}
+
+function shipped(name: BundleName) {
+  return { ...options, entryPoints: [join(root, entries[name])], outfile: bundleFiles[name], minify: true, plugins: [placesOfSources] };
 }
 
 const options = {
