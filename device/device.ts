@@ -127,7 +127,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const room = openChainRoom({
     ...{ stateFolder, network, device: configuration.name, crypto: running.crypto, chip: identity, gossip: running.gossip, publisher, log },
     ...(configuration.checkpoint && { anchor: configuration.checkpoint }),
-    trustedActivated: () => running.attestation.trustedActivated(),
+    verificationOf: (card) => running.attestation.verificationOf(card),
     onMembers: (members) => {
       followMembers(running, members, log);
       void late.pairing?.trustMembers();

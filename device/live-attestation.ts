@@ -1,6 +1,7 @@
 /** Attestation among the members as they are: begun anew whenever members of the chain come or go. Specification §3, §11.5. */
 import { runAttestation, type Attestation, type AttestationRequest } from './attestation/host.ts';
 import type { PeerStanding } from './attestation/standing.ts';
+import type { Verification } from './attestation/verification.ts';
 
 type Request = Omit<AttestationRequest, 'network'>;
 
@@ -28,9 +29,9 @@ export class LiveAttestation {
     return this.#current.ownStanding();
   }
 
-  /** Member digests (§11.5) of peers whose attestation key this device has activated and whose evidence it trusts now. */
-  trustedActivated(): Uint8Array[] {
-    return this.#current.trustedActivated();
+  /** Whether this device would vouch for the peer with this card. @param card its member digest (§11.5) */
+  verificationOf(card: Uint8Array): Verification {
+    return this.#current.verificationOf(card);
   }
 
   republish(): void {

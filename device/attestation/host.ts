@@ -3,7 +3,7 @@ import { Beacon, BeaconMessage, beaconNonceBytes } from '#protocol/beacon.ts';
 import { encodeStrict } from '#protocol/codec.ts';
 import { CredentialMessage } from '#protocol/credential.ts';
 import type { Crypto } from '#protocol/crypto.ts';
-import { memberDigest, memberOf, networkId, type Network } from '#protocol/network.ts';
+import { networkId, type Network } from '#protocol/network.ts';
 import { sealBody, signingInput } from '#protocol/signed.ts';
 
 import { needsRestart } from '../identity/identity-error.ts';
@@ -14,6 +14,7 @@ import type { Attester, Gossip, RecordFile } from './ports.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { PeerStanding } from './standing.ts';
 import type { AttestationEffect, AttestationEvent, AttestationState, Task } from './state.ts';
+import { verificationOf, type Verification } from './verification.ts';
 
 /** An event as whoever dispatches it knows it; the time is added. */
 export type News = AttestationEvent extends infer Event ? (Event extends AttestationEvent ? Omit<Event, 'nowMs'> : never) : never;
@@ -74,11 +75,9 @@ export class Attestation {
     return new Map([...this.#state.peers.values()].flatMap(({ name, standing }) => (standing ? [[name, standing] as const] : [])));
   }
 
-  /** Member digests (§11.5) of peers whose attestation key this device has activated, and whose evidence it trusts. */
-  trustedActivated(): Uint8Array[] {
-    const peers = [...this.#state.peers.values()];
-    const trusted = peers.filter(({ credentialForIt, standing }) => credentialForIt && standing?.verdict === 'trusted');
-    return trusted.flatMap(({ node }) => memberOf(this.#state.network, node) ?? []).map(memberDigest);
+  /** Whether this device would vouch for the peer with this card. @param card its member digest (§11.5) */
+  verificationOf(card: Uint8Array): Verification {
+    return verificationOf(this.#state, card);
   }
 
   /** How this device stands in its own judgement; undefined before its first evidence. */

@@ -14,6 +14,7 @@ import type { ConsensusChip } from './chip-tasks.ts';
 import { Consensus } from './host.ts';
 import type { GossipNetwork } from '../gossip.ts';
 import { CHAIN_LIMITS, DEVICE_LIMITS } from '../limits.ts';
+import type { Verification } from '../attestation/verification.ts';
 import { MembershipDesk } from '../membership/desk.ts';
 import type { Log, Publisher } from '../ports.ts';
 import { openChainStore } from '../store/chain-store.ts';
@@ -27,8 +28,8 @@ export interface ChainRoomRequest {
   readonly chip: ConsensusChip;
   readonly gossip: GossipNetwork;
   readonly publisher: Publisher;
-  /** Peers whose attestation key this device has activated and whose evidence it trusts now, by node id. */
-  readonly trustedActivated: () => readonly Uint8Array[];
+  /** Whether this device has verified the peer with this card (member digest). */
+  readonly verificationOf: (card: Uint8Array) => Verification;
   /** A checkpoint that the operator vouches for (§13.7). */
   readonly anchor?: Anchor;
   readonly log: Log;

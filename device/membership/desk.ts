@@ -6,6 +6,7 @@ import { encodeTransaction, transactionId } from '#protocol/chain/transaction.ts
 import { sameBytes } from '#protocol/codec.ts';
 import { memberDigest } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
+import type { Verification } from '../attestation/verification.ts';
 import type { Consensus } from '../chain/host.ts';
 import { makeAction } from '../consensus/machine.ts';
 import type { TransactionVerdict } from '../ledger/ledger.ts';
@@ -19,8 +20,8 @@ import { MembershipRequests, type MembershipAnswer, type MembershipRequest, type
 export interface MembershipDeskRequest {
   readonly stateFolder: string;
   readonly consensus: Consensus;
-  /** Member digests (§11.5) of peers whose attestation key this device has activated and whose evidence it trusts now. */
-  readonly trustedActivated: () => readonly Uint8Array[];
+  /** Whether this device has verified the peer with this card (member digest). */
+  readonly verificationOf: (card: Uint8Array) => Verification;
   readonly log: Log;
 }
 
@@ -88,7 +89,19 @@ export class MembershipDesk {
   #came(id: string, transaction: Uint8Array, progress: Progress): MembershipAnswer {
     const stage = progress.stage === 'unknown' ? 'asked' : progress.stage;
     const height = this.#heightOf(id, transaction);
-    return { ...this.#about(progress), stage, ...(height === undefined ? {} : { height }) };
+    return {
+      ...this.#about(progress),
+      stage,
+      ...(height === undefined ? {} : { height }),
+      ...(stage === 'final' && this.#doubt(progress)),
+    };
+  }
+
+  /** Why an applicant has not this device's own word. */
+  #doubt({ applicant }: Progress): Pick<MembershipAnswer, 'reason' | 'detail'> {
+    const verification = applicant && this.#request.verificationOf(applicant);
+    if (verification?.status !== 'unverified') return {};
+    return { reason: verification.reason, detail: harmless(verification.detail, 400) };
   }
 
   #about({ member, vouchedBy, needed }: Progress): Omit<MembershipAnswer, 'stage'> {
@@ -116,15 +129,14 @@ export class MembershipDesk {
 
   /** This member's word, where it admits in this epoch, for applicants that it has activated itself and whose evidence it trusts. */
   #vouch(): void {
-    const { consensus, trustedActivated } = this.#request;
+    const { consensus, verificationOf } = this.#request;
     const { state } = consensus.head();
     const { members } = state;
     if (!admittingIn(state, consensus.state.networkId).some((node) => sameBytes(node, consensus.node))) return;
-    const trusted = trustedActivated();
     for (const { member, standing, vouchedBy } of members.values()) {
       if (standing !== 'applicant' || vouchedBy.some((voucher) => sameBytes(voucher, consensus.node))) continue;
       const applicant = memberDigest(member);
-      if (trusted.some((activated) => sameBytes(activated, applicant))) consensus.act({ action: 'vouch', applicant });
+      if (verificationOf(applicant).status === 'verified') consensus.act({ action: 'vouch', applicant });
     }
   }
 

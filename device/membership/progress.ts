@@ -5,7 +5,7 @@ import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { Member, nodeIdOf } from '#protocol/network.ts';
+import { Member, memberDigest, nodeIdOf } from '#protocol/network.ts';
 
 /** Two sights of the chain: what is final, and what this member thinks comes. */
 export interface Sights {
@@ -21,6 +21,8 @@ export interface Progress {
   /** Names. With more than 64 seats not all of them may count in this epoch (§11.5). */
   readonly vouchedBy: readonly string[];
   readonly needed: number;
+  /** Member digest of an applicant (§11.5). */
+  readonly applicant?: Uint8Array;
 }
 
 /** Of the application with this card: `unknown` also where another card of the same chip is known. */
@@ -35,8 +37,15 @@ export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
   const final = sameMember(sights.finalised, node, member);
   const { members, core } = sights.finalised;
   const vouchedBy = (final ?? coming).vouchedBy.flatMap((by) => members.get(hex(by))?.member.name ?? []);
+  const applicant = coming.standing === 'applicant' && { applicant: memberDigest(member) };
   const stage = !final ? 'in-block' : holds(core.seats, node) ? 'in-force' : 'final';
-  return { stage, member: member.name, vouchedBy, needed: quorumOf(Math.min(core.seats.length, LIMITS.admissionCommitteeSize)) };
+  return {
+    stage,
+    member: member.name,
+    vouchedBy,
+    needed: quorumOf(Math.min(core.seats.length, LIMITS.admissionCommitteeSize)),
+    ...applicant,
+  };
 }
 
 /** With the checkpoint that holds it the others vote without this device, and talk to it no more. */

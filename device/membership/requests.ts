@@ -36,6 +36,7 @@ export const MembershipAnswer = struct({
   /** Whose word an applicant has, and how many of those who admit must give theirs. */
   vouchedBy: list(Name, { max: LIMITS.chainMembersMax }),
   needed: Count,
+  /** Why it is refused; of an applicant that waits for words, why this device has not given its own. */
   reason: optional(text({ min: 1, max: 64 })),
   detail: optional(text({ max: 400 })),
 });

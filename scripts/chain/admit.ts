@@ -28,14 +28,15 @@ export const admit = commandOf(
 );
 
 function words(answer: MembershipAnswer): string {
-  const { stage, member = 'the device', vouchedBy, needed, checkpoint } = answer;
+  const { stage, member = 'the device', vouchedBy, needed, checkpoint, reason, detail } = answer;
+  const doubt = reason ? `; not this one (${reason}): ${detail ?? ''}` : '';
   switch (stage) {
     case 'asked':
       return `the application of ${member} is said to the others`;
     case 'in-block':
       return `the application of ${member} stands ${blockWords(answer)}`;
     case 'final':
-      return `${member} has applied, ${blockWords(answer)}, which is final; ${vouchedBy.length} of ${needed} members vouch for it${names(vouchedBy)}`;
+      return `${member} has applied, ${blockWords(answer)}, which is final; ${vouchedBy.length} of ${needed} members vouch for it${names(vouchedBy)}${doubt}`;
     case 'in-force':
       return `${member} has its seat (as of checkpoint ${checkpoint})${seatWords(vouchedBy)}`;
     case 'refused':
