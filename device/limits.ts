@@ -177,8 +177,6 @@ export const CHAIN_LIMITS = {
   relaysMax: 2_048,
   /** The head on `<device>/chain` is said at most this often: nobody reads faster. */
   headSaidEveryMs: 100,
-  /** Members in one proof of state, where they fit: at 8 KiB each. */
-  membersShown: 16,
   /** Blocks of a slot that are looked through for a member's evidence: 50 ms; a slot of the usual length has 48. */
   evidenceHeightsMax: 1_024,
   /** Before the TPM is asked again for what it refused: a busy chip needs some hundred milliseconds. */

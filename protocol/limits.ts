@@ -288,6 +288,12 @@ export const LIMITS = {
   /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
   /** A proof of state as it goes to a client: some 20 members at 8 KiB; in base64 it fits one packet. */
   checkpointProofBytesMax: 160 * KIB,
+  /** Members in one proof of state. */
+  membersShownMax: 16,
+  /** A member's trust as a file: a proof of state and three pieces of evidence, with room for a proof from layer 1. */
+  trustFileBytesMax: 1 * MIB,
+  /** A proof of state as it goes to a client: some 20 members at 8 KiB; in base64 it fits one packet. */
+  checkpointProofBytesMax: 160 * KIB,
   chainLinesMax: 512,
 
   /** Text from a party, for people: reasons, notes of progress. */

@@ -52,7 +52,7 @@ export function showChain(parts: ShownParts, question: ChainQuestion): ReturnTyp
       return shown({ show: 'block', ...blockView(parts, block) });
     }
     case 'state':
-      return showState(parts.consensus, question.from);
+      return showState(parts.consensus, question);
     case 'evidence':
       return showEvidence(parts, question);
   }

@@ -15,10 +15,10 @@ export interface ProvingChain extends Pick<Chain, 'finalised'> {
   proofOfState(nodes: readonly Uint8Array[]): Uint8Array | undefined;
 }
 
-/** Members from this one on, as many as one answer has room for. */
-export function showState(chain: ProvingChain, from: Uint8Array): Shown {
-  const nodes = [...chain.finalised().state.members].flatMap(([key, { node }]) => (key >= hex(from) ? [node] : []));
-  for (let count: number = CHAIN_LIMITS.membersShown; count > 0; count = Math.floor(count / 2)) {
+/** As many as are asked for, or as one answer has room for. */
+export function showState(chain: ProvingChain, asked: { readonly from: Uint8Array; readonly count: number }): Shown {
+  const nodes = [...chain.finalised().state.members].flatMap(([key, { node }]) => (key >= hex(asked.from) ? [node] : []));
+  for (let { count } = asked; count > 0; count = Math.floor(count / 2)) {
     const proof = chain.proofOfState(nodes.slice(0, count));
     if (!proof) return refused('no-proof', whyNoProof(chain.finalised()));
     const next = nodes[count];

@@ -152,8 +152,8 @@ export const ChainQuestion = variant('show', {
   head: struct({}),
   peers: struct({}),
   block: struct({ block: BlockChoice }),
-  /** Core and members of the last checkpoint's state, in the order of node ids, from this one on. */
-  state: struct({ from: Digest }),
+  /** Core and members of the last checkpoint's state, in the order of node ids: from this one on, so many at most. */
+  state: struct({ from: Digest, count: integer({ min: 1, max: LIMITS.membersShownMax }) }),
   /** What a member has shown in a slot that the state keeps. */
   evidence: struct({ node: Digest, slot: Height }),
 });

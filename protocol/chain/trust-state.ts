@@ -58,6 +58,15 @@ export const MemberTrust = struct({
 });
 export type MemberTrust = Infer<typeof MemberTrust>;
 
+/** How it stands with a member, for people: `unreachable` is still trusted until its time has passed. */
+export type TrustStanding = MemberTrust['word'] | 'stale';
+
+/** @param checkpoint number of the last certified one */
+export function trustStanding(trust: MemberTrust, checkpoint: number): TrustStanding {
+  if (isSuspended(trust)) return trust.word;
+  return isTrusted(trust, checkpoint) ? trust.word : 'stale';
+}
+
 /** Whether it has no work and judges nobody: a verdict speaks against it. */
 export function isSuspended({ word }: MemberTrust): boolean {
   return word === 'untrusted' || word === 'disputed';

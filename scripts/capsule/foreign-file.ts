@@ -8,6 +8,7 @@ import { decodeNetwork } from '#protocol/network.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import { AcceptanceMessage } from '#protocol/client-messages.ts';
 import { peekSigned } from '#protocol/signed.ts';
+import { TrustFile } from '#protocol/trust-file.ts';
 import { bytesText } from '../terminal.ts';
 
 /** Files that people give to commands, with what makes them. */
@@ -15,6 +16,7 @@ export const FILE_KINDS = {
   receipt: 'a receipt is the receipt.cbor that `npm run capsule -- result ID` saves',
   'network file': 'a network file is the network.cbor in the state folder of the grid, of a device, a box or a client',
   'member card': 'a member card is the card.cbor that `npx node device/main.ts card --state DIR` makes at the new device',
+  'trust file': 'a trust file is the one that `npm run trust -- export NODE` writes',
   'word on finality': 'it is the finality.cbor that `npm run capsule -- result ID` saves beside the receipt',
 } as const;
 export type FileKind = keyof typeof FILE_KINDS;
@@ -41,6 +43,7 @@ const KNOWN: readonly { readonly words: string; readonly is: (content: Uint8Arra
   { words: "a device's acceptance of a capsule", is: (content) => peekSigned(AcceptanceMessage, content).status === 'decoded' },
   { words: 'a network file', is: (content) => decodeNetwork(content).status === 'decoded' },
   { words: 'the manifest of a capsule', is: (content) => decodeManifest(content).status === 'decoded' },
+  { words: 'a trust file', is: (content) => decodeStrict(TrustFile, content, LIMITS.trustFileBytesMax).status === 'decoded' },
   { words: 'a member card', is: (content) => decodeStrict(MemberCard, content, LIMITS.signedBytesMax).status === 'decoded' },
   {
     words: "a device's word on the finality of a receipt",

@@ -12,6 +12,7 @@ export type ClientFailureCode =
   | 'blob-missing'
   | 'blob-wrong'
   | 'no-receipt'
+  | 'proof-refused'
   | 'too-many'
   | 'closed';
 

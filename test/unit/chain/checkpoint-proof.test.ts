@@ -91,7 +91,7 @@ describe('a device that is asked for the state', () => {
 
   test('shows the members from the one that is named on, in their order (§14.5)', () => {
     const ordered = [...state.members.values()].map(({ node }) => node);
-    const shown = showState(chain({ number: 3 }), ordered[2]!);
+    const shown = showState(chain({ number: 3 }), { from: ordered[2]!, count: 16 });
     assert.ok(shown.status === 'shown' && shown.view.show === 'state');
     const verdict = judgeCheckpointProof(shown.view.proof, { network: founded, crypto });
     assert.ok(verdict.status === 'accepted');
@@ -105,13 +105,13 @@ describe('a device that is asked for the state', () => {
   test('names the first that an answer has no room for (§14.5)', () => {
     const padded = (asked: readonly Uint8Array[]): Uint8Array => new Uint8Array(asked.length * (LIMITS.checkpointProofBytesMax / 2));
     const ordered = [...state.members.values()].map(({ node }) => node);
-    const shown = showState({ ...chain({ number: 3 }), proofOfState: padded }, new Uint8Array(32));
+    const shown = showState({ ...chain({ number: 3 }), proofOfState: padded }, { from: new Uint8Array(32), count: 16 });
     assert.ok(shown.status === 'shown' && shown.view.show === 'state');
     assert.deepEqual([shown.view.proof.length, shown.view.next], [LIMITS.checkpointProofBytesMax, ordered[2]]);
   });
 
   test('says so where nothing is final yet (§14.5)', () => {
-    const shown = showState(chain({ number: 0 }), new Uint8Array(32));
+    const shown = showState(chain({ number: 0 }), { from: new Uint8Array(32), count: 16 });
     assert.ok(shown.status === 'refused' && shown.reason === 'no-proof' && shown.detail.includes('nothing is final yet'));
   });
 });

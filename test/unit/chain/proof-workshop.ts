@@ -49,14 +49,16 @@ export const transactions = founders
 interface BlockRequest {
   readonly parent?: Uint8Array;
   readonly state?: Uint8Array;
+  readonly network?: Uint8Array;
 }
 
 /** Everything in it but what stands above the finality of a block: draws and waits are made up. */
-export function blockWith(height: number, { parent = digest(4), state = digest(5) }: BlockRequest = {}): ReadBlock {
+export function blockWith(height: number, request: BlockRequest = {}): ReadBlock {
+  const { parent = digest(4), state = digest(5), network = networkIdentity } = request;
   const certificate = { attestation: new Uint8Array(140).fill(height), signature: new Uint8Array(64).fill(7) };
   const header: Header = {
     version: 1,
-    network: networkIdentity,
+    network,
     height,
     parent,
     node: founders[0]!.node,
@@ -76,9 +78,10 @@ export function certificateOf(
   voters: readonly SoftwareChip[],
   previous: Uint8Array = digest(6),
 ): FinalityCertificate {
-  const instance = checkpointInstance(networkIdentity, number, previous);
+  const { network } = block.header;
+  const instance = checkpointInstance(network, number, previous);
   const votes = voters.map((chip) => {
-    const ballot = { network: networkIdentity, instance, round: 0, step: 'precommit', value: block.id, node: chip.node } as const;
+    const ballot = { network, instance, round: 0, step: 'precommit', value: block.id, node: chip.node } as const;
     const signature = chip.sign(signingInput(BallotMessage.domain, encodeStrict(BallotMessage.body, ballot)));
     return { node: chip.node, key: chip.operationalKey, signature };
   });
