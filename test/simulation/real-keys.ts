@@ -26,17 +26,20 @@ const inMemory = new Map<string, KeySource>();
 const encoder = new TextEncoder();
 const rsaExponent = 65_537n;
 
-export function realKeySource(name: string): KeySource {
-  const known = inMemory.get(name) ?? made(name);
-  inMemory.set(name, known);
+/** @param vrfOf whose VRF key it has, where another's will do: finding primes takes a second */
+export function realKeySource(name: string, vrfOf: string = name): KeySource {
+  const id = `${name} ${vrfOf}`;
+  const known = inMemory.get(id) ?? made(name, vrfOf);
+  inMemory.set(id, known);
   return known;
 }
 
-function made(name: string): KeySource {
+function made(name: string, vrfOf: string): KeySource {
   const secret = stretched(encoder.encode(`attestation ${name}`), 32);
   secret[0] = (secret[0] ?? 0) & 0x7f;
   const point = p256.getPublicKey(secret, false);
-  const vrf = keptRsaKey(name);
+  const vrf = keptRsaKey(vrfOf);
+  const operational = new Map<string, ReturnType<KeySource['operationalKey']>>();
   return {
     // Its secret does nothing here.
     endorsementModulus: stubModulus(`endorsement ${name}`),
@@ -45,7 +48,11 @@ function made(name: string): KeySource {
     // Of RFC 6979: the same signature for the same bytes.
     signAttestation: (_point, bytes) => p256.sign(bytes, secret, { prehash: true, lowS: true, format: 'compact' }),
     rsaOperation: (encoded) => plain(privateDecrypt({ key: vrf, padding: constants.RSA_NO_PADDING }, encoded)),
-    operationalKey: (boot) => operationalKey(`${name} ${boot}`),
+    operationalKey: (boot) => {
+      const key = operational.get(boot) ?? operationalKey(`${name} ${boot}`);
+      operational.set(boot, key);
+      return key;
+    },
   };
 }
 

@@ -1,6 +1,4 @@
 /** What one member keeps in memory and sends and receives for each block, as the network grows: the others only talk. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { HeadAnnouncement } from '#protocol/chain/gossip-messages.ts';
 import { encodeTransaction } from '#protocol/chain/transaction.ts';
 import { decodeVoucher } from '#protocol/chain/voucher.ts';
@@ -10,6 +8,7 @@ import type { ConsensusEffect } from '../../../device/consensus/events.ts';
 import type { Benchmark, Row } from '../../../scripts/bench/benchmark.ts';
 import { ballotOf, byWait, forge, genesisOf, say, voucherOf, type Made } from '../../unit/consensus/forge.ts';
 import { checkpointOf, World, type Actor } from '../../unit/consensus/world.ts';
+import { heapBytes } from './heap.ts';
 
 export const growth: Benchmark = {
   name: 'growth',
@@ -118,14 +117,6 @@ function certificateBelow(own: Actor): Uint8Array[] {
 function forget(own: Actor): void {
   own.effects.length = 0;
   own.reports.length = 0;
-}
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  // What only weak maps held goes with the second.
-  for (let round = 0; round < 4; round += 1) collect();
-  return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
 }
 
 function row(metric: string, unit: string, value: number, note: string): Row {

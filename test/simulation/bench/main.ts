@@ -20,8 +20,9 @@ import { diskWrites } from './disk-writes.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { nodeHours } from './node-hours.ts';
+import { reAttestations } from './re-attestations.ts';
 
-const benchmarks: readonly Benchmark[] = [blocks, transactions, nodeHours, latency, growth, diskWrites];
+const benchmarks: readonly Benchmark[] = [blocks, transactions, reAttestations, nodeHours, latency, growth, diskWrites];
 
 const declaration = {
   name: 'npm run simulate -- bench',
