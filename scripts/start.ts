@@ -7,6 +7,7 @@ import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, 
 import { submit } from './capsule/submit.ts';
 import { head } from './chain/head.ts';
 import { StartCutOff, startGrid, type Grid } from './grid/grid.ts';
+import { GRID_CHAIN } from './grid/layer1.ts';
 import { GRID_CLIENT } from './grid/layout.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
@@ -23,6 +24,7 @@ const declaration = {
   operands: [],
   options: {
     once: { help: 'end after the receipt was verified: exit status 0, or 1 with the reason' },
+    'no-layer1': { help: 'do without layer 1: no chain of the EVM (anvil) on this machine, no anchors' },
     state: { value: 'DIR', help: `where everything is kept (default ${DEFAULT_STATE})` },
   },
 } as const satisfies CommandDeclaration<Record<string, Option>>;
@@ -48,7 +50,10 @@ async function main(line: readonly string[]): Promise<number> {
   terminal.line(
     `${terminal.paint('strong', 'Capstan bench grid')} in ${state} ${terminal.paint('warning', '(software TPMs, simulated boards: they show how it works and prove nothing about hardware)')}`,
   );
-  const grid = await startGrid({ stateFolder: state, onStep: showStep, onEnd: showEnd, onNotice: showNotice, stopAsked }).catch(giveUp);
+  const chains = options['no-layer1'] ? [] : [GRID_CHAIN];
+  const grid = await startGrid({ stateFolder: state, chains, onStep: showStep, onEnd: showEnd, onNotice: showNotice, stopAsked }).catch(
+    giveUp,
+  );
   if (!grid) return 130;
   try {
     if (grid.boxesOn.length > 0) {

@@ -18,11 +18,13 @@ export class JsonRpc {
   readonly #url: URL;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #answerMs: number;
+  readonly #answerBytesMax: number;
   #lastId = 0;
 
-  constructor(url: string, answerMs: number = LAYER1_LIMITS.answerMs) {
+  constructor(url: string, answerMs: number = LAYER1_LIMITS.answerMs, answerBytesMax: number = LAYER1_LIMITS.answerBytesMax) {
     this.#url = new URL(url);
     this.#answerMs = answerMs;
+    this.#answerBytesMax = answerBytesMax;
     this.#agent =
       this.#url.protocol === 'https:' ? new HttpsAgent({ keepAlive: true, minVersion: 'TLSv1.3' }) : new HttpAgent({ keepAlive: true });
   }
@@ -46,7 +48,11 @@ export class JsonRpc {
       const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
       const options = { method: 'POST', headers, agent: this.#agent };
       const send = this.#url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const request: ClientRequest = send(this.#url, options, (response) => void read(response).then(resolve, reject));
+      const request: ClientRequest = send(
+        this.#url,
+        options,
+        (response) => void read(response, this.#answerBytesMax).then(resolve, reject),
+      );
       const late = setTimeout(() => request.destroy(new Error(`no answer within ${this.#answerMs} ms`)), this.#answerMs);
       request.once('error', reject);
       request.once('close', () => clearTimeout(late));
@@ -55,12 +61,12 @@ export class JsonRpc {
   }
 }
 
-async function read(response: IncomingMessage): Promise<string> {
+async function read(response: IncomingMessage, bytesMax: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > LAYER1_LIMITS.answerBytesMax) throw new Error(`the answer is longer than ${LAYER1_LIMITS.answerBytesMax} bytes`);
+    if (bytes > bytesMax) throw new Error(`the answer is longer than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
   if (response.statusCode !== 200) throw new Error(`HTTP status ${response.statusCode ?? 'missing'}`);

@@ -3,6 +3,7 @@
  * starts and stands nowhere else. Specification §20.8, §3.3.
  */
 import { createECDH } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { addressOfKey } from '#contracts/evm.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { MEASURED_PCRS } from '#protocol/measured-boot.ts';
@@ -26,6 +27,9 @@ export type OpenedKey =
   /** What lies at the address opens again only under the software that made it. */
   | { readonly status: 'other-software'; readonly address: Uint8Array };
 
+/** Of its file: what a TPM gives of a sealed secret, twice the most that was seen. */
+export const PAYING_KEY_BYTES_MAX = 4_096;
+
 const Wrapped = bytes({ min: 1, max: 1_024 });
 const Record = struct({ address: fixedBytes(20), privateArea: Wrapped, publicArea: Wrapped });
 
@@ -48,6 +52,14 @@ export async function openPayingKey(tpm: Tpm, file: StateFile, parent: Persisten
     if (hasTpmCode(error, 'policyFailed')) return { status: 'other-software', address };
     throw error;
   }
+}
+
+/** Where to pay to: the address stands open beside the sealed key. @returns undefined where there is none yet. @throws StateError where the file is not ours */
+export function payingAddressIn(path: string): Uint8Array | undefined {
+  if (!existsSync(path)) return undefined;
+  const decoded = decodeStrict(Record, readFileSync(path), PAYING_KEY_BYTES_MAX);
+  if (decoded.status === 'malformed') throw new StateError(path, decoded.detail);
+  return decoded.value.address;
 }
 
 /** On the disk before anybody can pay to its address. */

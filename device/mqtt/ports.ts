@@ -35,7 +35,7 @@ function readRemembered(file: string): Ports {
 }
 
 /** Held together until all are known, so that no two are the same; and reserved, until their broker listens, among the devices of a machine. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   const ports: number[] = [];
   while (ports.length < count) {

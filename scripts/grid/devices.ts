@@ -19,6 +19,8 @@ import { supervise, type Supervisor } from './supervisor.ts';
 const BOARD = 'simulated';
 const ADDRESS = '127.0.0.1';
 const CARD_MAX_MS = 60_000;
+/** An anchor costs about 10⁵ gas, at 1 gwei; four devices bring 10⁴ a day. */
+const GRID_SPENDING = { feeCapGwei: 100, dayBudgetGwei: 5_000_000_000 };
 const firmware = fileURLToPath(new URL('../../device/main.ts', import.meta.url));
 
 export interface GridDevice {
@@ -36,6 +38,7 @@ export async function startTpm(layout: GridLayout, device: string): Promise<Soft
   const box = boxOf(device);
   writeConfiguration(layout.device(device), {
     ...{ name: device, tcti: tpm.tcti, board: BOARD, wires: layout.wires(box), address: ADDRESS, hosts: [ADDRESS] },
+    spending: GRID_SPENDING,
     control: [{ box, by: 'board' }],
     boxRules: [{ box, keepOn: true, idleMilliwatts: BENCH_BOX.idleMw, fullMilliwatts: BENCH_BOX.fullMw }],
   });
@@ -48,9 +51,14 @@ export async function openNetwork(layout: GridLayout, tpms: ReadonlyMap<string, 
   const known = readNetworkFile(layout.networkFile);
   if (known) requireMembers(layout, known, [...tpms.keys()]);
   const network = known ? withReferences(known, references) : await found(layout, tpms, references);
-  writeNetworkFile(layout.networkFile, network);
-  for (const device of tpms.keys()) writeNetworkFile(join(layout.device(device), 'network.cbor'), network);
+  giveNetwork(layout, network, [...tpms.keys()]);
   return network;
+}
+
+/** To whoever starts a command here, and to devices that don't run yet. */
+export function giveNetwork(layout: GridLayout, network: Network, devices: readonly string[]): void {
+  writeNetworkFile(layout.networkFile, network);
+  for (const device of devices) writeNetworkFile(join(layout.device(device), 'network.cbor'), network);
 }
 
 /** A network is founded once, by the devices of that day. */

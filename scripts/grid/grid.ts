@@ -3,10 +3,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { networkLabel, type Network } from '#protocol/network.ts';
 import type { SoftwareTpm } from '../../device/tpm/swtpm.ts';
-import { openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
+import { giveNetwork, openNetwork, startDeviceProcess, startTpm, type GridDevice } from './devices.ts';
 import { ensurePaired } from './holders.ts';
 import { HOLDER_FILES } from '../../hpc-agent/holder-files.ts';
 import { boxOf, GRID_CLIENT, GRID_DEVICES, GRID_RACK, gridLayout, type GridLayout } from './layout.ts';
+import { lackOfLayer1, openGridLayer1, type GridChain, type GridLayer1 } from './layer1.ts';
 import { writeNetworkFile } from './network.ts';
 import { untilBoxesStand } from './boxes-on.ts';
 import { claimState, type StateClaim } from './state-claim.ts';
@@ -22,11 +23,15 @@ export interface Grid {
   readonly boxesOn: readonly string[];
   /** Has the power of the boxes. */
   readonly rack: GridRack;
+  /** Absent where the grid has none. */
+  readonly layer1: GridLayer1 | undefined;
   stop(): Promise<void>;
 }
 
 export interface GridRequest {
   readonly stateFolder: string;
+  /** Chains of layer 1, each with the network's contracts; by default the grid does without. */
+  readonly chains?: readonly GridChain[];
   /** A part of the start is done; `detail` says with what outcome. */
   readonly onStep: (part: string, detail: string, ms: number) => void;
   /** A program ended though nobody stopped it; it is started again. */
@@ -82,11 +87,13 @@ async function startParts(
     async () => startTpms(layout, started),
     (all) => [...all.keys()].join(', '),
   );
-  const network = await timed(
+  const founded = await timed(
     'network',
     () => openNetwork(layout, tpms),
     (opened) => `${opened.genesis.name} ${networkLabel(opened)}, ${opened.members.length} members`,
   );
+  const layer1 = await openLayer1(layout, founded, request, started);
+  const network = layer1?.network ?? founded;
   const rack = await timed(
     'rack',
     () => openRack(layout, request, started),
@@ -97,6 +104,12 @@ async function startParts(
     () => startDevices(layout, tpms, request, started),
     () => 'each trusts the others',
   );
+  if (layer1)
+    await timed(
+      'layer 1',
+      async () => layer1.deployed.then(() => layer1.fund(devices.map(({ name }) => name))),
+      (funded) => layer1Words(layer1, funded),
+    );
   await timed(
     'boxes and client',
     () => pairAll(layout, network, devices),
@@ -114,7 +127,34 @@ async function startParts(
     () => waitForChain(devices, boxesOn, request),
     (checkpoint) => `${devices.length} members, their boxes on the chain, ${checkpoint}`,
   );
-  return { layout, network, devices, agents, boxesOn, rack, stop };
+  return { layout, network, devices, agents, boxesOn, rack, layer1, stop };
+}
+
+/** The network file names its chains before devices read it; the contracts come to them while devices start. */
+async function openLayer1(
+  layout: GridLayout,
+  network: Network,
+  { chains = [], onEnd, onNotice }: GridRequest,
+  started: { stop(): Promise<void> }[],
+): Promise<GridLayer1 | undefined> {
+  if (chains.length === 0) return undefined;
+  const lack = lackOfLayer1(network);
+  if (lack !== undefined) {
+    onNotice(`without layer 1: ${lack}`);
+    return undefined;
+  }
+  const layer1 = await openGridLayer1(layout, network, { chains, onEnd, onNotice });
+  started.push(layer1);
+  giveNetwork(layout, layer1.network, GRID_DEVICES);
+  return layer1;
+}
+
+function layer1Words({ network: { layer1 = [] }, chains }: GridLayer1, funded: number): string {
+  const named = chains.map(({ chainId }) => {
+    const anchors = layer1.find((entry) => entry.chainId === chainId)?.anchors;
+    return `chain ${chainId}, contracts at 0x${anchors?.toHex().slice(0, 8) ?? '?'}…`;
+  });
+  return `${named.join('; ')}, ${funded} keys that pay`;
 }
 
 type Timed = <T>(part: string, work: () => Promise<T>, say: (value: T) => string) => Promise<T>;

@@ -14,6 +14,8 @@ export interface GridLayout {
   /** Of the software TPMs of this grid. */
   readonly tpmAuthority: string;
   readonly logs: string;
+  /** The state of the chains below, which run on this machine. */
+  readonly layer1: string;
   /** Of a device or an agent that runs. */
   processId(name: string): string;
   device(name: string): string;
@@ -46,6 +48,7 @@ export function gridLayout(stateFolder: string): GridLayout {
     networkFile: join(root, 'network.cbor'),
     tpmAuthority: join(root, 'tpm-authority'),
     logs: join(root, 'logs'),
+    layer1: join(root, 'layer1'),
     processId: (name) => join(root, 'logs', `${name}.pid`),
     device: (name) => join(root, 'devices', name),
     tpm: (device) => join(root, 'devices', device, 'tpm'),

@@ -8,8 +8,10 @@ import { leaveProcessId } from './running-process.ts';
 
 export interface Supervised {
   readonly name: string;
-  /** The arguments of Node: a program file and what it gets. */
-  readonly arguments: readonly string[];
+  /** The path of an outside program; Node by default. */
+  readonly program?: string;
+  /** Of Node a program file and what it gets. A function is asked before each start. */
+  readonly arguments: readonly string[] | (() => readonly string[]);
   readonly logFile: string;
   /** Says its process id to people, while it is kept running. */
   readonly processIdFile: string;
@@ -79,9 +81,8 @@ export function supervise(program: Supervised): Supervisor {
     await program.before?.();
     if (isStopping()) return 'stopped';
     // The kernel ends the child when this process dies, however it dies. A group of its own, so that Ctrl-C reaches us alone.
-    const line = ['--pdeathsig', 'KILL', process.execPath, ...NODE_FLAGS, ...program.arguments];
-    const env = nodeEnvironment(program.arguments[0] ?? '');
-    child = spawn('setpriv', line, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
+    const { line, env } = commandOf(program);
+    child = spawn('setpriv', ['--pdeathsig', 'KILL', ...line], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     if (child.pid !== undefined) leaveProcessId(program.processIdFile, child.pid);
     return followed(child, log, hear);
   }
@@ -100,6 +101,12 @@ export function supervise(program: Supervised): Supervisor {
       rmSync(program.processIdFile, { force: true });
     },
   };
+}
+
+function commandOf({ program, arguments: given }: Supervised): { readonly line: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+  const line = typeof given === 'function' ? given() : given;
+  if (program !== undefined) return { line: [program, ...line], env: process.env };
+  return { line: [process.execPath, ...NODE_FLAGS, ...line], env: nodeEnvironment(line[0] ?? '') };
 }
 
 function followed(child: ChildProcess, log: (text: string) => void, hear: (line: string) => void): Promise<string> {

@@ -36,8 +36,8 @@ export interface Anvil {
 const packages: Readonly<Record<string, string>> = { x64: 'anvil-linux-amd64' };
 const startMs = 30_000; // it takes 0.3 s; a loaded machine loads a state for longer
 const stopMs = 10_000;
-/** Of anvil's own mnemonic. */
-const firstKey = Uint8Array.fromHex('ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80');
+/** Of anvil's own mnemonic: its first account, on each chain that it makes. Everybody knows it. */
+export const ANVIL_KEY = Uint8Array.fromHex('ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80');
 
 /** Whether anvil is installed on machines like this one. */
 export function hasAnvil(): boolean {
@@ -45,19 +45,48 @@ export function hasAnvil(): boolean {
   return name !== undefined && existsSync(pathOf(name));
 }
 
-/** @throws Error with what it said when it does not start */
-export async function startAnvil(request: AnvilRequest = {}): Promise<Anvil> {
+export interface KeptAnvil {
+  readonly port: number;
+  readonly chainId: number;
+  readonly hardfork: string;
+  /** From an earlier life of this chain. */
+  readonly stateFile: string | undefined;
+}
+
+const KEPT_BLOCK_S = 2;
+/** A block is called final after 8 s: whoever stores the state more often than that undoes nothing that was final. */
+const KEPT_FINAL_BLOCKS = 4;
+
+/**
+ * What a supervisor starts for a chain that runs for days. Anvil's own way to store it writes over the file that it has, so a death in the middle
+ * would be the end of the chain; and it keeps every old state, in memory or in the home folder: here the newest few are enough.
+ */
+export function keptAnvilArguments({ port, chainId, hardfork, stateFile }: KeptAnvil): string[] {
+  return [
+    ...argumentsOf({ port, chainId, hardfork, blockTimeS: KEPT_BLOCK_S }),
+    ...['--slots-in-an-epoch', String(KEPT_FINAL_BLOCKS / 2), '--prune-history', '64', '--threads', '1', '--quiet'],
+    ...(stateFile === undefined ? [] : ['--load-state', stateFile]),
+  ];
+}
+
+/** Where its binary is. @throws Error in a sentence where there is none for this machine */
+export function anvilProgram(): string {
   const name = packages[arch];
   if (name === undefined) throw new Error(`anvil is installed for ${Object.keys(packages).join(' and ')} only; this machine is ${arch}`);
-  const child = spawn(pathOf(name), argumentsOf(request), { stdio: ['ignore', 'pipe', 'pipe'] });
+  return pathOf(name);
+}
+
+/** @throws Error with what it said when it does not start */
+export async function startAnvil(request: AnvilRequest = {}): Promise<Anvil> {
+  const child = spawn(anvilProgram(), [...argumentsOf(request), '--slots-in-an-epoch', '1'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const port = await portOf(child);
   if (child.pid === undefined) throw new Error('anvil has no process id');
-  return { url: `http://127.0.0.1:${port}`, port, processId: child.pid, key: firstKey, stop: () => stop(child) };
+  return { url: `http://127.0.0.1:${port}`, port, processId: child.pid, key: ANVIL_KEY, stop: () => stop(child) };
 }
 
 function argumentsOf({ hardfork = 'osaka', chainId = 31_337, port = 0, stateFile, blockTimeS, blocksOnDemand }: AnvilRequest): string[] {
   return [
-    ...['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--hardfork', hardfork, '--slots-in-an-epoch', '1'],
+    ...['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--hardfork', hardfork],
     ...(stateFile === undefined ? [] : ['--state', stateFile, '--state-interval', '1', '--preserve-historical-states']),
     ...(blockTimeS === undefined ? [] : ['--block-time', String(blockTimeS)]),
     ...(blocksOnDemand ? ['--no-mining'] : []),

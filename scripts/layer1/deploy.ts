@@ -20,47 +20,69 @@ export interface Deployment {
   readonly signal?: AbortSignal;
 }
 
-/** @returns every contract of the network, with its address. @throws Error with the reason where one can't be there */
-export async function deployContracts(deployment: Deployment): Promise<PlannedContract[]> {
-  const { endpoints, terms, say } = deployment;
+export interface FoundContract extends PlannedContract {
+  readonly isThere: boolean;
+}
+
+/**
+ * What is there already, in the order in which they are made.
+ * @throws Error where the chain can't be read, or has no factory
+ */
+export async function findContracts(endpoints: Endpoints, terms: DeploymentTerms): Promise<FoundContract[]> {
   if (!(await hasCode(endpoints, FACTORY)))
     throw new Error(
       `chain ${endpoints.chainId} has no factory at 0x${FACTORY.toHex()}: bring Arachnid's deterministic deployment proxy there first`,
     );
-  const contracts = planDeployment(terms);
-  for (const contract of contracts) {
-    if (await hasCode(endpoints, contract.address)) say(`${contract.name} is at 0x${contract.address.toHex()}`);
-    else await make(deployment, contract);
-  }
-  return contracts;
+  return Promise.all(planDeployment(terms).map(async (contract) => ({ ...contract, isThere: await hasCode(endpoints, contract.address) })));
 }
 
-/** Done when it is final: what a reorganisation takes away nobody must rely on. */
-async function make({ endpoints, sender, say, lookMs, signal }: Deployment, { name, address, data }: PlannedContract): Promise<void> {
-  const intention = `deploy/${name}/${address.toHex()}`;
-  await sender.intend({ name: intention, to: FACTORY, data, value: '0' });
-  let told = '';
-  for (;;) {
+/**
+ * Done when all are final: what a reorganisation takes away nobody must rely on.
+ * @returns every contract of the network, with its address. @throws Error with the reason where one can't be there
+ */
+export async function deployContracts(deployment: Deployment): Promise<PlannedContract[]> {
+  const { endpoints, sender, terms, say, lookMs, signal } = deployment;
+  const contracts = await findContracts(endpoints, terms);
+  for (const { name, address, isThere } of contracts) if (isThere) say(`${name} is at 0x${address.toHex()}`);
+  const lacking = contracts.filter(({ isThere }) => !isThere);
+  for (const { name, address, data } of lacking) await sender.intend({ name: nameOf({ name, address }), to: FACTORY, data, value: '0' });
+  const told = new Map<string, string>();
+  while (lacking.length > 0) {
     await sender.look();
-    const standing = sender.standing(intention);
-    const words = standing ? wordsOf(standing) : 'unknown';
-    if (words !== told) say(`${name}: ${words}`);
-    told = words;
-    if (standing?.state === 'refused') throw new Error(`${name} can't be made on chain ${endpoints.chainId}: ${words}`);
-    if (standing?.state === 'final') break;
+    const standings = lacking.map((contract) => sender.standing(nameOf(contract)));
+    for (const [index, { name }] of lacking.entries()) {
+      const words = wordsOf(standings[index]);
+      if (words !== told.get(name)) say(`${name}: ${words}`);
+      told.set(name, words);
+      if (standings[index]?.state === 'refused') throw new Error(`${name} can't be made on chain ${endpoints.chainId}: ${words}`);
+    }
+    if (standings.every((standing) => standing?.state === 'final')) break;
     await pause(lookMs, undefined, signal && { signal });
   }
-  if (!(await hasCode(endpoints, address)))
-    throw new Error(`the factory of chain ${endpoints.chainId} has not made ${name} at 0x${address.toHex()}`);
+  for (const { name, address } of lacking)
+    if (!(await hasCode(endpoints, address)))
+      throw new Error(`the factory of chain ${endpoints.chainId} has not made ${name} at 0x${address.toHex()}`);
+  return contracts.map(({ name, address, data }) => ({ name, address, data }));
 }
 
-function wordsOf(standing: Standing): string {
+export function addressOfAnchors(terms: DeploymentTerms): Uint8Array {
+  const anchors = planDeployment(terms).find(({ name }) => name === 'anchors');
+  if (!anchors) throw new Error('a deployment has no contract "anchors"');
+  return anchors.address;
+}
+
+function nameOf({ name, address }: Pick<PlannedContract, 'name' | 'address'>): string {
+  return `deploy/${name}/${address.toHex()}`;
+}
+
+function wordsOf(standing: Standing | undefined): string {
+  if (!standing) return 'unknown';
   const detail = 'detail' in standing ? `: ${standing.detail}` : '';
   const why = 'why' in standing ? ` (${standing.why})` : 'held' in standing ? ` (${standing.held})` : '';
   return `${standing.state}${why}${detail}`;
 }
 
-async function hasCode(endpoints: Endpoints, address: Uint8Array): Promise<boolean> {
+export async function hasCode(endpoints: Endpoints, address: Uint8Array): Promise<boolean> {
   const params = [`0x${address.toHex()}`, 'latest'];
   const read = valueOf(bytesIn);
   const code = await endpoints.ask({ method: 'eth_getCode', params, read, words: (bytes: Uint8Array) => `${bytes.length} bytes of code` });

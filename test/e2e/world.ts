@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { startGrid, type Grid } from '../../scripts/grid/grid.ts';
+import type { GridChain } from '../../scripts/grid/layer1.ts';
 import { GRID_CLIENT } from '../../scripts/grid/layout.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -25,11 +26,13 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export async function openWorld(): Promise<World> {
+/** @param chains of layer 1, on this machine */
+export async function openWorld(chains: readonly GridChain[] = []): Promise<World> {
   const state = await mkdtemp(join(tmpdir(), 'capstan-e2e-'));
   const ends: string[] = [];
   const grid = await startGrid({
     stateFolder: state,
+    chains,
     onStep: () => undefined,
     onEnd: (name) => void ends.push(name),
     onNotice: () => undefined,

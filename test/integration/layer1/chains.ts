@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { decodeError, addressOfKey } from '#contracts/evm.ts';
+import { errorWords } from '#contracts/error-words.ts';
+import { addressOfKey } from '#contracts/evm.ts';
 import { FACTORY, planDeployment, type DeploymentTerms, type PlannedContract } from '#contracts/deployment.ts';
 import { abi as anchorsAbi } from '#contracts/generated/anchors.ts';
 import { Endpoints } from '../../../device/layer1/endpoints.ts';
@@ -64,7 +65,7 @@ export function senderFor(
     finality: 'tag',
     key: { address: addressOfKey(secret), secret },
     terms: { feeCap: 100n * GWEI, dayBudget: 10n ** 18n },
-    wordsOfError,
+    wordsOfError: (data) => errorWords([anchorsAbi], data),
     now: Date.now,
     log: () => undefined,
     onStanding: (name, standing) => told.push({ name, standing }),
@@ -75,16 +76,6 @@ export function senderFor(
 }
 
 export const GWEI = 10n ** 9n;
-
-/** Custom errors with their values, as people read them. */
-function wordsOfError(data: Uint8Array): string {
-  const error = decodeError(anchorsAbi, data);
-  return error
-    ? `${error.name}(${Object.entries(error.values)
-        .map(([name, value]) => `${name} ${String(value)}`)
-        .join(', ')})`
-    : data.toHex();
-}
 
 /** The states of one intention in the order in which they were told. */
 export function statesOf(told: readonly Told[], name: string): string[] {
