@@ -35,7 +35,7 @@ export function ballotsOf(proof: Proof, state: ChainState, context: LedgerContex
   return late ?? { status: 'shown', node: left.value.node, unproven: (record) => unprovenBallot(proof, record, context) };
 }
 
-function kindOf({ of }: Proof): typeof BallotMessage | typeof VerdictBallotMessage {
+function kindOf({ of }: Proof): typeof BallotMessage {
   return of === 'verdict-ballot' ? VerdictBallotMessage : BallotMessage;
 }
 
