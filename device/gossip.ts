@@ -15,6 +15,7 @@ import {
   type GossipKind,
   type NetworkLabel,
   type PeerKind,
+  type TrustKind,
 } from '#protocol/topics.ts';
 import type { Gossip } from './attestation/ports.ts';
 import { PEER_LIMITS } from './limits.ts';
@@ -31,11 +32,13 @@ export interface GossipNetwork {
   /** The port of attestation. A later one takes the place of the earlier, and is told what peers have retained. */
   attestation(): Gossip;
   /** Says something about the chain to all peers; retained is what a peer that connects later must know. */
-  broadcast(kind: ChainKind, payload: Uint8Array, retain: boolean): void;
+  broadcast(kind: ChainKind | TrustKind, payload: Uint8Array, retain: boolean): void;
   /** Says something to one peer alone. */
   tell(peerName: string, kind: PeerKind, payload: Uint8Array): void;
   /** What peers say about the chain, to all or (`response`) to this device. */
   onChain(handler: Heard<ChainKind | 'response'>): void;
+  /** What peers say as judges of members. */
+  onVerdict(handler: (peerName: string, payload: Uint8Array) => void): void;
   /** What peers say to this device alone about capsules. */
   onPeer(handler: Heard<Exclude<PeerKind, 'response'>>): void;
   onReach(handler: Reached): void;
@@ -72,6 +75,7 @@ export function joinGossip(request: GossipRequest, members: readonly Member[]): 
     tell: (peer, kind, payload) =>
       void own.publish(topicOf(network, { to: 'peer', device, peer, kind }), payload, kind === 'response' ? { atMostOnce: true } : {}),
     onChain: (handler) => room.hearChain(handler),
+    onVerdict: (handler) => room.verdictHandlers.push(handler),
     onPeer: (handler) => room.peerHandlers.push(handler),
     onReach: (handler) => room.reachHandlers.push(handler),
     isReached: (peer) => room.isReached(peer),
@@ -97,6 +101,7 @@ interface FollowedPeer {
 class GossipRoom {
   readonly peerHandlers: Heard<Exclude<PeerKind, 'response'>>[] = [];
   readonly reachHandlers: Reached[] = [];
+  readonly verdictHandlers: ((peerName: string, payload: Uint8Array) => void)[] = [];
   readonly #request: GossipRequest;
   readonly #peers = new Map<string, FollowedPeer>();
   readonly #closing = new Set<Promise<void>>();
@@ -114,7 +119,7 @@ class GossipRoom {
 
   hearChain(handler: Heard<ChainKind | 'response'>): void {
     this.#chain = handler;
-    this.#repeat((peer, kind, payload) => !isAttestationKind(kind) && handler(peer, kind, payload));
+    this.#repeat((peer, kind, payload) => !isAttestationKind(kind) && kind !== 'verdict' && handler(peer, kind, payload));
   }
 
   isReached(name: string): boolean {
@@ -217,6 +222,7 @@ class GossipRoom {
     if (isAttestationKind(kind)) this.#attestation?.(name, kind, payload);
     else if (kind === 'order' || kind === 'news' || kind === 'need' || kind === 'chunk')
       for (const handler of this.peerHandlers) handler(name, kind, payload);
+    else if (kind === 'verdict') for (const handler of this.verdictHandlers) handler(name, payload);
     else this.#chain?.(name, kind, payload);
   }
 

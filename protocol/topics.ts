@@ -35,12 +35,14 @@ export const RELAY_ROOT = 'capstan/1/relay';
 /** Names that no client and no box may have, because certificates with them mean something else. */
 export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
 
-/** What a device says to all peers: of attestation (§3) and of the chain (§14.1). */
+/** What a device says to all peers: of attestation (§3), of the chain (§14.1), and as a judge of members (§18.5). */
 export const ATTESTATION_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
-export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher', 'verdict'] as const;
-export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS] as const;
+export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher'] as const;
+export const TRUST_KINDS = ['verdict'] as const;
+export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS, ...TRUST_KINDS] as const;
 export type AttestationKind = (typeof ATTESTATION_KINDS)[number];
 export type ChainKind = (typeof CHAIN_KINDS)[number];
+export type TrustKind = (typeof TRUST_KINDS)[number];
 export type GossipKind = (typeof GOSSIP_KINDS)[number];
 
 /** What a device says to one peer alone: answers about the chain (§14.2), and capsules (§15). */

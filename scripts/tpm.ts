@@ -1,15 +1,16 @@
-/** `npm run tpm`: looks at a TPM. The first thing to try when a device does not find its chip. */
+/** `npm run tpm`: looks at a TPM, or changes a register. The first thing to try when a device does not find its chip. */
 import process from 'node:process';
 
 import { isTpmError } from '../device/tpm/error.ts';
 import { runProgram, UsageError, type Program } from './arguments.ts';
 import { harmless } from './terminal.ts';
 import { info, pcrs, quoted, time } from './tpm/commands.ts';
+import { extend } from './tpm/extend.ts';
 
 const program: Program = {
   name: 'npm run tpm --',
-  summary: 'Looks at a TPM: what it is, its registers, its certified time, a quote. Nothing in it is changed.',
-  commands: [info, quoted, time, pcrs],
+  summary: 'Looks at a TPM: what it is, its registers, its certified time, a quote. Nothing but `extend` changes anything in it.',
+  commands: [info, quoted, time, pcrs, extend],
 };
 
 try {

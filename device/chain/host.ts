@@ -3,7 +3,7 @@
  * with an event. Specification §11-14.
  */
 import { BallotMessage, ProposalMessage } from '#protocol/chain/ballot.ts';
-import { encodeTransaction, type Action, type Transaction } from '#protocol/chain/transaction.ts';
+import type { Action } from '#protocol/chain/transaction.ts';
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
@@ -49,6 +49,8 @@ export interface ConsensusRequest {
   readonly log: Log;
   /** A checkpoint that the operator vouches for (§13.7). */
   readonly anchor?: Anchor;
+  /** A transaction that is good at the head and in no block yet. */
+  readonly onTransaction?: (transaction: Uint8Array) => void;
   /** Members and applicants of the finalised state, whenever they are others than before. */
   readonly onMembers: (members: readonly Member[]) => void;
   /** The program should end: the TPM or the disk is gone. Called at most once; nothing more is said. */
@@ -71,7 +73,7 @@ export class Consensus implements Chain, Checkpoints {
   readonly #asked = new Set<Promise<void>>();
   readonly #seen = new SeenBlocks();
   readonly #retained = new Map<ChainKind, Uint8Array>();
-  readonly #relay: Relay;
+  readonly #relay: Relay<ChainKind>;
   readonly #names = new MemberNames();
   #members = '';
   #state: ConsensusState;
@@ -112,9 +114,9 @@ export class Consensus implements Chain, Checkpoints {
     this.#dispatch({ type: 'transactionMade', transaction: makeAction(this.#state, action) });
   }
 
-  /** Has a transaction gossiped that needs no signature of this member, such as the application of a newcomer. */
-  submit(transaction: Transaction): void {
-    this.#dispatch({ type: 'transactionMade', transaction: encodeTransaction(transaction) });
+  /** Has an encoded transaction gossiped, such as the application of a newcomer; or holds it for the next block that this member leads. */
+  submit(transaction: Uint8Array, gossip: 'said' | 'held' = 'said'): void {
+    this.#dispatch({ type: 'transactionMade', transaction, gossip });
   }
 
   head(): ChainView {
@@ -264,6 +266,7 @@ export class Consensus implements Chain, Checkpoints {
       case 'persist':
         return store.persist(this.#abstention ? effect.records.filter(({ record }) => record !== 'votes') : effect.records);
       case 'broadcast':
+        if (effect.kind === 'transaction') this.#request.onTransaction?.(effect.payload);
         if (this.#relay.takes(effect.kind, effect.payload)) return;
         if (effect.retain) this.#retained.set(effect.kind, effect.payload);
         if (effect.kind === 'head') return this.#relay.saySoon(effect.kind, effect.payload);

@@ -2,11 +2,11 @@
  * What a member says a little later than it decides to: what it passes on for others, as long as that is needed, and where it
  * stands, once for all that changes in a moment. Specification §14.1.
  */
-import type { ChainKind } from '#protocol/topics.ts';
+import type { ChainKind, TrustKind } from '#protocol/topics.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 
-interface Waiting {
-  readonly kind: ChainKind;
+interface Waiting<Kind> {
+  readonly kind: Kind;
   readonly payload: Uint8Array;
   /** Of the monotonic clock. */
   readonly dueMs: number;
@@ -21,18 +21,18 @@ interface Passed {
 
 const { relayedTransactionsPerSecond: MESSAGES, relayedTransactionBytesPerSecond: BYTES } = CHAIN_LIMITS;
 
-type Say = (kind: ChainKind, payload: Uint8Array, retain: boolean) => void;
+type Say<Kind> = (kind: Kind, payload: Uint8Array, retain: boolean) => void;
 
-export class Relay {
-  readonly #say: Say;
+export class Relay<Kind extends ChainKind | TrustKind> {
+  readonly #say: Say<Kind>;
   /** What came from peers, as the very bytes that came: by these it is known again. */
   readonly #heard = new WeakSet<Uint8Array>();
-  readonly #soon = new Map<ChainKind, { readonly payload: Uint8Array; readonly waiting: NodeJS.Timeout }>();
-  #waiting: Waiting[] = [];
+  readonly #soon = new Map<Kind, { readonly payload: Uint8Array; readonly waiting: NodeJS.Timeout }>();
+  #waiting: Waiting<Kind>[] = [];
   #passed: Passed = { messages: MESSAGES, bytes: BYTES, atMs: performance.now() };
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(say: Say) {
+  constructor(say: Say<Kind>) {
     this.#say = say;
   }
 
@@ -41,7 +41,7 @@ export class Relay {
   }
 
   /** Whether this is another's word; if so it is said when its time comes. */
-  takes(kind: ChainKind, payload: Uint8Array): boolean {
+  takes(kind: Kind, payload: Uint8Array): boolean {
     if (!this.#heard.has(payload)) return false;
     if (this.#waiting.length < CHAIN_LIMITS.relaysMax && this.#mayPass(kind, payload.length))
       this.#waiting.push({ kind, payload, dueMs: performance.now() + CHAIN_LIMITS.relayAfterMs });
@@ -50,7 +50,7 @@ export class Relay {
   }
 
   /** Says this when a moment has passed, unless something newer of its kind takes its place. */
-  saySoon(kind: ChainKind, payload: Uint8Array): void {
+  saySoon(kind: Kind, payload: Uint8Array): void {
     const timer = this.#soon.get(kind)?.waiting ?? setTimeout(() => this.#sayNow(kind), CHAIN_LIMITS.relayAfterMs);
     this.#soon.set(kind, { payload, waiting: timer });
   }
@@ -70,7 +70,7 @@ export class Relay {
    * Transactions are as many and as large as a member likes to make, and different ones for each peer: passed on without a bound they would
    * use up what honest members may say to one another. Blocks and ballots are few.
    */
-  #mayPass(kind: ChainKind, size: number): boolean {
+  #mayPass(kind: Kind, size: number): boolean {
     if (kind !== 'transaction') return true;
     const atMs = performance.now();
     const seconds = (atMs - this.#passed.atMs) / 1_000;
@@ -81,7 +81,7 @@ export class Relay {
     return passes;
   }
 
-  #sayNow(kind: ChainKind): void {
+  #sayNow(kind: Kind): void {
     const soon = this.#soon.get(kind);
     this.#soon.delete(kind);
     if (soon) this.#say(kind, soon.payload, true);

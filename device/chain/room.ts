@@ -10,7 +10,6 @@ import type { Member, Network } from '#protocol/network.ts';
 import type { Chain, ShowChain } from './chain-port.ts';
 import { headView, showChain, type ShownParts } from './chain-show.ts';
 import type { Anchor } from '../consensus/machine.ts';
-import type { ConsensusChip } from './chip-tasks.ts';
 import { Consensus } from './host.ts';
 import type { GossipNetwork } from '../gossip.ts';
 import { CHAIN_LIMITS, DEVICE_LIMITS } from '../limits.ts';
@@ -18,6 +17,8 @@ import type { Verification } from '../attestation/verification.ts';
 import { MembershipDesk } from '../membership/desk.ts';
 import type { Log, Publisher } from '../ports.ts';
 import { openChainStore } from '../store/chain-store.ts';
+import { openVerdictStore, type VerdictStore } from '../store/verdict-store.ts';
+import { TrustHost, type TrustChip } from './trust-host.ts';
 
 export interface ChainRoomRequest {
   readonly stateFolder: string;
@@ -25,7 +26,7 @@ export interface ChainRoomRequest {
   /** The device's name. */
   readonly device: string;
   readonly crypto: Crypto;
-  readonly chip: ConsensusChip;
+  readonly chip: TrustChip;
   readonly gossip: GossipNetwork;
   readonly publisher: Publisher;
   /** Whether this device has verified the peer with this card (member digest). */
@@ -51,7 +52,10 @@ export interface ChainRoom {
 export function openChainRoom(request: ChainRoomRequest): ChainRoom {
   const { stateFolder, device, network, gossip, publisher, log } = request;
   const store = openChainStore(join(stateFolder, 'chain.sqlite'), log);
-  const consensus = new Consensus({ ...request, store });
+  const late: { trust?: TrustHost | undefined } = {};
+  const consensus = new Consensus({ ...request, store, onTransaction: (transaction) => late.trust?.heard(transaction) });
+  const verdicts = openVerdictStore(join(stateFolder, 'verdicts.sqlite'), log);
+  late.trust = trustOf(request, consensus, verdicts, () => store.memory() === 'whole');
   const parts: ShownParts = { device, network, consensus, store, isReached: (peer) => gossip.isReached(peer) };
   const desk = new MembershipDesk({ ...request, consensus });
   let saidAtMs = -Infinity;
@@ -91,8 +95,16 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
     stop: async () => {
       clearTimeout(due);
       clearTimeout(look);
+      await late.trust?.stop();
       await consensus.stop();
+      verdicts.close();
       store.close();
     },
   };
+}
+
+/** Where the members of this network judge one another. */
+function trustOf(request: ChainRoomRequest, consensus: Consensus, store: VerdictStore, isCaughtUp: () => boolean): TrustHost | undefined {
+  const { trust } = request.network.genesis;
+  return trust && new TrustHost({ ...request, trust, consensus, store, isCaughtUp });
 }

@@ -1,10 +1,9 @@
 /** Certificates of finality, own and others': judged, kept until their block is here, and then final. Pure. Specification §13.4-13.5. */
 import { judgeCertificate, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import { decodeTransaction } from '#protocol/chain/transaction.ts';
-import { decodeStrict, sameBytes } from '#protocol/codec.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
-import { Envelope } from '#protocol/signed.ts';
-import type { VoteEffect } from '../votes/decision.ts';
+import { certificateVotes } from '../votes/certificate-votes.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
 import { isKeyOf, noteVouchers } from './keys.ts';
 import { persist, report } from './outbox.ts';
@@ -59,15 +58,7 @@ function ownCertificate(state: ConsensusState): FinalityCertificate | undefined 
     return undefined;
   }
   const { id, height } = block.position;
-  return { number: last.number + 1, previous: last.block.position.id, block: id, height, round: decided.round, votes: votesOf(decided) };
-}
-
-function votesOf({ precommits }: VoteEffect & { effect: 'decided' }): FinalityCertificate['votes'] {
-  const votes = precommits.flatMap(({ ballot, key, envelope }) => {
-    const opened = decodeStrict(Envelope, envelope, envelope.length);
-    return opened.status === 'decoded' ? [{ node: ballot.node, key, signature: opened.value.signature }] : [];
-  });
-  return votes.sort((left, right) => (hex(left.node) < hex(right.node) ? -1 : 1));
+  return { number: last.number + 1, previous: last.block.position.id, block: id, height, round: decided.round, votes: certificateVotes(decided.precommits) };
 }
 
 function judgedCertificate(state: ConsensusState): FinalityCertificate | undefined {

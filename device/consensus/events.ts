@@ -32,8 +32,8 @@ export type ConsensusEvent = { readonly at: Instant } & (
   | { readonly type: 'received'; readonly from: string; readonly kind: MessageKind; readonly payload: Uint8Array }
   /** A peer's broker can be reached (again). */
   | { readonly type: 'peerReached'; readonly peer: string }
-  /** Of this member, encoded. */
-  | { readonly type: 'transactionMade'; readonly transaction: Uint8Array }
+  /** Of this member, encoded; `held`: not said, but for the next block that it leads. */
+  | { readonly type: 'transactionMade'; readonly transaction: Uint8Array; readonly gossip?: 'said' | 'held' }
   | { readonly type: 'drawProved'; readonly alpha: Uint8Array; readonly proof: Uint8Array }
   | { readonly type: 'startCertified'; readonly parent: Uint8Array; readonly certificate: TimeCertificate }
   | { readonly type: 'endCertified'; readonly header: Uint8Array; readonly certificate: TimeCertificate }

@@ -95,7 +95,7 @@ function take(state: ConsensusState, event: ConsensusEvent): void {
       peerOf(state, event.peer);
       return;
     case 'transactionMade':
-      addOwnTransaction(state, event.transaction);
+      addOwnTransaction(state, event.transaction, event.gossip);
       return;
     case 'drawProved':
       tpmAnswered(state, (task) => task.task === 'prove-draw' && sameBytes(task.alpha, event.alpha));

@@ -25,10 +25,13 @@ export function transactionArrived(state: ConsensusState, encoded: Uint8Array, f
   broadcast(state.outbox, 'transaction', encoded);
 }
 
-/** Of this member: kept until it is in a block, though the state may not take it yet, and said again and again. */
-export function addOwnTransaction(state: ConsensusState, encoded: Uint8Array): void {
+/**
+ * Of this member: kept until it is in a block, though the state may not take it yet, and said again and again. What is `held` is for a block
+ * of its own, since others hold the same: it is not said, and goes when the state refuses it.
+ */
+export function addOwnTransaction(state: ConsensusState, encoded: Uint8Array, gossip: 'said' | 'held' = 'said'): void {
   const id = idOf(state, encoded, state.self);
-  if (id !== undefined) add(state, { id, encoded, from: state.self });
+  if (id !== undefined) add(state, { id, encoded, from: state.self, isHeld: gossip === 'held' });
 }
 
 /** Candidates of a block: of each share the oldest first, and those before which the least of their share stands; so no author fills it alone. */
@@ -56,7 +59,7 @@ export function followHead(state: ConsensusState, left: readonly TakenBlock[], e
 
 /** Own transactions once more, two target intervals after the last time, as far as the state at the head takes them. */
 export function sayOwnTransactions(state: ConsensusState): void {
-  for (const pooled of ownOf(state)) {
+  for (const pooled of saidOf(state)) {
     if (pooled.saidMs !== undefined && state.at.monotonicMs < pooled.saidMs + repeatMs(state)) continue;
     if (state.pool.refused.has(pooled.id)) continue;
     if (judge(state, pooled.encoded).status === 'refused') {
@@ -70,14 +73,14 @@ export function sayOwnTransactions(state: ConsensusState): void {
 
 /** On the monotonic clock. */
 export function saysAgainMs(state: ConsensusState): number | undefined {
-  const said = ownOf(state).flatMap(({ id, saidMs }) =>
+  const said = saidOf(state).flatMap(({ id, saidMs }) =>
     saidMs === undefined || state.pool.refused.has(id) ? [] : [saidMs + repeatMs(state)],
   );
   return said.length === 0 ? undefined : said.reduce((first, next) => Math.min(first, next));
 }
 
-function ownOf({ pool, self }: ConsensusState): PooledTransaction[] {
-  return [...pool.transactions.values()].filter(({ from }) => from === self);
+function saidOf({ pool, self }: ConsensusState): PooledTransaction[] {
+  return [...pool.transactions.values()].filter(({ from, isHeld }) => from === self && !isHeld);
 }
 
 function repeatMs({ setup }: ConsensusState): number {
@@ -99,12 +102,19 @@ function judge({ setup, head, tree, at }: ConsensusState, encoded: Uint8Array): 
   return setup.ledger.judgeTransaction(encoded, head.position, branchOf(tree, head), Math.max(at.unixMs, head.position.timeMs));
 }
 
+interface Added {
+  readonly id: string;
+  readonly encoded: Uint8Array;
+  readonly from: string;
+  readonly isHeld?: boolean;
+}
+
 /** Of each share the oldest go; of all, those of the largest. */
-function add(state: ConsensusState, { id, encoded, from }: { id: string; encoded: Uint8Array; from: string }): void {
+function add(state: ConsensusState, { id, encoded, from, isHeld = false }: Added): void {
   const { pool, head, self } = state;
   const { height } = head.position;
   const share = from === self ? ownShare : authorOf(encoded, from);
-  pool.transactions.set(id, { id, encoded, from, share, sinceHeight: height, saidMs: undefined });
+  pool.transactions.set(id, { id, encoded, from, isHeld, share, sinceHeight: height, saidMs: undefined });
   pool.bytes += encoded.length;
   const ofSame = [...pool.transactions.values()].filter((pooled) => pooled.share === share);
   const max = share === ownShare ? CONSENSUS_LIMITS.ownTransactionsMax : CONSENSUS_LIMITS.transactionsPerPeerMax;
@@ -146,16 +156,20 @@ function drop({ pool }: ConsensusState, id: string): void {
   pool.bytes -= pooled.encoded.length;
 }
 
-/** Judged once a head, the ones that waited longest first. An own one has some time, since what it rests on may come. */
+/**
+ * Judged once a head, the ones that waited longest first. An own one has some time, since what it rests on may come; not when its slot is
+ * over, which no block undoes.
+ */
 function rejudge(state: ConsensusState, pooled: PooledTransaction): void {
   const verdict = judge(state, pooled.encoded);
   const isOwn = pooled.from === state.self;
-  const isPatient = isOwn && state.head.position.height - pooled.sinceHeight < CONSENSUS_LIMITS.ownTransactionHeights;
+  const isOver = pooled.isHeld || (verdict.status === 'refused' && verdict.reason === 'slot-over');
+  const isPatient = isOwn && !isOver && state.head.position.height - pooled.sinceHeight < CONSENSUS_LIMITS.ownTransactionHeights;
   drop(state, pooled.id);
   if (verdict.status === 'accepted' || isPatient) {
     state.pool.transactions.set(pooled.id, pooled);
     state.pool.bytes += pooled.encoded.length;
-  } else if (isOwn) {
+  } else if (isOwn && !isOver) {
     refuseMessage(state, { from: state.self, kind: 'transaction' }, verdict);
   }
 }

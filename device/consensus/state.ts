@@ -218,6 +218,8 @@ export interface PooledTransaction {
   readonly encoded: Uint8Array;
   /** Node id of the peer that said it first; this member's own otherwise. */
   readonly from: string;
+  /** Own, and not to be said. */
+  readonly isHeld: boolean;
   /** Whose share of pool and block it takes: its author's, or where nobody signs it that of whoever said it. */
   readonly share: string;
   readonly sinceHeight: number;

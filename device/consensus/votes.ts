@@ -6,6 +6,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { signMessage } from '#protocol/signed.ts';
 import type { Backing, DecisionSetup, VoteEffect, VoteEvent, VoteRecord } from '../votes/decision.ts';
+import { voteTimes } from '../votes/decision-state.ts';
 import { startDecision, stepDecision } from '../votes/machine.ts';
 import { decodeVoteRecord, encodeVoteRecord } from '../votes/vote-record.ts';
 import { CONSENSUS_LIMITS } from '../limits.ts';
@@ -25,12 +26,10 @@ export function beginDecision(setup: ConsensusSetup, networkId: Uint8Array, last
   const voters = setup.ledger.voters(last.block.position, number);
   const weights = new Map(voters.map((node) => [hex(node), 1]));
   const kept = keptRecord(instance, memory);
-  const { targetIntervalMs } = setup.network.genesis.consensus;
-  const times = { baseMs: Math.max(200, Math.floor(targetIntervalMs / 2)), repeatMs: targetIntervalMs };
   const decisionSetup: DecisionSetup = {
     instance,
     voters: { weights, total: voters.length },
-    ...times,
+    ...voteTimes(setup.network.genesis.consensus.targetIntervalMs),
     ...(mayVote(number, memory, kept) && { self: hex(setup.node) }),
     ...(kept && { kept }),
   };

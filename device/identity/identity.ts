@@ -12,6 +12,7 @@ import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { encodeDeviceEvidence, evidenceQualifier, type EvidenceSubject } from '#protocol/evidence.ts';
 import type { MeasuredEvent, Registers } from '#protocol/measured-boot.ts';
+import { encodeMemberEvidence, memberEvidenceQualifier, type MemberEvidence } from '#protocol/member-evidence.ts';
 import { decodeAttestOf } from '#protocol/tpm/attest.ts';
 import { PublicArea } from '#protocol/tpm/public-area.ts';
 import { vrfEncodedMessage } from '#protocol/tpm/vrf.ts';
@@ -147,6 +148,20 @@ export class Identity {
     const quoted = await this.ask((tpm) => quote(tpm, { signer: keyHandles.attestationKey, qualifyingData, selection: measuredSelection }));
     this.#requireSameBoot('quote', quoted);
     return encodeVoucher({ node, operationalKey, quote: quoted.attest, quoteSignature: quoted.signature, pcrs, eventLog: [...eventLog] });
+  }
+
+  /**
+   * Evidence of this boot for the chain: encoded `MemberEvidence` (§18.2).
+   * @param network id. @param checkpoint the last certified one
+   * @throws IdentityError `ERR_TPM_WAS_RESET` where the TPM lost what this program measured
+   */
+  async makeMemberEvidence(network: Uint8Array, checkpoint: MemberEvidence['checkpoint']): Promise<Uint8Array> {
+    const { node, operationalKey, registers: pcrs, eventLog } = this;
+    const qualifyingData = memberEvidenceQualifier(network, node, { checkpoint, operationalKey });
+    const quoted = await this.ask((tpm) => quote(tpm, { signer: keyHandles.attestationKey, qualifyingData, selection: measuredSelection }));
+    this.#requireSameBoot('quote', quoted);
+    const { attest, signature: quoteSignature } = quoted;
+    return encodeMemberEvidence({ checkpoint, operationalKey, quote: attest, quoteSignature, pcrs, eventLog: [...eventLog] });
   }
 
   /** Closes a secret (at most 32 bytes) for the chip that has both of these keys. @param endorsementKey TPMT_PUBLIC */

@@ -81,7 +81,7 @@ export class MembershipDesk {
     const verdict = judgeForNextBlock(consensus, transaction);
     if (verdict.status === 'refused' && verdict.reason !== 'key-unknown' && verdict.reason !== 'seat-changes-full')
       return { ...this.#about(progress), stage: 'refused', reason: verdict.reason, detail: harmless(verdict.detail, 400) };
-    if (request.ask === 'admit') consensus.submit({ kind: 'application', card: request.card });
+    if (request.ask === 'admit') consensus.submit(encodeTransaction({ kind: 'application', card: request.card }));
     else consensus.act({ action: 'leave' });
     return { ...this.#about(progress), stage: 'asked' };
   }

@@ -53,6 +53,11 @@ export interface DecisionState {
   decision: { readonly round: number; readonly value: Uint8Array } | undefined;
 }
 
+/** Base of the waits, and how often own ballots are said again (§14.6). @param targetIntervalMs of the genesis */
+export function voteTimes(targetIntervalMs: number): Pick<DecisionSetup, 'baseMs' | 'repeatMs'> {
+  return { baseMs: Math.max(200, Math.floor(targetIntervalMs / 2)), repeatMs: targetIntervalMs };
+}
+
 export function startDecision(setup: DecisionSetup): DecisionState {
   const { kept, self, voters } = setup;
   const locked = kept?.locked;

@@ -11,6 +11,7 @@ export const pureRooms: readonly string[] = [
     'device/votes/*',
     'device/ledger/*',
     'device/consensus/*',
+    'device/trust/*',
     'hpc-agent/limits.ts',
     'hpc-agent/run.ts',
   ],
@@ -50,6 +51,7 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/votes': [],
   'device/ledger': [],
   'device/consensus': ['device/ledger', 'device/votes'],
+  'device/trust': ['device/ledger', 'device/votes'], // evidence is judged beside consensus, and knows nothing of it
   'device/board': ['device'], // addon, yaml and the clock's port; nothing of those who hold boxes by it
   'device/board/simulated': ['device/board'],
   'device/bmc': ['device', 'device/board'], // the port of whatever holds a box

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { hex } from '#protocol/digest.ts';
 import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
-import { topicOf, type ChainKind } from '#protocol/topics.ts';
+import { encodeTransaction } from '#protocol/chain/transaction.ts';
+import { topicOf, type ChainKind, type GossipKind } from '#protocol/topics.ts';
 import { memberDigest, networkLabel } from '#protocol/network.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import { PEER_LIMITS } from '../../../device/limits.ts';
@@ -90,7 +91,7 @@ test('a newcomer whom more than two thirds vouch for becomes a member, hears the
   const { member: echo, card } = await bench.makeNewcomer('echo');
   const node = echo.board.identity.node;
   const standing = (): string | undefined => alpha.chain.finalised().state.members.get(hex(node))?.standing;
-  alpha.chain.submit({ kind: 'application', card });
+  alpha.chain.submit(encodeTransaction({ kind: 'application', card }));
   await until(() => standing() === 'applicant', 'echo is an applicant');
   await until(() => [alpha, bravo, charlie].every((one) => one.lines.length > 0), 'all hear of it');
   await Promise.all([alpha, bravo, charlie, delta].map(({ trusted }) => trusted));
@@ -138,7 +139,7 @@ test('a member that floods and lies is left alone for a while, and the others fi
 
 test('a member that can store nothing says nothing that rests on it, and ends (§14.4)', async () => {
   const { store, gossip } = bravo.running;
-  const said: ChainKind[] = [];
+  const said: GossipKind[] = [];
   const broadcast = gossip.broadcast.bind(gossip);
   const fault = Object.assign(new Error('disk I/O error'), { errcode: 10 });
   store.persist = () => {

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { CHAIN_LIMITS } from '../../../device/limits.ts';
+import type { ChainKind } from '#protocol/topics.ts';
 import { Relay } from '../../../device/chain/relay.ts';
 
 const word = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-function recorded(): { relay: Relay; said: string[] } {
+function recorded(): { relay: Relay<ChainKind>; said: string[] } {
   const said: string[] = [];
-  const relay = new Relay(
+  const relay = new Relay<ChainKind>(
     (kind, payload, retain) => void said.push(`${kind} ${new TextDecoder().decode(payload)}${retain ? ' retained' : ''}`),
   );
   return { relay, said };
@@ -67,7 +68,7 @@ test('transactions of others are passed on at a bounded rate, so that a liar spe
 
 test('and at a bounded rate of bytes, below which small ones still pass (§14.3)', async () => {
   let [bytes, small] = [0, 0];
-  const relay = new Relay((_kind, { length }) => {
+  const relay = new Relay<ChainKind>((_kind, { length }) => {
     bytes += length;
     if (length === 200) small += 1;
   });

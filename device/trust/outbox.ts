@@ -1,0 +1,28 @@
+/** What one step wants done, in its order: the disk, then what others hear, then the chip. Pure. Specification §14.4. */
+import { TRUST_LIMITS } from '../limits.ts';
+import type { TrustEffect, TrustReport } from './events.ts';
+import type { TrustState } from './state.ts';
+
+const ORDER: readonly TrustEffect['effect'][] = ['forgetVotes', 'keepVotes', 'broadcast', 'submit', 'ask', 'report', 'wakeAt'];
+
+/** The latest record of a decision says all that earlier ones of this step say. */
+export function flush(effects: readonly TrustEffect[]): TrustEffect[] {
+  const latest = new Map(effects.flatMap((effect) => (effect.effect === 'keepVotes' ? [[effect.instance.toHex(), effect] as const] : [])));
+  const kept = effects.filter((effect) => effect.effect !== 'keepVotes' || latest.get(effect.instance.toHex()) === effect);
+  return ORDER.flatMap((word) => kept.filter(({ effect }) => effect === word));
+}
+
+/** @returns whether it was not said before */
+export function reportOnce(state: TrustState, key: string, report: TrustReport): boolean {
+  if (state.told.has(key)) return false;
+  rememberIn(state.told, key, TRUST_LIMITS.toldMax);
+  state.outbox.push({ effect: 'report', report });
+  return true;
+}
+
+/** Forgets what is oldest when it is full. */
+export function rememberIn(set: Set<string>, key: string, max: number): void {
+  set.add(key);
+  const [oldest] = set;
+  if (set.size > max && oldest !== undefined) set.delete(oldest);
+}
