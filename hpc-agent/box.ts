@@ -121,6 +121,8 @@ export class Box {
     if (parsed?.to !== 'box' || parsed.direction !== 'down') return this.#ignore('foreign-topic', topic, 'it is not for a box');
     if (retained && parsed.kind !== 'introduction') return this.#ignore(parsed.kind, 'retained', 'the broker kept it from earlier');
     this.#dispatch(parsed.kind, payload);
+    // Who has just come to the broker has not heard what was said before.
+    if (parsed.kind === 'introduction' && !retained) void this.#hello();
   }
 
   #dispatch(kind: BoxDown, payload: Uint8Array): void {

@@ -48,8 +48,8 @@ export interface OrdersParts {
 export class Orders {
   readonly #parts: OrdersParts;
   readonly #collector: BlobCollector;
-  /** Orders that can still change, by capsule. */
-  readonly #open = new Map<string, StoredCapsule>();
+  /** Orders that can still change, by capsule; those of before are known from the first word on. */
+  readonly #open: Map<string, StoredCapsule>;
   /** When the executor of a capsule was last heard. */
   readonly #heardAtMs = new Map<string, number>();
   /** In which block a client was last told that its receipt stands. */
@@ -57,6 +57,7 @@ export class Orders {
 
   constructor(parts: OrdersParts) {
     this.#parts = parts;
+    this.#open = new Map(parts.store.unsettled().map((stored) => [stored.capsule, stored]));
     this.#collector = new BlobCollector(parts.blobs, {
       ask: (source, need) => this.#askForBlob(source, need),
       stored: (source, digest) => this.#blobStored(source, digest),
@@ -67,7 +68,6 @@ export class Orders {
 
   /** Takes up again what was not settled when the program last ended. */
   resume(): void {
-    for (const capsule of this.#parts.store.unsettled()) this.#open.set(capsule.capsule, capsule);
     this.#parts.log('ordersResumed', { open: this.#open.size });
     this.chainChanged();
     this.doDuties();

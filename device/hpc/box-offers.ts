@@ -24,8 +24,9 @@ export class BoxOffers {
     this.#log = log;
   }
 
-  /** Says the boxes on the chain where it has others; the same again until it has them. */
+  /** Says the boxes on the chain where it has others; the same again until it has them. Before the boxes are told it has nothing to say. */
   look(): void {
+    if (!this.#boxes.areTold) return;
     const { state } = this.#chain.head();
     const node = hex(this.#chain.node);
     const onChain = offersOnChain(this.#chain.node, state);

@@ -15,6 +15,7 @@ export class Boxes {
   readonly #log: Log;
   readonly #sinceMs: number;
   #registry: BoxRegistry = new Map();
+  #areTold = false;
   /** What is on the disk of each box, and since when. */
   readonly #kept = new Map<string, { readonly hello: Uint8Array; readonly atMs: number }>();
 
@@ -27,6 +28,12 @@ export class Boxes {
 
   setPaired(paired: readonly PairedBox[]): void {
     this.#registry = withPairings(this.#registry, paired, (name) => this.#remembered(name));
+    this.#areTold = true;
+  }
+
+  /** Whether it is known which boxes are paired: just after a start nobody has said so yet. */
+  get areTold(): boolean {
+    return this.#areTold;
   }
 
   names(): readonly string[] {

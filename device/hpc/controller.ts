@@ -63,13 +63,14 @@ export class Controller {
   readonly #measuring: BoxMeasuring;
   /** What control does by this room (§17.2). */
   readonly underControl: ControlledJobs;
-  /** Jobs that still owe something, by run id. */
-  readonly #open = new Map<string, StoredJob>();
+  /** Jobs that still owe something, by run id; those of before are known from the first word on. */
+  readonly #open: Map<string, StoredJob>;
   /** Runs whose assignment is not in the head, and since when (§15.3). */
   readonly #unseenSinceMs = new Map<string, number>();
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
+    this.#open = new Map(parts.store.jobs.unclosed().map((stored) => [runOf(stored.job), stored]));
     this.#boxes = new Boxes(parts);
     this.#link = new BoxLink(parts.publisher, { ...parts.listener, sign: parts.sign });
     this.#collector = new BlobCollector(parts.blobs, {
@@ -110,7 +111,6 @@ export class Controller {
 
   /** Takes up again what was not finished when the program last ended. */
   resume(): void {
-    for (const stored of this.#parts.store.jobs.unclosed()) this.#open.set(runOf(stored.job), stored);
     this.underControl.resume();
     this.#parts.log('jobsResumed', { open: this.#open.size });
     this.chainChanged();

@@ -152,9 +152,10 @@ export class MemoryDevice {
     };
   }
 
-  introduce(name = this.name, key = this.key): void {
+  /** @param retained as at a subscription; else it comes to the broker just now */
+  introduce(name = this.name, key = this.key, retained = true): void {
     const evidence = new TextEncoder().encode(`${name} ${hex(key.publicKey)}`);
-    this.say('introduction', encodeBulk(Introduction, { evidence }), true);
+    this.say('introduction', encodeBulk(Introduction, { evidence }), retained);
   }
 
   challenge(run: string, changes: Partial<Infer<(typeof ChallengeMessage)['body']>> = {}, key = this.key): Uint8Array {

@@ -35,6 +35,18 @@ describe('a box under its device', () => {
     await until(() => bench.device.reportsOf(run).length >= 2, 'the report again');
   });
 
+  test('says hello again to a device that introduces itself anew: it has not heard the one at the connection (§6.1)', async () => {
+    const { device } = bench;
+    await bench.start();
+    await until(() => device.hellos[0]);
+    device.introduce();
+    device.challenge(`${'ab'.repeat(16)}.1`);
+    await until(() => device.evidence[0]);
+    assert.equal(device.hellos.length, 1, 'what the broker has kept says nothing new');
+    device.introduce(device.name, device.key, false);
+    await until(() => device.hellos[1], 'the hello at an introduction');
+  });
+
   test('fetches, runs, reports, serves what the run left, and forgets it when acknowledged (§6.4)', async () => {
     const { device, executor } = bench;
     executor.play = async ({ job, out, events, readText }) => {

@@ -57,9 +57,9 @@ export class Bench {
   /** Boxes paired, said on the chain; every capsule goes to a box of one of `offering`. */
   async offer(...offering: DeviceName[]): Promise<void> {
     for (const name of offering) {
-      const { rooms, box } = this.device(name);
-      rooms.controller.setPairedBoxes([{ name: box.name, signingKey: box.keys.publicKey }]);
-      box.hello();
+      const device = this.device(name);
+      device.pair();
+      device.box.hello();
     }
     await this.pass();
     await this.block();
@@ -139,15 +139,21 @@ export class TestDevice {
     this.#open();
   }
 
-  /** As after kill -9: what was not stored is gone. */
-  restart(): void {
+  /** As after kill -9: what was not stored is gone. @param meanwhile before it is told of its box and resumes */
+  async restart(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     this.rooms.close();
     this.store.close();
     this.#handlers = [];
     this.#open();
-    this.rooms.controller.setPairedBoxes([{ name: this.box.name, signingKey: this.box.keys.publicKey }]);
-    this.rooms.resume();
     this.isOn = true;
+    await meanwhile();
+    this.pair();
+    this.rooms.resume();
+  }
+
+  /** Tells it of its box. */
+  pair(): void {
+    this.rooms.controller.setPairedBoxes([{ name: this.box.name, signingKey: this.box.keys.publicKey }]);
   }
 
   hear({ from, kind, payload }: PeerMessage): void {

@@ -56,7 +56,7 @@ export class ToldBox {
   }
 
   hello(): void {
-    this.#say('hello', encodeBulk(Hello, { software, processors: 1, memoryBytes: 1, runs: [] }));
+    this.#say('hello', encodeBulk(Hello, { software, processors: 1, memoryBytes: 1, runs: this.#running ? [this.#running.run] : [] }));
   }
 
   /** Asks for the first bytes of a blob. */

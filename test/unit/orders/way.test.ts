@@ -81,8 +81,8 @@ test('both devices may be killed after every step (§7.6)', async () => {
   await bench.offer('bravo');
   const id = await bench.device('alpha').submit();
   for (let round = 0; round < 8 && bench.chain.capsule(id)?.end === undefined; round += 1) {
-    bench.device('alpha').restart();
-    bench.device('bravo').restart();
+    await bench.device('alpha').restart();
+    await bench.device('bravo').restart();
     await bench.pass();
     await bench.block();
   }
@@ -135,7 +135,7 @@ test('an executor that comes back after its run was given away stops it (§15.3)
   await bench.offer('alpha');
   await bench.pass(DEVICE_LIMITS.executorSilenceMaxMs + 1);
   await bench.until(() => gateway.state(id) === 'agreed', 14);
-  executor.restart();
+  await executor.restart();
   await bench.pass();
   assert.ok(executor.box.cancelled.includes(`${id}.1`));
   assert.equal(executor.store.receipt(id), undefined);
@@ -280,10 +280,27 @@ test('a box is offered while it is present, and offered no more when it has been
   assert.equal(bench.chain.state.boxes.size, 0);
 });
 
+test('a device that starts anew during a run keeps it, whatever it hears before it knows its boxes and takes up its jobs (§6.4, §15.10)', async () => {
+  const { gateway, executor, id } = await atWork();
+  await executor.restart(async () => {
+    await bench.block();
+    executor.pair();
+    executor.box.hello();
+    await bench.block();
+  });
+  await bench.until(() => gateway.state(id) === 'running');
+  await bench.block();
+  assert.equal(bench.chain.state.boxes.size, 1, 'its box stays offered');
+  assert.deepEqual(executor.box.cancelled, []);
+  executor.box.finish({ outcome: 'exited', status: 0 });
+  await bench.until(() => gateway.state(id) === 'agreed');
+  assert.equal(bench.chain.capsule(id)?.attempts.length, 1);
+});
+
 test('a box stays offered over a restart of its device (§15.2)', async () => {
   await bench.offer('bravo');
   bench.device('bravo').box.isOn = false;
-  bench.device('bravo').restart();
+  await bench.device('bravo').restart();
   await bench.pass();
   await bench.block();
   assert.equal(bench.chain.state.boxes.size, 1);
