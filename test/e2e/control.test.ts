@@ -6,11 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
 import type { Client } from '../../scripts/client/client.ts';
-import { openClient } from '../../scripts/client/paired-client.ts';
 import { boxOf } from '../../scripts/grid/layout.ts';
 import type { GridDevice } from '../../scripts/grid/devices.ts';
 import { startJob, type WatchedJob } from './watched-job.ts';
-import { clientFolder, openWorld, type World } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 const JOB_S = 5;
 /** Long enough to be judged, and longer than a device needs to start again. */
@@ -28,12 +27,9 @@ let world: World;
 let client: Client;
 before(async () => {
   world = await openWorld();
-  client = await openClient(clientFolder(world), { network: world.grid.network });
+  client = await world.client();
 });
-after(async () => {
-  await client.close();
-  await world.stop();
-});
+after(() => world.stop());
 
 test('each box is switched on by its device, and by nobody else (§17.2)', async () => {
   for (const { name, supervisor } of world.grid.devices) {

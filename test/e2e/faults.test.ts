@@ -9,9 +9,8 @@ import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { capsuleInMemory } from '../../scripts/client/capsule-in-memory.ts';
 import type { Client } from '../../scripts/client/client.ts';
-import { openClient } from '../../scripts/client/paired-client.ts';
 import { boxOf, GRID_CLIENT } from '../../scripts/grid/layout.ts';
-import { clientFolder, openWorld, type World } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 /** Kills of each part; `CAPSTAN_TEST_KILLS` asks for more. */
 const ROUNDS = Number(process.env['CAPSTAN_TEST_KILLS'] ?? 3);
@@ -24,12 +23,9 @@ let world: World;
 let client: Client;
 before(async () => {
   world = await openWorld();
-  client = await openClient(clientFolder(world), { network: world.grid.network });
+  client = await world.client();
 });
-after(async () => {
-  await client.close();
-  await world.stop();
-});
+after(() => world.stop());
 
 const PARTS: Readonly<Record<string, () => number | undefined>> = {
   agent: () => world.grid.agents.get(boxOf(device))?.processId,

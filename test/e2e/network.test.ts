@@ -7,19 +7,15 @@ import { judgeReceipt } from '#protocol/receipt-verifier.ts';
 import { judgeReceiptFinality } from '#protocol/receipt-finality.ts';
 import { capsuleInMemory } from '../../scripts/client/capsule-in-memory.ts';
 import type { Client } from '../../scripts/client/client.ts';
-import { openClient } from '../../scripts/client/paired-client.ts';
-import { clientFolder, openWorld, type World } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 let world: World;
 let client: Client;
 before(async () => {
   world = await openWorld();
-  client = await openClient(clientFolder(world), { network: world.grid.network });
+  client = await world.client();
 });
-after(async () => {
-  await client.close();
-  await world.stop();
-});
+after(() => world.stop());
 
 test('with one of four devices gone the others go on to finalise (§13.5)', async () => {
   const back = holdBack('delta');

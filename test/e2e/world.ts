@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Client } from '../../scripts/client/client.ts';
+import { openClient } from '../../scripts/client/paired-client.ts';
 import { startGrid, type Grid } from '../../scripts/grid/grid.ts';
 import type { GridChain } from '../../scripts/grid/layer1.ts';
 import { GRID_CLIENT } from '../../scripts/grid/layout.ts';
@@ -17,6 +19,8 @@ export interface World {
   readonly ends: string[];
   /** Runs `npm run NAME -- …` as a person would, without npm's own time. */
   run(name: 'box' | 'capsule' | 'chain' | 'pair' | 'rack' | 'tpm', ...line: string[]): Promise<Ran>;
+  /** The grid's client, connected until the world stops. */
+  client(): Promise<Client>;
   stop(): Promise<void>;
 }
 
@@ -37,12 +41,19 @@ export async function openWorld(chains: readonly GridChain[] = []): Promise<Worl
     onEnd: (name) => void ends.push(name),
     onNotice: () => undefined,
   });
+  const clients: Client[] = [];
   return {
     state,
     grid,
     ends,
     run: (name, ...line) => ran(process.execPath, [join(root, 'scripts', `${name}.ts`), ...line, '--state', state]),
+    client: async () => {
+      const client = await openClient(clientFolder({ grid }), { network: grid.network });
+      clients.push(client);
+      return client;
+    },
     stop: async () => {
+      for (const client of clients) await client.close();
       await grid.stop();
       await rm(state, { recursive: true, force: true });
     },
@@ -59,6 +70,6 @@ export function ran(program: string, line: readonly string[], timeoutMs = 60_000
   });
 }
 
-export function clientFolder(world: World): string {
-  return world.grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name);
+export function clientFolder({ grid }: Pick<World, 'grid'>): string {
+  return grid.layout.client(GRID_CLIENT.device, GRID_CLIENT.name);
 }
