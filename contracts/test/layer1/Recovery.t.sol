@@ -12,17 +12,16 @@ import { Network } from "./Network.sol";
 
 /// @notice The way on when more than a third of the seats is lost. Specification §20.7.
 contract RecoveryTest is Network {
+    /// @dev Seats, in the order in which they show life.
+    uint64[4] private four = [uint64(7), 2, 5, 4];
+
     function setUp() public {
         found(9, 9);
         finalNext();
     }
 
     function test_aNetworkGoesOnWithThoseThatShowLife() public {
-        begin();
-        show(7, 1);
-        show(2, 1);
-        show(5, 1);
-        show(4, 1);
+        fourShowLife();
         complete();
         (uint64 epoch, bytes32 tip, uint256 voters) = anchors.tip();
         vm.assertEq(epoch, 1, "the last final anchor");
@@ -36,11 +35,7 @@ contract RecoveryTest is Network {
     }
 
     function test_placesAreThoseOfTheSurvivorsInTheOrderInWhichTheyCame() public {
-        begin();
-        show(7, 1);
-        show(2, 1);
-        show(5, 1);
-        show(4, 1);
+        fourShowLife();
         complete();
         AnchorHeader memory header = upcoming();
         Votes memory votes = survivorsVotes(header, 3);
@@ -55,11 +50,7 @@ contract RecoveryTest is Network {
     }
 
     function test_oldSeatsDontVoteAfterARecovery() public {
-        begin();
-        show(7, 1);
-        show(2, 1);
-        show(5, 1);
-        show(4, 1);
+        fourShowLife();
         complete();
         AnchorHeader memory header = next(2, anchors.anchorOf(1));
         Votes memory votes = quorum(header);
@@ -83,11 +74,7 @@ contract RecoveryTest is Network {
     }
 
     function test_anAnchorOfTheOldSeatsEndsTheRound() public {
-        begin();
-        show(7, 1);
-        show(2, 1);
-        show(5, 1);
-        show(4, 1);
+        fourShowLife();
         finalNext();
         vm.warp(block.timestamp + SHOW_S);
         AnchorHeader memory last = headers[1];
@@ -100,9 +87,7 @@ contract RecoveryTest is Network {
 
     function test_aThirdIsTooFew() public {
         begin();
-        show(0, 1);
-        show(1, 1);
-        show(2, 1);
+        showEach(0, 3, 1);
         vm.warp(block.timestamp + SHOW_S);
         AnchorHeader memory last = headers[1];
         vm.expectRevert(abi.encodeWithSelector(Recoveries.TooFewCame.selector, 3, 4));
@@ -115,9 +100,7 @@ contract RecoveryTest is Network {
 
     function test_aRoundThatCanBeCompletedIsNotBegunAnew() public {
         begin();
-        for (uint64 i = 0; i < 4; i++) {
-            show(i, 1);
-        }
+        showEach(0, 4, 1);
         vm.warp(block.timestamp + SHOW_S);
         vm.expectRevert(abi.encodeWithSelector(Recoveries.RoundToComplete.selector, 1));
         anchors.beginRecovery();
@@ -142,9 +125,7 @@ contract RecoveryTest is Network {
 
     function test_aRoundIsNotCompletedBeforeItsWindowHasPassed() public {
         begin();
-        for (uint64 i = 0; i < 9; i++) {
-            show(i, 1);
-        }
+        showEach(0, 9, 1);
         AnchorHeader memory last = headers[1];
         vm.expectRevert(abi.encodeWithSelector(Recoveries.RoundNotOver.selector, 1, block.timestamp + SHOW_S));
         anchors.completeRecovery(last);
@@ -152,17 +133,13 @@ contract RecoveryTest is Network {
 
     function test_aSecondRecoveryMayFollowFromTheSameAnchor() public {
         begin();
-        for (uint64 i = 0; i < 4; i++) {
-            show(i, 1);
-        }
+        showEach(0, 4, 1);
         complete();
         (, bytes32 first,) = anchors.tip();
         begin();
         (, bytes32 meanwhile,) = anchors.tip();
         vm.assertEq(meanwhile, first, "the first stands until the second is complete");
-        for (uint64 i = 4; i < 9; i++) {
-            show(i, 2);
-        }
+        showEach(4, 9, 2);
         complete();
         (, bytes32 second, uint256 voters) = anchors.tip();
         vm.assertNotEq(first, second, "another anchor");
@@ -187,15 +164,28 @@ contract RecoveryTest is Network {
         anchors.showLife(headers[1], shownMember(member), Chips.compactTime(secretOf(member), keyOf(member), lifeOf(round)));
     }
 
+    /// @param end the first seat that does not
+    function showEach(uint64 first, uint64 end, uint64 round) private {
+        for (uint64 member = first; member < end; member++) {
+            show(member, round);
+        }
+    }
+
+    function fourShowLife() private {
+        begin();
+        for (uint256 i = 0; i < four.length; i++) {
+            show(four[i], 1);
+        }
+    }
+
     function lifeOf(uint64 round) private view returns (bytes32) {
         return Domain.digest("recovery", abi.encodePacked(Domain.part(anchors.anchorOf(1)), Domain.part(round)));
     }
 
     function survivorsVotes(AnchorHeader memory header, uint256 count) private view returns (Votes memory votes) {
-        uint64[4] memory came = [uint64(7), 2, 5, 4];
         votes.voters = uint128((1 << count) - 1);
         for (uint256 i = 0; i < count; i++) {
-            votes.votes = abi.encodePacked(votes.votes, voteOf(came[i], header));
+            votes.votes = abi.encodePacked(votes.votes, voteOf(four[i], header));
         }
     }
 }

@@ -5,7 +5,7 @@ import { AttestationKey } from "../../src/libraries/AttestationKey.sol";
 import { Judgement } from "../../src/libraries/Judgement.sol";
 import { ClockInfo } from "../../src/libraries/TpmAttest.sol";
 import { Quote, TpmQuote } from "../../src/libraries/TpmQuote.sol";
-import { Cases } from "../Cases.sol";
+import { Cases, SignedColumns } from "../Cases.sol";
 import { JudgementWords } from "../JudgementWords.sol";
 import { Verifier } from "../Verifier.sol";
 import { vm } from "../Vm.sol";
@@ -21,21 +21,14 @@ contract TpmQuoteTest {
     bytes32 private goodQualifyingData;
 
     struct Columns {
-        string[] names;
-        bytes32[] node;
-        bytes32[] x;
-        bytes32[] y;
-        bytes[] attestation;
-        bytes[] signature;
-        bytes32[] qualifyingData;
+        SignedColumns signed;
         bytes32[] pcr8;
         bytes32[] pcr14;
-        string[] verdict;
     }
 
     function setUp() external {
         Columns memory columns = _columns(Cases.named("quotes"));
-        (goodKey, good, goodQualifyingData) = (_key(columns, 0), _quote(columns, 0), columns.qualifyingData[0]);
+        (goodKey, good, goodQualifyingData) = (columns.signed.key(0), _quote(columns, 0), columns.signed.qualifyingData[0]);
     }
 
     function test_verdictsAreTheProtocolsNamed() external view {
@@ -48,19 +41,19 @@ contract TpmQuoteTest {
 
     function test_whatIsRefusedRevertsWithItsReason() external {
         Columns memory columns = _columns(Cases.named("quotes"));
-        for (uint256 i = 0; i < columns.names.length; i++) {
-            (Judgement judgement,,) = verifier.judgeQuote(_key(columns, i), _quote(columns, i), columns.qualifyingData[i]);
+        for (uint256 i = 0; i < columns.signed.names.length; i++) {
+            (Judgement judgement,,) = verifier.judgeQuote(columns.signed.key(i), _quote(columns, i), columns.signed.qualifyingData[i]);
             if (judgement != Judgement.Accepted) vm.expectRevert(abi.encodeWithSelector(TpmQuote.QuoteRefused.selector, judgement));
-            verifier.requireQuote(_key(columns, i), _quote(columns, i), columns.qualifyingData[i]);
+            verifier.requireQuote(columns.signed.key(i), _quote(columns, i), columns.signed.qualifyingData[i]);
         }
     }
 
     function test_countsAndFirmwareAreThoseOfTheQuote() external view {
         Columns memory columns = _columns(Cases.named("quotes"));
-        for (uint256 i = 0; i < columns.names.length; i++) {
-            if (keccak256(bytes(columns.names[i])) != keccak256("clock not safe")) continue;
+        for (uint256 i = 0; i < columns.signed.names.length; i++) {
+            if (keccak256(bytes(columns.signed.names[i])) != keccak256("clock not safe")) continue;
             (, ClockInfo memory clockInfo, uint64 firmwareVersion) =
-                verifier.judgeQuote(_key(columns, i), _quote(columns, i), columns.qualifyingData[i]);
+                verifier.judgeQuote(columns.signed.key(i), _quote(columns, i), columns.signed.qualifyingData[i]);
             vm.assertEq(abi.encode(clockInfo), abi.encode(ClockInfo(0, type(uint32).max, type(uint32).max, false)), "clock");
             vm.assertEq(firmwareVersion, 0x0007_0002_0001_0000, "firmware");
             return;
@@ -69,11 +62,12 @@ contract TpmQuoteTest {
     }
 
     /// @dev Foreign bytes are judged, whatever they are: a challenge can't be made to revert.
-    function testFuzz_neverReverts(bytes calldata attestation, bytes calldata signature, bytes32 any) external view {
+    /// @param word in the place of keys, registers and qualifying data
+    function testFuzz_neverReverts(bytes calldata attestation, bytes calldata signature, bytes32 word) external view {
         bytes memory generated = bytes.concat(hex"ff5443478018", attestation);
-        (Judgement judgement,,) = verifier.judgeQuote(AttestationKey(any, any, any), Quote(generated, signature, any, any), any);
+        (Judgement judgement,,) = verifier.judgeQuote(AttestationKey(word, word, word), Quote(generated, signature, word, word), word);
         vm.assertTrue(judgement != Judgement.Accepted, "accepted");
-        (judgement,,) = verifier.judgeQuote(AttestationKey(any, any, any), Quote(attestation, signature, any, any), any);
+        (judgement,,) = verifier.judgeQuote(AttestationKey(word, word, word), Quote(attestation, signature, word, word), word);
         vm.assertTrue(judgement != Judgement.Accepted, "accepted");
     }
 
@@ -88,33 +82,18 @@ contract TpmQuoteTest {
 
     function _compare(string memory json, uint256 casesMin) private view {
         Columns memory columns = _columns(json);
-        vm.assertGe(columns.names.length, casesMin, "cases");
-        for (uint256 i = 0; i < columns.names.length; i++) {
-            (Judgement judgement,,) = verifier.judgeQuote(_key(columns, i), _quote(columns, i), columns.qualifyingData[i]);
-            vm.assertEq(judgement.word(), columns.verdict[i], columns.names[i]);
+        vm.assertGe(columns.signed.names.length, casesMin, "cases");
+        for (uint256 i = 0; i < columns.signed.names.length; i++) {
+            (Judgement judgement,,) = verifier.judgeQuote(columns.signed.key(i), _quote(columns, i), columns.signed.qualifyingData[i]);
+            vm.assertEq(judgement.word(), columns.signed.verdict[i], columns.signed.names[i]);
         }
     }
 
     function _columns(string memory json) private pure returns (Columns memory) {
-        return Columns({
-            names: Cases.text(json, "name"),
-            node: Cases.words(json, "node"),
-            x: Cases.words(json, "x"),
-            y: Cases.words(json, "y"),
-            attestation: Cases.content(json, "attestation"),
-            signature: Cases.content(json, "signature"),
-            qualifyingData: Cases.words(json, "qualifyingData"),
-            pcr8: Cases.words(json, "pcr8"),
-            pcr14: Cases.words(json, "pcr14"),
-            verdict: Cases.text(json, "verdict")
-        });
-    }
-
-    function _key(Columns memory columns, uint256 i) private pure returns (AttestationKey memory) {
-        return AttestationKey({ node: columns.node[i], x: columns.x[i], y: columns.y[i] });
+        return Columns({ signed: Cases.signed(json), pcr8: Cases.words(json, "pcr8"), pcr14: Cases.words(json, "pcr14") });
     }
 
     function _quote(Columns memory columns, uint256 i) private pure returns (Quote memory) {
-        return Quote(columns.attestation[i], columns.signature[i], columns.pcr8[i], columns.pcr14[i]);
+        return Quote(columns.signed.attestation[i], columns.signed.signature[i], columns.pcr8[i], columns.pcr14[i]);
     }
 }
