@@ -234,6 +234,9 @@ export const MQTT_LIMITS = {
   brokerStartMs: 10 * SECOND,
   /** A broker that is told to stop does so at once; after this it is killed. */
   brokerStopMs: 2 * SECOND,
+  /** A broker looks at its signals ten times a second, on a loaded machine three times; one that hangs is killed by then. */
+  brokerSignalMs: 500,
+  brokerSignalsMax: 20,
   /** Between restarts of a broker that keeps dying. */
   brokerRestartMinMs: 100,
   brokerRestartMaxMs: 10 * SECOND,

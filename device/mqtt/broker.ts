@@ -35,7 +35,10 @@ export interface BrokerOptions {
 export interface Broker {
   /** Writes the files and starts anew. Every connection has to show its certificate again. */
   restart(files: BrokerFiles): Promise<void>;
-  /** Writes the files and has them read, without ending a connection: enough for rights, which are looked at for each message. */
+  /**
+   * Writes the files and resolves once they are read, without ending a connection: enough for rights, which are looked at for each
+   * message. Rejects with {@link BrokerFailed} when the broker does not say that it reads them.
+   */
   reload(files: BrokerFiles): Promise<void>;
   /** Kills what runs but no longer serves, whence it is started again as after any death; `why` is told with it. */
   abandon(why: string): void;
@@ -92,10 +95,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         await bringUp(files);
       }),
     reload: (files) =>
-      inTurn(() => {
+      inTurn(async () => {
         for (const [name, content] of files) writeWholeFile(join(options.folder, name), content, 0o600);
-        if (current && isRunning(current)) current.child.kill('SIGHUP');
-        return Promise.resolve();
+        if (current) await readAgain(current);
       }),
     abandon(why) {
       // It had come up well, so the next start need not wait long.
@@ -120,6 +122,8 @@ interface Launched {
   readonly child: ChildProcess;
   /** Its last words, to which ours may be added. */
   readonly lastWords: string[];
+  /** How often it has said that it reads its files again. */
+  readonly readings: () => number;
   /** Why it ended, in Mosquitto's last words. */
   readonly ended: Promise<string>;
 }
@@ -155,7 +159,9 @@ function launch(options: BrokerOptions): Launched {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: path } });
   const lastWords: string[] = [];
+  let readings = 0;
   readLines(child, (line) => {
+    if (line === READS_AGAIN) readings += 1;
     lastWords.push(line);
     if (lastWords.length > MQTT_LIMITS.brokerLastWordsMax) lastWords.shift();
     options.onEvent({ event: 'brokerSpoke', line });
@@ -166,7 +172,28 @@ function launch(options: BrokerOptions): Launched {
       resolve(`it ended with ${signal ?? `status ${String(code)}`} after saying: ${lastWords.join(' | ') || 'nothing'}`),
     );
   });
-  return { child, lastWords, ended };
+  return { child, lastWords, readings: () => readings, ended };
+}
+
+const READS_AGAIN = 'Reloading config.';
+
+/**
+ * Mosquitto looks at its signal after up to 100 ms, and forgets one that comes while it reads: so it is signalled until it has said
+ * that it reads. What it says of a signal too many must not be taken for the answer to the next one. A broker that dies reads its
+ * files when it starts.
+ */
+async function readAgain(listening: Listening): Promise<void> {
+  const before = listening.readings();
+  for (let signals = 1; signals <= MQTT_LIMITS.brokerSignalsMax; signals += 1) {
+    if (isRunning(listening)) listening.child.kill('SIGHUP');
+    const giveUpAt = performance.now() + MQTT_LIMITS.brokerSignalMs;
+    while (isRunning(listening) && listening.readings() === before && performance.now() < giveUpAt) await sleep(2);
+    if (!isRunning(listening)) return;
+    if (listening.readings() === before) continue;
+    if (signals > 1) await sleep(MQTT_LIMITS.brokerSignalMs);
+    return;
+  }
+  throw new BrokerFailed(`Mosquitto does not read its files again, after ${MQTT_LIMITS.brokerSignalsMax} signals`);
 }
 
 async function untilListening(launched: Launched, socket: string): Promise<void> {
