@@ -38,4 +38,9 @@ export class BmcFailed extends Error {
   }
 }
 
+/** For whoever makes errors of sentences. */
+export function noAccess(message: string): BmcFailed {
+  return new BmcFailed('no-access', message);
+}
+
 export const INTRUSION = 'chassis-intrusion';

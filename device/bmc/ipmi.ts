@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PowerVerb, SensorDefinition } from '../board/ports.ts';
-import { BmcFailed, INTRUSION, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
+import { readPassword } from '../password-file.ts';
+import { BmcFailed, INTRUSION, noAccess, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
 import { readChassisStatus, readDcmiPower, readSensors, WrongOutput, type IpmiSensor } from './ipmi-output.ts';
 import { runIpmitool, type IpmiAccess, type IpmiCommand } from './ipmitool.ts';
 import { BMC_LIMITS } from './limits.ts';
-import { readPassword } from './password-file.ts';
 import { assumedAccuracy, noValue, samplePeriodMs, sensorNames } from './sensor-facts.ts';
 import { wholeBoxFirst } from './whole-box.ts';
 
@@ -24,7 +24,7 @@ const DCMI = 'power';
 /** Asks the BMC what there is. @throws BmcFailed */
 export async function openIpmi(request: IpmiRequest): Promise<Bmc> {
   const ask = (words: readonly string[], timeoutMs: number = BMC_LIMITS.commandMs): Promise<string> => {
-    readPassword(request.passwordFile, BMC_LIMITS.ipmiPasswordBytesMax);
+    readPassword(request.passwordFile, BMC_LIMITS.ipmiPasswordBytesMax, noAccess);
     const command: IpmiCommand = { words, timeoutMs, program: request.program };
     return runIpmitool(request, command);
   };

@@ -9,9 +9,9 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { harmless } from '#protocol/schema.ts';
-import { BmcFailed } from './bmc.ts';
+import { readPassword } from '../password-file.ts';
+import { BmcFailed, noAccess } from './bmc.ts';
 import { BMC_LIMITS } from './limits.ts';
-import { readPassword } from './password-file.ts';
 import { listField, requirePath, resourceField, resourceOf, textField, WrongResource, type Resource } from './redfish-fields.ts';
 
 /** By whom the BMC's certificate is vouched for: a PEM file of authorities, or its own SHA-256 as lower-case hexadecimal. */
@@ -96,7 +96,7 @@ export class RedfishConnection {
     const { user, passwordFile } = this.#access;
     const answer = await this.#send('POST', this.#sessions, {
       UserName: user,
-      Password: readPassword(passwordFile, BMC_LIMITS.passwordBytesMax),
+      Password: readPassword(passwordFile, BMC_LIMITS.passwordBytesMax, noAccess),
     });
     if ([400, UNAUTHORISED, 403].includes(answer.status))
       throw this.#failed(
