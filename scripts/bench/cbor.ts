@@ -1,8 +1,8 @@
 /** A message encoded and decoded in strict form (cborg, specification §2.1) beside the bulk form (§2.3), written by cbor-x and read by cborg: it informs. */
-import { randomBytes } from 'node:crypto';
 import { Acceptance } from '#protocol/client-messages.ts';
 import { decodeBulk, decodeStrict, encodeBulk, encodeStrict } from '#protocol/codec.ts';
 import type { Benchmark } from './benchmark.ts';
+import { madeAcceptance } from './made-acceptance.ts';
 import { inTurns, perCpuSecond } from './rounds.ts';
 
 export const cbor: Benchmark = {
@@ -32,16 +32,7 @@ export const cbor: Benchmark = {
   },
 };
 
-const acceptance = {
-  network: bytes(32),
-  node: bytes(32),
-  device: 'alpha',
-  client: 'you',
-  request: bytes(16),
-  capsule: bytes(16).toHex(),
-  digest: bytes(32),
-  acceptedAtMs: Date.now(),
-};
+const acceptance = madeAcceptance();
 
 function strict(): void {
   require(decodeStrict(Acceptance, encodeStrict(Acceptance, acceptance), 4_096).status);
@@ -53,8 +44,4 @@ function bulk(): void {
 
 function require(status: 'decoded' | 'malformed'): void {
   if (status === 'malformed') throw new Error('a good message is refused');
-}
-
-function bytes(count: number): Uint8Array {
-  return new Uint8Array(randomBytes(count));
 }

@@ -2,13 +2,14 @@
  * Signed messages opened per second of one core: strict decoding of the envelope, Ed25519, strict decoding of the body
  * (specification §2.6), beside a bare Ed25519 verification of the same bytes by Node.
  */
-import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { AcceptanceMessage } from '#protocol/client-messages.ts';
 import { openSigned, signingInput, signMessage, type VerificationKey } from '#protocol/signed.ts';
 import { decodeStrict } from '#protocol/codec.ts';
 import { Envelope } from '#protocol/signed.ts';
 import { createNodeCrypto } from '../../device/crypto-node.ts';
 import type { Benchmark } from './benchmark.ts';
+import { madeAcceptance } from './made-acceptance.ts';
 import { inTurns, perCpuSecond } from './rounds.ts';
 
 export const signedMessages: Benchmark = {
@@ -67,17 +68,7 @@ function checksOfMessages(): { open: (index: number) => void; bare: (index: numb
 
 function signedBySomebody(): Message {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const acceptance = {
-    network: bytes(32),
-    node: bytes(32),
-    device: 'alpha',
-    client: 'you',
-    request: bytes(16),
-    capsule: bytes(16).toHex(),
-    digest: bytes(32),
-    acceptedAtMs: Date.now(),
-  };
-  const encoded = signMessage(AcceptanceMessage, acceptance, (input) => new Uint8Array(sign(null, input, privateKey)));
+  const encoded = signMessage(AcceptanceMessage, madeAcceptance(), (input) => new Uint8Array(sign(null, input, privateKey)));
   const envelope = decodeStrict(Envelope, encoded, encoded.length);
   if (envelope.status === 'malformed') throw new Error(envelope.detail);
   const input = signingInput(AcceptanceMessage.domain, envelope.value.body);
@@ -85,8 +76,4 @@ function signedBySomebody(): Message {
   const bareKey = createPublicKey(publicKey.export({ format: 'pem', type: 'spki' }));
   const raw = Uint8Array.from(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'));
   return { encoded, key: { algorithm: 'ed25519', publicKey: raw }, bare: () => verify(null, input, bareKey, signature) };
-}
-
-function bytes(count: number): Uint8Array {
-  return new Uint8Array(randomBytes(count));
 }
