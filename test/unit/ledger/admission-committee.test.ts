@@ -49,6 +49,38 @@ describe('the admission committee', () => {
   });
 });
 
+describe('of a thousand seats with some that are false, a committee', () => {
+  test('is captured as seldom as the specification says (§11.5)', () => {
+    const third = 333;
+    assert.ok(captured(64, third) < 1.1e-8 && captured(64, third) > 0.9e-8);
+    assert.ok(captured(64, 250) < 2e-13);
+    assert.ok(captured(31, third) > 6.5e-5 && captured(31, third) < 7.5e-5);
+    assert.ok(captured(16, third) > 3.5e-3 && captured(16, third) < 4.5e-3);
+  });
+  test('has no quorum in one epoch of twenty where a quarter is away (§11.5)', () => {
+    const without = drawnWith(size, 250, size - quorum + 1);
+    assert.ok(without > 0.045 && without < 0.06, `${without}`);
+  });
+
+  /** The chance that of `drawn` there are more than two thirds of `among` a thousand. */
+  function captured(drawn: number, among: number): number {
+    return drawnWith(drawn, among, Math.floor((drawn * 2) / 3) + 1);
+  }
+
+  /** Hypergeometric: the chance that at least so many of `drawn` are of `among` in a thousand. */
+  function drawnWith(drawn: number, among: number, least: number): number {
+    let ways = 0n;
+    for (let number = least; number <= drawn; number += 1) ways += choose(among, number) * choose(1_000 - among, drawn - number);
+    return Number((ways * 10n ** 30n) / choose(1_000, drawn)) / 1e30;
+  }
+
+  function choose(of: number, number: number): bigint {
+    let ways = 1n;
+    for (let index = 0; index < number; index += 1) ways = (ways * BigInt(of - index)) / BigInt(index + 1);
+    return ways;
+  }
+});
+
 describe('in a network of eighty', () => {
   test('the words of 43 drawn seats admit, and those of 42 do not (§11.5)', () => {
     const almost = vouched(applied, drawn.slice(0, quorum - 1));
