@@ -5,6 +5,7 @@ import { Height } from '#protocol/chain/finality-certificate.ts';
 import { decodeJson, encodeJson } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
 import { integer, list, optional, struct, text, variant, type Infer } from '#protocol/schema.ts';
+import { objectionToOtherBroker, otherBrokerFields } from '#protocol/relay/other-broker.ts';
 import { Name } from '#protocol/topics.ts';
 import { ipmiFields, redfishFields, trustOf } from './bmc/bmc-configuration.ts';
 import { controlFields } from './control/control-configuration.ts';
@@ -36,6 +37,8 @@ export const DeviceConfiguration = struct({
   hosts: list(text({ min: 1, max: 255 }), { min: 1, max: 8 }),
   /** Ports of the broker; 0 means any free port, the same at every start. */
   ports: optional(struct({ clients: Port, boxes: Port, peers: Port, pairing: Port })),
+  /** A broker of somebody else by which boxes come that reach no device (§5.7); `name` is the device's there, its own where absent. */
+  relay: optional(struct({ ...otherBrokerFields, name: optional(Name) })),
   /** A checkpoint of the chain that the operator vouches for: for a device that joins late, or was away for long (§13.7). */
   checkpoint: optional(struct({ number: Height, height: Height, block: Digest })),
   /** What may be paid on layer 1; absent: nothing (§20.8). */
@@ -54,7 +57,7 @@ export function readConfiguration(stateFolder: string): DeviceConfiguration {
   const file = join(stateFolder, FILE);
   const decoded = decodeJson(DeviceConfiguration, readFileSync(file), BYTES_MAX);
   if (decoded.status === 'malformed') throw new Error(`${file}: ${decoded.detail.replaceAll('message.', '')}`);
-  const wrong = wrongEntry(decoded.value.control ?? []);
+  const wrong = wrongEntry(decoded.value.control ?? []) ?? wrongRelay(decoded.value);
   if (wrong !== undefined) throw new Error(`${file}: ${wrong}`);
   return decoded.value;
 }
@@ -67,6 +70,11 @@ function wrongEntry(entries: readonly ControlEntry[]): string | undefined {
       return `control[${index}] must have one of authority and fingerprint, to know the BMC's certificate by`;
   }
   return undefined;
+}
+
+function wrongRelay({ relay }: DeviceConfiguration): string | undefined {
+  const objection = relay && objectionToOtherBroker(relay);
+  return objection === undefined ? undefined : `relay: ${objection}`;
 }
 
 export function writeConfiguration(stateFolder: string, configuration: DeviceConfiguration): void {

@@ -31,6 +31,7 @@ import { faultsTo } from './message-faults.ts';
 import { openAuthority, type Authority } from './mqtt/authority.ts';
 import { connect } from './mqtt/connection.ts';
 import type { BrokerEvent } from './mqtt/broker.ts';
+import type { Entry } from './mqtt/connection-tally.ts';
 import { startDeviceBroker, type DeviceBroker } from './mqtt/device-broker.ts';
 import type { Ports } from './mqtt/broker-configuration.ts';
 import { claimPorts } from './mqtt/ports.ts';
@@ -39,6 +40,7 @@ import { peerAuthoritiesOf, startPairing, type PairingService } from './pairing/
 import { joinPeers, type PeerLines } from './peers.ts';
 import type { Log, Publisher } from './ports.ts';
 import { Presence } from './presence.ts';
+import { Arrivals } from './relay/arrivals.ts';
 import { readNetwork, requireSeat } from './seat.ts';
 import { publisherOn, serve } from './serving.ts';
 import { measureSoftware } from './software.ts';
@@ -75,7 +77,8 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
   const seat = requireSeat(network, identity, configuration, stateFolder);
   const authority = openDeviceAuthority(stateFolder, configuration);
   const ports = await claimPorts(join(stateFolder, 'broker', 'ports.json'), configuration.ports);
-  const broker = await openBroker(request, { configuration, network, authority, ports });
+  const arrivals = new Arrivals({ stateFolder, configuration, ports, log });
+  const broker = await openBroker(request, { configuration, network, authority, ports, arrivals });
   const own = connectOwn(broker, network, configuration.name, log);
   await own.connected(DEVICE_LIMITS.ownBrokerWaitMs);
   const gossip = joinGossip({ own, network: networkLabel(network), device: configuration.name, authority, log }, network.members);
@@ -94,7 +97,7 @@ export async function startDevice(request: DeviceRequest): Promise<Device> {
     onFailure: request.onFailure,
   });
   const members = { now: network.members };
-  const running = { configuration, network, seat, crypto, identity, authority, ports, broker, own, gossip, attestation, members };
+  const running = { configuration, network, seat, crypto, identity, authority, ports, arrivals, broker, own, gossip, attestation, members };
   return startWork(request, running);
 }
 
@@ -107,6 +110,7 @@ interface Running {
   readonly identity: Identity;
   readonly authority: Authority;
   readonly ports: Ports;
+  readonly arrivals: Arrivals;
   readonly broker: DeviceBroker;
   readonly own: Connection;
   readonly gossip: GossipNetwork;
@@ -150,6 +154,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     show: (lines) => void display?.showNotice(lines),
     host: configuration.hosts[0] ?? 'localhost',
     ports: running.ports,
+    relayed: configuration.relay !== undefined,
     ...addressOf(configuration),
     authority: running.authority,
     broker: running.broker,
@@ -278,6 +283,7 @@ async function stopDevice(
   await running.attestation.stop();
   await running.gossip.close();
   await running.own.close();
+  await running.arrivals.stop();
   await running.broker.stop();
   await running.identity.close();
   parts.store.close();
@@ -290,9 +296,9 @@ export function openDeviceAuthority(stateFolder: string, { name, hosts }: Device
 
 async function openBroker(
   request: DeviceRequest,
-  parts: Pick<Running, 'configuration' | 'network' | 'authority' | 'ports'>,
+  parts: Pick<Running, 'configuration' | 'network' | 'authority' | 'ports' | 'arrivals'>,
 ): Promise<DeviceBroker> {
-  const { configuration, network, authority, ports } = parts;
+  const { configuration, network, authority, ports, arrivals } = parts;
   const names = new PairedNames(request.stateFolder);
   const options = {
     folder: join(request.stateFolder, 'broker'),
@@ -302,6 +308,8 @@ async function openBroker(
     ports,
     ...addressOf(configuration),
     people: peopleOf(configuration),
+    relayed: configuration.relay !== undefined,
+    onEntry: (entry: Entry) => arrivals.entered(entry),
     onEvent: ({ event, ...fields }: BrokerEvent) => request.log(event, fields),
   };
   return startDeviceBroker(options, names.trust(peerAuthoritiesOf(network.members, configuration.name)));

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { decodeJson } from '#protocol/codec.ts';
 import { Digest } from '#protocol/digest.ts';
 import type { HolderKind } from '#protocol/pairing-code.ts';
-import { struct, text, type Infer } from '#protocol/schema.ts';
+import { otherBrokerFields } from '#protocol/relay/other-broker.ts';
+import { optional, struct, text, type Infer } from '#protocol/schema.ts';
 import { Name } from '#protocol/topics.ts';
 import { readIfThere } from './atomic-file.ts';
 
@@ -27,8 +28,11 @@ const common = {
 };
 
 export const ClientConnectionFile = struct({ ...common, client: Name });
-export const BoxConnectionFile = struct({ ...common, box: Name });
+/** `through`: the broker of somebody else by which the device is reached, and the device's name there (§5.7). */
+export const BoxConnectionFile = struct({ ...common, box: Name, through: optional(struct({ ...otherBrokerFields, name: Name })) });
 export type ClientConnectionFile = Infer<typeof ClientConnectionFile>;
+export type BoxConnectionFile = Infer<typeof BoxConnectionFile>;
+export type Through = NonNullable<BoxConnectionFile['through']>;
 
 export interface Holder {
   readonly kind: HolderKind;

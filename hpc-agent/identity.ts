@@ -7,7 +7,7 @@ import { LIMITS } from '#protocol/limits.ts';
 import { decodeNetwork, networkId, networkLabel, type Network } from '#protocol/network.ts';
 import type { Sign } from '#protocol/signed.ts';
 import { errorCode } from './atomic-file.ts';
-import { BoxConnectionFile, HOLDER_FILES } from './holder-files.ts';
+import { BoxConnectionFile, HOLDER_FILES, type Through } from './holder-files.ts';
 
 export interface BoxIdentity {
   /** From the network file that pairing left or the box's operator put there, checked against the invitation's network id. */
@@ -30,6 +30,8 @@ export interface BrokerAccess {
   readonly server: string;
   readonly certificate: string;
   readonly key: string;
+  /** The broker of somebody else by which the device is reached, where it is not reached by itself (§5.7). */
+  readonly through: Through | undefined;
 }
 
 /** The box has no usable pairing; the message says what to do. */
@@ -43,7 +45,7 @@ export async function readIdentity(folder: string): Promise<{ identity: BoxIdent
   if (connection.status === 'malformed') throw damaged(folder, 'connection', connection.detail);
   const network = decodeNetwork(await read(folder, 'network'));
   if (network.status === 'malformed') throw damaged(folder, 'network', network.detail);
-  const { url, device, box } = connection.value;
+  const { url, device, box, through } = connection.value;
   if (!sameBytes(networkId(network.value), connection.value.network))
     throw damaged(folder, 'network', 'it is of another network than the pairing');
   const pem = async (file: keyof typeof HOLDER_FILES) => new TextDecoder().decode(await read(folder, file));
@@ -56,7 +58,10 @@ export async function readIdentity(folder: string): Promise<{ identity: BoxIdent
       box,
       ...signerFrom(await pem('signingKey')),
     },
-    access: { url, authority: await pem('authority'), server: device, certificate: await pem('certificate'), key: await pem('key') },
+    access: {
+      ...{ url, server: device, through },
+      ...{ authority: await pem('authority'), certificate: await pem('certificate'), key: await pem('key') },
+    },
   };
 }
 

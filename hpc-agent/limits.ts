@@ -164,6 +164,21 @@ export const outgoingBytesMax = 64 * MiB;
 /** How long a broker may take to answer: it does so at once, and a longer wait only finds dead ones later. */
 export const connectMs = 10_000;
 
+/** Through another broker: two connections to that, a turn through it, and TLS by it. */
+export const connectThroughMs = 30_000;
+
+/** An opening of a stream through another broker is said again after this; the device may be connecting. */
+export const relayOpenRepeatMs = 2_000;
+
+/** How often a stream through another broker looks at the clock. */
+export const relayTickMs = 1_000;
+
+/** A password at another broker: MQTT allows 65,535 bytes, people use fewer than 100. */
+export const passwordBytesMax = 1_024;
+
+/** A certificate with its chain, or the authorities that vouch for one: a system's whole list has 220 KiB. */
+export const pemBytesMax = MiB;
+
 /** Between attempts to reach a broker again: from the first to the longest. */
 export const reconnectMinMs = 100;
 export const reconnectMaxMs = 5_000;

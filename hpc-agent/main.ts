@@ -3,9 +3,11 @@ import path from 'node:path';
 import { writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
-import { readIdentity } from './identity.ts';
+import { readIdentity, type BrokerAccess } from './identity.ts';
 import { lineLog, type Log } from './log.ts';
-import { connect } from './mqtt.ts';
+import { connect, type DeviceAddress } from './mqtt.ts';
+import { otherAddress } from './other-broker.ts';
+import { openRelayStream } from './relay-stream.ts';
 import { detectRuntimes } from './runtimes.ts';
 import { openSandbox, type SandboxExecutor, type SandboxReport } from './sandbox/sandbox.ts';
 import { startService } from './service.ts';
@@ -35,7 +37,7 @@ export class SandboxUnavailable extends Error {
 
 /**
  * Returns when the agent serves, connected or not: it goes on trying.
- * @throws AlreadyRunning @throws NotPaired @throws SandboxUnavailable @throws Error with `code` when the disk fails
+ * @throws AlreadyRunning @throws NotPaired @throws OtherBrokerUnknown @throws SandboxUnavailable @throws Error with `code` when the disk fails
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { stateFolder, log = lineLog(writeLine, Date.now) } = options;
@@ -62,12 +64,13 @@ function writeLine(line: string): void {
 
 async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => void): Promise<Agent> {
   const { identity, access } = await readIdentity(stateFolder);
+  const address = await addressOf(access, stateFolder);
   const runtimes = await detectRuntimes();
   const executor = await requireSandbox(runtimes);
   const isolation = isolationWords(executor.report);
   const software = await openSoftwareSource(runtimes, isolation);
   const tpm = await boxTpm(stateFolder, log);
-  const connection = connect(access);
+  const connection = connect(address);
   const service = await startService({
     stateFolder,
     identity,
@@ -98,6 +101,13 @@ async function openAgent(stateFolder: string, log: Log, freeStateFolder: () => v
       log('agent-stopped', { device, box });
     },
   };
+}
+
+/** The device itself, or through another broker (§5.7). */
+async function addressOf({ through, ...device }: BrokerAccess, folder: string): Promise<DeviceAddress> {
+  if (!through) return device;
+  const way = { other: await otherAddress(through, folder), device: through.name };
+  return { ...device, over: () => openRelayStream(way, 'boxes') };
 }
 
 /** A TPM that can't be used leaves a box that reports of itself; a device that knows the TPM refuses that. */

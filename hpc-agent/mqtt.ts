@@ -5,14 +5,27 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { MqttClient, type IClientOptions, type IPublishPacket } from 'mqtt';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Connection, ConnectionState, Incoming, PublishOptions, PublishOutcome, Will } from '#protocol/mqtt-port.ts';
 import { isPublishable } from '#protocol/publication.ts';
-import { closeMs, connectMs, keepAliveSeconds, outgoingBytesMax, outgoingMessagesMax, reconnectMaxMs, reconnectMinMs } from './limits.ts';
+import {
+  closeMs,
+  connectMs,
+  connectThroughMs,
+  keepAliveSeconds,
+  outgoingBytesMax,
+  outgoingMessagesMax,
+  reconnectMaxMs,
+  reconnectMinMs,
+} from './limits.ts';
 
-export interface BrokerAddress {
+export type BrokerAddress = DeviceAddress | OtherAddress;
+
+export interface DeviceAddress {
   /** `mqtts://host:port`. */
   readonly url: string;
   /** The certificate authority of the device, PEM. */
@@ -22,6 +35,21 @@ export interface BrokerAddress {
   /** PEM; absent only towards a pairing broker. */
   readonly certificate?: string | Uint8Array;
   readonly key?: string | Uint8Array;
+  /** What carries TLS in place of a TCP connection to `url`: a stream through another broker (§5.7). */
+  readonly over?: (() => Duplex) | undefined;
+}
+
+/** A broker of somebody else, by which boxes come (§5.7). */
+export interface OtherAddress {
+  /** `mqtts://host:port`. */
+  readonly url: string;
+  /** PEM of those who vouch for the certificate of this host; or the SHA-256 of that certificate, 64 lower-case digits. */
+  readonly trust: { readonly authority: string } | { readonly fingerprint: string };
+  /** Who one is there: a name and its password, or a certificate with its key, PEM. */
+  readonly user?: string;
+  readonly password?: string;
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 export interface ConnectOptions {
@@ -37,7 +65,7 @@ export class NotConnected extends Error {
 
 /** Begins to connect and returns at once; the connection goes on trying until it is closed. */
 export function connect(address: BrokerAddress, options: ConnectOptions = {}): Connection {
-  const client = new MqttClient(() => openStream(address), clientOptions(options));
+  const client = new MqttClient(() => openStream(address), clientOptions(address, options));
   const subscriptions = new Map<number, Subscription>();
   const listeners = new Set<(state: ConnectionState, reason: string) => void>();
   const outgoing = new Outgoing();
@@ -161,7 +189,7 @@ async function subscribe(client: MqttClient, identifier: number, filter: string)
   await client.subscribeAsync(filter, { qos: 1, nl: true, properties: { subscriptionIdentifier: identifier } });
 }
 
-function clientOptions(options: ConnectOptions): IClientOptions {
+function clientOptions(address: BrokerAddress, options: ConnectOptions): IClientOptions {
   return {
     protocolVersion: 5,
     // Otherwise mqtt.js keeps a buffer of each of the 65,536 packet ids: 9 MB.
@@ -171,30 +199,50 @@ function clientOptions(options: ConnectOptions): IClientOptions {
     resubscribe: false,
     reconnectOnConnackError: true,
     reconnectPeriod: reconnectMinMs,
-    connectTimeout: connectMs,
+    connectTimeout: 'over' in address && address.over ? connectThroughMs : connectMs,
     keepalive: keepAliveSeconds,
     properties: { maximumPacketSize: LIMITS.packetBytesMax },
+    ...('trust' in address && address.user !== undefined ? { username: address.user } : {}),
+    ...('trust' in address && address.password !== undefined ? { password: address.password } : {}),
     ...(options.will
       ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } }
       : {}),
   };
 }
 
+const TLS = { minVersion: 'TLSv1.3' } as const;
+type TlsPlace = typeof TLS & { readonly host: string; readonly port: number };
+
 function openStream(address: BrokerAddress): TLSSocket {
   const { hostname, port } = new URL(address.url);
+  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), ...TLS };
+  if ('trust' in address) return openToOther(place, address);
   const stream = connectTls({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port),
+    ...(address.over ? { socket: address.over(), ...TLS } : place),
     ca: pem(address.authority),
     ...(address.certificate === undefined ? {} : { cert: pem(address.certificate) }),
     ...(address.key === undefined ? {} : { key: pem(address.key) }),
-    minVersion: 'TLSv1.3',
     checkServerIdentity: (_host, certificate) => {
       const name = certificate.subject.CN;
       return name === address.server
         ? undefined
         : brokerFault(`the broker's certificate names "${String(name)}"; it must name "${address.server}"`);
     },
+  });
+  return stream.setNoDelay(true);
+}
+
+/** Nothing is said before its certificate was judged: what is written waits for the handshake, at whose end that happens. */
+function openToOther(place: TlsPlace, { url, trust, certificate, key }: OtherAddress): TLSSocket {
+  const own = { ...(certificate === undefined ? {} : { cert: certificate }), ...(key === undefined ? {} : { key }) };
+  const named = { ...place, ...own, ...(isIP(place.host) === 0 && { servername: place.host }) };
+  if ('authority' in trust) return connectTls({ ...named, ca: trust.authority }).setNoDelay(true);
+  // The chain is not asked, because the certificate itself is: the handshake shows that the broker holds its key.
+  const stream = connectTls({ ...named, rejectUnauthorized: false });
+  stream.once('secureConnect', () => {
+    const shown = stream.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase() ?? 'none';
+    if (shown !== trust.fingerprint)
+      stream.destroy(brokerFault(`${url} shows the certificate ${shown}; it must be ${trust.fingerprint}, or that one has to be named`));
   });
   return stream.setNoDelay(true);
 }

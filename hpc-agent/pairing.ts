@@ -12,7 +12,7 @@ import { decodeNetwork, networkId } from '#protocol/network.ts';
 import type { PairingRequest, Scene } from '#protocol/pairing.ts';
 import type { HolderKind, PairingCode, WindowAddress } from '#protocol/pairing-code.ts';
 import { readIfThere, writeAtomic } from './atomic-file.ts';
-import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES, holderIn, type Holder } from './holder-files.ts';
+import { BoxConnectionFile, ClientConnectionFile, HOLDER_FILES, holderIn, type Holder, type Through } from './holder-files.ts';
 import { PairingFailed, talkToDevice, type Granted } from './prover-talk.ts';
 
 /** Opens a connection to a pairing broker; the caller brings it, because the agent owns no MQTT library. */
@@ -29,6 +29,8 @@ export interface Invitation {
   readonly folder: string | ((device: string) => string);
   /** Where a forwarder stands between here and the device: what to connect to afterwards, instead of what the device says. */
   readonly reachedAt?: string;
+  /** The broker of somebody else through which the device is reached (§5.7). */
+  readonly through?: Through;
 }
 
 export interface PairedHolder {
@@ -50,7 +52,7 @@ export interface PairedHolder {
  * @throws PairingFailed
  */
 export async function pairHolder(
-  { address, code, folder: place, reachedAt }: Invitation,
+  { address, code, folder: place, reachedAt, through }: Invitation,
   open: OpenPairingConnection,
 ): Promise<PairedHolder> {
   const { kind, name } = address;
@@ -67,7 +69,7 @@ export async function pairHolder(
     const folder = folderFor(place, scene.device);
     requireFitting(grant, scene, await keyIn(folder, 'key'));
     const url = reachedAt ?? grant.url;
-    await keep(grant, scene, folder, url);
+    await keep(grant, scene, folder, { url, through });
     const fingerprints = { authority: blobDigest(grant.authority), certificate: blobDigest(grant.certificate) };
     return { folder, device: scene.device, kind, name, url, ...fingerprints, digits };
   } finally {
@@ -112,7 +114,12 @@ function requireFitting(grant: Granted, scene: Scene, key: KeyObject): void {
     throw new PairingFailed('foreign-answer', 'the network file is not that of the network in which the device greeted');
 }
 
-async function keep(grant: Granted, { kind, name, device, network }: Scene, folder: string, url: string): Promise<void> {
+async function keep(
+  grant: Granted,
+  { kind, name, device, network }: Scene,
+  folder: string,
+  { url, through }: { readonly url: string; readonly through: Through | undefined },
+): Promise<void> {
   const write = (file: string, content: string | Uint8Array): Promise<void> =>
     writeAtomic(path.join(folder, file), typeof content === 'string' ? Buffer.from(content) : content);
   await write(HOLDER_FILES.certificate, new X509Certificate(grant.certificate).toString());
@@ -122,7 +129,7 @@ async function keep(grant: Granted, { kind, name, device, network }: Scene, fold
   const connection =
     kind === 'client'
       ? encodeJson(ClientConnectionFile, { ...common, client: name })
-      : encodeJson(BoxConnectionFile, { ...common, box: name });
+      : encodeJson(BoxConnectionFile, { ...common, box: name, ...(through ? { through } : {}) });
   await write(HOLDER_FILES.connection, `${connection}\n`);
 }
 

@@ -1,4 +1,5 @@
 /** `npm run pair`: gives clients and boxes their certificates from a device, and takes them back. Specification §5.6. */
+import { OtherBrokerUnknown } from '../hpc-agent/other-broker.ts';
 import { PairingFailed } from '../hpc-agent/prover-talk.ts';
 import { WindowNotOpened } from '../device/pairing/open-window.ts';
 import { runProgram, UsageError, type Program } from './arguments.ts';
@@ -26,9 +27,8 @@ try {
 
 /** @returns the exit status: 2 for what was typed or given wrongly, 1 for everything else */
 function explain(error: unknown): number {
-  const known =
-    error instanceof UsageError || error instanceof PairFailure || error instanceof WindowNotOpened || error instanceof PairingFailed;
-  if (known || (error instanceof Error && 'syscall' in error)) {
+  const known = [UsageError, PairFailure, WindowNotOpened, PairingFailed, OtherBrokerUnknown].some((kind) => error instanceof kind);
+  if (error instanceof Error && (known || 'syscall' in error)) {
     process.stderr.write(`pair: ${harmless(error.message)}\n`);
     return error instanceof UsageError || (error instanceof WindowNotOpened && error.code === 'bad-name') ? 2 : 1;
   }

@@ -9,6 +9,7 @@
 import { LIMITS } from '#protocol/limits.ts';
 import { PAIRING_ROOT, type NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
+import { RELAY_LIMITS } from '../relay/limits.ts';
 import { boxRights, clientRights, localRights, pairingRights, peerRights, type BoxPeople } from './access-rights.ts';
 import { lines, plain } from './configuration-text.ts';
 
@@ -36,6 +37,8 @@ interface Place {
   /** Address to listen at; absent means every interface. */
   readonly address?: string;
   readonly ports: Ports;
+  /** Whether boxes come through another broker as well, whose connections take no place from others (§5.7). */
+  readonly relayed?: boolean;
   readonly serverCertificateFile: string;
   readonly serverKeyFile: string;
 }
@@ -55,13 +58,21 @@ export interface DeviceBrokerPlan extends Place {
   readonly silenced: readonly string[];
 }
 
+export function boxConnectionsMax({ relayed = false }: Pick<Place, 'relayed'>): number {
+  return MQTT_LIMITS.boxConnectionsMax + (relayed ? RELAY_LIMITS.sessionsMax.boxes : 0);
+}
+
+export function pairingConnectionsMax({ relayed = false }: Pick<Place, 'relayed'>): number {
+  return MQTT_LIMITS.pairingConnectionsMax + (relayed ? RELAY_LIMITS.sessionsMax.pairing : 0);
+}
+
 /** The broker that is always there: the firmware, clients, boxes, peers. */
 export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
   const at = (file: string): string => `${plan.folder}/${file}`;
   const configuration = [
     ...settings(plan, { memoryBytesMax: MQTT_LIMITS.brokerMemoryBytesMax, retain: true }),
     ...certifiedListener(plan, 'clients', MQTT_LIMITS.clientConnectionsMax, plan.clientAuthorityFile, at('clients.crl.pem')),
-    ...certifiedListener(plan, 'boxes', MQTT_LIMITS.boxConnectionsMax, plan.boxAuthorityFile, at('boxes.crl.pem')),
+    ...certifiedListener(plan, 'boxes', boxConnectionsMax(plan), plan.boxAuthorityFile, at('boxes.crl.pem')),
     ...certifiedListener(plan, 'peers', MQTT_LIMITS.peerConnectionsMax, at('peers.pem')),
     ...localListener(plan),
   ];
@@ -84,7 +95,7 @@ export function deviceBrokerFiles(plan: DeviceBrokerPlan): BrokerFiles {
 export function pairingBrokerFiles(plan: Place): BrokerFiles {
   const configuration = [
     ...settings(plan, { memoryBytesMax: MQTT_LIMITS.pairingBrokerMemoryBytesMax, retain: false }),
-    ...listener(plan, 'pairing', MQTT_LIMITS.pairingConnectionsMax),
+    ...listener(plan, 'pairing', pairingConnectionsMax(plan)),
     'allow_anonymous true',
     ...localListener(plan),
   ];

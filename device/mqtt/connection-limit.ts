@@ -5,7 +5,7 @@
  */
 import { MQTT_LIMITS } from '../limits.ts';
 import type { Ports } from './broker-configuration.ts';
-import { newTally, noteLine, type Surplus } from './connection-tally.ts';
+import { newTally, noteLine, type Entry, type Surplus } from './connection-tally.ts';
 import { connect } from './connection.ts';
 
 export interface ConnectionLimit {
@@ -15,9 +15,14 @@ export interface ConnectionLimit {
   stop(): Promise<void>;
 }
 
-/** @param onSurplus told of each connection that is ended */
-export function limitConnections(socket: string, ports: Ports, onSurplus: (surplus: Surplus) => void): ConnectionLimit {
-  const tally = newTally(ports);
+/** @param onSurplus told of each connection that is ended @param onEntry told of each that was let in */
+export function limitConnections(
+  socket: string,
+  ports: Ports,
+  onSurplus: (surplus: Surplus) => void,
+  onEntry?: (entry: Entry) => void,
+): ConnectionLimit {
+  const tally = newTally(ports, onEntry);
   const waiting = new Map<string, Surplus>();
   let working: Promise<void> | undefined;
   let stopped = false;

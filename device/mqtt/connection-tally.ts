@@ -18,21 +18,30 @@ export interface Surplus {
   readonly clientId: string;
 }
 
+/** A certificate was let in. */
+export interface Entry {
+  readonly listener: CertifiedListener;
+  readonly name: string;
+  /** `address:port` from which it comes. */
+  readonly source: string;
+}
+
 export interface ConnectionTally {
   readonly listeners: ReadonlyMap<number, CertifiedListener>;
   /** Listener by source, of those that have not shown their client id yet; the oldest first. */
   readonly arriving: Map<string, CertifiedListener>;
   /** By client id, the oldest first. */
   readonly open: Map<string, Surplus>;
+  readonly onEntry: (entry: Entry) => void;
 }
 
-export function newTally({ clients, boxes, peers }: Ports): ConnectionTally {
+export function newTally({ clients, boxes, peers }: Ports, onEntry: ConnectionTally['onEntry'] = () => undefined): ConnectionTally {
   const listeners = new Map<number, CertifiedListener>([
     [clients, 'clients'],
     [boxes, 'boxes'],
     [peers, 'peers'],
   ]);
-  return { listeners, arriving: new Map(), open: new Map() };
+  return { listeners, arriving: new Map(), open: new Map(), onEntry };
 }
 
 /** Takes note of a line. @returns the oldest connection of a certificate that has one too many by it */
@@ -62,6 +71,7 @@ function entered(tally: ConnectionTally, source: string, who: { readonly clientI
   const listener = arriving.get(source);
   arriving.delete(source);
   if (!listener) return undefined;
+  tally.onEntry({ listener, name: who.name, source });
   open.delete(who.clientId);
   open.set(who.clientId, { listener, ...who });
   const own = [...open.values()].filter((other) => other.listener === listener && other.name === who.name);

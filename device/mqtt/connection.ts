@@ -4,14 +4,16 @@
  * the firmware, and one set of tests keeps both to the same behaviour.
  */
 import { randomUUID } from 'node:crypto';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { MqttClient, type IClientOptions, type IPublishPacket } from 'mqtt';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Connection, ConnectionState, Incoming, PublishOptions, PublishOutcome, Will } from '#protocol/mqtt-port.ts';
 import { isPublishable } from '#protocol/publication.ts';
 import { MQTT_LIMITS } from '../limits.ts';
+import { RELAY_LIMITS } from '../relay/limits.ts';
 
 export type BrokerAddress =
   | { readonly socket: string }
@@ -26,7 +28,8 @@ export type BrokerAddress =
       readonly certificate?: string | Uint8Array;
       readonly key?: string | Uint8Array;
     }
-  | StrangerAddress;
+  | StrangerAddress
+  | OtherAddress;
 
 /** A pairing broker, whose authority nobody knows yet: whatever certificate it shows is taken, and told (§5.6). */
 export interface StrangerAddress {
@@ -34,6 +37,21 @@ export interface StrangerAddress {
   readonly url: string;
   /** Told the certificate at each connection, DER, before anything is said or heard. */
   readonly onServerCertificate: (certificate: Uint8Array) => void;
+  /** What carries TLS in place of a TCP connection to `url`: a stream through another broker (§5.7). */
+  readonly over?: () => Duplex;
+}
+
+/** A broker of somebody else, by which boxes come (§5.7). */
+export interface OtherAddress {
+  /** `mqtts://host:port`. */
+  readonly url: string;
+  /** PEM of those who vouch for the certificate of this host; or the SHA-256 of that certificate, 64 lower-case digits. */
+  readonly trust: { readonly authority: string } | { readonly fingerprint: string };
+  /** Who one is there: a name and its password, or a certificate with its key, PEM. */
+  readonly user?: string;
+  readonly password?: string;
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 export interface ConnectOptions {
@@ -51,7 +69,7 @@ export class NotConnected extends Error {
 
 /** Begins to connect and returns at once; the connection goes on trying until it is closed. */
 export function connect(address: BrokerAddress, options: ConnectOptions = {}): Connection {
-  const client = new MqttClient(() => openStream(address), clientOptions(options));
+  const client = new MqttClient(() => openStream(address), clientOptions(address, options));
   const subscriptions = new Map<number, Subscription>();
   const listeners = new Set<(state: ConnectionState, reason: string) => void>();
   const outgoing = new Outgoing();
@@ -177,7 +195,7 @@ async function subscribe(client: MqttClient, identifier: number, filter: string)
   await client.subscribeAsync(filter, { qos: 1, nl: true, properties: { subscriptionIdentifier: identifier } });
 }
 
-function clientOptions(options: ConnectOptions): IClientOptions {
+function clientOptions(address: BrokerAddress, options: ConnectOptions): IClientOptions {
   return {
     protocolVersion: 5,
     // Otherwise mqtt.js keeps a buffer of each of the 65,536 packet ids: 9 MB.
@@ -187,20 +205,26 @@ function clientOptions(options: ConnectOptions): IClientOptions {
     resubscribe: false,
     reconnectOnConnackError: true,
     reconnectPeriod: MQTT_LIMITS.reconnectMinMs,
-    connectTimeout: MQTT_LIMITS.connectMs,
+    connectTimeout: 'over' in address ? RELAY_LIMITS.connectMs : MQTT_LIMITS.connectMs,
     keepalive: MQTT_LIMITS.keepAliveSeconds,
     properties: { maximumPacketSize: LIMITS.packetBytesMax },
+    ...('trust' in address && address.user !== undefined ? { username: address.user } : {}),
+    ...('trust' in address && address.password !== undefined ? { password: address.password } : {}),
     ...(options.will
       ? { will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), retain: options.will.retain, qos: 1 as const } }
       : {}),
   };
 }
 
+const TLS = { minVersion: 'TLSv1.3' } as const;
+type TlsPlace = typeof TLS & { readonly host: string; readonly port: number };
+
 function openStream(address: BrokerAddress): Socket {
   if ('socket' in address) return connectSocket(address.socket);
   const { hostname, port } = new URL(address.url);
-  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), minVersion: 'TLSv1.3' } as const;
-  if ('onServerCertificate' in address) return openToStranger(place, address.onServerCertificate);
+  const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), ...TLS };
+  if ('onServerCertificate' in address) return openToStranger(address.over ? { socket: address.over(), ...TLS } : place, address);
+  if ('trust' in address) return openToOther(place, address);
   const stream = connectTls({
     ...place,
     ca: pem(address.authority),
@@ -217,12 +241,27 @@ function openStream(address: BrokerAddress): Socket {
 }
 
 /** The exchange that follows is bound to this certificate, which stands in for checking it here. */
-function openToStranger(place: { host: string; port: number; minVersion: 'TLSv1.3' }, tell: (certificate: Uint8Array) => void): Socket {
+function openToStranger(place: TlsPlace | (typeof TLS & { readonly socket: Duplex }), { onServerCertificate }: StrangerAddress): TLSSocket {
   const stream = connectTls({ ...place, rejectUnauthorized: false });
   stream.once('secureConnect', () => {
     const shown = stream.getPeerX509Certificate();
-    if (shown) tell(new Uint8Array(shown.raw));
+    if (shown) onServerCertificate(new Uint8Array(shown.raw));
     else stream.destroy(brokerFault('the broker shows no certificate'));
+  });
+  return stream.setNoDelay(true);
+}
+
+/** Nothing is said before its certificate was judged: what is written waits for the handshake, at whose end that happens. */
+function openToOther(place: TlsPlace, { url, trust, certificate, key }: OtherAddress): TLSSocket {
+  const own = { ...(certificate === undefined ? {} : { cert: certificate }), ...(key === undefined ? {} : { key }) };
+  const named = { ...place, ...own, ...(isIP(place.host) === 0 && { servername: place.host }) };
+  if ('authority' in trust) return connectTls({ ...named, ca: trust.authority }).setNoDelay(true);
+  // The chain is not asked, because the certificate itself is: the handshake shows that the broker holds its key.
+  const stream = connectTls({ ...named, rejectUnauthorized: false });
+  stream.once('secureConnect', () => {
+    const shown = stream.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase() ?? 'none';
+    if (shown !== trust.fingerprint)
+      stream.destroy(brokerFault(`${url} shows the certificate ${shown}; it must be ${trust.fingerprint}, or that one has to be named`));
   });
   return stream.setNoDelay(true);
 }

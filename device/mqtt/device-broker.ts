@@ -7,11 +7,12 @@ import type { NetworkLabel } from '#protocol/topics.ts';
 import { MQTT_LIMITS } from '../limits.ts';
 import { peerTrust, type Authority, type PeerAuthority } from './authority.ts';
 import { NOBODY, type BoxPeople } from './access-rights.ts';
-import { deviceBrokerFiles, pairingBrokerFiles, type Ports } from './broker-configuration.ts';
+import { boxConnectionsMax, deviceBrokerFiles, pairingBrokerFiles, pairingConnectionsMax, type Ports } from './broker-configuration.ts';
 import { watchBroker } from './broker-watch.ts';
 import { limitConnections } from './connection-limit.ts';
 import { startBroker, type Broker, type BrokerEvent } from './broker.ts';
 import type { RevokedSerial } from './certificate.ts';
+import type { Entry, Surplus } from './connection-tally.ts';
 
 /** Whom the broker trusts, which changes while it runs. */
 export interface Trust {
@@ -33,6 +34,10 @@ export interface DeviceBrokerOptions {
   readonly address?: string;
   /** Absent: no client has a right to boxes. */
   readonly people?: BoxPeople;
+  /** Whether boxes come through another broker as well (§5.7). */
+  readonly relayed?: boolean;
+  /** Told of each certificate that was let in. */
+  readonly onEntry?: (entry: Entry) => void;
   readonly onEvent: (event: BrokerEvent) => void;
 }
 
@@ -60,8 +65,9 @@ export async function startDeviceBroker(options: DeviceBrokerOptions, trust: Tru
     const { fenced, silenced } = held;
     return deviceBrokerFiles({ ...place, people, fenced, silenced, ...trustedFiles(options.authority, held.trust) });
   };
-  const connectionsMax = MQTT_LIMITS.clientConnectionsMax + MQTT_LIMITS.boxConnectionsMax + MQTT_LIMITS.peerConnectionsMax;
-  const limit = limitConnections(place.socket, place.ports, (surplus) => options.onEvent({ event: 'connectionSurplus', ...surplus }));
+  const connectionsMax = MQTT_LIMITS.clientConnectionsMax + boxConnectionsMax(place) + MQTT_LIMITS.peerConnectionsMax;
+  const onSurplus = (surplus: Surplus): void => options.onEvent({ event: 'connectionSurplus', ...surplus });
+  const limit = limitConnections(place.socket, place.ports, onSurplus, options.onEntry);
   const onEvent = (event: BrokerEvent): void => {
     options.onEvent(event);
     if (event.event === 'brokerSpoke') limit.heard(event.line);
@@ -97,7 +103,7 @@ export async function startPairingBroker(options: DeviceBrokerOptions): Promise<
     folder: place.folder,
     files: pairingBrokerFiles(place),
     socket: place.socket,
-    connectionsMax: MQTT_LIMITS.pairingConnectionsMax,
+    connectionsMax: pairingConnectionsMax(place),
     onEvent: options.onEvent,
   });
   return { ...broker, socket: place.socket, stop: watched(broker, place.socket, MQTT_LIMITS.pairingBrokerMemoryBytesMax) };
@@ -121,6 +127,7 @@ function placeOf(options: DeviceBrokerOptions) {
     socket: socketIn(folder),
     runner: userInfo().username,
     ports: options.ports,
+    relayed: options.relayed ?? false,
     serverCertificateFile: resolve(options.authority.server.certificateFile),
     serverKeyFile: resolve(options.authority.server.keyFile),
     ...(options.address === undefined ? {} : { address: options.address }),

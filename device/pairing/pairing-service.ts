@@ -36,6 +36,8 @@ export interface PairingServiceOptions {
   readonly ports: Ports;
   /** Address at which the pairing broker listens; absent means every interface. */
   readonly address?: string;
+  /** Whether boxes come through another broker as well (§5.7). */
+  readonly relayed?: boolean;
   readonly authority: Authority;
   readonly broker: DeviceBroker;
   /** The members as they are now: those of the chain. */

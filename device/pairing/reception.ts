@@ -19,6 +19,8 @@ export interface ReceptionOptions {
   readonly device: string;
   readonly ports: Ports;
   readonly address?: string;
+  /** Whether boxes come through another broker as well (§5.7). */
+  readonly relayed?: boolean;
   readonly authority: Authority;
   readonly log: Log;
 }
@@ -47,9 +49,9 @@ export class Reception {
   }
 
   async #start(): Promise<{ broker: Broker; connection: Connection }> {
-    const { stateFolder, network, device, authority, ports, address, log } = this.#options;
+    const { stateFolder, network, device, authority, ports, address, relayed = false, log } = this.#options;
     const broker = await startPairingBroker({
-      ...{ network: networkLabel(network), device, authority, ports },
+      ...{ network: networkLabel(network), device, authority, ports, relayed },
       ...(address === undefined ? {} : { address }),
       folder: join(stateFolder, 'pairing-broker'),
       onEvent: ({ event, ...fields }: BrokerEvent): void => log(event, { broker: 'pairing', ...fields }),

@@ -2,11 +2,16 @@
 import { parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
 import { connect } from '../../device/mqtt/connection.ts';
 import { openWindow } from '../../device/pairing/open-window.ts';
+import { otherAddress } from '../../hpc-agent/other-broker.ts';
 import { pairHolder, type Invitation, type PairedHolder } from '../../hpc-agent/pairing.ts';
+import { openRelayStream } from '../../hpc-agent/relay-stream.ts';
 
-/** @throws PairingFailed */
-export function pairInto(invitation: Invitation): Promise<PairedHolder> {
-  return pairHolder(invitation, connect);
+/** @throws PairingFailed @throws OtherBrokerUnknown */
+export async function pairInto(invitation: Invitation): Promise<PairedHolder> {
+  const { through } = invitation;
+  if (!through) return pairHolder(invitation, connect);
+  const way = { other: await otherAddress(through, process.cwd()), device: through.name };
+  return pairHolder(invitation, (address, options) => connect({ ...address, over: () => openRelayStream(way, 'pairing') }, options));
 }
 
 /**

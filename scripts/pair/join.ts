@@ -9,6 +9,7 @@ import { showComparison } from './comparison.ts';
 import { defaultState, PairFailure, requirePlace, stateOption } from './device-folder.ts';
 import { pairInto } from './holder.ts';
 import { shellQuoted } from './paste-lines.ts';
+import { throughOf, throughOptions } from './through.ts';
 
 export const join = commandOf(
   {
@@ -17,10 +18,11 @@ export const join = commandOf(
     operands: ['ADDRESS', '[CODE]', '[DIR]'],
     options: {
       address: { value: 'URL', help: 'where to reach the device afterwards, where a forwarder stands in between (mqtts://host:port)' },
+      ...throughOptions,
       state: stateOption,
     },
     notes:
-      'ADDRESS and CODE are those that npm run pair -- open shows; the address may carry the code, as a QR code does. Without CODE it is asked for. Keys and certificate go into DIR, or inside the state folder; the same DIR again keeps its keys and gets a new certificate.',
+      'ADDRESS and CODE are those that npm run pair -- open shows; the address may carry the code, as a QR code does. Without CODE it is asked for. Keys and certificate go into DIR, or inside the state folder; the same DIR again keeps its keys and gets a new certificate.\n\nA box that reaches another MQTT broker only pairs through it, where the device has that broker as its relay: ADDRESS is then mqtts://host:port/DEVICE/box/NAME, and --authority or --fingerprint says by what the broker is known. What the box and its device say stays closed to it; the agent comes the same way afterwards.',
   },
   async ({ operands: [typedAddress = '', typedCode, typedFolder], options }) => {
     const { code: scanned, ...address } = required(parseWindowAddress(typedAddress));
@@ -29,11 +31,15 @@ export const join = commandOf(
     const folder = typedFolder ?? folderInPlaceOfCode ?? ((device: string) => folderFor(options.state ?? defaultState, device, address));
     if (options.address !== undefined && !/^mqtts:\/\/[^\s/]+:[0-9]+$/.test(options.address))
       throw new UsageError(`--address is "${options.address}"; it must be mqtts://host:port`);
+    const through = throughOf(address, options);
+    if (through && options.address !== undefined) throw new UsageError('--address is of a forwarder; through a broker there is none');
     requirePlace(typeof folder === 'string' ? folder : (options.state ?? defaultState));
     const reached = options.address === undefined ? {} : { reachedAt: options.address };
     const terminal = openTerminal(process.stdout, process.env);
-    terminal.show(`  asking at ${address.url} for the ${address.kind} ${address.name}…`);
-    const paired = await pairInto({ address, code, folder, ...reached }).finally(() => terminal.settle());
+    terminal.show(
+      `  asking ${address.through === undefined ? 'at' : `device ${address.through} through`} ${address.url} for the ${address.kind} ${address.name}…`,
+    );
+    const paired = await pairInto({ address, code, folder, ...reached, ...(through ? { through } : {}) }).finally(() => terminal.settle());
     terminal.line(
       `${terminal.paint('good', `The ${paired.kind} ${paired.name} is paired`)} with device ${paired.device}: ${paired.folder}`,
     );

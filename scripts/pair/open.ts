@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '#protocol/limits.ts';
 import { formatInvitation, formatPairingCode, parseWindowAddress, type HolderKind } from '#protocol/pairing-code.ts';
+import { readConfiguration } from '../../device/configuration.ts';
 import { openWindow, type OwnWindow } from '../../device/pairing/open-window.ts';
 import { PairedNames } from '../../device/pairing/paired-names.ts';
 import { WindowFolder, type WindowEnd, type WindowNews } from '../../device/pairing/window-folder.ts';
@@ -12,6 +13,7 @@ import { showComparison } from './comparison.ts';
 import { chooseDevice, defaultState, deviceOption, stateOption, type DeviceFolder } from './device-folder.ts';
 import { interruptible } from './interruption.ts';
 import { qrCodeLines } from './qr-code.ts';
+import { throughLine } from './through.ts';
 
 const LOOK_MS = 200;
 /** Names and addresses that mean the machine on which they are used. */
@@ -72,7 +74,12 @@ function announce(terminal: Terminal, device: DeviceFolder, { address, code }: O
   terminal.line(`  npm run pair -- join ${address} ${formatPairingCode(code)}\n`);
   terminal.line(`  address  ${address}`);
   terminal.line(`  code     ${terminal.paint('strong', formatPairingCode(code))}\n`);
-  if (isOfHere) terminal.line(`${terminal.paint('warning', '  The address is of this machine only.')} ${elsewhereText(device)}\n`);
+  const through = parsed.status === 'read' ? throughLine(readConfiguration(device.folder), parsed.value, code, device.folder) : undefined;
+  if (through) {
+    terminal.line('  Where it reaches only the broker that is the relay of this device:\n');
+    terminal.line(`  ${through.line}\n`);
+    if (through.remark !== undefined) terminal.line(`  ${through.remark}\n`);
+  } else if (isOfHere) terminal.line(`${terminal.paint('warning', '  The address is of this machine only.')} ${elsewhereText(device)}\n`);
   if (!terminal.live || parsed.status !== 'read') return;
   for (const line of qrCodeLines(formatInvitation(parsed.value, code))) terminal.line(`  ${terminal.paint('light-on-dark', line)}`);
   terminal.line('');

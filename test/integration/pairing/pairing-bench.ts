@@ -13,7 +13,7 @@ import { pairingTopic } from '#protocol/topics.ts';
 import { writeConfiguration } from '../../../device/configuration.ts';
 import { openAuthority } from '../../../device/mqtt/authority.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
-import { startDeviceBroker } from '../../../device/mqtt/device-broker.ts';
+import { startDeviceBroker, type DeviceBroker, type DeviceBrokerOptions } from '../../../device/mqtt/device-broker.ts';
 import { claimPorts } from '../../../device/mqtt/ports.ts';
 import { AttemptCounter, type AskTpm } from '../../../device/pairing/attempt-counter.ts';
 import { openWindow, type OwnWindow } from '../../../device/pairing/open-window.ts';
@@ -28,6 +28,7 @@ export interface PairingDevice {
   readonly log: LogLine[];
   readonly boxes: () => readonly { readonly name: string; readonly signingKey: Uint8Array }[];
   readonly shown: readonly (readonly string[])[];
+  readonly broker: DeviceBroker;
   readonly counter: () => Promise<AttemptCounter>;
   stop(): Promise<void>;
 }
@@ -41,7 +42,7 @@ export interface PairingBench extends PairingDevice {
 }
 
 /** What a test has otherwise than a device in the field. */
-type Otherwise = Pick<PairingServiceOptions, 'show' | 'windowMs'>;
+type Otherwise = Pick<PairingServiceOptions, 'show' | 'windowMs' | 'relayed'> & Pick<DeviceBrokerOptions, 'onEntry'>;
 
 /** A device in this process, with a software TPM. */
 export async function startPairingBench(otherwise: Otherwise = {}): Promise<PairingBench> {
@@ -92,7 +93,14 @@ export async function startPairingDevice(
   const common = { device: 'alpha', authority, ports, address: '127.0.0.1' };
   const trust = new PairedNames(device).trust([]);
   const broker = await startDeviceBroker(
-    { ...common, folder: join(device, 'broker'), network: networkLabel(network), onEvent: () => undefined },
+    {
+      ...common,
+      folder: join(device, 'broker'),
+      network: networkLabel(network),
+      onEvent: () => undefined,
+      relayed: otherwise.relayed ?? false,
+      ...(otherwise.onEntry ? { onEntry: otherwise.onEntry } : {}),
+    },
     trust,
   );
   let boxes: readonly { name: string; signingKey: Uint8Array }[] = [];
@@ -118,7 +126,7 @@ export async function startPairingDevice(
     await broker.stop();
     await tpm.close();
   };
-  return { log, boxes: () => boxes, shown, counter: () => AttemptCounter.open(askTpm), stop };
+  return { log, boxes: () => boxes, shown, broker, counter: () => AttemptCounter.open(askTpm), stop };
 }
 
 /** Opens a window, as `npm run pair -- open` does. */
