@@ -39,6 +39,8 @@ type Inputs<I> = I extends { readonly inputs: infer P extends readonly AbiParame
 
 export type FunctionName<A extends Abi> = Extract<A[number], { readonly type: 'function' }>['name'] & string;
 export type Arguments<A extends Abi, Name extends string> = Listed<Inputs<Item<A, 'function', Name>>>;
+/** The same by their names. */
+export type NamedArguments<A extends Abi, Name extends string> = Named<Inputs<Item<A, 'function', Name>>>;
 export type ConstructorArguments<A extends Abi> = Listed<Inputs<Extract<A[number], { readonly type: 'constructor' }>>>;
 
 /** The one value, or several by their names. */

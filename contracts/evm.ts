@@ -7,7 +7,7 @@ import { Interface, type ParamType, type Result as EthersResult } from 'ethers/a
 import { getCreate2Address } from 'ethers/address';
 import { SigningKey, keccak256 } from 'ethers/crypto';
 import { computeAddress, Transaction } from 'ethers/transaction';
-import type { Abi, AbiError, AbiEvent, Arguments, ConstructorArguments, FunctionName, Result } from './abi.ts';
+import type { Abi, AbiError, AbiEvent, Arguments, ConstructorArguments, FunctionName, NamedArguments, Result } from './abi.ts';
 
 export function encodeCall<const A extends Abi, N extends FunctionName<A>>(abi: A, name: N, values: Arguments<A, N>): Uint8Array {
   const { inputs } = requireFunction(abi, name);
@@ -25,6 +25,25 @@ export function decodeResult<const A extends Abi, N extends FunctionName<A>>(
   if (result === undefined) return undefined;
   const values = attempt(() => outputs.map((output, index) => taken(output, result[index])));
   return values && ((outputs.length === 1 ? values[0] : named(outputs, values)) as Result<A, N>);
+}
+
+/** A call of this function as it was sent; undefined where the bytes are another's. */
+export function decodeCall<const A extends Abi, N extends FunctionName<A>>(
+  abi: A,
+  name: N,
+  data: Uint8Array,
+): NamedArguments<A, N> | undefined {
+  const { inputs } = requireFunction(abi, name);
+  const values = attempt(() => interfaceOf(abi).decodeFunctionData(name, data));
+  return (
+    values &&
+    (attempt(() =>
+      named(
+        inputs,
+        inputs.map((input, index) => taken(input, values[index])),
+      ),
+    ) as NamedArguments<A, N> | undefined)
+  );
 }
 
 /** What a revert says, where it is one of this ABI's errors. */

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import type { Connection } from '#protocol/mqtt-port.ts';
 import type { Member } from '#protocol/network.ts';
 import {
+  ANCHOR_KIND,
   ATTESTATION_KINDS,
+  CHAIN_KINDS,
   parseTopic,
   topicFilter,
   topicOf,
@@ -17,6 +19,7 @@ import {
   type PeerKind,
   type TrustKind,
 } from '#protocol/topics.ts';
+import type { AnchorGossip } from './anchors/ports.ts';
 import type { Gossip } from './attestation/ports.ts';
 import { PEER_LIMITS } from './limits.ts';
 import type { Authority } from './mqtt/authority.ts';
@@ -31,6 +34,8 @@ type Reached = (peerName: string, reach: 'connected' | 'lost') => void;
 export interface GossipNetwork {
   /** The port of attestation. A later one takes the place of the earlier, and is told what peers have retained. */
   attestation(): Gossip;
+  /** Votes on anchors: this device's own, retained, and what each peer has retained of its own (§20.9). */
+  anchors(): AnchorGossip;
   /** Says something about the chain to all peers; retained is what a peer that connects later must know. */
   broadcast(kind: ChainKind | TrustKind, payload: Uint8Array, retain: boolean): void;
   /** Says something to one peer alone. */
@@ -70,6 +75,10 @@ export function joinGossip(request: GossipRequest, members: readonly Member[]): 
       },
       onMessage: (handler) => room.hearAttestation(handler),
     }),
+    anchors: () => ({
+      say: (payload) => void own.publish(topicOf(network, { to: 'gossip', kind: ANCHOR_KIND }), payload, { retain: true }),
+      onHeard: (handler) => room.hearAnchors(handler),
+    }),
     broadcast: (kind, payload, retain) =>
       void own.publish(topicOf(network, { to: 'gossip', kind }), payload, retain ? { retain } : { atMostOnce: true }),
     tell: (peer, kind, payload) =>
@@ -85,7 +94,7 @@ export function joinGossip(request: GossipRequest, members: readonly Member[]): 
 }
 
 /** Kinds of which the last one counts, whoever listens later. */
-const STANDING_KINDS: ReadonlySet<string> = new Set([...ATTESTATION_KINDS, 'head', 'voucher']);
+const STANDING_KINDS: ReadonlySet<string> = new Set([...ATTESTATION_KINDS, ANCHOR_KIND, 'head', 'voucher']);
 
 interface FollowedPeer {
   readonly member: Member;
@@ -107,6 +116,7 @@ class GossipRoom {
   readonly #closing = new Set<Promise<void>>();
   #attestation: Heard<AttestationKind> | undefined;
   #chain: Heard<ChainKind | 'response'> | undefined;
+  #anchors: ((peerName: string, payload: Uint8Array) => void) | undefined;
 
   constructor(request: GossipRequest) {
     this.#request = request;
@@ -119,7 +129,12 @@ class GossipRoom {
 
   hearChain(handler: Heard<ChainKind | 'response'>): void {
     this.#chain = handler;
-    this.#repeat((peer, kind, payload) => !isAttestationKind(kind) && kind !== 'verdict' && handler(peer, kind, payload));
+    this.#repeat((peer, kind, payload) => isChainKind(kind) && handler(peer, kind, payload));
+  }
+
+  hearAnchors(handler: (peerName: string, payload: Uint8Array) => void): void {
+    this.#anchors = handler;
+    this.#repeat((peer, kind, payload) => kind === ANCHOR_KIND && handler(peer, payload));
   }
 
   isReached(name: string): boolean {
@@ -220,6 +235,7 @@ class GossipRoom {
     const { name } = peer.member;
     if (STANDING_KINDS.has(kind)) peer.standing.set(kind as GossipKind, payload);
     if (isAttestationKind(kind)) this.#attestation?.(name, kind, payload);
+    else if (kind === ANCHOR_KIND) this.#anchors?.(name, payload);
     else if (kind === 'order' || kind === 'news' || kind === 'need' || kind === 'chunk')
       for (const handler of this.peerHandlers) handler(name, kind, payload);
     else if (kind === 'verdict') for (const handler of this.verdictHandlers) handler(name, payload);
@@ -256,6 +272,10 @@ class GossipRoom {
 
 function isAttestationKind(kind: GossipKind | PeerKind): kind is AttestationKind {
   return (ATTESTATION_KINDS as readonly string[]).includes(kind);
+}
+
+function isChainKind(kind: GossipKind): kind is ChainKind {
+  return (CHAIN_KINDS as readonly string[]).includes(kind);
 }
 
 function isSame(member: Member, other: Member | undefined): boolean {

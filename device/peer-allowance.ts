@@ -37,6 +37,7 @@ const SIZES: Readonly<Record<GossipKind | PeerKind, number>> = {
   request: LIMITS.ballotBytesMax,
   voucher: LIMITS.voucherBytesMax,
   verdict: LIMITS.proposalBytesMax,
+  'anchor-votes': LIMITS.anchorVotesBytesMax,
   response: LIMITS.packetBytesMax,
   order: LIMITS.packetBytesMax,
   news: LIMITS.packetBytesMax,

@@ -111,6 +111,10 @@ export const LIMITS = {
   anchorPlacesMax: 128,
   /** Draws of an anchor's committee that may be tried: with a quarter of the seats absent all of them fail never. */
   anchorRounds: 16,
+  /** Votes on anchors that a member says at a time, for each chain of layer 1: of as many as the contract lets stand open. */
+  anchorsSaidMax: 32,
+  /** These votes for all chains, at about 500 bytes each. */
+  anchorVotesBytesMax: 96 * KIB,
   /** Events measured into PCR 14: bundle, addon, board definition, and room for more. */
   measuredEventsMax: 32,
   /** A certificate in DER: EK certificates have 1 to 2 KiB. */

@@ -39,7 +39,9 @@ export const RESERVED_NAMES: readonly string[] = ['device', 'peer', 'operator'];
 export const ATTESTATION_KINDS = ['beacon', 'evidence', 'activation', 'answer', 'credential'] as const;
 export const CHAIN_KINDS = ['block', 'transaction', 'ballot', 'head', 'request', 'voucher'] as const;
 export const TRUST_KINDS = ['verdict'] as const;
-export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS, ...TRUST_KINDS] as const;
+/** Votes on anchors of layer 1 (§20.9). */
+export const ANCHOR_KIND = 'anchor-votes';
+export const GOSSIP_KINDS = [...ATTESTATION_KINDS, ...CHAIN_KINDS, ...TRUST_KINDS, ANCHOR_KIND] as const;
 export type AttestationKind = (typeof ATTESTATION_KINDS)[number];
 export type ChainKind = (typeof CHAIN_KINDS)[number];
 export type TrustKind = (typeof TRUST_KINDS)[number];

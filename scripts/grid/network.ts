@@ -18,6 +18,12 @@ const GRID_CONSENSUS = { targetIntervalMs: 1_000, minimumWaitMs: 100, epochHeigh
 /** An anchor every nine seconds, so that who starts a grid sees one. A network that lasts has one an hour. */
 const GRID_ANCHOR_HEIGHTS = 8;
 
+/**
+ * A member is judged once in 32 blocks: every 32 s on average, at the soonest 8 s after the last time, which are left for the votes. Trust outlasts
+ * four slots, so that a planted one, of which there is one in eight, and one without a verdict end nobody's.
+ */
+const GRID_TRUST = { slotHeights: 32, judges: 7, trustedCheckpoints: 128, plantedOneIn: 8 };
+
 /** A salt for a new genesis. */
 export function newSalt(): Uint8Array {
   return new Uint8Array(randomBytes(16));
@@ -56,6 +62,7 @@ export async function foundNetwork(
     endorsementAuthorities,
     credentialsMin: CREDENTIALS_MIN,
     consensus: GRID_CONSENSUS,
+    trust: GRID_TRUST,
     anchorHeights: GRID_ANCHOR_HEIGHTS,
   };
   return { genesis, members, references };

@@ -55,6 +55,7 @@ export const roomArrows: Readonly<Record<string, readonly string[]>> = {
   'device/board': ['device'], // addon, yaml and the clock's port; nothing of those who hold boxes by it
   'device/board/simulated': ['device/board'],
   'device/bmc': ['device', 'device/board'], // the port of whatever holds a box
+  'device/anchors': ['device', 'device/chain', 'device/layer1', 'device/store'], // checkpoints by their port, chains and senders, its memory
   'device/layer1': ['device', 'device/identity', 'device/store', 'device/tpm'], // its key in the chip, its memory
   'device/control': ['device', 'device/board', 'device/store', 'device/mqtt'], // that port, its memory, whole files; jobs by a port of its own
 };

@@ -1,0 +1,26 @@
+/** Every limit of the duty of anchors, with its reason. Pure. Specification §20.9. */
+
+const SECOND = 1_000;
+
+export const ANCHOR_LIMITS = {
+  /** Epochs that are not final on layer 1: ten days of an outage at one an hour. The oldest must be posted first, so newer ones are not taken. */
+  waitingMax: 256,
+  /** Final ones that are kept, for proofs of their leaves. */
+  finalKept: 32,
+  /** Each device waits so much longer than the one before it in the order of an anchor: several blocks of the slowest chains. */
+  turnMs: 60 * SECOND,
+  /** How often the contract is looked at. */
+  lookMs: 12 * SECOND,
+  /** After the chip, or the contract, has refused. */
+  againMs: 60 * SECOND,
+  /** Blocks that are asked for posts at a time: what public endpoints answer at once. */
+  postBlocksMax: 1_000,
+  /** Blocks before the newest in which a device that starts looks for open posts: nine hours of blocks of two seconds. */
+  postBlocksBack: 16_000,
+  /** Blocks that are looked at again, for a reorganisation may have changed them. */
+  postBlocksAgain: 64,
+  /** Posts that were judged and are remembered: as many as can be open, several times over. */
+  judgedPostsMax: 256,
+  /** What this device is owed is fetched when it comes to so many bonds: fetching costs gas as well. */
+  owedBonds: 4n,
+} as const;
