@@ -99,7 +99,8 @@ export const sizes = commandOf(
     say(`${table([['contract', 'bytes', 'left', 'creation'], ...rows])}\n`);
     const large = measured.filter(({ code, creation }) => code > codeBytesMax || creation > creationCodeBytesMax);
     if (large.length === 0) return 0;
-    process.stderr.write(`no chain takes ${large.map(({ name }) => name).join(', ')}: ${codeBytesMax} bytes of code at most (EIP-170)\n`);
+    const bounds = `${codeBytesMax} bytes of code at most (EIP-170), ${creationCodeBytesMax} of creation code (EIP-3860)`;
+    process.stderr.write(`no chain takes ${large.map(({ name }) => name).join(', ')}: ${bounds}\n`);
     return 1;
   },
 );

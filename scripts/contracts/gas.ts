@@ -25,8 +25,8 @@ export function snapshotText(figures: GasFigures): string {
 }
 
 /**
- * What is measured differs from the snapshot in the tree: the hardforks for which it does. Ten gas more or less come of what the compiler was
- * given beside a contract, and are no news.
+ * What is measured differs from the snapshot in the tree: the hardforks for which it does. A thousandth more or less comes of what the
+ * compiler was given beside a contract, and is no news.
  */
 export function staleSnapshots(measured: ReadonlyMap<Hardfork, GasFigures>): Hardfork[] {
   return HARDFORKS.filter((hardfork) => {
