@@ -40,9 +40,11 @@ export type TrustReport =
   /** What this member finds evidence of another worth. */
   | ({ readonly report: 'evidenceJudged'; readonly word: string; readonly reason: string; readonly detail: string } & SlotSubject)
   /** A verdict stands on the branch of the head. */
-  | ({ readonly report: 'verdictStands'; readonly level: number; readonly word: string; readonly votes: number } & SlotSubject)
+  | ({ readonly report: 'verdictStands'; readonly level: number; readonly word: string } & SlotSubject)
   | ({ readonly report: 'appealed'; readonly ballots: number } & SlotSubject)
-  | ({ readonly report: 'revealed'; readonly ballots: number } & SlotSubject)
+  | ({ readonly report: 'revealed' } & SlotSubject)
+  /** `stale`: no verdict has renewed it in time. */
+  | { readonly report: 'trustChanged'; readonly subject: string; readonly from: string; readonly to: string }
   | { readonly report: 'equivocation'; readonly node: string };
 
 export type TrustEffect =

@@ -44,6 +44,7 @@ export function startTrust(setup: TrustSetup): TrustState {
     desk: { asked: undefined, restUntilMs: -Infinity, proofs: new Map() },
     shownSlot: undefined,
     told: new Set(),
+    standing: new Map(),
   };
 }
 

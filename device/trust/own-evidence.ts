@@ -1,6 +1,6 @@
 /** What this member shows of itself: evidence when its moment has come, a planted challenge now and then, and the reveal. Pure. Specification §18.1, §18.2, §18.7. */
 import { challengeAlpha, isPlanted, momentAlpha, momentHeight, slotOf } from '#protocol/chain/trust-slots.ts';
-import type { JudgedSlot, SlotDraw } from '#protocol/chain/trust-state.ts';
+import { isSuspended, type JudgedSlot, type SlotDraw } from '#protocol/chain/trust-state.ts';
 import { hex } from '#protocol/digest.ts';
 import { decodeMemberEvidence, encodeMemberEvidence } from '#protocol/member-evidence.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
@@ -78,10 +78,15 @@ function toReveal({ setup }: TrustState, { height }: Position, { trust }: Judged
   return trust.slots.filter(({ slot, log, closed, verdict }) => log === 'differs' && !closed && (verdict !== undefined || slot + 1 < current));
 }
 
-/** A member whose trust would not outlast the next slot does not plant: a planted slot renews nothing. */
+/**
+ * A planted slot renews nothing, and until it is revealed its member judges nobody: so none is planted by a member whose trust would not
+ * outlast the next slot, nor while another is suspended.
+ */
 function isToPlant(state: TrustState, { state: chain }: Position, { trust }: JudgedMember, draw: SlotDraw): boolean {
   const { setup, networkId } = state;
-  const isSafe = trust.word === 'trusted' && trust.attestedUntil - chain.core.checkpoint.number > 2 * setup.trust.slotHeights;
+  const isAnySuspended = chain.members.values().some((record) => record.standing === 'member' && record.trust && isSuspended(record.trust));
+  const lastsCheckpoints = trust.attestedUntil - chain.core.checkpoint.number;
+  const isSafe = trust.word === 'trusted' && lastsCheckpoints > 2 * setup.trust.slotHeights && !isAnySuspended;
   const proof = proofOf(state, challengeAlpha(networkId, draw));
   return isSafe && proof !== undefined && isPlanted(vrfOutput(setup.crypto, proof), setup.trust.plantedOneIn);
 }

@@ -52,6 +52,8 @@ export interface TrustState {
   shownSlot: number | undefined;
   /** What was reported and is not reported again, the oldest first. */
   readonly told: Set<string>;
+  /** What each member's trust is at the head, by node. */
+  readonly standing: Map<string, string>;
 }
 
 /** What the blocks of the head's branch have said, as far back as slots are judged. */
