@@ -1,10 +1,15 @@
 /** `npm run layer1`: the chains below a network. Specification §20.8. */
 import process from 'node:process';
 import { runProgram, UsageError, type Program } from './arguments.ts';
-import { probe } from './layer1/commands.ts';
+import { deploy } from './layer1/deploy-command.ts';
+import { probe } from './layer1/probe-command.ts';
 import { endWhenUnread, harmless } from './terminal.ts';
 
-const program: Program = { name: 'npm run layer1 --', summary: 'Looks at the chains below a network.', commands: [probe] };
+const program: Program = {
+  name: 'npm run layer1 --',
+  summary: 'The chains below a network, and its contracts there.',
+  commands: [probe, deploy],
+};
 
 endWhenUnread();
 try {

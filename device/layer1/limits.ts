@@ -18,6 +18,8 @@ export const LAYER1_LIMITS = {
   probedBlocks: 5,
   /** How often the chain is looked at while something is under way, and while nothing is. */
   lookMs: 4 * SECOND,
+  /** The same where all endpoints are on this machine: it costs nobody else anything. */
+  lookHereMs: 1 * SECOND,
   /** A transaction that is in no block for this long gets a higher fee: several blocks of the slowest chains. */
   bumpAfterMs: 60 * SECOND,
   /** A transaction that is in no block is said again after this long: nodes forget what they hold. */
@@ -35,3 +37,8 @@ export const LAYER1_LIMITS = {
   /** Of an endpoint's own words in a log or a table. */
   wordsMax: 200,
 } as const;
+
+/** Between two looks at a chain. @param endpoints of the network file: what is asked without TLS is on this machine (§4.5) */
+export function lookMsFor(endpoints: readonly string[]): number {
+  return endpoints.every((url) => url.startsWith('http://')) ? LAYER1_LIMITS.lookHereMs : LAYER1_LIMITS.lookMs;
+}

@@ -265,12 +265,18 @@ function say(state: SenderState, { hash, raw }: Sending['attempts'][number], now
 /** What is too little for this price: today's budget, or what the key has. */
 function lackingFor(state: SenderState, sending: Sending, view: ChainView, price: bigint, nowMs: number): Why | undefined {
   const cost = BigInt(sending.gas) * price + BigInt(sending.intention.value);
-  const today = [...state.sendings.values()].filter(({ day }) => day === dayOf(nowMs));
-  const spent = today.reduce((sum, { intention: { name }, charged, lost }) => {
-    return sum + BigInt(lost) + (name === sending.intention.name ? 0n : BigInt(charged));
-  }, 0n);
+  const others = [...state.sendings.values()].map((one) =>
+    one.intention.name === sending.intention.name ? { ...one, charged: '0' } : one,
+  );
+  const spent = spentOn(others, nowMs);
   if (spent + cost > state.terms.dayBudget) return 'budget';
   return cost > view.balance ? 'funds' : undefined;
+}
+
+/** What is signed on the day of this moment, and not known to have cost less; in wei. */
+export function spentOn(sendings: readonly Sending[], nowMs: number): bigint {
+  const today = sendings.filter(({ day }) => day === dayOf(nowMs));
+  return today.reduce((sum, { charged, lost }) => sum + BigInt(lost) + BigInt(charged), 0n);
 }
 
 /** What its dearest attempt can cost. */
