@@ -2,9 +2,11 @@
 pragma solidity 0.8.37;
 
 import { IAnchors, ShownMember, Votes } from "../../src/interfaces/IAnchors.sol";
+import { IEscrow } from "../../src/interfaces/IEscrow.sol";
 import { AnchorHeader } from "../../src/libraries/Anchor.sol";
 import { Committee } from "../../src/libraries/Committee.sol";
 import { CompactTime } from "../../src/libraries/CompactTime.sol";
+import { MerkleTree } from "../../src/libraries/MerkleTree.sol";
 import { PostChains } from "../../src/libraries/PostChain.sol";
 import { vm } from "../Vm.sol";
 import { Chips } from "./Chips.sol";
@@ -71,7 +73,7 @@ contract AnchorsTest is Network {
     function test_aPostWithoutBondIsRefused() public {
         AnchorHeader memory header = upcoming();
         Votes memory votes = quorum(header);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.TooLittlePaid.selector, 0, BOND));
         vm.prank(challenger);
         anchors.post(header, votes);
     }
@@ -192,7 +194,7 @@ contract AnchorsTest is Network {
         Votes memory votes = quorum(header);
         ShownMember memory member = shownMember(0);
         (member.leaf.x, member.leaf.y) = (members[1].x, members[1].y);
-        vm.expectRevert();
+        vm.expectPartialRevert(MerkleTree.OtherRoot.selector);
         anchors.challengeVote(1, headers[0], votes, 0, member);
         vm.assertEq(anchors.anchorOf(1), anchors.digestOf(header), "it stands");
     }

@@ -122,7 +122,7 @@ contract NodeDisputesTest is Network {
 
     function test_oneBlockTwiceIsNoFault() public {
         BareBlock memory first = blockOf(1, 9, "a", 100, 160);
-        vm.expectRevert();
+        vm.expectPartialRevert(TwoBlocks.SameBlock.selector);
         this.proveBlocksExternal(first, first);
     }
 

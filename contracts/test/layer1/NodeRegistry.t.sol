@@ -9,6 +9,7 @@ import { INodeRegistry } from "../../src/interfaces/INodeRegistry.sol";
 import { AnchorHeader } from "../../src/libraries/Anchor.sol";
 import { CompactTime } from "../../src/libraries/CompactTime.sol";
 import { Standing } from "../../src/libraries/Leaves.sol";
+import { MerkleTree } from "../../src/libraries/MerkleTree.sol";
 import { vm } from "../Vm.sol";
 import { Chips } from "./Chips.sol";
 import { Network } from "./Network.sol";
@@ -56,7 +57,7 @@ contract NodeRegistryTest is Network {
         member.leaf.standing = Standing.Seat;
         bytes memory time = authorised(4, staker);
         AnchorHeader memory last = headers[0];
-        vm.expectRevert();
+        vm.expectPartialRevert(MerkleTree.OtherRoot.selector);
         vm.prank(staker);
         registry.stake{ value: 1 ether }(last, member, time);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import { IAnchors, ShownMember, Votes } from "../../src/interfaces/IAnchors.sol";
 import { AnchorHeader } from "../../src/libraries/Anchor.sol";
+import { Committee } from "../../src/libraries/Committee.sol";
 import { CompactTime } from "../../src/libraries/CompactTime.sol";
 import { Domain } from "../../src/libraries/Domain.sol";
 import { Recoveries } from "../../src/libraries/Recovery.sol";
@@ -54,7 +55,12 @@ contract RecoveryTest is Network {
         complete();
         AnchorHeader memory header = next(2, anchors.anchorOf(1));
         Votes memory votes = quorum(header);
-        vm.expectRevert();
+        (, bytes32 tip,) = anchors.tip();
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.OtherPrevious.selector, header.previous, tip));
+        post(header, votes);
+        header = upcoming();
+        votes = quorum(header);
+        vm.expectRevert(abi.encodeWithSelector(Committee.PlaceUnknown.selector, votes.voters, four.length));
         post(header, votes);
     }
 
@@ -93,7 +99,7 @@ contract RecoveryTest is Network {
         vm.expectRevert(abi.encodeWithSelector(Recoveries.TooFewCame.selector, 3, 4));
         anchors.completeRecovery(last);
         anchors.beginRecovery();
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(CompactTime.NotSigned.selector, members[0].node, lifeOf(2)));
         this.showExternal(0, 1);
         show(0, 2);
     }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
+import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
 import { Anchors } from "../../src/Anchors.sol";
 import { StopSwitch } from "../../src/StopSwitch.sol";
 import { AnchorTerms, IAnchors, ShownMember, Votes } from "../../src/interfaces/IAnchors.sol";
@@ -93,7 +94,7 @@ contract StopSwitchTest is Network {
         vm.startPrank(owner);
         timelock.schedule(address(stopSwitch), 0, naming, 0, 0, TIMELOCK_S);
         vm.warp(block.timestamp + TIMELOCK_S - 1);
-        vm.expectRevert();
+        vm.expectPartialRevert(TimelockController.TimelockUnexpectedOperationState.selector);
         timelock.execute(address(stopSwitch), 0, naming, 0, 0);
         vm.warp(block.timestamp + 1);
         timelock.execute(address(stopSwitch), 0, naming, 0, 0);

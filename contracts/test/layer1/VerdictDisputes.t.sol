@@ -43,7 +43,7 @@ contract VerdictDisputesTest is Network {
         bytes32[] memory judges = committee(0, 1, 2);
         decide(Word.Trusted, 0, judges);
         ShownCredit[] memory shown = witnesses(0, 1, 3 + witness % 5);
-        vm.expectRevert();
+        vm.expectPartialRevert(JudgeDraw.WitnessProvesNothing.selector);
         this.refuteDrawExternal(judges, judge % 3, shown);
     }
 
@@ -194,7 +194,7 @@ contract VerdictDisputesTest is Network {
     function test_onlyTheEvidenceOfTheLeafCounts() public {
         decideOn(Word.Trusted, evidenceOf("firmware"));
         MemberEvidence memory other = evidenceOf("other firmware");
-        vm.expectRevert();
+        vm.expectPartialRevert(IVerdictDisputes.OtherEvidence.selector);
         this.refuteByEvidenceExternal(other);
     }
 
