@@ -50,8 +50,14 @@ export function headerOf({ moment, previous }: AnchorEpoch): AnchorHeader | unde
 /** The anchor that this device comes to; undefined while the one before is not known. */
 export function anchorOf({ place }: AnchorsState, epoch: AnchorEpoch | undefined): Uint8Array | undefined {
   const header = epoch && headerOf(epoch);
-  return header && anchorDigest(place, header);
+  if (!header) return undefined;
+  const known = anchors.get(epoch) ?? anchorDigest(place, header);
+  anchors.set(epoch, known);
+  return known;
 }
+
+/** An epoch is a value of one chain that nobody changes, and is asked for its anchor at every event. */
+const anchors = new WeakMap<AnchorEpoch, Uint8Array>();
 
 /** The seats that vote on an epoch, in their order: those of the epoch before. Undefined where this device has not got it. */
 export function votersOf({ epochs }: AnchorsState, epoch: number): readonly MemberLeaf[] | undefined {
