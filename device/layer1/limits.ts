@@ -16,8 +16,10 @@ export const LAYER1_LIMITS = {
   finalityDepthBlocks: 64,
   /** Blocks whose prevrandao is looked at. */
   probedBlocks: 5,
-  /** How often the chain is looked at while something is under way, and while nothing is. */
+  /** How often the chain is looked at while something is under way. */
   lookMs: 4 * SECOND,
+  /** The same while nothing is: a look is 14 questions to each endpoint, and many endpoints count them. */
+  idleLookMs: 60 * SECOND,
   /** The same where all endpoints are on this machine: it costs nobody else anything. */
   lookHereMs: 1 * SECOND,
   /** A transaction that is in no block for this long gets a higher fee: several blocks of the slowest chains. */
@@ -38,7 +40,12 @@ export const LAYER1_LIMITS = {
   wordsMax: 200,
 } as const;
 
-/** Between two looks at a chain. @param endpoints of the network file: what is asked without TLS is on this machine (§4.5) */
+/** What is asked without TLS is on this machine (§4.5). @param endpoints of the network file */
+export function areHere(endpoints: readonly string[]): boolean {
+  return endpoints.every((url) => url.startsWith('http://'));
+}
+
+/** Between two looks at a chain. */
 export function lookMsFor(endpoints: readonly string[]): number {
-  return endpoints.every((url) => url.startsWith('http://')) ? LAYER1_LIMITS.lookHereMs : LAYER1_LIMITS.lookMs;
+  return areHere(endpoints) ? LAYER1_LIMITS.lookHereMs : LAYER1_LIMITS.lookMs;
 }

@@ -7,7 +7,7 @@ import { encodeStrict } from '#protocol/codec.ts';
 import { lookAt, tryCall, type Finality } from './chain-view.ts';
 import { describeComparison } from './comparison.ts';
 import { type Endpoints, valueOf } from './endpoints.ts';
-import { Intention, isSigned, type Standing } from './intention.ts';
+import { Intention, isEnded, isSigned, type Standing } from './intention.ts';
 import { IntentionStore } from './intention-store.ts';
 import { LAYER1_LIMITS } from './limits.ts';
 import { bytesIn } from './answers.ts';
@@ -38,6 +38,8 @@ export class Sender {
   #unsure = false;
   #work: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  /** How the next look is waited for; absent where nobody has started this. */
+  #pace: 'soon' | 'idle' | undefined;
   #closed = false;
   #lastWords = '';
 
@@ -50,12 +52,15 @@ export class Sender {
 
   /** Looks at the chain from now on. What fails on this machine, such as its disk, is logged and tried again. */
   start(): void {
+    const { lookMs = LAYER1_LIMITS.lookMs, log } = this.#setup;
     const again = (): void => {
       if (!this.#closed) this.start();
     };
-    const failed = (error: unknown): void =>
-      this.#setup.log('layer1-failed', { why: error instanceof Error ? error.message : String(error) });
-    this.#timer = setTimeout(() => void this.look().catch(failed).then(again), this.#setup.lookMs ?? LAYER1_LIMITS.lookMs);
+    const failed = (error: unknown): void => log('layer1-failed', { why: error instanceof Error ? error.message : String(error) });
+    clearTimeout(this.#timer);
+    this.#pace = [...this.#state.sendings.values()].every(isEnded) ? 'idle' : 'soon';
+    const waitMs = this.#pace === 'idle' ? LAYER1_LIMITS.idleLookMs : lookMs;
+    this.#timer = setTimeout(() => void this.look().catch(failed).then(again), waitMs);
   }
 
   /**
@@ -68,6 +73,7 @@ export class Sender {
       return this.#handle({ type: 'intended', intention, nowMs: this.#setup.now() });
     });
     if (!isTaken) throw new Error(`the sender is closed; ${intention.name} was not taken`);
+    if (this.#pace === 'idle' && !this.#closed) this.start();
   }
 
   standing(name: string): Standing | undefined {

@@ -80,6 +80,22 @@ test('a sender that is started looks by itself, and goes on when its own disk fa
   assert.equal(await received(chain), 5n);
 });
 
+test('while nothing is under way the chain is looked at seldom, and soon when something is (§20.8)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const asked: string[] = [];
+  const counted = await proxyFor(t, chain.url, (method, result) => {
+    asked.push(method);
+    return result;
+  });
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [counted]), file: join(folderFor(t), 'a'), secret: chain.key, lookMs: 20 });
+  sender.start();
+  await pause(300);
+  assert.deepEqual(asked, []);
+  await sender.intend(payment('pay/1'));
+  while (sender.standing('pay/1')?.state === 'waiting') await pause(20);
+  assert.ok(asked.includes('eth_sendRawTransaction'));
+});
+
 test('what could not be stored is not said, and is signed anew from what the disk has (§20.8)', { skip }, async (t) => {
   const chain = await chainFor(t, { blocksOnDemand: true });
   const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });
