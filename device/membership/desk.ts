@@ -50,9 +50,9 @@ export class MembershipDesk {
     const transaction = this.#transactionOf(request);
     const progress = this.#progressOf(request);
     const answer = progress.stage === 'unknown' ? this.#ask(request, transaction, progress) : this.#came(id, transaction, progress);
-    // Checkpoints alone are no news, and a file costs the disk a flush.
+    // Checkpoints alone are no news, and a file costs the disk a flush. Whoever asks again has taken the last answer away.
     const words = JSON.stringify({ ...answer, checkpoint: 0 });
-    if (this.#said.get(id) !== words) {
+    if (this.#said.get(id) !== words || !this.#requests.answerTo(id)) {
       this.#requests.answer(id, answer);
       const { stage, member, reason } = answer;
       this.#request.log('membershipAsked', { ask: request.ask, stage, ...(member && { member }), ...(reason && { reason }) });

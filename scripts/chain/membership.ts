@@ -83,7 +83,7 @@ function waitsFor(last: MembershipAnswer | undefined, folder: string): string {
       return 'a checkpoint above its block: `npm run chain -- peers` shows whether enough seats vote';
     case 'final':
       if (last.vouchedBy.length >= last.needed) return 'its seat, which comes with the next checkpoint';
-      return `the word of ${last.needed} members, which takes the new device running and reached; ${last.vouchedBy.length} have given it`;
+      return `the word of ${last.needed} members, ${last.reason ? `of which this one hesitates (${last.reason})` : 'which takes the new device running and reached'}; ${last.vouchedBy.length} have given it`;
     case 'in-force':
     case 'refused':
       return 'nothing';

@@ -105,6 +105,10 @@ test('a newcomer whose firmware is not among the references gets no vouch (§3.3
     'its evidence is refused',
     30_000,
   );
+  const again = await charlie.ask({ ask: 'admit', card }, 'final');
+  assert.deepEqual([again.stage, again.reason, again.vouchedBy], ['final', 'measurement-unknown', []], 'its operator is told why');
+  const once = await charlie.ask({ ask: 'admit', card }, 'final', 5_000);
+  assert.deepEqual(once, { ...again, checkpoint: once.checkpoint }, 'whoever asks again is answered, though nothing has changed');
   const height = alpha.chain.head().height;
   await until(() => alpha.chain.finalised().height > height + 2, 'the chain goes on');
   assert.deepEqual(recordAt(alpha, nodeOf(card))?.vouchedBy, []);
