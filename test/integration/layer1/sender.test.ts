@@ -93,7 +93,7 @@ test('while nothing is under way the chain is looked at seldom, and soon when so
   assert.deepEqual(asked, []);
   await sender.intend(payment('pay/1'));
   while (sender.standing('pay/1')?.state === 'waiting') await pause(20);
-  assert.ok(asked.includes('eth_sendRawTransaction'));
+  assert.ok(asked.includes('eth_estimateGas'));
 });
 
 test('what could not be stored is not said, and is signed anew from what the disk has (§20.8)', { skip }, async (t) => {
