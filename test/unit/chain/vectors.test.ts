@@ -11,7 +11,16 @@ import { drawAlpha } from '#protocol/chain/elapsed-draw.ts';
 import { emptyGathering, gather, nextSeed } from '#protocol/chain/epoch-seed.ts';
 import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { inclusionPath, judgeInclusion, merkleRoot } from '#protocol/chain/merkle.ts';
-import { boxDraw, boxOrder, checkpointInstance, isFitting, memberOrder, proposerOf, votersOf } from '#protocol/chain/public-draw.ts';
+import {
+  admissionCommittee,
+  boxDraw,
+  boxOrder,
+  checkpointInstance,
+  isFitting,
+  memberOrder,
+  proposerOf,
+  votersOf,
+} from '#protocol/chain/public-draw.ts';
 import { judgesOf } from '#protocol/chain/judges.ts';
 import { signAction } from '#protocol/chain/signed-action.ts';
 import { decodeState, encodeState } from '#protocol/chain/state-encoding.ts';
@@ -173,6 +182,16 @@ test('committees: all seats up to 400, then 400 that are drawn (§13.1)', () => 
     const voters = votersOf(bytesOf(given, 'network'), bytesOf(given, 'seed'), numberOf(given, 'number'), seats);
     const digest = hex(blobDigest(Uint8Array.from(voters.flatMap((voter) => [...voter]))));
     assert.deepEqual({ count: voters.length, digest, first: voters.slice(0, 3).map(hex) }, expected);
+  }
+});
+
+test('who admits newcomers: all seats up to 64, then 64 that are drawn for an epoch (§11.5)', () => {
+  for (const { given, expected } of casesOf('admission')) {
+    const seats = wordsNamed('seat', numberOf(given, 'seats')).toSorted((left, right) => (hex(left) < hex(right) ? -1 : 1));
+    const epoch = { number: numberOf(given, 'epoch'), seed: bytesOf(given, 'seed') };
+    const drawn = admissionCommittee(bytesOf(given, 'network'), epoch, seats);
+    const digest = hex(blobDigest(Uint8Array.from(drawn.flatMap((node) => [...node]))));
+    assert.deepEqual({ count: drawn.length, digest, first: drawn.slice(0, 3).map(hex) }, expected);
   }
 });
 

@@ -179,6 +179,13 @@ def voters_of(network: bytes, seed: bytes, number: int, seats: list[bytes]) -> l
     return sorted(sorted(seats, key=lambda node: D("committee-order", draw, node))[:400])
 
 
+def admitting(network: bytes, seed: bytes, epoch: int, seats: list[bytes]) -> list[bytes]:
+    if len(seats) <= 64:
+        return sorted(seats)
+    draw = D("admission-committee", network, seed, u64(epoch))
+    return sorted(seats, key=lambda node: D("committee-order", draw, node))[:64]
+
+
 def box_draw(first: bytes, second: bytes) -> bytes:
     return D("box-draw", first, second)
 

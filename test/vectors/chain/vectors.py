@@ -91,6 +91,11 @@ def committee(given):
     return {"count": len(voters), "digest": sha256(b"".join(voters)).hexdigest(), "first": [voter.hex() for voter in voters[:3]]}
 
 
+def admission(given):
+    drawn = chain.admitting(bytes.fromhex(given["network"]), bytes.fromhex(given["seed"]), given["epoch"], words("seat", given["seats"]))
+    return {"count": len(drawn), "digest": sha256(b"".join(drawn)).hexdigest(), "first": [node.hex() for node in drawn[:3]]}
+
+
 def boxes(given):
     draw, nodes = chain.box_draw(bytes.fromhex(given["first"]), bytes.fromhex(given["second"])), words("node", given["nodes"])
     members = chain.member_order(draw, given["capsule"], given["attempt"], nodes)
@@ -140,7 +145,7 @@ def verdict(given):
 
 
 SECTIONS = {one.__name__: one for one in (
-    structure, block, merkle, state, genesis, seed, wait, proposer, committee, boxes, fitting, ballot, action, capsule, slot, judges, verdict,
+    structure, block, merkle, state, genesis, seed, wait, proposer, committee, admission, boxes, fitting, ballot, action, capsule, slot, judges, verdict,
 )}
 
 
@@ -175,6 +180,8 @@ def givens():
     yield "proposer", {"instance": word("instance"), "voters": 7, "rounds": [1, 2, 3, 4, 10_000]}
     for seats in (4, 128, 129, 400, 401, 1_024):
         yield "committee", {"network": identity.hex(), "seed": word("seed"), "number": 9, "seats": seats}
+    for seats in (4, 64, 65, 1_024):
+        yield "admission", {"network": identity.hex(), "seed": word("seed"), "epoch": 9, "seats": seats}
     for attempt in (1, 2):
         yield "boxes", {"first": word("first"), "second": word("second"), "capsule": "0f" * 16, "attempt": attempt, "nodes": 5, "boxes": ["a", "rack-1", "rack-10", "rack-2"]}
     offered = [{"name": f"b{index}", "key": word("box", index), "trust": trust, "runtimes": runtimes} for index, (trust, runtimes) in enumerate(
