@@ -87,6 +87,7 @@ const evidence: Attacks = {
   ],
   "a copy of a software TPM's state": [
     [boots, 'of a TPM’s state and its copy neither is believed, even when the copy moves its Clock forward'],
+    ['integration/attestation/member-evidence', "a copy of a TPM's state is found as soon as both have shown evidence"],
     [onChain, 'counts that fell: a TPM cleared, rewound or copied'],
     [onChain, 'two operational keys of one boot, or one of two'],
     ['integration/poet/wait-certificate', 'of a TPM’s state and its copy both certify, and on one branch the second is refused'],
@@ -115,6 +116,7 @@ const evidence: Attacks = {
   'registers that are zero, or that somebody else has extended': [
     [boots, 'registers that are zero, because nothing was measured, are refused'],
     [onChain, 'registers other than those quoted, or never extended'],
+    ['integration/attestation/member-evidence', 'a register that somebody extends beside the firmware is untrusted until the next boot'],
     [onChain, 'a changed PCR: the log does not replay'],
   ],
 };

@@ -3,7 +3,7 @@
  *
  * | threads | rule | where it is tried, if not here |
  * | --- | --- | --- |
- * | keylime #481 | a reboot is no compromise | `protocol/member-evidence` (one boot, an explained reset or restart), `ledger/attestations` (a reboot fails nobody) |
+ * | keylime #481 | a reboot is no compromise | `integration/attestation/member-evidence` (with chips), `protocol/member-evidence` (one boot, an explained reset or restart), `ledger/attestations` (a reboot fails nobody) |
  * | keylime #633 | one bad quote takes nothing for good | here; `ledger/verdicts` (of the next slot ends an accusation; level 1 gives a seat back) |
  * | keylime #996 | nobody is stuck waiting for a quote | here; `ledger/attestations` (finds who showed nothing in the slot before unreachable) |
  * | keylime #656 | a restart of the program leaks nothing of the TPM | `integration/tpm/keys` (operations leave nothing loaded), `integration/identity` (extends nothing) |
@@ -12,7 +12,7 @@
  * | rust-keylime #293, keylime #1136, #1032 | keys outlive a restart | `integration/identity` (finds its keys; a reset gives a new operational key, and nothing else new) |
  * | keylime #358, #1167 | many verifiers, one piece of evidence | here; `ledger/verdicts` (those of the drawn judges) |
  * | keylime #370, #1693, #1721, #1814, #1817 | nobody connects to the attester | `ledger/verdicts` (needs evidence on the branch: judges read it there) |
- * | keylime #1515, #1895 | an update to a released version fails nobody | here; `protocol/member-evidence` (releases overlap) |
+ * | keylime #1515, #1895 | an update to a released version fails nobody | here; `integration/attestation/member-evidence` (with chips); `protocol/member-evidence` (releases overlap) |
  * | keylime #1262 | a failure is no loop | here; `ledger/verdicts` (firmware restored and rebooted, it works again) |
  * | keylime #491 | registers that differ from node to node | here |
  * | trustee #860 | reference values that are not used | here; `evidence-boot` (exactly the known measurements) |
