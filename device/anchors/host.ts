@@ -10,6 +10,7 @@ import type { AnchorHeader, AnchorPlace } from '#protocol/layer1/anchor.ts';
 import type { CreditLeaf, MemberLeaf, VerdictLeaf } from '#protocol/layer1/leaf.ts';
 import { networkId, type Layer1Chain, type Network } from '#protocol/network.ts';
 import type { CertifiedCheckpoint, Checkpoints } from '../chain/chain-port.ts';
+import { MemberNames } from '../chain/member-names.ts';
 import type { Endpoints } from '../layer1/endpoints.ts';
 import type { Clock, Log } from '../ports.ts';
 import { AnchorStore } from './anchor-store.ts';
@@ -37,8 +38,6 @@ export interface AnchorsRequest {
   /** The position of the genesis. */
   readonly genesis: Omit<AnchoredCheckpoint, 'number'>;
   readonly gossip: AnchorGossip;
-  /** The node id of a peer by its name. */
-  readonly nodeOf: (peerName: string) => Uint8Array | undefined;
   readonly chains: readonly AnchorChain[];
   /** The database of anchors. */
   readonly file: string;
@@ -79,6 +78,7 @@ export class Anchors {
   readonly #store: AnchorStore;
   readonly #founders: AnchoredState;
   readonly #duties: readonly Duty[];
+  readonly #names = new MemberNames();
   /** Of the chip, one question after the other; and of the looks at the chains. */
   #signing: Promise<void> = Promise.resolve();
   #looking: Promise<void> = Promise.resolve();
@@ -141,6 +141,7 @@ export class Anchors {
 
   /** What was begun is finished first. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
     await Promise.all([this.#signing, this.#looking]);
@@ -159,8 +160,9 @@ export class Anchors {
     return new ContractWatch({ ...ways, state: () => duty().state, onFinal, now, log, turnMs });
   }
 
-  /** A checkpoint of which the one before is not known may not be the first of an epoch. */
+  /** Members are heard by their names. A checkpoint of which the one before is not known may not be the first of an epoch. */
   #certified({ aboveHeight, ...checkpoint }: CertifiedCheckpoint): void {
+    this.#names.know(Array.from(checkpoint.state.members.values(), ({ member }) => member));
     if (aboveHeight === undefined) return;
     for (const epoch of anchoredEpochs(this.#anchorHeights, aboveHeight, checkpoint.height))
       for (const duty of this.#duties)
@@ -170,13 +172,13 @@ export class Anchors {
   }
 
   #heard(name: string, payload: Uint8Array): void {
-    const node = this.#request.nodeOf(name);
+    const node = this.#names.nodeOf(name);
     const decoded = decodeAnchorVotes(payload);
-    if (!node) return;
+    if (node === undefined) return;
     if (decoded.status === 'malformed') return this.#request.log('anchorVotesRefused', { peer: name, detail: decoded.detail });
     for (const duty of this.#duties) {
       const said = decoded.value.chains.find((one) => one.chainId === duty.place.chainId && sameBytes(one.anchors, duty.place.anchors));
-      if (said) this.#step(duty, { type: 'heard', node, votes: said.votes });
+      if (said) this.#step(duty, { type: 'heard', node: Uint8Array.fromHex(node), votes: said.votes });
     }
   }
 

@@ -9,6 +9,8 @@ export const ANCHOR_LIMITS = {
   finalKept: 32,
   /** Each device waits so much longer than the one before it in the order of an anchor: several blocks of the slowest chains. */
   turnMs: 60 * SECOND,
+  /** The same where all chains are on this machine. */
+  turnHereMs: 6 * SECOND,
   /** How often the contract is looked at. */
   lookMs: 12 * SECOND,
   /** After the chip, or the contract, has refused. */

@@ -135,7 +135,11 @@ export interface ConsensusBench {
 }
 
 /** Founds a network of so many members; none is started. */
-export async function foundBench(count: number, consensus: Partial<Network['genesis']['consensus']> = {}): Promise<ConsensusBench> {
+export async function foundBench(
+  count: number,
+  consensus: Partial<Network['genesis']['consensus']> = {},
+  genesis: Partial<Network['genesis']> = {},
+): Promise<ConsensusBench> {
   const folder = await mkdtemp(join(tmpdir(), 'capstan-consensus-'));
   const boards: Board[] = [];
   for (const name of NAMES.slice(0, count)) boards.push(await makeBoard(folder, name));
@@ -151,6 +155,7 @@ export async function foundBench(count: number, consensus: Partial<Network['gene
       endorsementAuthorities,
       credentialsMin: 2,
       consensus: { targetIntervalMs: 500, minimumWaitMs: 50, epochHeights: 1_000, ...consensus },
+      ...genesis,
     },
     members: cards,
     references: [
