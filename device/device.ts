@@ -25,6 +25,7 @@ import type { Issuer } from './hpc/receipt-issuer.ts';
 import { ReferenceFiles } from './hpc/reference-file.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
+import type { Layer1Room } from './layer1-room.ts';
 import { DEVICE_LIMITS } from './limits.ts';
 import { LiveAttestation } from './live-attestation.ts';
 import { faultsTo } from './message-faults.ts';
@@ -166,6 +167,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   late.pairing = pairing;
   if (running.members.now !== network.members) await pairing.trustMembers();
   rooms.resume();
+  const layer1 = await openLayer1(request, running, room);
   const presence = new Presence(publisher, configuration.name, identity.node, Date.now());
   const keepUp = (): void => {
     presence.show(running.attestation.evidence(), rooms.controller.boxNames());
@@ -179,6 +181,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     presence.forget();
     running.attestation.republish();
     room.republish();
+    layer1?.republish();
     boxes.republish();
     keepUp();
   });
@@ -193,8 +196,22 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   return {
     name: configuration.name,
     chain: room.chain,
-    stop: () => stopDevice(running, { store, rooms, door, boxes, display, room, timers: [timer, tpmTimer, keeping], presence, pairing }),
+    stop: () =>
+      stopDevice(running, { store, rooms, door, boxes, display, room, layer1, timers: [timer, tpmTimer, keeping], presence, pairing }),
   };
+}
+
+/** Loaded where there is a chain to serve alone: what signs for one takes 20 MB. */
+async function openLayer1(
+  { stateFolder, log }: DeviceRequest,
+  running: Running,
+  { checkpoints }: ChainRoom,
+): Promise<Layer1Room | undefined> {
+  const { network, configuration } = running;
+  if (!network.layer1) return undefined;
+  const { openLayer1Room } = await import('./layer1-room.ts');
+  const { spending } = configuration;
+  return openLayer1Room({ ...running, stateFolder, log, checkpoints, ...(spending && { spending }) });
 }
 
 function openRooms(
@@ -267,6 +284,7 @@ async function stopDevice(
     boxes: BoxControl;
     display: BoardDisplay | undefined;
     room: ChainRoom;
+    layer1: Layer1Room | undefined;
     timers: readonly NodeJS.Timeout[];
     presence: Presence;
     pairing: PairingService;
@@ -279,6 +297,7 @@ async function stopDevice(
   await parts.boxes.close();
   await parts.display?.close();
   parts.presence.leave();
+  await parts.layer1?.stop();
   await parts.room.stop();
   await running.attestation.stop();
   await running.gossip.close();

@@ -3,12 +3,13 @@ import process from 'node:process';
 import { runProgram, UsageError, type Program } from './arguments.ts';
 import { deploy } from './layer1/deploy-command.ts';
 import { probe } from './layer1/probe-command.ts';
+import { status } from './layer1/status-command.ts';
 import { endWhenUnread, harmless } from './terminal.ts';
 
 const program: Program = {
   name: 'npm run layer1 --',
   summary: 'The chains below a network, and its contracts there.',
-  commands: [probe, deploy],
+  commands: [status, probe, deploy],
 };
 
 endWhenUnread();

@@ -2,19 +2,25 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Layer1Chain } from '#protocol/network.ts';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
 import { submit } from './capsule/submit.ts';
 import { head } from './chain/head.ts';
 import { StartCutOff, startGrid, type Grid } from './grid/grid.ts';
-import { GRID_CHAIN } from './grid/layer1.ts';
+import { GRID_CHAIN, type GridLayer1 } from './grid/layer1.ts';
 import { GRID_CLIENT } from './grid/layout.ts';
+import { anchorsStatus, type AnchorsStatus } from './layer1/chain-status.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
 
 const DEFAULT_STATE = '.capstan';
 const SAME_SIGNAL_MS = 1_000;
 const PARENT_WATCH_MS = 1_000;
+const LOOK_MS = 250;
+/** The first anchor is posted some 15 s after the first block. */
+const ANCHOR_WAIT_MS = 60_000;
 const sample = fileURLToPath(new URL('sample/capsule.yaml', import.meta.url));
 
 const declaration = {
@@ -23,7 +29,7 @@ const declaration = {
     'Starts four devices (software TPMs) as one network, a box each and a client on this machine, runs the sample capsule, and stays up.',
   operands: [],
   options: {
-    once: { help: 'end after the receipt was verified: exit status 0, or 1 with the reason' },
+    once: { help: 'end after the receipt was verified and an anchor is final: exit status 0, or 1 with the reason' },
     'no-layer1': { help: 'do without layer 1: no chain of the EVM (anvil) on this machine, no anchors' },
     state: { value: 'DIR', help: `where everything is kept (default ${DEFAULT_STATE})` },
   },
@@ -60,7 +66,8 @@ async function main(line: readonly string[]): Promise<number> {
       const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
       if (sampled === 'stopped') return 130;
       if (sampled === 0) await showChain(state);
-      if (options.once || sampled !== 0) return sampled;
+      if (options.once || sampled !== 0) return sampled === 0 ? await endOnce(grid, stopAsked) : sampled;
+      if (grid.layer1) showAnchors(await anchorsOf(grid.layer1));
     } else {
       showNotice(
         'No box is on: the sample capsule is not submitted. Once one has come back: npm run capsule -- submit scripts/sample/capsule.yaml',
@@ -118,6 +125,40 @@ async function showChain(state: string): Promise<void> {
   await head.perform(['--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name], 'npm run chain -- head');
 }
 
+/** What happens once ends when layer 1 has an anchor as well. @returns the exit status */
+async function endOnce({ layer1 }: Grid, stopAsked: Promise<void>): Promise<number> {
+  if (!layer1) return 0;
+  const untilMs = performance.now() + ANCHOR_WAIT_MS;
+  for (;;) {
+    const anchors = await anchorsOf(layer1);
+    const areFinal = anchors.every(isFinal);
+    if (areFinal || performance.now() > untilMs) {
+      showAnchors(anchors);
+      return areFinal ? 0 : 1;
+    }
+    if (await Promise.race([stopAsked.then(() => true), sleep(LOOK_MS, false)])) return 130;
+  }
+}
+
+type Shown = { readonly chain: Layer1Chain; readonly anchors: AnchorsStatus };
+
+function anchorsOf({ network: { layer1 = [] } }: GridLayer1): Promise<Shown[]> {
+  return Promise.all(layer1.map(async (chain) => ({ chain, anchors: await anchorsStatus(chain) })));
+}
+
+/** Epoch 0 is of the founders, and stands in the contract from the beginning. */
+function isFinal({ anchors }: Shown): boolean {
+  return anchors.status === 'read' && anchors.final > 0;
+}
+
+/** The same that `npm run layer1 -- status` says. */
+function showAnchors(shown: readonly Shown[]): void {
+  for (const { chain, anchors } of shown) {
+    const words = anchors.status === 'read' ? `epoch ${anchors.posted} posted, epoch ${anchors.final} final` : `not read: ${anchors.why}`;
+    terminal.line(`\n${terminal.paint('strong', 'Layer 1')}, chain ${chain.chainId}, contract 0x${chain.anchors.toHex()}: ${words}`);
+  }
+}
+
 async function newestPicture(folder: string): Promise<string | undefined> {
   const pictures = (await readdir(folder)).map((id) => join(folder, id, 'outputs', 'picture.png')).filter((file) => existsSync(file));
   const dated = await Promise.all(pictures.map(async (file) => ({ file, atMs: (await stat(file)).mtimeMs })));
@@ -136,6 +177,10 @@ the chain, block by block, and who its members are, with the processes that you 
 
   npm run chain -- watch${elsewhere}
   npm run chain -- peers${elsewhere}
+
+how far layer 1 is, and who pays for it:
+
+  npm run layer1 -- status${elsewhere}
 
 the boxes, what may happen to one, and the operator's word that takes it back:
 

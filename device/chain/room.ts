@@ -7,7 +7,8 @@ import { HeadView } from '#protocol/chain/chain-view.ts';
 import { encodeBulk } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Member, Network } from '#protocol/network.ts';
-import type { Chain, ShowChain } from './chain-port.ts';
+import { AnchoredArchive } from './anchored-archive.ts';
+import type { Chain, Checkpoints, ShowChain } from './chain-port.ts';
 import { headView, showChain, type ShownParts } from './chain-show.ts';
 import type { Anchor } from '../consensus/machine.ts';
 import { Consensus } from './host.ts';
@@ -16,6 +17,7 @@ import { CHAIN_LIMITS, DEVICE_LIMITS } from '../limits.ts';
 import type { Verification } from '../attestation/verification.ts';
 import { MembershipDesk } from '../membership/desk.ts';
 import type { Log, Publisher } from '../ports.ts';
+import { AnchoredStore } from '../store/anchored-store.ts';
 import { openChainStore } from '../store/chain-store.ts';
 import { openVerdictStore, type VerdictStore } from '../store/verdict-store.ts';
 import { TrustHost, type TrustChip } from './trust-host.ts';
@@ -41,6 +43,7 @@ export interface ChainRoomRequest {
 
 export interface ChainRoom {
   readonly chain: Chain;
+  readonly checkpoints: Checkpoints;
   readonly show: ShowChain;
   /** Says the head again: the broker has lost what it retained. */
   republish(): void;
@@ -56,7 +59,9 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
   const consensus = new Consensus({ ...request, store, onTransaction: (transaction) => late.trust?.heard(transaction) });
   const verdicts = openVerdictStore(join(stateFolder, 'verdicts.sqlite'), log);
   late.trust = trustOf(request, consensus, verdicts, () => store.memory() === 'whole');
-  const parts: ShownParts = { device, network, consensus, store, isReached: (peer) => gossip.isReached(peer) };
+  const seats = network.genesis.anchorHeights === undefined ? undefined : new AnchoredStore(join(stateFolder, 'anchored.sqlite'), log);
+  const anchored = seats && new AnchoredArchive(consensus, network, seats);
+  const parts: ShownParts = { device, network, consensus, store, anchored, isReached: (peer) => gossip.isReached(peer) };
   const desk = new MembershipDesk({ ...request, consensus });
   let saidAtMs = -Infinity;
   let due: NodeJS.Timeout | undefined;
@@ -83,6 +88,7 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
   lookSoon();
   return {
     chain: consensus,
+    checkpoints: consensus,
     show: (question) => showChain(parts, question),
     republish: () => {
       consensus.republish();
@@ -98,6 +104,7 @@ export function openChainRoom(request: ChainRoomRequest): ChainRoom {
       await late.trust?.stop();
       await consensus.stop();
       verdicts.close();
+      seats?.close();
       store.close();
     },
   };

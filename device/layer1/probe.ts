@@ -95,9 +95,13 @@ export function judgeChain({ chainId, answers, blocks }: ProbeAnswers): ChainAbi
     blobs: presence(answers.blobbasefee, (data) => data.length === 32),
     prevrandao: prevrandaoOf(blocks),
     fees: newest === undefined ? 'unknown' : newest.baseFee === undefined ? 'legacy' : 'base-fee',
-    finality: answers.finalized.status === 'said' && readBlock(answers.finalized.value) ? 'tag' : 'depth',
+    finality: finalityOf(answers.finalized),
     lacking: lackingIn(known),
   };
+}
+
+export function finalityOf(answer: ProbeAnswer): Finality {
+  return answer.status === 'said' && readBlock(answer.value) ? 'tag' : 'depth';
 }
 
 /** Rows for people: what, how it is, what follows. */

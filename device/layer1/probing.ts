@@ -2,8 +2,9 @@
 import type { Block } from './answers.ts';
 import { describeComparison } from './comparison.ts';
 import type { Endpoints, Question } from './endpoints.ts';
+import type { Finality } from './chain-view.ts';
 import { LAYER1_LIMITS } from './limits.ts';
-import { judgeChain, PROBE_QUESTIONS, type ChainAbilities, type ProbeAnswer, type ProbeName } from './probe.ts';
+import { finalityOf, judgeChain, PROBE_QUESTIONS, type ChainAbilities, type ProbeAnswer, type ProbeName } from './probe.ts';
 
 /** What it is asked takes a second; unknown is what endpoints don't agree on, or don't answer. */
 export async function probeChain(endpoints: Endpoints): Promise<ChainAbilities> {
@@ -11,6 +12,12 @@ export async function probeChain(endpoints: Endpoints): Promise<ChainAbilities> 
   const answers = await Promise.all(names.map(async (name) => [name, await probe(endpoints, name)] as const));
   const blocks = await newestBlocks(endpoints);
   return judgeChain({ chainId: endpoints.chainId, answers: Object.fromEntries(answers) as Record<ProbeName, ProbeAnswer>, blocks });
+}
+
+/** How the chain says what is final; undefined where its endpoints are away, or differ. */
+export async function probeFinality(endpoints: Endpoints): Promise<Finality | undefined> {
+  const [head, answer] = await Promise.all([endpoints.head(), probe(endpoints, 'finalized')]);
+  return head.status === 'agreed' && answer.status !== 'unknown' ? finalityOf(answer) : undefined;
 }
 
 async function probe(endpoints: Endpoints, name: ProbeName): Promise<ProbeAnswer> {
