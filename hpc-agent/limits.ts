@@ -170,6 +170,12 @@ export const connectThroughMs = 30_000;
 /** An opening of a stream through another broker is said again after this; the device may be connecting. */
 export const relayOpenRepeatMs = 2_000;
 
+/** A device that gives no word for this long is not behind that broker: it answers within a turn through it. */
+export const relayAnswerMs = 12_000;
+
+/** Until a pairing broker is reached through another: a device that does not answer is told of, with the reason. */
+export const pairingThroughWaitMs = 20_000;
+
 /** How often a stream through another broker looks at the clock. */
 export const relayTickMs = 1_000;
 

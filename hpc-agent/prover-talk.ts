@@ -20,7 +20,7 @@ import {
 import type { PairingCode, WindowAddress } from '#protocol/pairing-code.ts';
 import { finishProver, proverSecretOf, proverShare, scalarOf, type ExchangeKeys } from '#protocol/spake2plus.ts';
 import { pairingTopic } from '#protocol/topics.ts';
-import { pairingRepeatMs, pairingWaitMs } from './limits.ts';
+import { pairingRepeatMs, pairingThroughWaitMs, pairingWaitMs } from './limits.ts';
 import { nodeAead, stretchAside } from './pairing-cipher.ts';
 
 const ANOTHER_WINDOW = `a window ends when it is used, after ${LIMITS.pairingWindowMs / 60_000} minutes or ${LIMITS.pairingAttemptsMax} wrong codes, and npm run pair -- open at the device opens another`;
@@ -58,11 +58,12 @@ export interface TalkResult {
 /** @param prepare makes the request for the device of this name, before an attempt is spent @throws PairingFailed */
 export async function talkToDevice(
   line: StrangerLine,
-  { url, kind, name }: WindowAddress,
+  address: WindowAddress,
   code: PairingCode,
   prepare: (device: string) => Promise<PairingRequest>,
 ): Promise<TalkResult> {
-  const asker = await Asker.open(line, url);
+  const { kind, name } = address;
+  const asker = await Asker.open(line, address);
   const proverNonce = new Uint8Array(randomBytes(32));
   const greeting = await asker.ask({ call: 'greet', version: 1, kind, name, nonce: proverNonce }, 'greeting');
   const { network, device, node, nonce: verifierNonce, salt } = greeting;
@@ -106,7 +107,7 @@ class Asker {
     this.#certificate = line.certificate()?.toHex();
   }
 
-  static async open(line: StrangerLine, url: string): Promise<Asker> {
+  static async open(line: StrangerLine, { url, through }: WindowAddress): Promise<Asker> {
     const late: { asker?: Asker } = {};
     // What can't be read is nobody's answer: whoever may disturb may not end the talk with a byte.
     line.connection
@@ -115,11 +116,12 @@ class Asker {
         if (decoded.status === 'decoded' && late.asker) late.asker.#hear(decoded.value);
       })
       .catch(() => undefined);
-    await line.connection.connected(pairingWaitMs).catch((error: unknown) => {
+    const waitMs = through === undefined ? pairingWaitMs : pairingThroughWaitMs;
+    await line.connection.connected(waitMs).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       throw new PairingFailed(
         'no-answer',
-        `nobody waits for pairing at ${url} (${why}). A device listens there while a window is open; ${ANOTHER_WINDOW}`,
+        `nobody waits for pairing at ${url}${through === undefined ? '' : `/${through}`} (${why}). A device listens there while a window is open; ${ANOTHER_WINDOW}`,
       );
     });
     return (late.asker = new Asker(line));

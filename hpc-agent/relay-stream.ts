@@ -9,7 +9,7 @@ import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { decodeRelayFrame, RelayFrame, RelayOpen, type RelayReason } from '#protocol/relay/frames.ts';
 import { StreamEnd, type StreamOver } from '#protocol/relay/stream-end.ts';
 import { relayTopic, type RelayListener, type RelaySession } from '#protocol/topics.ts';
-import { connectThroughMs, relayOpenRepeatMs, relayTickMs } from './limits.ts';
+import { relayAnswerMs, relayOpenRepeatMs, relayTickMs } from './limits.ts';
 import { connect, type OtherAddress } from './mqtt.ts';
 
 /** How a box reaches its device through another broker. */
@@ -57,7 +57,7 @@ class RelayStream extends Duplex {
       setInterval(() => this.#timePassed(), relayTickMs),
       setTimeout(() => {
         if (!this.#isAdmitted) this.#fail(`device ${session.device} does not answer there; is it running, with this broker as its relay?`);
-      }, connectThroughMs),
+      }, relayAnswerMs),
     ];
     connection.onState((state, reason) => {
       if (state === 'lost') this.#fail(reason);

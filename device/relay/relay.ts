@@ -23,6 +23,8 @@ export interface RelayOptions {
   readonly log: Log;
   /** How it connects to the other broker. */
   readonly open?: (other: OtherAddress) => Connection;
+  /** How long a box may take to show its certificate; by default `RELAY_LIMITS.unusedMs`. */
+  readonly unusedMs?: number;
 }
 
 interface Stream {
@@ -68,8 +70,8 @@ export class Relay {
     this.#isStopped = true;
     clearInterval(this.#tick);
     clearTimeout(this.#pause);
-    for (const { relayed } of this.#streams.values()) relayed.close('leaving');
-    await this.#listening.close();
+    const leaving = [...this.#streams.values()].map(({ relayed }) => relayed.close('leaving'));
+    await Promise.all([this.#listening.close(), ...leaving]);
   }
 
   #listen(): Connection {
@@ -137,10 +139,11 @@ export class Relay {
 
   #timePassed(): void {
     const atMs = performance.now();
+    const { unusedMs = RELAY_LIMITS.unusedMs } = this.#options;
     for (const { listener, relayed, isCertified } of this.#streams.values()) {
       relayed.timePassed();
-      const givenMs = listener === 'pairing' ? RELAY_LIMITS.pairingMs : isCertified ? Infinity : RELAY_LIMITS.unusedMs;
-      if (atMs - relayed.beganAtMs >= givenMs) relayed.close('unused');
+      const givenMs = listener === 'pairing' ? RELAY_LIMITS.pairingMs : isCertified ? Infinity : unusedMs;
+      if (atMs - relayed.beganAtMs >= givenMs) void relayed.close('unused');
     }
   }
 

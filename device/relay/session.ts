@@ -29,7 +29,8 @@ export class RelayedStream {
   readonly #parts: RelayedStreamParts;
   readonly #end: StreamEnd;
   #socket: Socket | undefined;
-  #isOver = false;
+  /** Set when it is over: resolves when the other broker has been told. */
+  #gone: Promise<void> | undefined;
   readonly beganAtMs: number;
 
   constructor(parts: RelayedStreamParts) {
@@ -59,13 +60,15 @@ export class RelayedStream {
     this.#flow();
   }
 
-  close(reason: RelayReason): void {
+  /** Resolves when the other end can have heard of it. */
+  async close(reason: RelayReason): Promise<void> {
     this.#end.close(reason);
     this.#flow();
+    await this.#gone;
   }
 
   #openSocket(): void {
-    if (this.#isOver) return;
+    if (this.#gone) return;
     const { host, port } = this.#parts.listener;
     const socket = connectSocket({ host, port });
     this.#socket = socket.setNoDelay(true);
@@ -89,7 +92,7 @@ export class RelayedStream {
 
   #heard({ payload, retained }: Incoming): void {
     const decoded = decodeRelayFrame(payload);
-    if (decoded.status === 'malformed' || retained) return this.close('malformed');
+    if (decoded.status === 'malformed' || retained) return void this.close('malformed');
     for (const bytes of this.#end.hear(decoded.value, this.#parts.nowMs())) this.#handOn(bytes);
     this.#flow();
   }
@@ -104,7 +107,7 @@ export class RelayedStream {
 
   /** Says what is to be said, and follows what has changed by it. */
   #flow(): void {
-    if (this.#isOver) return;
+    if (this.#gone) return;
     const { connection, session, nowMs } = this.#parts;
     for (const frame of this.#end.frames(nowMs()))
       void connection.publish(relayTopic(session, 'down'), encodeBulk(RelayFrame, frame)).then((outcome) => {
@@ -115,10 +118,9 @@ export class RelayedStream {
   }
 
   #finish(how: StreamEnding): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#gone) return;
+    this.#gone = this.#parts.connection.close();
     this.#socket?.setTimeout(MQTT_LIMITS.closeMs, () => this.#socket?.destroy()).destroySoon();
-    void this.#parts.connection.close();
     this.#parts.onOver(how);
   }
 }

@@ -47,13 +47,13 @@ function inOptions(words: string): string {
 
 /** What is typed at a box that reaches the device through its relay, and a remark on it; nothing where it has none. */
 export function throughLine(
-  { name, relay }: DeviceConfiguration,
-  whom: Pick<WindowAddress, 'kind' | 'name'>,
+  { name: device, relay }: DeviceConfiguration,
+  { kind, name }: Pick<WindowAddress, 'kind' | 'name'>,
   code: PairingCode,
   folder: string,
 ): { readonly address: string; readonly line: string; readonly remark?: string } | undefined {
-  if (!relay || whom.kind !== 'box') return undefined;
-  const address = formatWindowAddress({ url: relay.url, through: relay.name ?? name, ...whom });
+  if (!relay || kind !== 'box') return undefined;
+  const address = formatWindowAddress({ url: relay.url, through: relay.name ?? device, kind, name });
   const { authority, fingerprint = '' } = relay;
   const known = authority === undefined ? `--fingerprint ${plainFingerprint(fingerprint)}` : '--authority FILE';
   const line = `npm run pair -- join ${address} ${formatPairingCode(code)} ${known}`;

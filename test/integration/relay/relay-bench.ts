@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { networkLabel } from '#protocol/network.ts';
 import type { Connection, Incoming } from '#protocol/mqtt-port.ts';
 import { topicFilter, topicOf } from '#protocol/topics.ts';
+import { readConfiguration, writeConfiguration } from '../../../device/configuration.ts';
 import { connect } from '../../../device/mqtt/connection.ts';
 import type { Entry } from '../../../device/mqtt/connection-tally.ts';
 import { claimPorts } from '../../../device/mqtt/ports.ts';
@@ -36,6 +37,7 @@ export async function startRelayBench(
   const bench = await startPairingBench({ relayed: true, onEntry: (entry: Entry) => late.arrivals?.entered(entry) });
   const site = await startSiteBroker(join(bench.state, 'site'), settings);
   const configuration = { name: 'alpha', address: '127.0.0.1', relay: { url: site.url, fingerprint: site.fingerprint, ...access } };
+  writeConfiguration(bench.device, { ...readConfiguration(bench.device), ...configuration });
   const log: Say = (event, fields = {}) => void bench.log.push({ event, ...fields });
   const ports = await claimPorts(join(bench.device, 'broker', 'ports.json'));
   const arrivals = new Arrivals({ stateFolder: bench.device, configuration, ports, log });
