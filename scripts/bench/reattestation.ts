@@ -8,7 +8,7 @@ import { createNodeCrypto } from '../../device/crypto-node.ts';
 import { startSoftwareTpm } from '../../device/tpm/swtpm.ts';
 import type { Benchmark, Row } from './benchmark.ts';
 import { JudgeAtWork } from './judge-at-work.ts';
-import { createJudges, judged, JUDGES, openSubject, type Judged, type Subject } from './reattested-member.ts';
+import { createJudges, drawn, judged, JUDGES, openSubject, type Judged, type ShownWhere, type Subject } from './reattested-member.ts';
 import { recordingChecks } from './recorded-checks.ts';
 import { inTurns, median, perCpuSecond } from './rounds.ts';
 
@@ -26,7 +26,8 @@ export const reattestation: Benchmark = {
     try {
       const judges = createJudges();
       const pieces: Judged[] = [];
-      for (let slot = 1; slot <= PIECES; slot += 1) pieces.push(judged(subject, judges, await subject.evidence(slot)));
+      for (const where of placesOf(PIECES))
+        pieces.push(judged(subject, judges, await subject.evidence(where, await subject.moment(where))));
       const recorded = recordingChecks(crypto);
       const works = { plain: new JudgeAtWork(crypto, subject, judges), recorded: new JudgeAtWork(recorded.crypto, subject, judges) };
       const timed = async (work: Work): Promise<Turns> => {
@@ -102,8 +103,8 @@ function wholeRow({ ours, floor }: Turns): Row {
 async function byChip(subject: Subject, rounds: number, times: number): Promise<Row> {
   const { ours, floor } = await inTurns(
     rounds,
-    () => medianMs(times, (number) => subject.evidence(number)),
-    () => medianMs(times, () => subject.chipAlone()),
+    () => medianMs(times, async (where) => subject.evidence(where, await subject.moment(where))),
+    () => medianMs(times, async () => [await subject.proofAlone(), await subject.quoteAlone()]),
   );
   return {
     status: 'measured',
@@ -116,12 +117,18 @@ async function byChip(subject: Subject, rounds: number, times: number): Promise<
   };
 }
 
-async function medianMs(times: number, work: (number: number) => Promise<unknown>): Promise<number> {
+async function medianMs(times: number, work: (where: ShownWhere) => Promise<unknown>): Promise<number> {
   const tookMs: number[] = [];
-  for (let number = 1; number <= times; number += 1) {
+  for (const where of placesOf(times)) {
     const begunAtMs = performance.now();
-    await work(number);
+    await work(where);
     tookMs.push(performance.now() - begunAtMs);
   }
   return median(tookMs);
+}
+
+/** Slots one after the other. */
+function placesOf(count: number): ShownWhere[] {
+  const [network, seed] = [drawn(), drawn()];
+  return Array.from({ length: count }, (_, slot) => ({ network, seed, slot, checkpoint: { number: slot, block: drawn() } }));
 }

@@ -8,6 +8,7 @@ import { decodeStrict } from '#protocol/codec.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
+import { MEASURED_PCRS } from '#protocol/measured-boot.ts';
 import { encodeMemberEvidence, memberEvidenceDigest, memberEvidenceQualifier, type MemberEvidence } from '#protocol/member-evidence.ts';
 import type { Member, Reference } from '#protocol/network.ts';
 import { signMessage } from '#protocol/signed.ts';
@@ -17,16 +18,23 @@ import { openIdentity, type Identity } from '../../device/identity/identity.ts';
 import { measuredSelection } from '../../device/identity/operational-key.ts';
 import { quote } from '../../device/tpm/attestation.ts';
 import { keyHandles } from '../../device/tpm/keys.ts';
+import { pcrExtend } from '../../device/tpm/pcr.ts';
 
 export const JUDGES = 7;
 /** Of a founder (§18.3). */
 export const WEIGHT = 2;
 
-export const network = drawn();
-const seed = drawn();
+/** Where evidence is shown: of which network, in which slot, after which checkpoint. */
+export interface ShownWhere {
+  readonly network: Uint8Array;
+  /** Of the slot. */
+  readonly seed: Uint8Array;
+  readonly slot: number;
+  readonly checkpoint: { readonly number: number; readonly block: Uint8Array };
+}
 
 export interface Shown {
-  readonly slot: number;
+  readonly where: ShownWhere;
   readonly evidence: MemberEvidence;
   readonly encoded: Uint8Array;
   /** The transaction that holds it. */
@@ -36,11 +44,17 @@ export interface Shown {
 export interface Subject {
   readonly node: Uint8Array;
   readonly member: Member;
+  readonly operationalKey: Uint8Array;
   readonly references: readonly Reference[];
-  /** Of a slot, with its moment: what the chip is asked for, and what is signed. */
-  evidence(slot: number): Promise<Shown>;
-  /** The same two answers of the chip, for nothing. */
-  chipAlone(): Promise<unknown>;
+  /** VRF proof of its moment. */
+  moment(where: ShownWhere): Promise<Uint8Array>;
+  /** The quote, and what is signed with it. @param moment of this slot */
+  evidence(where: ShownWhere, moment: Uint8Array): Promise<Shown>;
+  quoteAlone(): Promise<unknown>;
+  /** The raw operation of the VRF key. */
+  proofAlone(): Promise<unknown>;
+  /** By hand: from here on its quotes show another PCR 14 than it has measured. */
+  changeRegister(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -48,11 +62,6 @@ export interface SubjectRequest {
   readonly tcti: string;
   readonly folder: string;
   readonly crypto: Crypto;
-}
-
-/** What the VRF of its moment is over. */
-export function momentOf(slot: number): Uint8Array {
-  return momentAlpha(network, { slot, seed });
 }
 
 export async function openSubject({ tcti, folder, crypto }: SubjectRequest): Promise<Subject> {
@@ -65,29 +74,25 @@ export async function openSubject({ tcti, folder, crypto }: SubjectRequest): Pro
   return {
     node: identity.node,
     member,
+    operationalKey: identity.operationalKey,
     references,
-    evidence: async (slot) => {
-      const about = { checkpoint: { number: slot, block: blockOf(slot) }, operationalKey: identity.operationalKey };
+    moment: ({ network, slot, seed }) => identity.proveVrf(momentAlpha(network, { slot, seed })),
+    evidence: async (where, moment) => {
+      const { network, slot, checkpoint } = where;
+      const about = { checkpoint, operationalKey: identity.operationalKey };
       const { attest, signature } = await quoted(memberEvidenceQualifier(network, identity.node, about));
       const registers = { pcrs: identity.registers, eventLog: [...identity.eventLog] };
       const evidence = { ...about, quote: attest, quoteSignature: signature, ...registers };
       const encoded = encodeMemberEvidence(evidence);
-      const moment = await identity.proveVrf(momentOf(slot));
       const author = { by: identity.node, key: identity.operationalKey };
       const action = { action: 'attestation' as const, slot, moment, evidence: encoded };
-      return { slot, evidence, encoded, transaction: signAction(network, author, action, (input) => identity.sign(input)) };
+      return { where, evidence, encoded, transaction: signAction(network, author, action, (input) => identity.sign(input)) };
     },
-    chipAlone: async () => {
-      await quoted(seed);
-      await identity.applyVrfKey(new Uint8Array(256).fill(1, 1));
-    },
+    quoteAlone: () => quoted(measurements.board),
+    proofAlone: () => identity.applyVrfKey(new Uint8Array(256).fill(1, 1)),
+    changeRegister: () => identity.ask((tpm) => pcrExtend(tpm, MEASURED_PCRS.software, 'sha256', drawn())),
     close: () => identity.close(),
   };
-}
-
-/** The block of the checkpoint with the number of a slot. */
-export function blockOf(slot: number): Uint8Array {
-  return new Uint8Array(32).fill(slot & 0xff);
 }
 
 async function enrolled(identity: Identity, crypto: Crypto): Promise<Member> {
@@ -126,7 +131,8 @@ export interface Judged extends Shown {
 /** What all judges say of evidence, and the verdict that follows. */
 export function judged(subject: Subject, judges: readonly Judge[], shown: Shown): Judged {
   const evidence = memberEvidenceDigest(shown.evidence);
-  const about = { subject: subject.node, slot: shown.slot, level: 0 };
+  const { network, slot } = shown.where;
+  const about = { subject: subject.node, slot, level: 0 };
   const [instance, value] = [verdictInstance(network, about), verdictValue('trusted', evidence)];
   const ballots = (['prevote', 'precommit'] as const).flatMap((step) =>
     judges.map((judge) => ballotBy(judge, { network, instance, round: 0, step, value, node: judge.node })),
@@ -147,6 +153,7 @@ function signedBy({ privateKey }: Judge, input: Uint8Array): Uint8Array {
   return new Uint8Array(sign(null, input, privateKey));
 }
 
-function drawn(): Uint8Array {
+/** 32 random bytes. */
+export function drawn(): Uint8Array {
   return new Uint8Array(randomBytes(32));
 }

@@ -21,8 +21,9 @@ import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { nodeHours } from './node-hours.ts';
 import { reAttestations } from './re-attestations.ts';
+import { votedOut } from './voted-out.ts';
 
-const benchmarks: readonly Benchmark[] = [blocks, transactions, reAttestations, nodeHours, latency, growth, diskWrites];
+const benchmarks: readonly Benchmark[] = [blocks, transactions, reAttestations, votedOut, nodeHours, latency, growth, diskWrites];
 
 const declaration = {
   name: 'npm run simulate -- bench',
