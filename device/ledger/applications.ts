@@ -1,4 +1,5 @@
 /** Applications for membership: which stand, and which give way to others. Pure. Specification §11.5. */
+import { admissionCommitteeSize } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import type { TransactionOf } from '#protocol/chain/transaction.ts';
 import { decodeStrict, sameBytes } from '#protocol/codec.ts';
@@ -70,7 +71,7 @@ function givesWay(state: ChainState, record: MemberRecord, height: number): bool
 
 /** By more of those who admit than may be faulty (§13.5), so that at least one has activated the key. */
 function isVouchedFor({ core }: ChainState, { vouchedBy }: MemberRecord): boolean {
-  return vouchedBy.length > Math.floor((Math.min(core.seats.length, LIMITS.admissionCommitteeSize) - 1) / 3);
+  return vouchedBy.length > Math.floor((admissionCommitteeSize(core.seats) - 1) / 3);
 }
 
 function without(state: ChainState, records: readonly MemberRecord[]): ChainState {

@@ -1,6 +1,6 @@
 /** Seats: what blocks change about them, and when it counts. Pure. Specification §11.5. */
 import { quorumOf } from '#protocol/chain/certified-votes.ts';
-import { admissionCommittee } from '#protocol/chain/public-draw.ts';
+import { admissionCommittee, admissionCommitteeSize } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -47,11 +47,12 @@ export function withAdmitted(
   { context: { network, networkId }, height }: Pick<Place, 'context' | 'height'>,
 ): ChainState {
   const { trust } = network.genesis;
+  const quorum = quorumOf(admissionCommitteeSize(state.core.seats));
+  const hopeful = [...state.members.values()].filter(({ standing, vouchedBy }) => standing === 'applicant' && vouchedBy.length >= quorum);
+  if (hopeful.length === 0) return state;
   const committee = admittingIn(state, networkId);
-  const quorum = quorumOf(committee.length);
   let admitted = state;
-  for (const record of state.members.values()) {
-    if (record.standing !== 'applicant' || record.vouchedBy.length < quorum) continue;
+  for (const record of hopeful) {
     const vouching = record.vouchedBy.filter((node) => includes(committee, node) && recordOf(state, node)?.standing === 'member');
     if (vouching.length < quorum) continue;
     const changed = withSeats(admitted, inOrder([...seatsToCome(admitted), record.node]), height);

@@ -1,5 +1,6 @@
 /** How far a request about membership has come, by what the chain says. Pure. Specification §11.5. */
 import { quorumOf } from '#protocol/chain/certified-votes.ts';
+import { admissionCommitteeSize } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
@@ -43,7 +44,7 @@ export function admissionProgress(card: Uint8Array, sights: Sights): Progress {
     stage,
     member: member.name,
     vouchedBy,
-    needed: quorumOf(Math.min(core.seats.length, LIMITS.admissionCommitteeSize)),
+    needed: quorumOf(admissionCommitteeSize(core.seats)),
     ...applicant,
   };
 }

@@ -50,9 +50,14 @@ export function admissionCommittee(
   { number, seed }: { readonly number: number; readonly seed: Uint8Array },
   seats: readonly Uint8Array[],
 ): readonly Uint8Array[] {
-  if (seats.length <= LIMITS.admissionCommitteeSize) return seats;
+  const size = admissionCommitteeSize(seats);
+  if (size === seats.length) return seats;
   const draw = domainDigest('admission-committee', network, seed, uint64(number));
-  return orderedBy(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, LIMITS.admissionCommitteeSize);
+  return orderedBy(seats, (node) => domainDigest('committee-order', draw, node)).slice(0, size);
+}
+
+export function admissionCommitteeSize(seats: readonly Uint8Array[]): number {
+  return Math.min(seats.length, LIMITS.admissionCommitteeSize);
 }
 
 /** A box that a member offers: the member's node id and the box's name. */

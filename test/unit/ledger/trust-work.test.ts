@@ -84,6 +84,15 @@ test('a newcomer comes trusted, because more than two thirds of the seats have j
   assert.equal(weights[seats.findIndex((seat) => hex(seat) === hex(echo.node))], 0, 'it is judged, and does not judge yet');
 });
 
+test('an accused seat admits as well, or a captured committee could keep newcomers out (§11.5, §18.3)', () => {
+  const echo = createStubMember('echo');
+  const accused = judged(attested(four, alpha), alpha, { word: 'untrusted', voters: [bravo, charlie, delta] });
+  const applied = entered(accused, encodeTransaction({ kind: 'application', card: echo.card(four.context.network.genesis.salt) }));
+  const vouch = { action: 'vouch' as const, applicant: memberDigest(echo.member) };
+  const admitted = [alpha, bravo, charlie].reduce((world, by) => entered(world, actionOf(world, by, vouch)), applied);
+  assert.equal(admitted.state.members.get(hex(echo.node))?.standing, 'member');
+});
+
 describe('a judge that is silent', () => {
   const late = certified(four, parameters.trustedCheckpoints + 1);
 
