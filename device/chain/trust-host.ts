@@ -136,7 +136,7 @@ export class TrustHost {
       case 'keepVotes':
         return store.keep(effect);
       case 'forgetVotes':
-        return store.forget(effect.belowSlot);
+        return store.voteFrom(effect.belowSlot);
       case 'broadcast':
         return this.#relay.takes('verdict', effect.payload) ? undefined : gossip.broadcast('verdict', effect.payload, false);
       case 'submit':

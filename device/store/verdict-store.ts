@@ -23,7 +23,7 @@ export interface VerdictStore {
   readonly votesFromSlot: number | undefined;
   /** On the disk when it returns. @throws Error where the disk is full or gives errors: the ballot may not be said */
   keep(votes: KeptVerdictVotes): void;
-  forget(belowSlot: number): void;
+  /** The first slot of which all ballots are known is this one: those of others go. */
   voteFrom(slot: number): void;
   close(): void;
 }
@@ -71,12 +71,9 @@ class SqliteVerdicts implements VerdictStore {
       .run(instance, slot, votes, digestOf('verdict_vote', instance, slot, votes));
   }
 
-  forget(belowSlot: number): void {
-    this.#database.transaction(() => this.#database.prepare('DELETE FROM verdict_vote WHERE slot < ?').run(belowSlot), 'eventual');
-  }
-
   voteFrom(slot: number): void {
     this.#database.transaction(() => {
+      this.#database.prepare('DELETE FROM verdict_vote WHERE slot < ?').run(slot);
       this.#database.prepare('DELETE FROM floor').run();
       this.#database.prepare(`INSERT INTO floor (name, slot) VALUES ('known', ?)`).run(slot);
     });

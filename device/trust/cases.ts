@@ -26,7 +26,17 @@ export function followCases(state: TrustState): void {
     if (one.slot < oldest) state.cases.delete(instance);
     else one.closed = isOver(state, head, one);
   }
-  for (const [instance, { slot }] of state.kept) if (slot < oldest) state.kept.delete(instance);
+}
+
+/** Below the slots that are still judged on the branch of the last certified checkpoint, no branch leads back. */
+export function forgetVotes(state: TrustState): void {
+  const { head, setup } = state;
+  const finalSlot = slotOf(head?.state.core.checkpoint.height ?? 0, setup.trust.slotHeights);
+  const belowSlot = finalSlot - LIMITS.trustSlotsKept + 1;
+  if (belowSlot <= state.votesFromSlot) return;
+  state.votesFromSlot = belowSlot;
+  for (const [instance, { slot }] of state.kept) if (slot < belowSlot) state.kept.delete(instance);
+  state.outbox.push({ effect: 'forgetVotes', belowSlot });
 }
 
 /** What this judge votes for, as far as it has judged it: its word for the evidence on the branch, or before there is any, heard first. */

@@ -50,7 +50,7 @@ export type TrustReport =
 export type TrustEffect =
   /** Durable before what follows: what this judge has voted on (`encodeVoteRecord`). */
   | { readonly effect: 'keepVotes'; readonly instance: Uint8Array; readonly slot: number; readonly votes: Uint8Array }
-  /** No ballot on these slots counts any more. */
+  /** No branch judges these slots any more: their ballots may go, and this member votes in none of them again. */
   | { readonly effect: 'forgetVotes'; readonly belowSlot: number }
   /** On `gossip/verdict`. */
   | { readonly effect: 'broadcast'; readonly payload: Uint8Array }

@@ -8,15 +8,14 @@
  */
 import { networkId } from '#protocol/network.ts';
 import { hex } from '#protocol/digest.ts';
-import { slotOf } from '#protocol/chain/trust-slots.ts';
 import { CONSENSUS_LIMITS, TRUST_LIMITS } from '../limits.ts';
 import { appealWhereDue } from './appealing.ts';
 import { messageArrived, takeEarly } from './ballots.ts';
 import { followBranch } from './branch.ts';
 import { bringVerdicts } from './bringing.ts';
-import { followCases } from './cases.ts';
+import { followCases, forgetVotes } from './cases.ts';
 import type { TrustEffect, TrustEvent, TrustTask } from './events.ts';
-import { hearTransaction, judgeWaiting, oldestSlot } from './judged-evidence.ts';
+import { hearTransaction, judgeWaiting } from './judged-evidence.ts';
 import { flush } from './outbox.ts';
 import { ownEvidenceMade, ownTask, revealOwn } from './own-evidence.ts';
 import type { TrustSetup, TrustState } from './state.ts';
@@ -89,7 +88,6 @@ function take(state: TrustState, event: TrustEvent): void {
 }
 
 function headMoved(state: TrustState, head: NonNullable<TrustState['head']>): void {
-  const isNewSlot = slotNow(state) !== slotOf(head.height + 1, state.setup.trust.slotHeights);
   state.head = head;
   state.failedChecks.clear();
   const entered = followBranch(state, head);
@@ -100,11 +98,7 @@ function headMoved(state: TrustState, head: NonNullable<TrustState['head']>): vo
   takeEarly(state);
   appealWhereDue(state);
   revealOwn(state);
-  if (isNewSlot) state.outbox.push({ effect: 'forgetVotes', belowSlot: oldestSlot(state) });
-}
-
-function slotNow({ head, setup }: TrustState): number | undefined {
-  return head && slotOf(head.height + 1, setup.trust.slotHeights);
+  forgetVotes(state);
 }
 
 function proved({ desk }: TrustState, alpha: Uint8Array, proof: Uint8Array): void {

@@ -40,6 +40,7 @@ export interface TrustState {
   readonly evidence: Map<string, HeardEvidence>;
   /** By instance, hexadecimal. */
   readonly cases: Map<string, Case>;
+  /** What this judge has stored of its votes, by instance: a branch may lead back to a slot that was over on another. */
   readonly kept: Map<string, KeptVerdictVotes>;
   /** Ballots and proposals on cases, or by keys, that are not known yet, by the digest of their bytes, the oldest first. */
   readonly early: Map<string, { readonly from: string; readonly payload: Uint8Array }>;

@@ -64,7 +64,7 @@ export function meaningOf(state: TrustState, { subject, slot }: Case, value: Uin
 function perform(state: TrustState, one: Case, effect: VoteEffect): void {
   switch (effect.effect) {
     case 'keep':
-      return void state.outbox.push({ effect: 'keepVotes', instance: one.instance, slot: one.slot, votes: encodeVoteRecord(effect.record) });
+      return keep(state, one, encodeVoteRecord(effect.record));
     case 'cast':
       return cast(state, one, effect);
     case 'repeat':
@@ -79,6 +79,11 @@ function perform(state: TrustState, one: Case, effect: VoteEffect): void {
     case 'want':
       return; // A judge takes nobody's word for what it has not judged itself.
   }
+}
+
+function keep({ kept, outbox }: TrustState, { instance, slot }: Case, votes: Uint8Array): void {
+  kept.set(hex(instance), { instance, slot, votes });
+  outbox.push({ effect: 'keepVotes', instance, slot, votes });
 }
 
 function cast(state: TrustState, one: Case, { round, step, value }: Of<'cast'>): void {

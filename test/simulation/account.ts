@@ -2,6 +2,7 @@
 import { durationText, table } from '../../scripts/terminal.ts';
 import type { Outcome } from './run-seed.ts';
 import type { Scenario, Wishes } from './scenario.ts';
+import type { TrustCounts } from './trust-rules.ts';
 
 export interface Tally {
   readonly outcomes: readonly Outcome[];
@@ -9,13 +10,14 @@ export interface Tally {
 }
 
 export function accountOf(scenario: Scenario): string[] {
-  const { seed, members, signatures, promised, faults, cheats, targetIntervalMs, faultsEndMs, joiners, leavers } = scenario;
+  const { seed, members, signatures, promised, faults, cheats, roles, targetIntervalMs, faultsEndMs, joiners, leavers } = scenario;
   const cheating = [...cheats].map(([index, behaviours]) => `member ${index} (${behaviours.join(', ')})`);
   return [
     `seed ${seed}: ${members} members, ${signatures} signatures, a block every ${durationText(targetIntervalMs)}, faults for ${durationText(faultsEndMs)}`,
     `  promised: ${promised}`,
     `  faults: ${[...faults].join(', ') || 'none'}`,
     `  cheats: ${cheating.join('; ') || 'none'}`,
+    ...(roles.size > 0 ? [`  of the others: ${[...roles].map(([index, role]) => `member ${index} (${role})`).join('; ')}`] : []),
     ...(joiners + leavers > 0 ? [`  ${joiners} join, ${leavers} leave`] : []),
   ];
 }
@@ -41,8 +43,18 @@ export function summaryLines({ outcomes, cpuSeconds }: Tally): string[] {
         `${most((figures) => figures.recoveryBlockTimes).toFixed(1)} block times`,
       ],
     ]),
+    ...trustLines(outcomes),
     refusalsOf(outcomes),
   ];
+}
+
+function trustLines(outcomes: readonly Outcome[]): string[] {
+  const counts = outcomes.flatMap(({ figures }) => figures.trust ?? []);
+  const sum = (of: (one: TrustCounts) => number): number => counts.reduce((total, one) => total + of(one), 0);
+  if (counts.length === 0) return [];
+  const [verdicts, trusted, refusing] = [sum((one) => one.verdicts), sum((one) => one.trusted), sum((one) => one.refusing)];
+  const [revealed, appeals] = [sum((one) => one.revealed), sum((one) => one.appeals)];
+  return [`  verdicts ${verdicts}: trusted ${trusted}, against the member ${refusing}; planted and revealed ${revealed}; appeals ${appeals}`];
 }
 
 export interface Failure {

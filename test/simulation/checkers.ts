@@ -3,10 +3,12 @@ import { readBlock, type ReadBlock } from '#protocol/chain/block.ts';
 import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { judgeCertificate, type FinalityCertificate } from '#protocol/chain/finality-certificate.ts';
 import type { Transaction } from '#protocol/chain/transaction.ts';
+import { VerdictBallotMessage } from '#protocol/chain/verdict.ts';
 import { areApart } from '#protocol/chain/wait-certificate.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { peekSigned } from '#protocol/signed.ts';
 import type { ChainRecord, ConsensusEffect, ConsensusEvent, ConsensusReport } from '../../device/consensus/events.ts';
 import { finalisedOf, type ConsensusState } from '../../device/consensus/machine.ts';
 import { createBallotsSeen, type BallotsSeen } from './ballots-seen.ts';
@@ -16,6 +18,7 @@ import type { Host, Seen } from './host.ts';
 import { largestCollection } from './memory-bound.ts';
 import { broken, short } from './rule-broken.ts';
 import { faultyMax, type Scenario } from './scenario.ts';
+import { TrustRules } from './trust-rules.ts';
 
 export interface CheckedWorld {
   readonly scenario: Scenario;
@@ -44,6 +47,8 @@ export class Checkers {
   /** Transactions of the finalised chain. */
   readonly included = new Set<string>();
   readonly counts = { events: 0, blocks: 0, checkpoints: 0, refused: new Map<string, number>(), equivocations: 0, largest: 0 };
+  /** Where members judge one another. */
+  readonly trust: TrustRules | undefined;
   /** Names shown guilty by two certificates for one number. */
   conflict: ReadonlySet<string> | undefined;
   private readonly world: CheckedWorld;
@@ -59,6 +64,8 @@ export class Checkers {
     this.chronicle = createChronicle(world.genesis);
     this.ballots = createBallotsSeen();
     this.waited.set(this.chronicle.genesis, 0);
+    const { trust } = world.scenario;
+    this.trust = trust && new TrustRules(world.hosts, trust.trustedCheckpoints);
   }
 
   watch(host: Host, seen: Seen): void {
@@ -75,6 +82,9 @@ export class Checkers {
       case 'stepped':
         if (host.honest) this.requireHeadOnLock(host);
         if (this.counts.events % 64 === 0) this.requireBounded(host);
+        return;
+      case 'judged':
+        this.trust?.sent(host, seen.payload);
         return;
       case 'threw':
         if (host.honest) broken('no-throw', `the core of host ${host.index} threw: ${seen.error.stack ?? seen.error.message}`);
@@ -141,7 +151,10 @@ export class Checkers {
   }
 
   private requireNoHonestExpelled(transaction: Transaction): void {
-    if (transaction.kind !== 'equivocation' || transaction.of !== 'block') return;
+    if (transaction.kind !== 'equivocation') return;
+    const ballot = transaction.of === 'verdict-ballot' ? peekSigned(VerdictBallotMessage, transaction.first) : undefined;
+    if (ballot?.status === 'decoded') this.requireGuilty(hex(ballot.value.node), 'a block holds a proof of two words');
+    if (transaction.of !== 'block') return;
     const block = readBlock(transaction.first);
     if (block.status === 'decoded') this.requireGuilty(hex(block.value.header.node), 'a block holds a proof of equivocation');
   }
@@ -194,6 +207,7 @@ export class Checkers {
         return;
       case 'checkpointFinalised':
         if (host.honest) this.addCertificate(host, report.certificate);
+        this.requireTrust(host);
         return;
       case 'equivocation':
         if (host.honest) this.requireGuilty(report.node, `host ${host.index} reports an equivocation`);
@@ -252,6 +266,12 @@ export class Checkers {
       );
   }
 
+  /** Once a checkpoint is final, and the member stands there. */
+  private requireTrust(host: Host): void {
+    const state = stateOf(host);
+    if (state && host.honest) this.trust?.finalised(state);
+  }
+
   private addCertificate(host: Host, certificate: FinalityCertificate): void {
     this.counts.checkpoints += 1;
     this.requireValid(host, certificate);
@@ -278,7 +298,7 @@ export class Checkers {
 
   private requireValid(host: Host, certificate: FinalityCertificate): void {
     const state = stateOf(host);
-    if (!state || this.world.scenario.joiners + this.world.scenario.leavers > 0) return;
+    if (!state || this.world.scenario.joiners + this.world.scenario.leavers + this.world.scenario.roles.size > 0) return;
     const voters = state.setup.network.genesis.members.toSorted((left, right) => (hex(left) < hex(right) ? -1 : 1));
     const expelled = this.counts.equivocations > 0;
     if (expelled) return;

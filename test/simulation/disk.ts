@@ -10,6 +10,7 @@ import { decodeTransaction, vouchersIn } from '#protocol/chain/transaction.ts';
 import { encodeVoucher } from '#protocol/chain/voucher.ts';
 import { CHAIN_LIMITS } from '../../device/limits.ts';
 import type { ChainArchive, ChainRecord, KeptChain } from '../../device/consensus/events.ts';
+import type { KeptVerdictVotes } from '../../device/trust/events.ts';
 import type { Chance } from './chance.ts';
 
 export interface Disk {
@@ -19,6 +20,10 @@ export interface Disk {
   kept(): KeptChain;
   hasBlock(id: Uint8Array): boolean;
   votes(): KeptChain['votes'];
+  keepVerdictVotes(votes: KeptVerdictVotes): void;
+  forgetVerdictVotes(belowSlot: number): void;
+  verdictVotes(): readonly KeptVerdictVotes[];
+  verdictVotesFrom(): number;
   /** Whether it holds the certificate that ended this decision. @param network id */
   certified(network: Uint8Array, instance: Uint8Array): boolean;
   /**
@@ -56,6 +61,8 @@ class MemoryDisk implements Disk {
   private readonly states = new Map<string, StoredState>();
   private readonly finalised = new Map<number, string>();
   private lastVotes: KeptChain['votes'];
+  private readonly judged = new Map<string, KeptVerdictVotes>();
+  private judgedFrom = 0;
   private ownHeight = 0;
 
   readonly archive: ChainArchive = {
@@ -112,6 +119,23 @@ class MemoryDisk implements Disk {
 
   votes(): KeptChain['votes'] {
     return this.lastVotes;
+  }
+
+  keepVerdictVotes(votes: KeptVerdictVotes): void {
+    this.judged.set(hex(votes.instance), votes);
+  }
+
+  forgetVerdictVotes(belowSlot: number): void {
+    this.judgedFrom = belowSlot;
+    for (const [instance, { slot }] of this.judged) if (slot < belowSlot) this.judged.delete(instance);
+  }
+
+  verdictVotesFrom(): number {
+    return this.judgedFrom;
+  }
+
+  verdictVotes(): readonly KeptVerdictVotes[] {
+    return [...this.judged.values()];
   }
 
   certified(network: Uint8Array, instance: Uint8Array): boolean {

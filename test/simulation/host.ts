@@ -2,7 +2,9 @@
  * A machine that runs the consensus core: performs its effects in their order, asks its chip, keeps its disk, and may die
  * between any two effects. What is on the disk survives; nothing else does.
  */
-import type { ConsensusEffect, ConsensusEvent, MessageKind } from '../../device/consensus/events.ts';
+import type { ConsensusEffect, ConsensusEvent } from '../../device/consensus/events.ts';
+import type { ConsensusState } from '../../device/consensus/machine.ts';
+import type { Cast } from './cast.ts';
 import { createChip, type Chip, type ChipAnswer } from './chip.ts';
 import type { Chance, Chances } from './chance.ts';
 import type { Core, StartCore } from './core.ts';
@@ -10,13 +12,15 @@ import { createDisk, type Disk } from './disk.ts';
 import { createHostClock, type HostClock } from './drifting-clock.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Identity } from './identity.ts';
-import type { Behaviour, Scenario } from './scenario.ts';
+import type { LetterKind } from './links.ts';
+import type { Behaviour, Role, Scenario } from './scenario.ts';
+import { TrustParty } from './trust-party.ts';
 
 /** A letter as the host would post it: to one host, or to all who subscribe. */
 export interface Outgoing {
   /** Index of a host, or everyone. */
   readonly to: number | 'everyone';
-  readonly kind: MessageKind;
+  readonly kind: LetterKind;
   readonly payload: Uint8Array;
 }
 
@@ -25,6 +29,7 @@ export interface HostWorld {
   readonly chances: Chances;
   readonly queue: EventQueue;
   readonly startCore: StartCore;
+  readonly cast: Cast;
   /** Hosts of a member. */
   hostsOf(node: string): readonly number[];
   /** An honest host's letters; a cheat's are changed on the way. */
@@ -40,6 +45,7 @@ export type Seen =
   | { readonly seen: 'event'; readonly event: ConsensusEvent }
   | { readonly seen: 'effect'; readonly effect: ConsensusEffect }
   | { readonly seen: 'stepped' }
+  | { readonly seen: 'judged'; readonly payload: Uint8Array }
   | { readonly seen: 'started' }
   | { readonly seen: 'died'; readonly why: string }
   | { readonly seen: 'threw'; readonly error: Error };
@@ -61,8 +67,11 @@ export class Host {
   behaviours: readonly Behaviour[];
   readonly disk: Disk;
   readonly chip: Chip;
-  readonly retained = new Map<MessageKind, Uint8Array>();
+  readonly retained = new Map<LetterKind, Uint8Array>();
+  /** What it does beside being an honest member. */
+  readonly role: Role | undefined;
   core: Core | undefined;
+  party: TrustParty | undefined;
   clock: HostClock;
   /** Starts of the program so far. */
   starts = 0;
@@ -80,6 +89,7 @@ export class Host {
     this.identity = identity;
     this.node = identity.node.toHex();
     this.behaviours = behaviours;
+    this.role = world.scenario.roles.get(world.cast.founders.indexOf(identity));
     this.disk = createDisk();
     this.diskChance = world.chances('disk failure', index);
     const rates = this.drawnRates();
@@ -117,8 +127,10 @@ export class Host {
     });
     this.core = core;
     this.effectsLeft = Infinity;
+    if (this.world.scenario.trust) this.party = this.startParty();
     this.world.watch(this, { seen: 'started' });
     this.perform(effects);
+    this.party?.look();
     if (this.running) this.world.started(this);
   }
 
@@ -130,14 +142,16 @@ export class Host {
       return;
     }
     this.core = undefined;
+    this.party = undefined;
     this.wakes += 1;
     this.chip.forget();
     this.retained.clear();
     this.world.watch(this, { seen: 'died', why });
   }
 
-  receive(from: string, kind: MessageKind, payload: Uint8Array): void {
-    this.step({ type: 'received', from, kind, payload });
+  receive(from: string, kind: LetterKind, payload: Uint8Array): void {
+    if (kind === 'verdict') this.party?.tell({ type: 'received', from, payload });
+    else this.step({ type: 'received', from, kind, payload });
   }
 
   reached(peer: string): void {
@@ -189,15 +203,12 @@ export class Host {
     }
     this.perform(effects);
     if (this.running) this.world.watch(this, { seen: 'stepped' });
+    this.party?.look();
   }
 
   private perform(effects: readonly ConsensusEffect[]): void {
     for (const effect of effects) {
-      if (this.effectsLeft <= 0) {
-        this.crash('between two effects');
-        return;
-      }
-      this.effectsLeft -= 1;
+      if (!this.spendEffect()) return;
       if (effect.effect === 'persist' && this.diskFails()) {
         this.crash('the disk is full');
         return;
@@ -207,12 +218,53 @@ export class Host {
     }
   }
 
+  /** @returns whether the program does not end before this effect */
+  private spendEffect(): boolean {
+    if (this.effectsLeft <= 0) {
+      this.crash('between two effects');
+      return false;
+    }
+    this.effectsLeft -= 1;
+    return this.running;
+  }
+
+  private startParty(): TrustParty {
+    const { world, chip, clock } = this;
+    const { queue, scenario, cast } = world;
+    const chance = world.chances('trust chip', this.index);
+    const isCurrent = (): boolean => this.party === party;
+    let wakes = 0;
+    const party: TrustParty = new TrustParty({
+      ...{ cast, chance, host: this, operational: chip.operationalKey() },
+      reading: () => ({ timeMs: Math.floor(chip.clock.read(queue.nowMs)), resetCount: chip.resetCount(), restartCount: 0 }),
+      consensus: () => this.core?.state as ConsensusState | undefined,
+      nowMs: () => clock.instant(queue.nowMs).monotonicMs,
+      wakeAt: (monotonicMs, wake) => {
+        const own = (wakes += 1);
+        queue.at(clock.monotonic.virtualOf(monotonicMs) + 0.001, () => isCurrent() && own === wakes && wake());
+      },
+      chipMs: () => {
+        const fails = scenario.faults.has('tpm-failure') && !this.healed && chance.happens(scenario.tpmFailureShare);
+        return fails ? undefined : scenario.faults.has('tpm-slow') && !this.healed ? chance.between(scenario.tpmMinMs, scenario.tpmMaxMs) : 2;
+      },
+      after: (ms, then) => queue.after(ms, () => isCurrent() && then()),
+      spend: () => this.spendEffect() && isCurrent(),
+      say: (payload) => {
+        world.watch(this, { seen: 'judged', payload });
+        world.post(this, { to: 'everyone', kind: 'verdict', payload });
+      },
+      submit: (transaction, gossip) => this.step({ type: 'transactionMade', transaction, gossip }),
+    });
+    return party;
+  }
+
   private performOne(effect: ConsensusEffect): void {
     switch (effect.effect) {
       case 'persist':
         this.disk.write(effect.records);
         return;
       case 'broadcast':
+        if (effect.kind === 'transaction') this.party?.tell({ type: 'transactionHeard', transaction: effect.payload });
         if (effect.retain) this.retained.set(effect.kind, effect.payload);
         this.world.post(this, { to: 'everyone', kind: effect.kind, payload: effect.payload });
         return;

@@ -24,8 +24,8 @@ export interface Identity {
   proveDraw(alpha: Uint8Array): Uint8Array;
   /** Encoded `Voucher` for the operational key of this boot. */
   voucher(reading: ChipReading): Uint8Array;
-  /** Encoded `MemberEvidence` about a checkpoint, of this boot. */
-  evidence(checkpoint: MemberEvidence['checkpoint'], reading: ChipReading): Uint8Array;
+  /** Encoded `MemberEvidence` about a checkpoint, of this boot; of software of a release, or of none. */
+  evidence(checkpoint: MemberEvidence['checkpoint'], reading: ChipReading, software: 'released' | 'unknown'): Uint8Array;
   /** One for each start of the chip. */
   operationalKey(resetCount: number): OperationalKey;
   /** Encoded `MemberCard` for the network. */
@@ -46,11 +46,14 @@ export function identityOf(member: StubMember, network: Uint8Array, salt: Uint8A
     certifyTime: (qualifier, reading) => member.getTime(qualifier, reading),
     proveDraw: (alpha) => member.prove(alpha),
     voucher: (reading) => encodeVoucher(member.voucher(network, reading, operationalKey(reading.resetCount).publicKey)),
-    evidence: (checkpoint, reading) => {
+    evidence: (checkpoint, reading, software) => {
       const about = { checkpoint, operationalKey: operationalKey(reading.resetCount).publicKey };
-      const pcrs = expectedRegisters(stubEventLog, about.operationalKey);
+      const eventLog = stubEventLog.map((event) =>
+        software === 'unknown' && event.kind === 'firmware' ? { ...event, digest: event.digest.toReversed() } : event,
+      );
+      const pcrs = expectedRegisters(eventLog, about.operationalKey);
       const quote = member.quote(memberEvidenceQualifier(network, member.node, about), reading, pcrs);
-      return encodeMemberEvidence({ ...about, ...quote, pcrs, eventLog: stubEventLog });
+      return encodeMemberEvidence({ ...about, ...quote, pcrs, eventLog });
     },
     operationalKey,
     card: () => member.card(salt),

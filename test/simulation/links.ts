@@ -7,11 +7,14 @@ import type { Chance, Chances } from './chance.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Scenario } from './scenario.ts';
 
+/** What the core says, and what judges of members say. */
+export type LetterKind = MessageKind | 'verdict';
+
 export interface Parcel {
   /** Index of the sending and of the receiving host. */
   readonly from: number;
   readonly to: number;
-  readonly kind: MessageKind;
+  readonly kind: LetterKind;
   readonly payload: Uint8Array;
 }
 
@@ -26,7 +29,7 @@ export interface Links {
   readonly counts: { sent: number; lost: number; repeated: number; bytes: number };
 }
 
-const retainedKinds: ReadonlySet<MessageKind> = new Set(['head', 'voucher']);
+const retainedKinds: ReadonlySet<LetterKind> = new Set(['head', 'voucher']);
 
 /** Delay of a healthy link. */
 const healthyDelayMs = 5;

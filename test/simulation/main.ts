@@ -30,7 +30,7 @@ const declaration = {
     without: { value: 'FAULT', help: 'switches a fault off; several are parted by commas' },
     nodes: { value: 'N', help: 'founding members, instead of what the seed draws' },
     hours: { value: 'H', help: 'simulated hours with faults, instead of what the seed draws' },
-    trust: { help: 'members show evidence of themselves on the chain (§18.2)' },
+    trust: { help: 'members judge one another (§18); some have other software, or judge falsely' },
     trace: { help: 'says every event and effect of the one seed' },
   },
   notes: `faults: ${FAULTS.join(', ')}\nEvery twentieth seed has real signatures. Exit status 1 when a rule is broken.\nnpm run simulate -- twins | mutations | lottery | credit | bench --help says more: members that run twice,\nchanged messages, the statistics of the draws, those of judges, what consensus costs.`,

@@ -5,6 +5,7 @@ import { stateOf } from './checkers.ts';
 import type { Host } from './host.ts';
 import { broken, RuleBroken, type Checker } from './rule-broken.ts';
 import { faultyMax, type Scenario } from './scenario.ts';
+import type { TrustCounts } from './trust-rules.ts';
 import { World, type WorldOptions } from './world.ts';
 
 export interface Outcome {
@@ -29,6 +30,8 @@ export interface Figures {
   readonly rounds: number;
   /** From the end of the faults until all had converged, in block times. */
   readonly recoveryBlockTimes: number;
+  /** Of members' evidence, where they judge one another. */
+  readonly trust: TrustCounts | undefined;
   readonly refused: readonly (readonly [reason: string, count: number])[];
 }
 
@@ -171,6 +174,7 @@ function figuresOf(world: World, recoveryBlockTimes: number): Figures {
     largest: checkers.counts.largest,
     rounds: checkers.ballots.counts.rounds,
     recoveryBlockTimes,
+    trust: checkers.trust?.counts,
     refused: [...checkers.counts.refused],
   };
 }

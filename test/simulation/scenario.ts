@@ -37,6 +37,9 @@ export const BEHAVIOURS = [
 ] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];
 
+/** Software that no release knows; a false word for every piece of evidence. */
+export type Role = 'tampered' | 'false-judge';
+
 /**
  * With at most f cheats: agreement, and progress once the faults stop. With more silent ones: agreement alone. With more
  * that contradict themselves: whoever sees two certificates for one number has the names of f + 1.
@@ -48,8 +51,10 @@ export interface Scenario {
   readonly signatures: 'pretended' | 'real';
   /** Founding members. */
   readonly members: number;
-  /** Of the genesis, where members show evidence of themselves. Nobody judges it here, so trust outlasts the run. */
+  /** Of the genesis, where members judge one another. */
   readonly trust?: TrustParameters;
+  /** Members that are honest but for this, by index. */
+  readonly roles: ReadonlyMap<number, Role>;
   /** Members that apply while the world runs. */
   readonly joiners: number;
   readonly leavers: number;
@@ -97,6 +102,7 @@ export interface Wishes {
   readonly cheats?: ReadonlyMap<number, readonly Behaviour[]>;
   readonly heights?: number;
   readonly trust?: boolean;
+  readonly roles?: ReadonlyMap<number, Role>;
 }
 
 /** Every so many seeds signatures are real. */
@@ -138,6 +144,7 @@ export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
     signatures,
     members,
     ...(wishes.trust === true && { trust: drawnTrust(draw('trust')) }),
+    roles: wishes.roles ?? (wishes.trust === true ? drawnRoles(draw('roles'), members, cheats) : new Map()),
     joiners: changes ? membership.below(3) : 0,
     // Whoever leaves lowers the number that may be faulty.
     leavers: changes && cheats.size <= faultyMax(members - 1) ? membership.below(2) : 0,
@@ -153,12 +160,26 @@ export function scenarioOf(seed: number, wishes: Wishes = {}): Scenario {
 }
 
 function drawnTrust(chance: Chance): TrustParameters {
-  return { slotHeights: chance.pick([8, 12, 20]), judges: chance.pick([1, 3, 7]), trustedCheckpoints: 1_000_000, plantedOneIn: 0 };
+  const [slotHeights, judges] = [chance.pick([8, 12, 20]), chance.pick([3, 7])];
+  return { slotHeights, judges, trustedCheckpoints: slotHeights * chance.pick([2, 4]), plantedOneIn: chance.pick([0, 2, 8]) };
+}
+
+/** With the cheats no more than may be faulty, also when whoever is tampered with has lost its seat. */
+function drawnRoles(chance: Chance, members: number, cheats: Scenario['cheats']): Map<number, Role> {
+  const honest = chance.shuffled(Array.from({ length: members }, (_, index) => index).filter((index) => !cheats.has(index)));
+  const roles = new Map<number, Role>();
+  for (const role of ['tampered', 'false-judge'] as const) {
+    const index = honest[roles.size];
+    const lost = role === 'tampered' || roles.size > 0 ? 1 : 0;
+    const isBorne = cheats.size + roles.size + 1 - lost <= faultyMax(members - lost) && cheats.size + roles.size + 1 <= faultyMax(members);
+    if (index !== undefined && isBorne && chance.happens(0.6)) roles.set(index, role);
+  }
+  return roles;
 }
 
 type Severity = Omit<
   Scenario,
-  | ('seed' | 'signatures' | 'members' | 'trust' | 'joiners' | 'leavers' | 'targetIntervalMs' | 'minimumWaitMs' | 'epochHeights')
+  | ('seed' | 'signatures' | 'members' | 'trust' | 'roles' | 'joiners' | 'leavers' | 'targetIntervalMs' | 'minimumWaitMs' | 'epochHeights')
   | ('faultsEndMs' | 'faults' | 'promised' | 'cheats')
 >;
 

@@ -64,7 +64,8 @@ export function stubNetwork(members: readonly StubMember[], consensus: Consensus
     consensus,
     ...(trust && { trust }),
   };
-  return { genesis, members: members.map(({ member }) => member), references: [] };
+  const references = trust ? stubEventLog.map((event) => ({ ...event, label: `pretended ${event.kind}` })) : [];
+  return { genesis, members: members.map(({ member }) => member), references };
 }
 
 /** @param chip whose keys these are, where another name than the member's is wanted; @param vrf the same for the VRF key alone */

@@ -62,6 +62,8 @@ function briefOf(seen: Exclude<Seen, { seen: 'stepped' }>): string {
       if (effect.effect === 'wakeAt') return `wakeAt ${effect.monotonicMs}`;
       return `report ${effect.report.report}`;
     }
+    case 'judged':
+      return `judged ${seen.payload.length} ${seen.payload.at(-1) ?? 0}`;
     case 'started':
     case 'died':
     case 'threw':

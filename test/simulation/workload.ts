@@ -3,12 +3,9 @@
  * each says an action again until the state shows that it stands. Specification §11.3, §15.
  */
 import { capsuleIdFrom } from '#protocol/capsule.ts';
-import { blobDigest, hex } from '#protocol/digest.ts';
+import { blobDigest } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { memberDigest, type Member, type TrustParameters } from '#protocol/network.ts';
-import { momentAlpha, momentHeight, slotOf } from '#protocol/chain/trust-slots.ts';
-import type { SlotDraw } from '#protocol/chain/trust-state.ts';
-import { vrfOutput } from '#protocol/tpm/vrf.ts';
+import { memberDigest, type Member } from '#protocol/network.ts';
 import { encodeTransaction, type Action } from '#protocol/chain/transaction.ts';
 import type { ChainState } from '#protocol/chain/state.ts';
 import { finalisedOf, headOf, makeAction } from '../../device/consensus/machine.ts';
@@ -18,7 +15,6 @@ import type { Chances } from './chance.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Host } from './host.ts';
 import type { Scenario } from './scenario.ts';
-import { stubCrypto } from './stub-crypto.ts';
 
 interface Intent {
   readonly action: Action;
@@ -56,7 +52,6 @@ export function createWorkload(world: WorkloadWorld): Workload {
 
 class Members implements Workload {
   readonly counts = { actions: 0, submissions: 0, standing: 0 };
-  private readonly moments = new Map<string, Uint8Array>();
   private readonly world: WorkloadWorld;
   private readonly intents = new Map<number, Intent[]>();
   private readonly answered = new Set<string>();
@@ -76,7 +71,6 @@ class Members implements Workload {
     this.beginLeaving();
     const round = (): void => {
       for (const host of hosts) this.press(host);
-      if (scenario.trust && !this.ended) for (const host of hosts) this.showEvidence(host, scenario.trust);
       queue.after(scenario.targetIntervalMs, round);
     };
     queue.after(scenario.targetIntervalMs / 2, round);
@@ -113,29 +107,6 @@ class Members implements Workload {
     const left = open.filter((intent) => !intent.stands(finalised) && !isTooLate(intent, this.world.queue.nowMs));
     this.counts.standing += open.length - left.length;
     this.intents.set(host.index, left);
-  }
-
-  /** Of the slot in which the next block is, once its moment has come; said again until the head shows it. */
-  private showEvidence(host: Host, { slotHeights }: TrustParameters): void {
-    const state = stateOf(host);
-    if (!state || !host.honest) return;
-    const { state: shown, height } = headOf(state);
-    const [draw, record] = [shown.core.draws?.at(-1), shown.members.get(host.node)];
-    if (!draw || record?.standing !== 'member' || slotOf(height + 1, slotHeights) !== draw.slot) return;
-    if (record.trust?.slots.some(({ slot }) => slot === draw.slot) === true) return;
-    const moment = this.momentOf(host, draw);
-    if (height + 1 < momentHeight(vrfOutput(stubCrypto, moment), draw.slot, slotHeights)) return;
-    const { number, block } = shown.core.checkpoint;
-    const evidence = host.identity.evidence({ number, block }, { timeMs: 0, resetCount: host.chip.resetCount(), restartCount: 0 });
-    host.submit(makeAction(state, { action: 'attestation', slot: draw.slot, moment, evidence }));
-  }
-
-  /** A proof with real keys takes a while, and is the same for the whole slot. */
-  private momentOf(host: Host, draw: SlotDraw): Uint8Array {
-    const key = `${host.index} ${draw.slot} ${hex(draw.seed)}`;
-    const proof = this.moments.get(key) ?? host.identity.proveDraw(momentAlpha(this.world.network, draw));
-    this.moments.set(key, proof);
-    return proof;
   }
 
   private intend(host: Host, intent: Omit<Intent, 'sinceMs'>): void {

@@ -5,10 +5,9 @@
 import { readBlock } from '#protocol/chain/block.ts';
 import { drawFrom, type Draw } from '../../../scripts/fuzz/random.ts';
 import { mutated as changedBytes } from '../../../scripts/fuzz/mutation.ts';
-import type { MessageKind } from '../../../device/consensus/events.ts';
+import type { LetterKind, Parcel } from '../links.ts';
 import { chancesOf, type Chance } from '../chance.ts';
 import type { Outgoing } from '../host.ts';
-import type { Parcel } from '../links.ts';
 import { mutated as signedAgain, type Memory } from '../mutation.ts';
 import { runSeed, type Outcome } from '../run-seed.ts';
 import { FAULTS, scenarioOf, type Scenario } from '../scenario.ts';
@@ -44,7 +43,7 @@ export function runMutations(seed: number): MutationOutcome {
   const counts = { bytes: 0, signed: 0 };
   const begun: { world?: World; memory?: Memory } = {};
   const [draw, chance] = [drawFrom(seed), chancesOf(seed)('signed again')];
-  const heard = new Map<MessageKind, Uint8Array[]>();
+  const heard = new Map<LetterKind, Uint8Array[]>();
   const change = ({ from, to, kind, payload }: Parcel, nowMs: number): boolean => {
     const { world, memory } = begun;
     if (!world || !memory || nowMs >= scenario.faultsEndMs) return false;
@@ -83,7 +82,7 @@ function changedBySender(world: World, { from, kind, payload }: Parcel, memory: 
   return signedAgain(host, { to: 'everyone', kind, payload }, memory, chance, reading);
 }
 
-function remember(heard: Map<MessageKind, Uint8Array[]>, { values, payloads }: Memory, message: Outgoing): void {
+function remember(heard: Map<LetterKind, Uint8Array[]>, { values, payloads }: Memory, message: Outgoing): void {
   const known = heard.get(message.kind) ?? [];
   known.push(message.payload);
   if (known.length > rememberedMax) known.shift();
