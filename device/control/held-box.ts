@@ -239,6 +239,8 @@ export class HeldBox implements NamedBox {
     if (this.#standing.runs > 0 && silentMs > CONTROL_LIMITS.silenceAtWorkMs) this.#silentAtWork(silentMs);
     if (silentMs > CONTROL_LIMITS.silenceMs) this.#apply({ type: 'silence' });
     else this.askEvidence();
+    // The disk may not have taken their end.
+    if (this.#standing.state === 'fenced' && this.#standing.runs > 0) this.#endRuns('all');
     this.#lookAtPowerOff();
     this.#lookAtKeepOn();
     for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
@@ -311,12 +313,14 @@ export class HeldBox implements NamedBox {
     const detail = harmless(words, LIMITS.noteCharactersMax);
     const action = actionOn(alarm, policy);
     log('boxAlarm', { box: this.name, alarm, ...(about === '' ? {} : { about }), action, detail });
+    // What cuts a box off comes before what the disk has to take.
+    if (action === 'fence-and-power-off') {
+      this.#isPowerOffOwed = true;
+      this.#lookAtPowerOff();
+    }
     const reason = DISPUTED_BY[alarm];
     if (reason) jobs.dispute(this.name, { reason, detail });
     this.#apply({ type: 'alarm', alarm, about, detail, action });
-    if (action !== 'fence-and-power-off') return;
-    this.#isPowerOffOwed = true;
-    this.#lookAtPowerOff();
   }
 
   #over(alarm: Alarm, about: string): void {
@@ -360,13 +364,16 @@ export class HeldBox implements NamedBox {
     this.#standing = stepBox(before, event, this.#parts.now());
     if (this.#standing === before) return;
     this.#parts.changed(this, before);
-    const { state, detail, cause } = this.#standing;
-    const lost = cause === 'silent-at-work' || cause === 'power-lost' ? 'box-lost' : 'box-fenced';
-    if (state === 'fenced' && before.state !== 'fenced')
-      this.#parts.jobs.endRuns(this.name, 'all', lost, harmless(`box ${this.name} is fenced: ${detail}`, LIMITS.noteCharactersMax));
-    if (state === 'suspect' && before.state !== 'suspect')
-      this.#parts.jobs.endRuns(this.name, 'waiting', lost, harmless(`box ${this.name} is suspect: ${detail}`, LIMITS.noteCharactersMax));
+    const { state } = this.#standing;
+    if (state === 'fenced' && before.state !== 'fenced') this.#endRuns('all');
+    if (state === 'suspect' && before.state !== 'suspect') this.#endRuns('waiting');
     if (this.fitness() !== fitness) this.#parts.jobs.fitnessChanged();
+  }
+
+  #endRuns(which: 'all' | 'waiting'): void {
+    const { state, detail, cause } = this.#standing;
+    const reason = cause === 'silent-at-work' || cause === 'power-lost' ? 'box-lost' : 'box-fenced';
+    this.#parts.jobs.endRuns(this.name, which, reason, harmless(`box ${this.name} is ${state}: ${detail}`, LIMITS.noteCharactersMax));
   }
 }
 

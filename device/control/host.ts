@@ -18,7 +18,7 @@ import { CONTROL_LIMITS } from './limits.ts';
 import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { startSampler, type Sampler } from './sampler.ts';
 import { SensorTopics } from './sensor-topics.ts';
-import { forgetStanding, remember, rememberedStanding } from './standing-memory.ts';
+import { forgetStanding, isMemorable, remember, rememberedStanding } from './standing-memory.ts';
 
 export interface ControlParts {
   readonly device: string;
@@ -50,6 +50,10 @@ export class Control implements BoxWatch {
   /** Boxes of which the hardware is being opened, or let go of. */
   readonly #opening = new Set<string>();
   readonly #closing = new Set<string>();
+  /** Boxes of which the disk has not taken where they stand. */
+  readonly #unkept = new Set<HeldBox>();
+  /** Those of which the room of jobs could not store what became of their runs. */
+  readonly #untold = new Set<string>();
   #jobs: JobsOfBoxes | undefined;
   readonly #cutOff: CutOff;
   #lookedAtMs: number;
@@ -132,6 +136,7 @@ export class Control implements BoxWatch {
   /** To be called every second, which `start` does. */
   timePassed(): void {
     void this.#cutOff.settle();
+    for (const box of this.#unkept) this.#keep(box);
     const atMs = this.#parts.now();
     const lateMs = atMs - this.#lookedAtMs - CONTROL_LIMITS.lookEveryMs;
     this.#lookedAtMs = atMs;
@@ -167,6 +172,7 @@ export class Control implements BoxWatch {
   #letGo(box: HeldBox): void {
     const { name, hardware } = box;
     this.#boxes.delete(name);
+    this.#unkept.delete(box);
     this.#late().endRuns(name, 'all', 'box-lost', `box ${name} is not paired any more, or with another key`);
     forgetStanding(this.#parts.store, box);
     this.#topics.forget(name, hardware?.sensors ?? []);
@@ -188,7 +194,7 @@ export class Control implements BoxWatch {
         return this.#wire(box, hardware);
       },
       (error: unknown) => {
-        const problem = error instanceof Error ? error.message : 'unknown';
+        const problem = wordsOf(error);
         if (problem !== box.problem) this.#parts.log('boxNotWired', { box: name, error: problem });
         box.notWired(problem);
         setTimeout(() => this.#opening.delete(name), openAgainMs(error)).unref();
@@ -236,14 +242,26 @@ export class Control implements BoxWatch {
 
   #changed(box: HeldBox, before: BoxStanding): void {
     const { standing, name, hardware } = box;
-    remember(this.#parts.store, box, before, standing);
+    // A fence waits for no disk: the broker first, the memory after.
+    this.#look();
+    if (isMemorable(before, standing)) this.#keep(box);
     this.#wired.get(name)?.sampler.pace(standing.runs > 0);
     const { state, cause, detail } = standing;
     if (state !== before.state) this.#parts.log('boxState', { box: name, from: before.state, to: state, cause, detail });
     if (state !== before.state || detail !== before.detail || standing.power !== before.power)
       this.#topics.standing(name, standing, hardware?.source);
     this.#show(box);
-    this.#look();
+  }
+
+  /** Again each second until the disk has taken it; one line for a box, not one for a try. */
+  #keep(box: HeldBox): void {
+    try {
+      remember(this.#parts.store, box, box.standing);
+      this.#unkept.delete(box);
+    } catch (error) {
+      if (!this.#unkept.has(box)) this.#parts.log('boxStandingUnkept', { box: box.name, error: wordsOf(error) });
+      this.#unkept.add(box);
+    }
   }
 
   #show({ name, standing: { state, detail }, hardware }: HeldBox): void {
@@ -260,16 +278,31 @@ export class Control implements BoxWatch {
     this.#parts.onChange?.(this.#boxes);
   }
 
+  /** What befalls a box befalls it whether or not the room of jobs can store what becomes of its runs. */
+  #tellOf(box: string, tell: () => void): void {
+    try {
+      tell();
+      this.#untold.delete(box);
+    } catch (error) {
+      if (!this.#untold.has(box)) this.#parts.log('boxRunsUntold', { box, error: wordsOf(error) });
+      this.#untold.add(box);
+    }
+  }
+
   /** The room of jobs, once it is there: before, no box has a run. */
   #late(): JobsOfBoxes {
     return {
       challenge: (...said) => this.#jobs?.challenge(...said),
-      endRuns: (...said) => this.#jobs?.endRuns(...said),
-      dispute: (...said) => this.#jobs?.dispute(...said),
+      endRuns: (box, ...said) => this.#tellOf(box, () => this.#jobs?.endRuns(box, ...said)),
+      dispute: (box, ...said) => this.#tellOf(box, () => this.#jobs?.dispute(box, ...said)),
       fitnessChanged: () => this.#jobs?.fitnessChanged(),
       powerNow: (...said) => this.#jobs?.powerNow(...said),
     };
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }
 
 function isSameBox(left: NamedBox, right: NamedBox): boolean {

@@ -21,10 +21,14 @@ const Remembered = struct({
 
 const BYTES_MAX = 64 * 1024;
 
-/** Stores only what matters: a box that comes and goes costs the disk nothing. */
-export function remember(store: Store, box: NamedBox, before: BoxStanding | undefined, now: BoxStanding): void {
-  if (before && before.state === now.state && before.standing === now.standing && before.ordered === now.ordered) return;
-  if (!matters(now) && !(before && matters(before))) return;
+/** Whether a change is one to be remembered: a box that comes and goes costs the disk nothing. */
+export function isMemorable(before: BoxStanding, now: BoxStanding): boolean {
+  if (before.state === now.state && before.standing === now.standing && before.ordered === now.ordered) return false;
+  return matters(now) || matters(before);
+}
+
+/** @throws Error when the disk does not take it */
+export function remember(store: Store, box: NamedBox, now: BoxStanding): void {
   const { state, cause, detail, sinceMs, standing, ordered } = now;
   const kept = state === 'suspect' || state === 'fenced' ? state : 'free';
   const order = ordered === 'nothing' ? {} : { ordered };

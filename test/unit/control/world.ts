@@ -130,6 +130,8 @@ export class ControlWorld {
   /** What the broker has taken, and why it takes nothing more. */
   fenced: readonly string[] = [];
   brokerProblem: string | undefined;
+  /** Why nothing can be stored, the end of a run included. */
+  diskProblem: string | undefined;
   asked: { readonly run: string; readonly challenged: Challenged } | undefined;
   /** Runs that its challenges have named. */
   readonly challenges: string[] = [];
@@ -142,7 +144,10 @@ export class ControlWorld {
       rules: options.rules ?? {},
       store: {
         memory: (name: string) => this.memory.get(name),
-        setMemory: (name: string, value: Uint8Array) => void this.memory.set(name, value),
+        setMemory: (name: string, value: Uint8Array) => {
+          this.#needDisk();
+          this.memory.set(name, value);
+        },
       } as unknown as Store,
       publisher: options.publisher ?? { publish: (topic, payload) => this.#published(topic, payload), publishTo: () => undefined },
       now: () => this.nowMs,
@@ -215,6 +220,10 @@ export class ControlWorld {
     return decoded.value;
   }
 
+  #needDisk(): void {
+    if (this.diskProblem !== undefined) throw new Error(this.diskProblem);
+  }
+
   #published(topic: Topic, payload: Uint8Array | string): void {
     if (topic.to !== 'sensor' && topic.to !== 'box-state') return;
     this.publications += 1;
@@ -228,10 +237,14 @@ export class ControlWorld {
         this.challenges.push(run);
       },
       endRuns: (_box, which, reason, detail) => {
+        this.#needDisk();
         this.done.push(`end ${which}: ${reason}: ${detail}`);
         if (which === 'all') this.works();
       },
-      dispute: (_box, { reason, detail }) => void this.done.push(`dispute: ${reason}: ${detail}`),
+      dispute: (_box, { reason, detail }) => {
+        this.#needDisk();
+        this.done.push(`dispute: ${reason}: ${detail}`);
+      },
       fitnessChanged: () => void this.done.push(`fitness ${this.control.fitnessOf(BOX)}`),
       powerNow: (run, { milliwatts }) => void this.done.push(`power ${run} ${milliwatts}`),
     };
