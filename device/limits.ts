@@ -177,6 +177,8 @@ export const CHAIN_LIMITS = {
   relaysMax: 2_048,
   /** The head on `<device>/chain` is said at most this often: nobody reads faster. */
   headSaidEveryMs: 100,
+  /** Checkpoints with an anchor of which the seats are kept, at 8 KiB a member: a quarter of a year of anchors every half hour for four. */
+  anchoredKept: 4_096,
   /** Blocks of a slot that are looked through for a member's evidence: 50 ms; a slot of the usual length has 48. */
   evidenceHeightsMax: 1_024,
   /** Before the TPM is asked again for what it refused: a busy chip needs some hundred milliseconds. */
@@ -232,11 +234,11 @@ export const MQTT_LIMITS = {
   brokerKeepAliveSecondsMax: 60,
   /** A broker that does not listen after this long never will: it takes about 20 ms, on a loaded board a second. */
   brokerStartMs: 10 * SECOND,
-  /** A broker that is told to stop does so at once; after this it is killed. */
-  brokerStopMs: 2 * SECOND,
   /** A broker looks at its signals ten times a second, on a loaded machine three times; one that hangs is killed by then. */
   brokerSignalMs: 500,
   brokerSignalsMax: 20,
+  /** A broker that is told to stop does so at once; after this it is killed. */
+  brokerStopMs: 2 * SECOND,
   /** Between restarts of a broker that keeps dying. */
   brokerRestartMinMs: 100,
   brokerRestartMaxMs: 10 * SECOND,

@@ -286,18 +286,24 @@ export const LIMITS = {
   seatChangesShownMax: 64,
   /** A proof of finality as it goes to a client. */
   finalityProofBytesMax: 192 * KIB,
-  /** The state at a checkpoint, as it goes to a member that starts from there: 22 MiB of capsules, and 40 KiB for each of 1,024 members. */
-  stateBytesMax: 64 * MIB,
-
-  /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
   /** A proof of state as it goes to a client: some 20 members at 8 KiB; in base64 it fits one packet. */
   checkpointProofBytesMax: 160 * KIB,
+  /** What a device shows of an anchor's checkpoint in one answer: some 20 cards of 8 KiB. */
+  anchoredSeatsBytesMax: 160 * KIB,
+  /** An anchor as a file: its seats, and a link of 2,048 blocks. */
+  anchorFileBytesMax: 3 * MIB,
+  /** Blocks from a transaction up to the anchor above it, at 900 bytes each: half a day at 20 s. */
+  anchorLinkMax: 2_048,
+  /** Such blocks in one answer. */
+  bareBlocksMax: 96,
   /** Members in one proof of state. */
   membersShownMax: 16,
   /** A member's trust as a file: a proof of state and three pieces of evidence, with room for a proof from layer 1. */
   trustFileBytesMax: 1 * MIB,
-  /** A proof of state as it goes to a client: some 20 members at 8 KiB; in base64 it fits one packet. */
-  checkpointProofBytesMax: 160 * KIB,
+  /** The state at a checkpoint, as it goes to a member that starts from there: 22 MiB of capsules, and 40 KiB for each of 1,024 members. */
+  stateBytesMax: 64 * MIB,
+
+  /** Members, or transactions of a block, in one answer about the chain: 400 bytes each in JSON fit one packet. */
   chainLinesMax: 512,
 
   /** Text from a party, for people: reasons, notes of progress. */

@@ -27,12 +27,13 @@ export function judgeReceiptFinality(
 ): ReceiptFinalityVerdict {
   const proven = judgeFinalityProof(proof, context);
   if (proven.status === 'refused') return proven;
-  const difference = differenceOf(proven.transaction, encoded, receipt);
+  const difference = differenceFromReceipt(proven.transaction, encoded, receipt);
   if (difference !== undefined) return { status: 'refused', reason: 'other-transaction', detail: difference };
   return { ...proven, transactionId: transactionId(proven.transaction) };
 }
 
-function differenceOf(transaction: Uint8Array, encoded: Uint8Array, receipt: Receipt): string | undefined {
+/** In which way a transaction is not the one that puts this receipt on the chain. */
+export function differenceFromReceipt(transaction: Uint8Array, encoded: Uint8Array, receipt: Receipt): string | undefined {
   const read = decodeStrict(Transaction, transaction, LIMITS.transactionBytesMax);
   if (read.status === 'malformed' || read.value.kind !== 'signed') return 'the proof is of a transaction that is no action of a member';
   const action = decodeAction(read.value.body);

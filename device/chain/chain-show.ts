@@ -26,10 +26,11 @@ import { higherLevel } from '#protocol/trust-level.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import { isAwayTooLong } from '../consensus/away.ts';
+import type { AnchoredArchive } from './anchored-archive.ts';
 import type { ShowChain } from './chain-port.ts';
 import { dueForMs, isOverdue } from './due-votes.ts';
 import type { Consensus } from './host.ts';
-import { showEvidence, showState } from './proof-show.ts';
+import { showAnchor, showEvidence, showLink, showState } from './proof-show.ts';
 
 export interface ShownParts {
   /** The device's name. */
@@ -37,6 +38,8 @@ export interface ShownParts {
   readonly network: Network;
   readonly consensus: Consensus;
   readonly store: ChainStore;
+  /** Where the network has anchors on layer 1. */
+  readonly anchored?: AnchoredArchive | undefined;
   readonly isReached: (peerName: string) => boolean;
 }
 
@@ -55,6 +58,10 @@ export function showChain(parts: ShownParts, question: ChainQuestion): ReturnTyp
       return showState(parts.consensus, question);
     case 'evidence':
       return showEvidence(parts, question);
+    case 'anchor':
+      return showAnchor(parts.anchored, question.height);
+    case 'link':
+      return showLink(parts.consensus, question);
   }
 }
 

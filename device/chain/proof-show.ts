@@ -1,5 +1,6 @@
 /** What a device shows of the state so that nobody need believe it: proofs, and evidence that has its digest there. Specification §13.8, §14.5. */
 import type { ReadBlock } from '#protocol/chain/block.ts';
+import type { BareBlock } from '#protocol/chain/shown-checkpoint.ts';
 import { decodeAction } from '#protocol/chain/signed-action.ts';
 import { decodeTransaction } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
@@ -7,6 +8,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Network } from '#protocol/network.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
+import type { AnchoredArchive } from './anchored-archive.ts';
 import type { Chain, ChainView, ShowChain } from './chain-port.ts';
 
 type Shown = ReturnType<ShowChain>;
@@ -32,8 +34,12 @@ function whyNoProof({ number }: ReturnType<Chain['finalised']>): string {
   return 'this device started from a checkpoint and lacks earlier changes of seats, or the block; ask another device';
 }
 
+interface BlockSource {
+  blockOnHead(height: number): ReadBlock | undefined;
+}
+
 interface EvidenceParts {
-  readonly consensus: ProvingChain & { blockOnHead(height: number): ReadBlock | undefined };
+  readonly consensus: ProvingChain & BlockSource;
   readonly network: Pick<Network, 'genesis'>;
 }
 
@@ -65,6 +71,28 @@ function evidenceIn(block: ReadBlock | undefined, asked: { readonly node: Uint8A
       return action.value.evidence;
   }
   return undefined;
+}
+
+/** What layer 1 does not hold of an anchor (§20.10). */
+export function showAnchor(archive: Pick<AnchoredArchive, 'at'> | undefined, height: number): Shown {
+  const seats = archive?.at(height);
+  if (!seats) return refused('no-proof', `this device keeps no checkpoint with an anchor at height ${height}; ask another device`);
+  if (seats.length <= LIMITS.anchoredSeatsBytesMax) return { status: 'shown', view: { show: 'anchor', seats } };
+  return refused('no-proof', `the seats at height ${height} have ${seats.length} bytes, more than one answer`);
+}
+
+export function showLink(
+  chain: BlockSource & Pick<Chain, 'finalised'>,
+  { above, to }: { readonly above: number; readonly to: number },
+): Shown {
+  const blocks: BareBlock[] = [];
+  const end = Math.min(to, chain.finalised().height);
+  for (let height = above + 1; height <= end && blocks.length < LIMITS.bareBlocksMax; height += 1) {
+    const block = chain.blockOnHead(height);
+    if (!block) return refused('no-proof', `block ${height} is not kept here; ask another device`);
+    blocks.push({ header: block.headerBytes, end: block.end });
+  }
+  return { status: 'shown', view: { show: 'link', blocks } };
 }
 
 function refused(reason: 'no-proof' | 'unknown-evidence', detail: string): Shown {

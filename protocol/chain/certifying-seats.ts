@@ -44,8 +44,8 @@ export function foundingSeats({ genesis, members }: Network): CertifyingSeats {
 
 /** The seats that follow a checkpoint, by its state, which was shown under the root in its header. */
 export function seatsAfter(
-  known: CertifyingSeats,
-  { number, height, block }: FinalityCertificate,
+  known: Pick<CertifyingSeats, 'cards'>,
+  { number, height, block }: Pick<FinalityCertificate, 'number' | 'height' | 'block'>,
   state: { readonly core: CoreState; readonly members: readonly MemberRecord[] },
 ): SeatsVerdict {
   const cards = new Map(known.cards);

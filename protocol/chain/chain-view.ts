@@ -9,6 +9,7 @@ import { Name } from '../topics.ts';
 import { TrustLevel } from '../trust-level.ts';
 import { Round } from './ballot.ts';
 import { Height } from './finality-certificate.ts';
+import { BareBlock } from './shown-checkpoint.ts';
 
 const UnixMs = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const Count = integer({ min: 0, max: 0xffff_ffff });
@@ -140,6 +141,10 @@ export const ChainView = variant('show', {
   state: struct({ proof: bytes({ min: 1, max: LIMITS.checkpointProofBytesMax }), next: optional(Digest) }),
   /** Encoded `MemberEvidence`, which whoever asks compares with the digest in the state (§18.6). */
   evidence: struct({ evidence: bytes({ min: 1, max: LIMITS.memberEvidenceBytesMax }) }),
+  /** Encoded `AnchoredSeats` (§20.10). */
+  anchor: struct({ seats: bytes({ min: 1, max: LIMITS.anchoredSeatsBytesMax }) }),
+  /** The lowest first; each stands on the one before. */
+  link: struct({ blocks: list(BareBlock, { max: LIMITS.bareBlocksMax }) }),
 });
 
 /** How a client names a block: by its height, or by the beginning of its id in hexadecimal. */
@@ -156,6 +161,10 @@ export const ChainQuestion = variant('show', {
   state: struct({ from: Digest, count: integer({ min: 1, max: LIMITS.membersShownMax }) }),
   /** What a member has shown in a slot that the state keeps. */
   evidence: struct({ node: Digest, slot: Height }),
+  /** The checkpoint at this height, of which there is an anchor on layer 1; 0: the genesis. */
+  anchor: struct({ height: Height }),
+  /** Finalised blocks without their transactions, above a height, up to another. */
+  link: struct({ above: Height, to: Height }),
 });
 
 export type BlockLine = Infer<typeof BlockLine>;

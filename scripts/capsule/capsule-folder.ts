@@ -25,6 +25,8 @@ export const RECEIPT_FILE = 'receipt.cbor';
 
 /** Beside the receipt: what the device has said of its finality, as a `FinalityNews`. */
 export const FINALITY_FILE = 'finality.cbor';
+/** Beside it, where it was checked from a contract: what that does not hold of its anchor (§20.10). */
+export const ANCHOR_FILE = 'anchor.cbor';
 
 const recordBytesMax = 4_096;
 const recordsMax = 100_000; // read as names only; more have to be moved away by hand

@@ -1,6 +1,7 @@
 /** Whether a checkpoint holds a receipt, in words: the proof step by step, one sentence, and what to do where there is none. */
 import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
+import type { ReceiptUnderAnchor } from '#protocol/layer1/anchored-receipt.ts';
 import { harmless, timeText, type Terminal } from '../terminal.ts';
 import { FINALITY_FILE } from './capsule-folder.ts';
 import type { FinalityCheck } from './verification.ts';
@@ -14,6 +15,11 @@ export function finalityText(finality: FinalityCheck): string {
       const above = checkpoint.height === height ? '' : ` (height ${checkpoint.height})`;
       return `final: block ${height} holds the receipt's digest, checkpoint ${checkpoint.number}${above}, voted by ${names.join(', ')} (${votes.length} of ${counted(voters, 'seat')})`;
     }
+    case 'anchored': {
+      const { height, blocks, epoch } = finality;
+      const place = blocks === 0 ? 'which is that of' : `${counted(blocks, 'block')} below that of`;
+      return `final: block ${height} holds the receipt's digest, ${place} anchor ${epoch} on layer 1`;
+    }
     case 'refused':
       return `the proof of finality does not hold (${finality.reason}): ${harmless(finality.detail)}`;
     case 'not-final':
@@ -24,19 +30,32 @@ export function finalityText(finality: FinalityCheck): string {
 }
 
 /** Inclusion in a block, the checkpoint above it, and whose signatures stand under that. */
-export function finalityLines(terminal: Terminal, finality: FinalityCheck, file: string): string[] {
+export function finalityLines(terminal: Terminal, finality: FinalityCheck, file: string, basis = 'the network file'): string[] {
   const [tick, cross] = [terminal.paint('good', '✓'), terminal.paint('bad', '✗')];
   if (finality.status === 'refused') return [`${cross} ${'finality'.padEnd(18)} ${finality.reason}: ${harmless(finality.detail)}`];
   if (finality.status === 'not-final') return [`${terminal.paint('warning', '!')} ${'finality'.padEnd(18)} ${finalityText(finality)}`];
+  if (finality.status === 'anchored') return underAnchorLines(finality, file, tick);
   const { transactionId, height, block, timeMs, checkpoint, votes, voters } = finality;
   const path =
     checkpoint.height === height ? 'that block itself' : `${counted(checkpoint.height - height, 'block')} above, each on the one below`;
   return [
-    `${tick} ${'proof'.padEnd(18)} ${file}: checked from the network file alone`,
+    `${tick} ${'proof'.padEnd(18)} ${file}: checked from ${basis} alone`,
     `${tick} ${'transaction'.padEnd(18)} ${hex(transactionId).slice(0, 16)}: this receipt's digest, put on the chain by its device`,
     `${tick} ${'block'.padEnd(18)} height ${height}, ${hex(block).slice(0, 16)}, chain time ${timeText(timeMs)}; the transaction is under its root`,
     `${tick} ${'checkpoint'.padEnd(18)} ${checkpoint.number}, height ${checkpoint.height}, ${hex(checkpoint.block).slice(0, 16)}: ${path}`,
     `${tick} ${'votes'.padEnd(18)} ${votes.length} of ${voters}: ${votes.map(({ name }) => harmless(name)).join(', ')}, each by a key that its TPM has quoted`,
+  ];
+}
+
+function underAnchorLines(
+  { transactionId, height, block, timeMs, blocks, epoch }: ReceiptUnderAnchor,
+  file: string,
+  tick: string,
+): string[] {
+  return [
+    `${tick} ${'transaction'.padEnd(18)} ${hex(transactionId).slice(0, 16)}: this receipt's digest, put on the chain by its device (${file})`,
+    `${tick} ${'block'.padEnd(18)} height ${height}, ${hex(block).slice(0, 16)}, chain time ${timeText(timeMs)}; the transaction is under its root`,
+    `${tick} ${'anchor'.padEnd(18)} ${epoch}: ${blocks === 0 ? 'that block itself' : `${counted(blocks, 'block')} above, each on the one below`}; no vote is needed`,
   ];
 }
 
@@ -56,6 +75,9 @@ export function finalityAdvice(finality: FinalityCheck | undefined, { file, gate
     switch (finality.reason) {
       case 'other-network':
         return `${file} is of another network than the network file: name the right one with --network`;
+      case 'link-missing':
+      case 'other-branch':
+        return 'the file of the anchor is not for this receipt: ask a device for it, with --device';
       case 'malformed':
       case 'other-transaction':
         return `${file} is not the proof for this receipt: ${fetch}`;

@@ -28,7 +28,7 @@ export async function finish(
     onProgress: (bytes, total) => view.transferred('fetching the result', bytes, total),
     onFinalityAwaited: () => view.explain('The receipt is here; the chain has not made it final yet.'),
   });
-  const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, network, undefined) : undefined;
+  const verification = saved.receipt !== undefined && network ? await verifyReceipt(saved.receipt, { network }, undefined) : undefined;
   view.settle();
   showSaved(result, saved, verification, state, view);
   return isSuccess(result) && (!verification || holds(verification)) ? 0 : 1;

@@ -16,6 +16,7 @@ export const FILE_KINDS = {
   receipt: 'a receipt is the receipt.cbor that `npm run capsule -- result ID` saves',
   'network file': 'a network file is the network.cbor in the state folder of the grid, of a device, a box or a client',
   'member card': 'a member card is the card.cbor that `npx node device/main.ts card --state DIR` makes at the new device',
+  'anchor file': 'an anchor file is the anchor.cbor that `npm run capsule -- verify --contract` saves beside a receipt',
   'trust file': 'a trust file is the one that `npm run trust -- export NODE` writes',
   'word on finality': 'it is the finality.cbor that `npm run capsule -- result ID` saves beside the receipt',
 } as const;

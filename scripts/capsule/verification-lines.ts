@@ -11,12 +11,12 @@ import { holds, type FileCheck, type Verification } from './verification.ts';
 
 type Verified = ReceiptVerdict & { readonly status: 'verified' };
 
-export function showVerification(terminal: Terminal, { verdict, finality, finalityFile, files }: Verification): void {
+export function showVerification(terminal: Terminal, { verdict, finality, finalityFile, files }: Verification, basis?: string): void {
   const tick = terminal.paint('good', '✓');
   const cross = terminal.paint('bad', '✗');
   for (const { rule, detail } of verdict.steps) terminal.line(`${tick} ${rule.padEnd(18)} ${harmless(detail)}`);
   if (verdict.status === 'refused') return terminal.line(`${cross} ${verdict.reason.padEnd(18)} ${harmless(verdict.detail)}`);
-  for (const line of finality ? finalityLines(terminal, finality, finalityFile) : []) terminal.line(line);
+  for (const line of finality ? finalityLines(terminal, finality, finalityFile, basis) : []) terminal.line(line);
   for (const line of fileLines(terminal, files, tick, cross)) terminal.line(line);
   if (verdict.receipt.tpm === 'software-tpm') showSoftwareTpm(terminal);
   terminal.line(`\n${summaryTable(verdict)}\n`);

@@ -7,6 +7,8 @@ import { judgeFinalityProof } from '#protocol/chain/finality-proof.ts';
 import { decodeStrict, sameBytes } from '#protocol/codec.ts';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { FinalityNews } from '#protocol/finality-news.ts';
+import type { TrustedAnchor } from '#protocol/layer1/anchor-file.ts';
+import { judgeAnchoredReceipt, type AnchoredReceiptVerdict } from '#protocol/layer1/anchored-receipt.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { decodeNetwork, type Network } from '#protocol/network.ts';
 import { ReceiptMessage, type Receipt } from '#protocol/receipt.ts';
@@ -25,9 +27,17 @@ export interface FileCheck {
   readonly status: 'same' | 'changed' | 'absent' | 'unlisted';
 }
 
+/** By what a receipt is checked: the checker's network file, or an anchor that a contract holds (§20.10). */
+export interface Basis {
+  readonly network: Network;
+  readonly anchor?: TrustedAnchor;
+}
+
 /** `not-final`: no proof is at hand; where the device has said in which block the receipt stands, that is all there is. */
 export type FinalityCheck =
-  ReceiptFinalityVerdict | { readonly status: 'not-final'; readonly said?: { readonly height: number; readonly block: Uint8Array } };
+  | ReceiptFinalityVerdict
+  | AnchoredReceiptVerdict
+  | { readonly status: 'not-final'; readonly said?: { readonly height: number; readonly block: Uint8Array } };
 
 export interface Verification {
   readonly verdict: ReceiptVerdict;
@@ -46,19 +56,19 @@ export function holds({ verdict, finality, files = [] }: Verification): boolean 
 }
 
 export function isFinal({ finality }: Verification): boolean {
-  return finality?.status === 'accepted';
+  return finality?.status === 'accepted' || finality?.status === 'anchored';
 }
 
 /** @param outputs folder of the outputs; absent: the one beside the receipt, if there is one. @throws CommandFailure */
-export async function verifyReceipt(receiptFile: string, network: Network, outputs: string | undefined): Promise<Verification> {
+export async function verifyReceipt(receiptFile: string, basis: Basis, outputs: string | undefined): Promise<Verification> {
   const encoded = await readBounded(receiptFile, LIMITS.receiptBytesMax, 'receipt');
   const finalityFile = join(dirname(receiptFile), FINALITY_FILE);
   const said = await readFinality(finalityFile);
-  const judged = judgeReceipt(encoded, { network: withProven(network, said), crypto: nobleCrypto, nowMs: Date.now() });
+  const judged = judgeReceipt(encoded, { network: withProven(basis, said), crypto: nobleCrypto, nowMs: Date.now() });
   const isForeign = judged.status === 'refused' && peekSigned(ReceiptMessage, encoded).status === 'malformed';
   const verdict = isForeign ? { ...judged, detail: notWhatWasAsked(receiptFile, 'receipt', encoded) } : judged;
   if (verdict.status === 'refused') return { verdict, finality: undefined, finalityFile, files: undefined };
-  const finality = checkFinality(encoded, verdict.receipt, said, network);
+  const finality = checkFinality(encoded, verdict.receipt, said, basis);
   const folder = outputs ?? join(dirname(receiptFile), 'outputs');
   const present = await stat(folder).then(
     (found) => found.isDirectory(),
@@ -78,7 +88,7 @@ export async function verifyReceipt(receiptFile: string, network: Network, outpu
 type SaidFinality = FinalityNews | { readonly finality: 'malformed'; readonly detail: string } | undefined;
 
 /** What lies beside the receipt is as foreign as the receipt. */
-async function readFinality(file: string): Promise<SaidFinality> {
+export async function readFinality(file: string): Promise<SaidFinality> {
   if (!(await isThere(file))) return undefined;
   const encoded = await readBounded(file, LIMITS.packetBytesMax, 'word on finality');
   const news = decodeStrict(FinalityNews, encoded, LIMITS.packetBytesMax);
@@ -87,18 +97,19 @@ async function readFinality(file: string): Promise<SaidFinality> {
 }
 
 /** With the members that joined since the founding, where the proof of finality shows them (§13.6). */
-function withProven(network: Network, said: SaidFinality): Network {
+function withProven({ network, anchor }: Basis, said: SaidFinality): Network {
   if (said?.finality !== 'final') return network;
-  const proven = judgeFinalityProof(said.proof, { network, crypto: nobleCrypto });
+  const proven = judgeFinalityProof(said.proof, { network, crypto: nobleCrypto, start: anchor?.start });
   return proven.status === 'accepted' ? { ...network, members: [...proven.members] } : network;
 }
 
-function checkFinality(encoded: Uint8Array, receipt: Receipt, said: SaidFinality, network: Network): FinalityCheck {
+function checkFinality(encoded: Uint8Array, receipt: Receipt, said: SaidFinality, { network, anchor }: Basis): FinalityCheck {
   if (said === undefined) return { status: 'not-final' };
   switch (said.finality) {
     case 'malformed':
       return { status: 'refused', reason: 'malformed', detail: said.detail };
     case 'final':
+      if (anchor) return judgeAnchoredReceipt({ encoded, receipt, proof: said.proof, link: anchor.link }, anchor, nobleCrypto);
       return judgeReceiptFinality(encoded, receipt, said.proof, { network, crypto: nobleCrypto });
     case 'not-final':
       return { status: 'not-final', said: { height: said.height, block: said.block } };

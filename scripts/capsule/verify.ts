@@ -14,7 +14,8 @@ import { defaultState, jsonOption, stateOption } from './options.ts';
 import { finalityAdvice, finalityText } from './finality-text.ts';
 import { networkFile } from './session.ts';
 import { showVerification, verificationSentence } from './verification-lines.ts';
-import { holds, isFinal, readNetworkFile, verifyReceipt, type FinalityCheck, type Verification } from './verification.ts';
+import { basisFromContract, contractOptions, contractWords, readContractChoice } from './verify-from-contract.ts';
+import { holds, isFinal, readNetworkFile, verifyReceipt, type Basis, type FinalityCheck, type Verification } from './verification.ts';
 import { printJson } from './view.ts';
 
 export const verify = commandOf(
@@ -24,22 +25,24 @@ export const verify = commandOf(
     operands: ['RECEIPT|ID'],
     options: {
       network: { value: 'FILE', help: 'network file to check against (default: network.cbor in the state folder)' },
+      ...contractOptions,
       final: { help: 'demand the proof that a checkpoint of the chain holds the receipt' },
       outputs: { value: 'DIR', help: 'folder with the outputs (default: outputs, beside the receipt)' },
       state: stateOption,
       json: jsonOption,
     },
     notes:
-      'Take the network file from someone you trust, never from whoever gave you the receipt.\nBeside the receipt lies what its device has said of its finality; a proof there is checked too.\nExit status: 0 the receipt holds and no output differs from it (with --final: and it is final); 1 it does not; 2 the command is wrong.',
+      'With --layer1 and --contract no network file is needed: the contract says which anchor is final, and all else is checked from there.\nWhat the contract does not hold lies beside the receipt as anchor.cbor; else a paired device is asked for it, and not believed.\nTake the network file from someone you trust, never from whoever gave you the receipt.\nBeside the receipt lies what its device has said of its finality; a proof there is checked too.\nExit status: 0 the receipt holds and no output differs from it (with --final: and it is final); 1 it does not; 2 the command is wrong.',
   },
   async ({ operands: [given = ''], options }) => {
     const state = options.state ?? defaultState;
     const receipt = await findReceipt(state, given);
     const networkPath = options.network ?? networkFile(state);
-    const network = await readNetworkFile(networkPath);
-    const verification = await verifyReceipt(receipt, network, options.outputs);
+    const choice = readContractChoice(options);
+    const basis: Basis = choice ? await basisFromContract(receipt, choice, options) : { network: await readNetworkFile(networkPath) };
+    const verification = await verifyReceipt(receipt, basis, options.outputs);
     if (options.json) printJson(forPrograms(verification));
-    else show(verification, receipt, networkPath, options.final);
+    else show(verification, receipt, basis.anchor ? contractWords(basis.anchor) : networkPath, options.final);
     return holds(verification) && (!options.final || isFinal(verification)) ? 0 : 1;
   },
 );
@@ -54,13 +57,13 @@ async function findReceipt(state: string, given: string): Promise<string> {
   throw new CommandFailure(2, `capsule ${given} has no receipt here yet; \`npm run capsule -- result ${given}\` fetches it`);
 }
 
-function show(verification: Verification, receipt: string, network: string, isFinalityDemanded: boolean): void {
+function show(verification: Verification, receipt: string, basis: string, isFinalityDemanded: boolean): void {
   const terminal = openTerminal(process.stdout, process.env);
-  terminal.line(terminal.paint('quiet', `${receipt}, checked against ${network}\n`));
-  showVerification(terminal, verification);
+  terminal.line(terminal.paint('quiet', `${receipt}, checked against ${basis}\n`));
+  showVerification(terminal, verification, basis);
   const { verdict, finality, finalityFile } = verification;
-  if (finality?.status === 'accepted') terminal.line(terminal.paint('good', finalityText(finality)));
-  const isMissing = verdict.status === 'verified' && finality?.status !== 'accepted';
+  if (finality && isFinal(verification)) terminal.line(terminal.paint('good', finalityText(finality)));
+  const isMissing = verdict.status === 'verified' && !isFinal(verification);
   const place = isMissing && { file: finalityFile, gateway: verdict.receipt.gateway.device, capsule: verdict.receipt.capsule };
   const advice = place ? finalityAdvice(finality, place) : '';
   if (isMissing && !isFinalityDemanded) terminal.line(terminal.paint('warning', `not shown to be final: ${advice}`));
@@ -100,6 +103,10 @@ function finalityForPrograms(finality: FinalityCheck): object {
         checkpoint: { number, ...above },
         ...signed,
       };
+    }
+    case 'anchored': {
+      const { transactionId, block, ...place } = finality;
+      return { ...place, transaction: hex(transactionId), block: hex(block) };
     }
     case 'refused':
       return finality;

@@ -13,6 +13,7 @@ export type ClientFailureCode =
   | 'blob-wrong'
   | 'no-receipt'
   | 'proof-refused'
+  | 'layer1-not-read'
   | 'too-many'
   | 'closed';
 

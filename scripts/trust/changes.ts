@@ -1,4 +1,4 @@
-/** What has changed between two looks at the members, in sentences. Pure. */
+/** What has changed between two looks at the members, in sentences. */
 import type { JudgedSlot } from '#protocol/chain/trust-state.ts';
 import { hex } from '#protocol/digest.ts';
 import type { Style } from '../terminal.ts';

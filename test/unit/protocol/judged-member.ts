@@ -34,7 +34,7 @@ export function slotWith(evidence: MemberEvidence, changed: Partial<JudgedSlot> 
   return { slot: 2, evidence: memberEvidenceDigest(evidence), timeMs: 100_000, boot, log: 'replays', ...changed };
 }
 
-export function judged(word: 'trusted' | 'untrusted' | 'disputed', voters: readonly SoftwareChip[]): JudgedSlot['verdict'] {
+export function judged(word: 'trusted' | 'untrusted' | 'disputed', voters: readonly SoftwareChip[]): NonNullable<JudgedSlot['verdict']> {
   return { word, height: 101, before: 'trusted', voters: voters.map(({ node }) => node) };
 }
 
