@@ -36,7 +36,7 @@ export type PostVerdict =
   | { readonly status: 'holds'; readonly anchor: 'own' | 'other' }
   /** The vote of this number does not hold by the member at its place. */
   | { readonly status: 'bad'; readonly vote: number; readonly previous: AnchorHeader; readonly member: ShownMember }
-  /** This device has not got the anchor before. */
+  /** This device has not got the anchor before, or none of this epoch yet. */
   | { readonly status: 'unknown' };
 
 /** How many devices come before this one in the order for an anchor; undefined where it has no seat. @param anchor or whatever the turns are for */
@@ -65,7 +65,7 @@ export function judgePost(state: AnchorsState, { header, votes }: AnchorPost): P
   const verdict = judgeAnchorVotes(state.crypto, { anchor, draw }, votes, (seat) => voters[seat]);
   if (verdict.status === 'accepted') {
     const own = anchorOf(state, state.epochs.get(header.epoch));
-    return { status: 'holds', anchor: own && sameBytes(own, anchor) ? 'own' : 'other' };
+    return own ? { status: 'holds', anchor: sameBytes(own, anchor) ? 'own' : 'other' } : { status: 'unknown' };
   }
   const leaf = 'seat' in verdict ? voters[verdict.seat] : undefined;
   if (!leaf || !('seat' in verdict)) return { status: 'unknown' }; // the contract takes no other form
