@@ -253,7 +253,7 @@ function evidenceOf(words: Words): MemberEvidence {
   };
 }
 
-test('a branch with evidence, verdicts, an appeal, a reveal, a seat lost and regained comes to the roots of the second implementation (§18, §19)', () => {
+test('a branch with evidence, verdicts, an appeal, a reveal, a seat lost and regained, a judge expelled comes to the roots of the second implementation (§18, §19)', () => {
   const { network: encoded, steps } = readTrust();
   const network = decodeStrict(Network, Uint8Array.fromHex(encoded), LIMITS.networkBytesMax);
   assert.ok(network.status === 'decoded');

@@ -1,7 +1,7 @@
 /**
  * Makes trust.json: slots, checkpoints and transactions about trust, each with the root of the state after it. Members show evidence, good,
- * planted and bad, are judged by drawn judges and by all, appeal, reveal, lose their seats and come back. Its signatures are those of
- * test/simulation/stub-crypto.ts: it is about what the rules do.
+ * planted and bad, are judged by drawn judges and by all, appeal, reveal, lose their seats and come back, and one that says two words is
+ * expelled. Its signatures are those of test/simulation/stub-crypto.ts: it is about what the rules do.
  *
  * Run: node_modules/.bin/node test/vectors/chain/make-trust.ts
  */
@@ -81,6 +81,9 @@ upTo(44);
 enter(attestationOf(world, charlie));
 judge(charlie, { voters: judgesFor(world, charlie, { slot: 2, level: 0 }) });
 judge(charlie, { level: 1, voters: isElse(charlie) });
+const liar = judgesFor(world, charlie, { slot: 2, level: 0 }).at(-1)!;
+const [first, second] = (['trusted', 'untrusted'] as const).map((word) => ballotOf(world, liar, charlie, word).envelope);
+enter(encodeTransaction({ kind: 'equivocation', of: 'verdict-ballot', first: first!, second: second! }));
 upTo(64);
 
 const kept = { network: encodeStrict(Network, world.context.network).toHex(), steps };

@@ -133,8 +133,17 @@ def applied(state: dict, transaction: dict, height: int, time_ms: int, parameter
         return shown(state, transaction, height, 1)
     if transaction["kind"] == "verdict":
         return judged(state, hexed(transaction), height, parameters)
+    if transaction["kind"] == "equivocation":
+        return expelled(state, shown_in([{"envelope": transaction["first"]}])[0], height)
     by, action = transaction["by"].hex(), cddl.read("action", transaction["body"])
     return {"attestation": attested, "appeal": appealed, "reveal": revealed}[action["action"]](state, by, action, time_ms)
+
+
+def expelled(state: dict, node: str, height: int) -> dict:
+    boxes = [box for box in state["boxes"] if box["node"] != node]
+    seats = [seat for seat in state["core"]["seatsToCome"][-1]["seats"] if seat != node]
+    state = with_trust(with_seats({**state, "boxes": boxes}, seats, height), node, credit=0)
+    return with_member(state, {**member(state, node), "standing": "expelled"})
 
 
 def attested(state: dict, by: str, action: dict, time_ms: int) -> dict:
