@@ -13,6 +13,7 @@ import { MemberTrust, SlotDraw } from '#protocol/chain/trust-state.ts';
 import { VerdictBallotMessage } from '#protocol/chain/verdict.ts';
 import { Voucher } from '#protocol/chain/voucher.ts';
 import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { AnchorVotesMessage } from '#protocol/layer1/anchor-message.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { encodeMemberEvidence, MemberEvidence, memberEvidenceQualifier } from '#protocol/member-evidence.ts';
 import type { Schema } from '#protocol/schema.ts';
@@ -114,6 +115,15 @@ export const transactionValues: Transaction[] = [
   })),
 ];
 
+const roots = { membersRoot: digest, verdictsRoot: digest, creditsRoot: digest };
+const anchorHeader = {
+  ...{ epoch: 2, checkpoint: 9, height: 96, blockId: digest, timeMs: 5, seed: digest, ...roots },
+  ...{ members: 4, seats: 4, previous: digest },
+};
+const anchorVotes: AnchorVotesMessage = {
+  chains: [{ chainId: 1, anchors: digest.slice(0, 20), votes: [{ header: anchorHeader, vote: new Uint8Array(105).fill(9) }] }],
+};
+
 const line = { id: block.id, height: 10, leader: 'alpha', timeMs: 10_000, waitMs: 900, transactions: 3 };
 
 export const chainSamples: readonly Sample[] = [
@@ -127,6 +137,7 @@ export const chainSamples: readonly Sample[] = [
   sample('Endorsement', Endorsement, LIMITS.ballotBytesMax, endorsement),
   sample('Action', Action, LIMITS.signedBytesMax, ...actions),
   sample('Transaction', Transaction, LIMITS.transactionBytesMax, ...transactionValues),
+  sample('AnchorVotesMessage', AnchorVotesMessage, LIMITS.anchorVotesBytesMax, anchorVotes),
   sample('HeadAnnouncement', HeadAnnouncement, LIMITS.packetBytesMax, {
     checkpoint: { number: 3, block: digest, height: 12 },
     head: { id: digest, height: 14 },

@@ -14,6 +14,7 @@ import { Action, Transaction } from '#protocol/chain/transaction.ts';
 import { MemberTrust, SlotDraw } from '#protocol/chain/trust-state.ts';
 import { Voucher } from '#protocol/chain/voucher.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
+import { AnchorVotesMessage } from '#protocol/layer1/anchor-message.ts';
 import { MemberEvidence } from '#protocol/member-evidence.ts';
 import { Genesis, Member, Network } from '#protocol/network.ts';
 import type { Schema } from '#protocol/schema.ts';
@@ -51,6 +52,7 @@ export const declarations: Readonly<Record<string, Schema<unknown>>> = {
   'head-announcement': HeadAnnouncement,
   'chain-request': ChainRequest,
   'chain-response': ChainResponse,
+  'anchor-votes': AnchorVotesMessage,
 };
 
 /** A vector's values: byte strings are hexadecimal text. */

@@ -7,7 +7,7 @@ from cddl import RULES, fields_of, resolved
 ROOTS = (
     "network", "genesis", "member", "block", "header", "time-certificate", "transaction", "voucher", "member-card", "action",
     "core-state", "member-standing", "member-record", "box-record", "capsule-record", "state-proof", "member-evidence", "member-trust", "slot-draw", "envelope", "ballot", "proposal",
-    "finality-certificate", "finality-proof", "head-announcement", "chain-request", "chain-response",
+    "finality-certificate", "finality-proof", "head-announcement", "chain-request", "chain-response", "anchor-votes",
 )
 TEXTS = ("", "a", "0", "f" * 32, "a" * 32, "a" * 33, "0" * 31, "g" * 32, "F" * 32, "-a", "a-", "a-b", "python3+x", "A", "self-reported", "ä", "a\n")
 TAGS = ("kind", "action", "want", "response")
