@@ -114,7 +114,7 @@ export const LIMITS = {
   /** Votes on anchors that a member says at a time, for each chain of layer 1: of as many as the contract lets stand open. */
   anchorsSaidMax: 32,
   /** These votes for all chains, at about 500 bytes each. */
-  anchorVotesBytesMax: 96 * KIB,
+  anchorVotesBytesMax: 64 * KIB,
   /** Events measured into PCR 14: bundle, addon, board definition, and room for more. */
   measuredEventsMax: 32,
   /** A certificate in DER: EK certificates have 1 to 2 KiB. */
