@@ -186,7 +186,9 @@ export class TrustHost {
     const about = 'subject' in fields ? fields.subject : '';
     if (report === 'evidenceJudged' && !this.#lines.takes(about, Date.now())) return;
     const named = Object.entries(fields).map(([name, value]): [string, string | number] =>
-      name === 'subject' || name === 'node' ? [name, consensus.nameOf(String(value))] : [name, typeof value === 'boolean' ? wordOf(value) : value],
+      name === 'subject' || name === 'node'
+        ? [name, consensus.nameOf(String(value))]
+        : [name, typeof value === 'boolean' ? wordOf(value) : value],
     );
     log(report, Object.fromEntries(named));
   }

@@ -58,7 +58,14 @@ function ownCertificate(state: ConsensusState): FinalityCertificate | undefined 
     return undefined;
   }
   const { id, height } = block.position;
-  return { number: last.number + 1, previous: last.block.position.id, block: id, height, round: decided.round, votes: certificateVotes(decided.precommits) };
+  return {
+    number: last.number + 1,
+    previous: last.block.position.id,
+    block: id,
+    height,
+    round: decided.round,
+    votes: certificateVotes(decided.precommits),
+  };
 }
 
 function judgedCertificate(state: ConsensusState): FinalityCertificate | undefined {

@@ -39,7 +39,12 @@ export function wrongBallots(state: TrustState, judged: JudgedSlot): ShownBallot
 }
 
 /** One of each judge, in the order of nodes. */
-function shownBallots({ head }: TrustState, { said, judges }: Case, { evidence }: JudgedSlot, words: readonly VerdictWord[]): ShownBallot[] {
+function shownBallots(
+  { head }: TrustState,
+  { said, judges }: Case,
+  { evidence }: JudgedSlot,
+  words: readonly VerdictWord[],
+): ShownBallot[] {
   const values = words.map((word) => hex(verdictValue(word, evidence)));
   const nodes = [...said.keys()].filter((node) => judges.weights.has(node)).sort();
   return nodes

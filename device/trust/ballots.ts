@@ -122,7 +122,11 @@ function signerOf<T extends { readonly node: Uint8Array }>(
   return undefined;
 }
 
-function castOf(state: TrustState, { instance }: Case, shown: { readonly key: Uint8Array; readonly envelope: Uint8Array }): CastBallot | undefined {
+function castOf(
+  state: TrustState,
+  { instance }: Case,
+  shown: { readonly key: Uint8Array; readonly envelope: Uint8Array },
+): CastBallot | undefined {
   const { key: publicKey, envelope } = shown;
   const read = readSigned(VerdictBallotMessage, envelope);
   if (read.status === 'malformed') return undefined;

@@ -19,7 +19,9 @@ function bring(state: TrustState, one: Case, { round, value }: NonNullable<Case[
   const meaning = meaningOf(state, one, value);
   const shown = judgedSlotOf(state, one);
   if (!head || !meaning || !shown || !sameBytes(shown.evidence, meaning.evidence)) return;
-  const counting = [...one.precommits].filter(([node, { ballot, key }]) => mayJudge(state, node, one) && isKeyOf(head.state, ballot.node, key));
+  const counting = [...one.precommits].filter(
+    ([node, { ballot, key }]) => mayJudge(state, node, one) && isKeyOf(head.state, ballot.node, key),
+  );
   const weight = counting.reduce((sum, [node]) => sum + (one.judges.weights.get(node) ?? 0), 0);
   if (weight < quorumOf(one.judges.total)) return;
   const votes = certificateVotes(counting.map(([, cast]) => cast));

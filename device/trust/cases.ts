@@ -95,7 +95,8 @@ function isOpenTo({ height }: Position, { trust }: JudgedMember, { level, slot }
   if (level === 0) return !shown?.verdict && !shown?.closed;
   if (!shown?.verdict || shown.closed) return false;
   const { verdict, appealedBy } = shown;
-  if (verdict.word !== 'trusted') return height + 1 >= verdict.height + LIMITS.revealHeights && laterVerdict(trust, slot)?.word !== 'trusted';
+  if (verdict.word !== 'trusted')
+    return height + 1 >= verdict.height + LIMITS.revealHeights && laterVerdict(trust, slot)?.word !== 'trusted';
   return appealedBy !== undefined || trust.demotedHeight !== undefined;
 }
 

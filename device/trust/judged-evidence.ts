@@ -88,7 +88,18 @@ function judge(state: TrustState, heard: HeardEvidence): void {
   heard.encoded = undefined;
 }
 
-function tell(state: TrustState, { subject, slot, digest }: HeardEvidence, verdict: Exclude<MemberEvidenceVerdict, { word: 'trusted' }>): void {
+function tell(
+  state: TrustState,
+  { subject, slot, digest }: HeardEvidence,
+  verdict: Exclude<MemberEvidenceVerdict, { word: 'trusted' }>,
+): void {
   const { word, reason, detail } = verdict;
-  reportOnce(state, `${word} ${reason} ${subject} ${slot} ${hex(digest)}`, { report: 'evidenceJudged', subject, slot, word, reason, detail });
+  reportOnce(state, `${word} ${reason} ${subject} ${slot} ${hex(digest)}`, {
+    report: 'evidenceJudged',
+    subject,
+    slot,
+    word,
+    reason,
+    detail,
+  });
 }

@@ -75,7 +75,9 @@ function revealTask(state: TrustState, head: Position, own: JudgedMember): Trust
 function toReveal({ setup }: TrustState, { height }: Position, { trust }: JudgedMember): JudgedSlot[] {
   if (setup.trust.plantedOneIn === 0) return [];
   const current = slotOf(height + 1, setup.trust.slotHeights);
-  return trust.slots.filter(({ slot, log, closed, verdict }) => log === 'differs' && !closed && (verdict !== undefined || slot + 1 < current));
+  return trust.slots.filter(
+    ({ slot, log, closed, verdict }) => log === 'differs' && !closed && (verdict !== undefined || slot + 1 < current),
+  );
 }
 
 /**

@@ -31,7 +31,11 @@ export const extend = commandOf(
         ['before', before.get(index)?.toHex() ?? 'none'],
         ['after', after.get(index)?.toHex() ?? 'none'],
       ];
-      report({ ...(await describeTpm(tpm)), owner }, options.json, rows, { register: index, before: before.get(index), after: after.get(index) });
+      report({ ...(await describeTpm(tpm)), owner }, options.json, rows, {
+        register: index,
+        before: before.get(index),
+        after: after.get(index),
+      });
       return 0;
     }),
 );

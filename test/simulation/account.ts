@@ -54,7 +54,9 @@ function trustLines(outcomes: readonly Outcome[]): string[] {
   if (counts.length === 0) return [];
   const [verdicts, trusted, refusing] = [sum((one) => one.verdicts), sum((one) => one.trusted), sum((one) => one.refusing)];
   const [revealed, appeals] = [sum((one) => one.revealed), sum((one) => one.appeals)];
-  return [`  verdicts ${verdicts}: trusted ${trusted}, against the member ${refusing}; planted and revealed ${revealed}; appeals ${appeals}`];
+  return [
+    `  verdicts ${verdicts}: trusted ${trusted}, against the member ${refusing}; planted and revealed ${revealed}; appeals ${appeals}`,
+  ];
 }
 
 export interface Failure {

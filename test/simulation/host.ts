@@ -245,7 +245,11 @@ export class Host {
       },
       chipMs: () => {
         const fails = scenario.faults.has('tpm-failure') && !this.healed && chance.happens(scenario.tpmFailureShare);
-        return fails ? undefined : scenario.faults.has('tpm-slow') && !this.healed ? chance.between(scenario.tpmMinMs, scenario.tpmMaxMs) : 2;
+        return fails
+          ? undefined
+          : scenario.faults.has('tpm-slow') && !this.healed
+            ? chance.between(scenario.tpmMinMs, scenario.tpmMaxMs)
+            : 2;
       },
       after: (ms, then) => queue.after(ms, () => isCurrent() && then()),
       spend: () => this.spendEffect() && isCurrent(),

@@ -77,7 +77,8 @@ export class TrustRules {
   }
 
   private count(key: string, { verdict, closed, appealedBy }: JudgedSlot): void {
-    const news = (what: string, holds: boolean): number => (holds && !this.seen.has(`${key} ${what}`) ? (this.seen.add(`${key} ${what}`), 1) : 0);
+    const news = (what: string, holds: boolean): number =>
+      holds && !this.seen.has(`${key} ${what}`) ? (this.seen.add(`${key} ${what}`), 1) : 0;
     this.counts.verdicts += news('verdict', verdict !== undefined);
     this.counts.trusted += news('trusted', verdict?.word === 'trusted');
     this.counts.refusing += news('refusing', verdict !== undefined && verdict.word !== 'trusted');
