@@ -6,7 +6,7 @@ import { commandOf, UsageError } from '../arguments.ts';
 import { table } from '../terminal.ts';
 import { codeBytes, codeBytesMax, compiledContracts } from './compiled.ts';
 import { HARDFORKS, runForge, type Hardfork } from './forge.ts';
-import { measureGas, snapshotPath, snapshotText, staleSnapshots, type GasFigures } from './gas.ts';
+import { gasOfNodeAndDay, measureGas, snapshotPath, snapshotText, staleSnapshots, type GasFigures } from './gas.ts';
 import { generatedFiles, staleFiles, writeGenerated } from './generated.ts';
 import { havePassed, makeMutations, testRequest } from './solidity-tests.ts';
 import { buildWhole } from './whole-build.ts';
@@ -116,7 +116,13 @@ export const format = commandOf(
 function gasTable(measured: ReadonlyMap<Hardfork, GasFigures>): string {
   const names = [...new Set([...measured.values()].flatMap((figures) => Object.keys(figures)))].sort();
   const rows = names.map((name) => [name, ...HARDFORKS.map((hardfork) => measured.get(hardfork)?.[name]?.toLocaleString('en') ?? '')]);
-  return table([['gas of a transaction', ...HARDFORKS], ...rows]);
+  const shares = HARDFORKS.map((hardfork) => gasOfNodeAndDay(measured.get(hardfork) ?? {}));
+  const derived = (shares[0] ?? []).map(([nodes], index) => [
+    nodes.toLocaleString('en'),
+    ...shares.map((share) => (share[index]?.[1] ?? NaN).toLocaleString('en', { maximumFractionDigits: 1 })),
+  ]);
+  const head = ['nodes, an epoch an hour: gas of a node and day', ...HARDFORKS];
+  return `${table([['gas of a transaction', ...HARDFORKS], ...rows])}\n\n${table([head, ...derived])}`;
 }
 
 function hardforksOf(name: string | undefined): readonly Hardfork[] {

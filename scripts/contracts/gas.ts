@@ -15,6 +15,26 @@ export async function measureGas(hardfork: Hardfork): Promise<GasFigures> {
   return readFigures(join(folder, `${hardfork}.json`));
 }
 
+/** Nodes, and what their epoch costs: from 128 seats on always the same. */
+const EPOCHS = [
+  [10, 'epoch, 10 seats'],
+  [1_000, 'epoch, 128 places'],
+  [10_000, 'epoch, 128 places'],
+  [1_000_000, 'epoch, 128 places'],
+] as const;
+const EPOCHS_A_DAY = 24;
+
+/** Nodes, and the gas that a day of hourly epochs costs each of them. Specification §20.3. */
+export function gasOfNodeAndDay(figures: GasFigures): (readonly [number, number])[] {
+  return EPOCHS.map(([nodes, epoch]) => [nodes, ((figures[epoch] ?? NaN) * EPOCHS_A_DAY) / nodes]);
+}
+
+/** As it stands in the tree. */
+export function keptFigures(hardfork: Hardfork): GasFigures {
+  const path = snapshotPath(hardfork);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as GasFigures) : {};
+}
+
 export function snapshotPath(hardfork: Hardfork): string {
   return join(contractsFolder, 'snapshots', `${hardfork}.json`);
 }
@@ -30,8 +50,7 @@ export function snapshotText(figures: GasFigures): string {
  */
 export function staleSnapshots(measured: ReadonlyMap<Hardfork, GasFigures>): Hardfork[] {
   return HARDFORKS.filter((hardfork) => {
-    const path = snapshotPath(hardfork);
-    const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as GasFigures) : {};
+    const kept = keptFigures(hardfork);
     const now = measured.get(hardfork) ?? {};
     const names = new Set([...Object.keys(kept), ...Object.keys(now)]);
     return [...names].some((name) => !isSame(kept[name], now[name]));
