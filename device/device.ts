@@ -26,6 +26,7 @@ import { ReferenceFiles } from './hpc/reference-file.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { StateFile } from './identity/state-file.ts';
 import type { Layer1Room } from './layer1-room.ts';
+import { startCheckpoint } from './layer1/start-checkpoint.ts';
 import { DEVICE_LIMITS } from './limits.ts';
 import { LiveAttestation } from './live-attestation.ts';
 import { faultsTo } from './message-faults.ts';
@@ -129,9 +130,10 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
   const publisher = door.counting(publisherOn(own, networkLabel(network), log));
   const peers = joinPeers(running.gossip, configuration.name);
   const late: { pairing?: PairingService } = {};
+  const anchor = configuration.checkpoint ?? (await startCheckpoint(network, log));
   const room = openChainRoom({
     ...{ stateFolder, network, device: configuration.name, crypto: running.crypto, chip: identity, gossip: running.gossip, publisher, log },
-    ...(configuration.checkpoint && { anchor: configuration.checkpoint }),
+    ...(anchor && { anchor }),
     verificationOf: (card) => running.attestation.verificationOf(card),
     onMembers: (members) => {
       followMembers(running, members, log);

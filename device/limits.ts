@@ -358,6 +358,8 @@ export const CONSENSUS_LIMITS = {
   wantRestMs: 5 * SECOND,
   /** A peer that has pruned what is asked for is asked again after this long: it will not have it then either. */
   prunedRestMs: 10 * 60 * SECOND,
+  /** A kept chain whose last checkpoint is older than this proves nothing about the present: keys of members that left may be anybody's (§13.7). */
+  trustWindowMs: 30 * DAY,
   /** Blocks below a checkpoint to start from: states are 256 heights apart, and checkpoints 64. */
   joinBlocksMax: 1_024,
   /** An answer may be lost with a connection. */

@@ -125,7 +125,7 @@ export class ChainLog {
       }
       case 'anchorContradicted': {
         const remedy =
-          'this device takes no part: correct `checkpoint` in its configuration, or move chain.sqlite away if the checkpoint is right';
+          'this device takes no part: correct `checkpoint` in its configuration or `layer1` in its network file; if the checkpoint is right, move chain.sqlite away';
         return { event: 'checkpointContradicted', fields: { detail: report.detail, remedy } };
       }
       case 'awayTooLong': {

@@ -9,6 +9,7 @@ import { signAction } from '#protocol/chain/signed-action.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { LIMITS } from '#protocol/limits.ts';
+import { CONSENSUS_LIMITS } from '../limits.ts';
 import { wakeAtMs as votesUntilMs } from '../votes/machine.ts';
 import { accuseOfBlocks } from './accusation.ts';
 import { requestArrived } from './answers.ts';
@@ -159,12 +160,24 @@ function receivedWhileJoining(
   for (const [peer, voucher] of joining.vouchers) keyShown(state, voucher, peer);
 }
 
-/** A checkpoint of the operator that the kept chain does not reach is asked for; one that it contradicts ends this member's part. */
+/** A checkpoint that the kept chain does not reach is asked for; one that it contradicts ends this member's part. */
 function faceAnchor(state: ConsensusState): void {
   const { anchor } = state.setup;
   const standing = anchor && standingTo(state, anchor);
-  if (standing?.is === 'not-reached') state.joining = beginJoining(anchor as Anchor);
+  if (anchor && standing?.is === 'not-reached' && beginsAt(state, anchor)) state.joining = beginJoining(anchor);
   if (standing?.is === 'contradicted') refuseAnchor(state, standing.detail);
+}
+
+/** Whoever has a chain that is young enough goes on from there, and meets the checkpoint of layer 1 on its way. */
+function beginsAt({ finality, at }: ConsensusState, anchor: Anchor): boolean {
+  const { number, block } = finality.last;
+  return anchor.from !== 'layer-1' || number === 0 || at.unixMs - block.position.timeMs > CONSENSUS_LIMITS.trustWindowMs;
+}
+
+/** Whether the chain that has grown past a checkpoint of layer 1 holds it. */
+function meetAnchor(state: ConsensusState, { number: before }: { readonly number: number }): void {
+  const { anchor } = state.setup;
+  if (anchor && before < anchor.number && state.finality.last.number >= anchor.number) faceAnchor(state);
 }
 
 function keyShown(state: ConsensusState, payload: Uint8Array, from: string): void {
@@ -190,7 +203,9 @@ function settle(state: ConsensusState): void {
     for (const block of taken) blockTaken(state, block);
     const wanted = wantedOf(state);
     const final = nextFinal(state);
+    const before = state.finality.last;
     if (final) finalise(state, final.certificate, final.block);
+    meetAnchor(state, before);
     const moved = followForkChoice(state, taken);
     tellCandidate(state);
     if ((votesUntilMs(state.finality.decision) ?? Infinity) <= state.at.monotonicMs)

@@ -24,7 +24,8 @@ export function standingTo({ finality, tree, setup }: ConsensusState, anchor: An
   const kept = [atNumber, atHeight].find((known) => known && !sameBytes(known, anchor.block));
   if (!kept && anchor.height <= height) return { is: 'held' };
   const holds = kept ? `the kept chain has ${hex(kept)} there` : `the kept chain has checkpoint ${number} at height ${height}`;
-  return { is: 'contradicted', detail: `checkpoint ${anchor.number} is ${hex(anchor.block)} at height ${anchor.height}; ${holds}` };
+  const says = `checkpoint ${anchor.number}${anchor.from ? ', says layer 1,' : ''} is ${hex(anchor.block)} at height ${anchor.height}`;
+  return { is: 'contradicted', detail: `${says}; ${holds}` };
 }
 
 /** This member does not take part until its operator has seen to it. */

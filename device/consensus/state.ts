@@ -13,11 +13,13 @@ import type { Outbox } from './outbox.ts';
 import type { Position } from '../ledger/position.ts';
 import type { TakenBlock, Tree } from './tree.ts';
 
-/** A checkpoint that this member's operator vouches for (§13.7). */
+/** A checkpoint that this member's operator vouches for, or layer 1 (§13.7). */
 export interface Anchor {
   readonly number: number;
   readonly height: number;
   readonly block: Uint8Array;
+  /** Where layer 1 holds it; else it is the operator's. */
+  readonly from?: 'layer-1';
 }
 
 /** On the way to the operator's checkpoint: until then this member takes, votes on and makes nothing. */

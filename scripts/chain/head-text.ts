@@ -31,9 +31,9 @@ function conditionWords({ condition, checkpoint, voting }: HeadView): [Style, st
     case 'stopped':
       return ['bad', 'STOPPED: two certificates contradict each other'];
     case 'joining':
-      return ['warning', 'joining: it fetches the checkpoint of its configuration from the others'];
+      return ['warning', 'joining: it fetches the checkpoint of its configuration, or of layer 1, from the others'];
     case 'other-checkpoint':
-      return ['bad', 'NOT TAKING PART: the chain that it keeps contradicts the checkpoint of its configuration'];
+      return ['bad', 'NOT TAKING PART: the chain that it keeps contradicts the checkpoint of its configuration, or of layer 1'];
     case 'away-too-long':
       return ['bad', 'AWAY TOO LONG: the others no longer have the blocks that it lacks'];
   }
@@ -62,7 +62,7 @@ function advice({ condition, checkpoint }: HeadView): string {
     case 'joining':
       return 'It takes part when it has the checkpoint. If that does not end, its log says what each peer answered.';
     case 'other-checkpoint':
-      return 'Ask another operator which is right. Correct `checkpoint` in the configuration; or, if it is right, move chain.sqlite away (§13.7).';
+      return 'Its log says which. Ask another operator which is right. Correct `checkpoint` in the configuration, or `layer1` in the network file; or, if it is right, move chain.sqlite away (§13.7).';
     case 'away-too-long':
       return 'Take number, height and block of a recent checkpoint from an operator whom you trust, put them into `checkpoint` of the configuration, and start the device again (§13.7).';
     default:

@@ -29,9 +29,9 @@ export function newsText(news: WatchNews, nowMs: number, { paint }: Pick<Termina
     case 'behind':
       return mark('warning', '! the device is behind the others and catches up');
     case 'joining':
-      return mark('warning', '! the device fetches the checkpoint of its configuration from the others');
+      return mark('warning', '! the device fetches the checkpoint of its configuration, or of layer 1, from the others');
     case 'other-checkpoint':
-      return mark('bad', '! the device takes no part: its chain contradicts the checkpoint of its configuration');
+      return mark('bad', '! the device takes no part: its chain contradicts the checkpoint of its configuration, or of layer 1');
     case 'away-too-long':
       return mark('bad', '! the device was away too long: it needs a checkpoint (`npm run chain -- head`)');
     case 'stopped':

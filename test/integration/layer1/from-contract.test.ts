@@ -19,6 +19,7 @@ import { anchorOfCall, lastFinalCall, networkCall } from '#protocol/layer1/ancho
 import { networkId, type Network } from '#protocol/network.ts';
 import { postCall } from '../../../device/layer1/anchors-contract.ts';
 import { AnchorsReader } from '../../../device/layer1/anchors-reader.ts';
+import { startCheckpoint } from '../../../device/layer1/start-checkpoint.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
 import { anchorFor, lastAnchor } from '../../../scripts/client/anchors.ts';
 import { anchoredAt, firstHeader, foundersFile, grid } from '../../unit/layer1/anchored.ts';
@@ -173,6 +174,24 @@ test('the last final anchor and its header are read from the chain (§20.3, §20
     [(await anchorFor(reader, 0)).epoch, (await anchorFor(reader, 50)).epoch, (await anchorFor(reader, 113)).epoch],
     [0, 1, 1],
   );
+
+  await t.test('a device begins at its checkpoint; where layer 1 can’t be read, by the network file (§13.7)', async () => {
+    const lines: string[] = [];
+    const start = (endpoints: string[], anchors = place.anchors) =>
+      startCheckpoint({ ...judging, layer1: [{ chainId: 31_337, anchors, endpoints }] }, (event, fields) =>
+        lines.push(`${event} ${JSON.stringify(fields)}`),
+      );
+    const { checkpoint: number, height, blockId: block } = file.header;
+    assert.deepEqual(await start([chain.url]), { number, height, block, from: 'layer-1' });
+    assert.match(lines.splice(0).join(), /^layer1Checkpoint .*"epoch":1,"checkpoint":5,"height":112/);
+    assert.equal(await start(['http://127.0.0.1:1']), undefined);
+    assert.match(lines.splice(0).join(), /^layer1NotRead .*the device starts by its network file/);
+    assert.equal(await start([chain.url], new Uint8Array(20).fill(1)), undefined);
+    assert.match(lines.splice(0).join(), /there is no contract Anchors at 0x0101/);
+    const other = { ...judging, genesis: { ...judging.genesis, name: 'others' }, layer1: [{ ...place, endpoints: [chain.url] }] };
+    assert.equal(await startCheckpoint(other, (event, fields) => lines.push(`${event} ${JSON.stringify(fields)}`)), undefined);
+    assert.match(lines.join(), /holds the anchors of another network/);
+  });
 
   const liar = await proxyFor(t, chain.url, (method, result) => (method === 'eth_getLogs' ? changedLogs(result) : result));
   const lied = await AnchorsReader.open(endpointsFor(t, [liar]), place.anchors);

@@ -7,6 +7,7 @@ import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { ConsensusEffect } from '../../../device/consensus/events.ts';
+import { CONSENSUS_LIMITS } from '../../../device/limits.ts';
 import { finalisedOf, type Anchor } from '../../../device/consensus/machine.ts';
 import { checkpointOf, World, type Actor } from './world.ts';
 
@@ -184,6 +185,63 @@ describe("a member with its operator's checkpoint", () => {
       assert.equal(alpha.disk.persists, 0);
     });
   }
+});
+
+describe('a checkpoint of layer 1', () => {
+  test('is where a member without a chain begins (§13.7)', () => {
+    const { world, others, anchor } = grownWithoutAlpha(12, true);
+    const alpha = world.start('alpha', { anchor: { ...anchor, from: 'layer-1' } });
+    reach(world, alpha, others);
+    assert.ok(world.runUntil(() => reported(alpha, 'startedFromCheckpoint') === 1, 60_000));
+    assert.equal(checkpointOf(alpha) >= anchor.number, true);
+  });
+
+  test('is met on the way by a member that has a chain: it asks for no state (§13.7)', () => {
+    const { world, others } = grownWithoutAlpha(4, false);
+    const [bravo] = others as [Actor];
+    world.kill(bravo);
+    const rest = others.slice(1);
+    const alpha = world.start('alpha');
+    reach(world, alpha, rest);
+    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const anchor = anchorOf(rest[0] as Actor);
+    world.boot(bravo, { anchor: { ...anchor, from: 'layer-1' } });
+    assert.equal(bravo.state.joining, undefined);
+    reach(world, bravo, [alpha, ...rest]);
+    assert.ok(world.runUntil(() => checkpointOf(bravo) >= anchor.number, 60_000));
+    assert.deepEqual([reported(bravo, 'startedFromCheckpoint'), reported(bravo, 'anchorContradicted')], [0, 0]);
+  });
+
+  test('that the chain contradicts when it comes there ends the member’s part, and is told (§13.7)', () => {
+    const { world, others } = grownWithoutAlpha(4, false);
+    const [bravo] = others as [Actor];
+    world.kill(bravo);
+    const rest = others.slice(1);
+    const alpha = world.start('alpha');
+    reach(world, alpha, rest);
+    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const anchor = { ...anchorOf(rest[0] as Actor), block: new Uint8Array(32).fill(7), from: 'layer-1' as const };
+    world.boot(bravo, { anchor });
+    reach(world, bravo, [alpha, ...rest]);
+    assert.ok(world.runUntil(() => reported(bravo, 'anchorContradicted') === 1, 60_000));
+    assert.match(String(bravo.state.anchorFault), /says layer 1, is 0707/);
+    const before = bravo.disk.persists;
+    world.run(10_000);
+    assert.equal(bravo.disk.persists, before);
+  });
+
+  test('is begun from by a member whose chain is older than the trust window (§13.7)', () => {
+    const { world, others } = grownWithoutAlpha(4, true);
+    const [bravo] = others as [Actor];
+    world.kill(bravo);
+    const anchor = { ...anchorOf(others[1] as Actor), number: 1_000, height: 100_000, from: 'layer-1' as const };
+    world.boot(bravo, { anchor });
+    assert.equal(bravo.state.joining, undefined);
+    for (const actor of others) world.kill(actor);
+    world.run(CONSENSUS_LIMITS.trustWindowMs);
+    world.boot(bravo, { anchor });
+    assert.ok(bravo.state.joining);
+  });
 });
 
 test('a member that was away for longer than its peers keep blocks says so once, and asks seldom (§13.7)', () => {
