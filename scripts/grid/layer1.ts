@@ -18,6 +18,8 @@ export interface GridChain {
   readonly chainId: number;
   /** Of the EVM, in anvil's words. */
   readonly hardfork: string;
+  /** Where the network file says that the chain is, given where it listens; by default there. */
+  readonly endpointOf?: (url: string) => Promise<string>;
 }
 
 /** The one of `npm start`. */
@@ -60,7 +62,7 @@ export async function openGridLayer1(layout: GridLayout, network: Network, reque
   };
   try {
     for (const chain of request.chains) chains.push(await openChain(layout, network, chain, request));
-    const named = await Promise.all(chains.map((chain) => entryOf(network, chain)));
+    const named = await Promise.all(chains.map((chain, index) => entryOf(network, chain, request.chains[index]?.endpointOf)));
     const lacking = chains.filter((_, index) => !named[index]?.isThere);
     const deployed = Promise.all(lacking.map((chain) => deploy(network, chain))).then(() => undefined);
     deployed.catch(() => undefined); // whoever waits for it is told
@@ -97,11 +99,15 @@ function openChain(
 }
 
 /** What the network file says of the chain, as long as the contracts are there: terms of today may be others than those of the founding. */
-async function entryOf(network: Network, { chainId, url }: KeptChain): Promise<{ readonly entry: Layer1Chain; readonly isThere: boolean }> {
+async function entryOf(
+  network: Network,
+  { chainId, url }: KeptChain,
+  endpointOf: GridChain['endpointOf'],
+): Promise<{ readonly entry: Layer1Chain; readonly isThere: boolean }> {
   const before = network.layer1?.find((entry) => entry.chainId === chainId);
   const isThere = before !== undefined && (await withEndpoints(chainId, url, (endpoints) => hasCode(endpoints, before.anchors)));
   const anchors = isThere ? before.anchors : addressOfAnchors(termsOf(network));
-  return { entry: { chainId, anchors, endpoints: [url] }, isThere };
+  return { entry: { chainId, anchors, endpoints: [(await endpointOf?.(url)) ?? url] }, isThere };
 }
 
 function termsOf(network: Network): ReturnType<typeof termsFor> {

@@ -83,7 +83,11 @@ export function statesOf(told: readonly Told[], name: string): string[] {
 }
 
 /** Asks and answers in between are given as JSON. @param change gets method and result; what it returns is said instead */
-export async function proxyFor(context: TestContext, url: string, change: (method: string, result: unknown) => unknown): Promise<string> {
+export async function proxyFor(
+  context: { after(close: () => void): void },
+  url: string,
+  change: (method: string, result: unknown) => unknown,
+): Promise<string> {
   const server = createServer((asked, answer) => {
     const chunks: Buffer[] = [];
     asked.on('data', (chunk: Buffer) => chunks.push(chunk));
