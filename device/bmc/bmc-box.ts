@@ -1,8 +1,8 @@
 /**
  * A box that is held by its BMC: makes the hardware port of any BMC, IPMI or Redfish. Specification §16.5.
  *
- * It takes turns, asks for the state before each order, asks for power and intrusion every two seconds, and leaves a BMC
- * alone for a minute that refuses the password.
+ * It takes turns, reads sensors anew where an order came in between, asks for the state before each order, asks for power and
+ * intrusion every two seconds, and leaves a BMC alone for a minute that refuses the password.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
@@ -18,7 +18,7 @@ import type {
 import { INTRUSION, BmcFailed, type Bmc, type BmcState, type BmcValue } from './bmc.ts';
 import { BMC_LIMITS } from './limits.ts';
 import { assumedAccuracy, noValue } from './sensor-facts.ts';
-import { Turns } from './turns.ts';
+import { Overtaken, Turns } from './turns.ts';
 
 export function holdByBmc(bmc: Bmc): BoxHardware {
   return new BmcBox(bmc);
@@ -115,15 +115,23 @@ class BmcBox implements BoxHardware {
     try {
       this.#requireOpen();
       if (this.#bmc.sensesIntrusion) await this.#turns.take('other', () => this.#sense());
-      const values = await this.#turns.take('other', () => {
-        this.#requireOpen();
-        return this.#bmc.values();
-      });
-      return new Map([...values, [INTRUSION, intrusionOf(this.#state)]]);
+      return new Map([...(await this.#read()), [INTRUSION, intrusionOf(this.#state)]]);
     } catch (error) {
       const { message } = this.#failure(error);
       return new Map(this.sensors.map(({ name }) => [name, noValue(message)]));
     }
+  }
+
+  async #read(): Promise<ReadonlyMap<string, BmcValue>> {
+    for (;;)
+      try {
+        return await this.#turns.take('other', async (overtaken) => {
+          this.#requireOpen();
+          return this.#bmc.values(overtaken);
+        });
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+      }
   }
 
   /** @throws BmcFailed when nothing may be asked now */

@@ -22,7 +22,8 @@ export interface Bmc {
   readonly sensesIntrusion: boolean;
   state(): Promise<BmcState>;
   /** By the names of `sensors`; a sensor that is not in it gave nothing. */
-  values(): Promise<ReadonlyMap<string, BmcValue>>;
+  /** @param overtaken ends it early, by its reason: an order wants the BMC */
+  values(overtaken: AbortSignal): Promise<ReadonlyMap<string, BmcValue>>;
   order(verb: PowerVerb): Promise<void>;
   /** Never rejects. */
   close(): Promise<void>;

@@ -23,9 +23,9 @@ const DCMI = 'power';
 
 /** Asks the BMC what there is. @throws BmcFailed */
 export async function openIpmi(request: IpmiRequest): Promise<Bmc> {
-  const ask = (words: readonly string[], timeoutMs: number = BMC_LIMITS.commandMs): Promise<string> => {
+  const ask: Ask = (words, timeoutMs = BMC_LIMITS.commandMs, overtaken) => {
     readPassword(request.passwordFile, BMC_LIMITS.ipmiPasswordBytesMax, noAccess);
-    const command: IpmiCommand = { words, timeoutMs, program: request.program };
+    const command: IpmiCommand = { words, timeoutMs, overtaken, program: request.program };
     return runIpmitool(request, command);
   };
   const { isOpen } = readAs(readChassisStatus, await ask(['chassis', 'status']));
@@ -42,7 +42,7 @@ export async function openIpmi(request: IpmiRequest): Promise<Bmc> {
   }
 }
 
-type Ask = (words: readonly string[], timeoutMs?: number) => Promise<string>;
+type Ask = (words: readonly string[], timeoutMs?: number, overtaken?: AbortSignal) => Promise<string>;
 
 interface Found {
   readonly ask: Ask;
@@ -82,9 +82,9 @@ class IpmiBmc implements Bmc {
     return readAs(readChassisStatus, await this.#found.ask(['chassis', 'status']));
   }
 
-  async values(): Promise<ReadonlyMap<string, BmcValue>> {
-    const listed = this.#named(await this.#list()).map(({ name, value }) => [name, value] as const);
-    return new Map(this.#found.hasDcmi ? [...listed, [DCMI, await this.#dcmi()]] : listed);
+  async values(overtaken: AbortSignal): Promise<ReadonlyMap<string, BmcValue>> {
+    const listed = this.#named(await this.#list(overtaken)).map(({ name, value }) => [name, value] as const);
+    return new Map(this.#found.hasDcmi ? [...listed, [DCMI, await this.#dcmi(overtaken)]] : listed);
   }
 
   async order(verb: PowerVerb): Promise<void> {
@@ -95,9 +95,9 @@ class IpmiBmc implements Bmc {
     await rm(this.#found.folder, { recursive: true, force: true });
   }
 
-  async #list(): Promise<IpmiSensor[]> {
+  async #list(overtaken?: AbortSignal): Promise<IpmiSensor[]> {
     const words = ['-S', this.#found.repository, '-c', 'sdr', 'elist', 'full'];
-    const sensors = readAs(readSensors, await this.#found.ask(words, BMC_LIMITS.sensorsMs));
+    const sensors = readAs(readSensors, await this.#found.ask(words, BMC_LIMITS.sensorsMs, overtaken));
     return sensors.slice(0, BMC_LIMITS.sensorsMax);
   }
 
@@ -109,8 +109,8 @@ class IpmiBmc implements Bmc {
     return sensors.map((sensor, index) => ({ ...sensor, name: names[index] ?? sensor.name }));
   }
 
-  async #dcmi(): Promise<BmcValue> {
-    const value = readAs(readDcmiPower, await this.#found.ask(DCMI_WORDS));
+  async #dcmi(overtaken: AbortSignal): Promise<BmcValue> {
+    const value = readAs(readDcmiPower, await this.#found.ask(DCMI_WORDS, undefined, overtaken));
     return value === undefined ? noValue('the BMC says that its power measurement is deactivated') : { value, quality: 'good' };
   }
 }

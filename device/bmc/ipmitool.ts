@@ -26,6 +26,8 @@ export interface IpmiAccess {
 export interface IpmiCommand {
   readonly words: readonly string[];
   readonly timeoutMs: number;
+  /** Ends it early, by its reason. */
+  readonly overtaken?: AbortSignal | undefined;
   /** Which program plays ipmitool; tests alone say another. */
   readonly program?: string | undefined;
 }
@@ -34,8 +36,9 @@ const RESEND_SECONDS = 1;
 const RETRIES = 3;
 const COMPLAINT_CHARACTERS_MAX = 300;
 
-/** @returns what it printed. @throws BmcFailed */
-export async function runIpmitool(access: IpmiAccess, { words, timeoutMs, program = 'ipmitool' }: IpmiCommand): Promise<string> {
+/** @returns what it printed. @throws BmcFailed, or the reason of `overtaken` */
+export async function runIpmitool(access: IpmiAccess, { words, timeoutMs, overtaken, program = 'ipmitool' }: IpmiCommand): Promise<string> {
+  overtaken?.throwIfAborted();
   const started = withoutDescriptors([program, ...argumentsOf(access), ...words]);
   const child = spawn(started.program, started.words, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -57,8 +60,11 @@ export async function runIpmitool(access: IpmiAccess, { words, timeoutMs, progra
     late.abort();
     stop();
   }, timeoutMs);
+  overtaken?.addEventListener('abort', stop, { once: true });
   const end = await ended;
   clearTimeout(timer);
+  overtaken?.removeEventListener('abort', stop);
+  overtaken?.throwIfAborted();
   if (late.signal.aborted)
     throw new BmcFailed('no-answer', `the BMC at ${placeOf(access)} did not answer "${words.join(' ')}" within ${timeoutMs / 1_000} s`);
   if (end instanceof Error) throw new BmcFailed('hardware', `ipmitool can't be run: ${end.message}`);

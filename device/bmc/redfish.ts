@@ -97,10 +97,11 @@ class RedfishBmc implements Bmc {
     });
   }
 
-  values(): Promise<ReadonlyMap<string, BmcValue>> {
+  /** Between two requests it ends for an order. */
+  values(overtaken: AbortSignal): Promise<ReadonlyMap<string, BmcValue>> {
     return understood(async () => {
       const values = new Map<string, BmcValue>();
-      for (const { key, value } of await this.#read()) {
+      for (const { key, value } of await this.#read(overtaken)) {
         const name = this.#nameOfKey.get(key);
         if (name !== undefined) values.set(name, value);
       }
@@ -119,21 +120,23 @@ class RedfishBmc implements Bmc {
     return this.#connection.close();
   }
 
-  async #read(): Promise<RedfishSensor[]> {
+  async #read(overtaken?: AbortSignal): Promise<RedfishSensor[]> {
     const sensors: RedfishSensor[] = [];
     const until = performance.now() + BMC_LIMITS.sensorsMs;
     for (const { kind, path } of this.#explored.sources) {
+      overtaken?.throwIfAborted();
       if (performance.now() > until) throw new BmcFailed('no-answer', `the sensors took more than ${BMC_LIMITS.sensorsMs / 1_000} s`);
-      if (kind === 'Sensors') sensors.push(...(await this.#readSensors(path, until)));
+      if (kind === 'Sensors') sensors.push(...(await this.#readSensors(path, until, overtaken)));
       else sensors.push(...sensorsIn(kind, await this.#connection.get(path)));
     }
     return sensors.slice(0, BMC_LIMITS.sensorsMax);
   }
 
-  async #readSensors(path: string, until: number): Promise<RedfishSensor[]> {
+  async #readSensors(path: string, until: number, overtaken?: AbortSignal): Promise<RedfishSensor[]> {
     const sensors: RedfishSensor[] = [];
     for (const member of await membersOf(this.#connection, this.#explored.canExpand ? `${path}?$expand=.` : path)) {
       if (sensors.length >= BMC_LIMITS.sensorsMax || performance.now() > until) break;
+      overtaken?.throwIfAborted();
       sensors.push(...sensorsIn('Sensor', await this.#whole(member)));
     }
     return sensors;

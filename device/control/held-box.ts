@@ -11,10 +11,12 @@ import { harmless } from '#protocol/schema.ts';
 import { softwareChanges } from '#protocol/software-state.ts';
 import type { BoxHardware, HardwareChange, PowerOutcome, PowerState, PowerVerb, Reading, SensorDefinition } from '../board/ports.ts';
 import type { Clock, Log, Random } from '../ports.ts';
+import { mayBeAnswered, nextMoment, type Asked } from './asked.ts';
 import { mayBeSwitchedOn, mayTakeWork, newBox, stepBox, wantsEvidence, type BoxEvent, type BoxStanding } from './box-state.ts';
 import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } from './contradiction.ts';
 import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
+import type { TripNews } from './limits-trip.ts';
 import { actionOn, type Alarm, type Policy } from './policy.ts';
 import type { BoxFitness, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { RunMeters } from './run-meters.ts';
@@ -30,13 +32,6 @@ export interface HeldBoxParts extends NamedBox {
   readonly random: Random;
   readonly log: Log;
   readonly changed: (box: HeldBox, before: BoxStanding) => void;
-}
-
-/** A challenge of control's own, and when it was last said. */
-interface Asked {
-  readonly run: string;
-  readonly challenged: Challenged;
-  readonly saidAtMs: number;
 }
 
 export class HeldBox implements NamedBox {
@@ -121,6 +116,12 @@ export class HeldBox implements NamedBox {
     this.#problem = problem;
   }
 
+  /** One try to open the way to it has failed. */
+  notOpened(problem: string): void {
+    this.#problem = problem;
+    this.#hear(this.#trips.unopened(problem, this.#parts.now()));
+  }
+
   sensed(change: HardwareChange): void {
     if (change.kind === 'power') return this.#powerSensed(change.state, change.atMs);
     const definition = this.#definitionOf(change.reading);
@@ -148,7 +149,11 @@ export class HeldBox implements NamedBox {
   #take(reading: Reading, definition: SensorDefinition): void {
     this.#readings.set(reading.sensor, reading);
     this.#meters.read(reading, mayTakeWork(this.#standing));
-    for (const news of this.#trips.read(reading, definition, this.#sensed.power))
+    this.#hear(this.#trips.read(reading, definition, this.#sensed.power));
+  }
+
+  #hear(trips: readonly TripNews[]): void {
+    for (const news of trips)
       if (news.type === 'raised') this.#alarm(news.alarm, news.about, news.detail);
       else this.#over(news.alarm, news.about);
   }
@@ -386,15 +391,4 @@ const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[numbe
 function machineChanges(before: Hello | undefined, after: Hello): string[] {
   const isSameTpm = before?.tpm && after.tpm ? isSameKeys(before.tpm, after.tpm) : before?.tpm === after.tpm;
   return [...(isSameTpm ? [] : ['TPM']), ...(before?.processors === after.processors ? [] : ['number of processors'])];
-}
-
-function mayBeAnswered({ challenged: { issuedAtMs } }: Asked, evidenceFromMs: number, atMs: number): boolean {
-  return issuedAtMs >= evidenceFromMs && atMs - issuedAtMs < CONTROL_LIMITS.challengeAgeMaxMs;
-}
-
-/** Of a box that rests: it can't foresee when it is measured (§6.6). */
-function nextMoment(atMs: number, random: Random): number {
-  const { min, max } = CONTROL_LIMITS.askedAgainMs;
-  const drawn = new DataView(random(4).buffer).getUint32(0);
-  return atMs + min + (drawn % (max - min));
 }

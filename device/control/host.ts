@@ -196,7 +196,7 @@ export class Control implements BoxWatch {
       (error: unknown) => {
         const problem = wordsOf(error);
         if (problem !== box.problem) this.#parts.log('boxNotWired', { box: name, error: problem });
-        box.notWired(problem);
+        box.notOpened(problem);
         setTimeout(() => this.#opening.delete(name), openAgainMs(error)).unref();
       },
     );

@@ -37,6 +37,13 @@ export class SensorTrips {
     return isNoAlarm ? back : [...back, ...this.#step(reading, definition)];
   }
 
+  /** The way to the box could not be opened. */
+  unopened(problem: string, atMs: number): readonly TripNews[] {
+    const news = this.#step({ sensor: HARDWARE, quantity: 'energy', value: 0, atMs, quality: 'failed' }, UNLIMITED);
+    const detail = `the way to it can't be opened: ${problem}`;
+    return news.map((one) => (one.type === 'raised' ? { ...one, detail } : one));
+  }
+
   /** Of each sample one reading counts. */
   #away(reading: Reading): readonly TripNews[] {
     this.#witness ??= reading.sensor;

@@ -189,6 +189,14 @@ test('a BMC that hangs ends its commands in time, holds up no other box, and is 
   }
 });
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** A shell script in ipmitool's place. */
 async function playing(name: string, script: string): Promise<string> {
   const program = join(folder, name);
@@ -231,6 +239,24 @@ test('what hangs, says too much, dies or is missing fails within its time, each 
   }
   const missing = runIpmitool(access(), { words: [], timeoutMs: 5_000, program: join(folder, 'absent') });
   assert.match((await failureOf(missing)).message, /ipmitool is missing; on Debian: sudo apt install ipmitool/);
+});
+
+test('an order ends the reading of sensors that is under way, which is done again after it (§16.5)', { timeout: 60_000 }, async () => {
+  const [stuck, reads] = [join(folder, 'stuck'), join(folder, 'reads')];
+  const line = 'CPU Temp,45,degrees C,ok,7.1,System Board,Temperature,,,,,95.000,,,,,,';
+  const sensors = `if [ -e '${stuck}' ]; then echo $$ > '${reads}'; exec sleep 25; else echo '${line}'; fi`;
+  const program = await playing('slow', bmcThat(sensors, 'exit 1').replace('*) exit 1', "*'power off') ;;\n*) exit 1"));
+  const box = await holdBox({ program });
+  await writeFile(stuck, '');
+  const sampling = box.sample();
+  await until('the reading is under way', async () => (await readFile(reads, 'utf8').catch(() => '')) !== '');
+  await rm(stuck);
+  const begun = performance.now();
+  assert.deepEqual(await box.power('hard-off'), { status: 'done' });
+  assert.ok(performance.now() - begun < 15_000);
+  assert.equal((await sampling)[0]?.value, 45_000);
+  const slow = Number(await readFile(reads, 'utf8'));
+  await until('its program is gone', () => !isAlive(slow));
 });
 
 test(

@@ -102,6 +102,26 @@ test('Power and Thermal are read where a chassis has nothing newer, and members 
   assert.ok(service.requests.includes(`GET ${CHASSIS}/Sensors/CPU`));
 });
 
+test('an order waits for one request of a reading, and the reading is done again after it (§16.5)', async () => {
+  const service = await serve();
+  const box = await holdBox(service);
+  const metrics = `${CHASSIS}/EnvironmentMetrics`;
+  const resource = service.resources.get(metrics) ?? {};
+  const held = Promise.withResolvers<Parameters<typeof say>[0]>();
+  service.odd.set(metrics, held.resolve);
+  const sampling = box.sample();
+  const response = await held.promise;
+  service.odd.clear();
+  const before = service.requests.length;
+  const ordering = box.power('on');
+  say(response, 200, resource);
+  assert.deepEqual(await ordering, { status: 'done' });
+  assert.equal((await sampling)[0]?.quality, 'good');
+  const after = service.requests.slice(before);
+  assert.ok(after.indexOf(`POST ${RESET}`) < after.indexOf(`GET ${metrics}`), after.join('; '));
+  assert.ok(after.indexOf(`POST ${RESET}`) < after.findIndex((request) => request.includes('/Sensors')), after.join('; '));
+});
+
 test('only resets that the service allows are offered, by the action or by its ActionInfo; by none, those of DSP2046', async () => {
   const service = await serve();
   const system = service.resources.get(SYSTEM) ?? {};

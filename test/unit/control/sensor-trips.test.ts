@@ -55,6 +55,15 @@ describe('a box that is on (§17.2)', () => {
 });
 
 describe('hardware that is away (§17.2)', () => {
+  it('is an alarm as well when the way to it was never open, at the third try; over when power is sensed', () => {
+    const trips = new SensorTrips([]);
+    assert.deepEqual([...trips.unopened('no answer', 1), ...trips.unopened('no answer', 2)], []);
+    const detail = "the way to it can't be opened: no answer";
+    assert.deepEqual(trips.unopened('no answer', 3), [{ type: 'raised', alarm: 'sensor-failed', about: 'hardware', detail }]);
+    assert.deepEqual(trips.unopened('no answer', 4), []);
+    assert.deepEqual(samples(trips, 'on', [2_000, 50_000], 1), ['over sensor-failed hardware']);
+  });
+
   it('is one alarm, however many sensors it has, and over when it senses power again', () => {
     const trips = new SensorTrips([]);
     samples(trips, 'on', [2_000, 50_000]);
