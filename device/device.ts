@@ -135,6 +135,7 @@ async function startWork(request: DeviceRequest, running: Running): Promise<Devi
     ...{ stateFolder, network, device: configuration.name, crypto: running.crypto, chip: identity, gossip: running.gossip, publisher, log },
     ...(anchor && { anchor }),
     verificationOf: (card) => running.attestation.verificationOf(card),
+    leaveToOthers: (nodes) => running.attestation.leaveToOthers(nodes),
     onMembers: (members) => {
       followMembers(running, members, log);
       void late.pairing?.trustMembers();

@@ -8,6 +8,7 @@ type Request = Omit<AttestationRequest, 'network'>;
 export class LiveAttestation {
   readonly #request: Request;
   #current: Attestation;
+  #leftToOthers: readonly Uint8Array[] = [];
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -34,6 +35,13 @@ export class LiveAttestation {
     return this.#current.verificationOf(card);
   }
 
+  /** Newcomers whose keys others activate (§11.5), in the place of those before. */
+  leaveToOthers(nodes: readonly Uint8Array[]): void {
+    if (nodes.length === 0 && this.#leftToOthers.length === 0) return;
+    this.#leftToOthers = nodes;
+    this.#current.leaveToOthers(nodes);
+  }
+
   republish(): void {
     this.#current.republish();
   }
@@ -44,7 +52,7 @@ export class LiveAttestation {
       .then(async () => {
         if (this.#stopped) return;
         await this.#current.stop();
-        this.#current = await runAttestation({ ...this.#request, network });
+        this.#current = await runAttestation({ ...this.#request, network, leftToOthers: this.#leftToOthers });
       })
       .catch((error: unknown) => this.#request.onFailure(error));
     return this.#turn;

@@ -7,6 +7,7 @@
  */
 import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { Activations, answerProof, Answers, Credential, CredentialMessage, Credentials, judgeCredential } from '#protocol/credential.ts';
+import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { peekSigned } from '#protocol/signed.ts';
 
@@ -101,7 +102,7 @@ export function credentialReceived(state: AttestationState, peer: Peer, payload:
 
 function closeDuty(state: AttestationState, peer: Peer, nowMs: number): AttestationEffect[] {
   const { keys, endorsementKey } = peer;
-  if (!keys || peer.credentialForIt || peer.challenge || peer.history.quarantine) return [];
+  if (!keys || peer.credentialForIt || peer.challenge || peer.history.quarantine || state.leftToOthers.has(hex(peer.node))) return [];
   return ask(state, { task: 'close-secret', subject: peer.name, endorsementKey, attestationKeyName: keys.attestationKey.name }, nowMs);
 }
 

@@ -28,6 +28,8 @@ export interface AttestationRequest {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Newcomers whose keys others activate (§11.5). */
+  readonly leftToOthers?: readonly Uint8Array[];
   /** A device stands otherwise than before; also this one, as others will judge it. */
   readonly onStanding: (device: string, standing: PeerStanding) => void;
   /** The program should end: the TPM or the disk is gone. Called at most once. */
@@ -43,8 +45,8 @@ export class NoEvidenceError extends Error {
 export async function runAttestation(request: AttestationRequest): Promise<Attestation> {
   const encoded = await request.records.load();
   const record = encoded ? decodeRecord(encoded) : { peers: [] };
-  const { network, crypto, attester, clock } = request;
-  const { state, effects } = startAttestation({ network, crypto, node: attester.node, record, nowMs: clock() });
+  const { network, crypto, attester, clock, leftToOthers = [] } = request;
+  const { state, effects } = startAttestation({ network, crypto, node: attester.node, record, leftToOthers, nowMs: clock() });
   return new Attestation(request, state, effects);
 }
 
@@ -78,6 +80,11 @@ export class Attestation {
   /** Whether this device would vouch for the peer with this card. @param card its member digest (§11.5) */
   verificationOf(card: Uint8Array): Verification {
     return verificationOf(this.#state, card);
+  }
+
+  /** Newcomers whose keys others activate (§11.5), in the place of those before. */
+  leaveToOthers(nodes: readonly Uint8Array[]): void {
+    this.#dispatch({ type: 'left-to-others', nodes });
   }
 
   /** How this device stands in its own judgement; undefined before its first evidence. */

@@ -9,7 +9,7 @@ import { judgeDeviceEvidence } from '#protocol/evidence.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { judgeMemberKeys, type MemberKeys } from '#protocol/member-keys.ts';
 import { networkId, nodeIdOf, type Member, type Network } from '#protocol/network.ts';
-import { blobDigest } from '#protocol/digest.ts';
+import { blobDigest, hex } from '#protocol/digest.ts';
 import { sameBytes } from '#protocol/codec.ts';
 
 import { DEVICE_LIMITS } from '../limits.ts';
@@ -43,6 +43,8 @@ export interface AttestationSetup {
   /** Node id of this device, a member of the network whose keys hold. */
   readonly node: Uint8Array;
   readonly record: AttestationRecord;
+  /** Newcomers that others admit (§11.5). */
+  readonly leftToOthers?: readonly Uint8Array[];
   readonly nowMs: number;
 }
 
@@ -59,7 +61,13 @@ export function startAttestation(setup: AttestationSetup): { readonly state: Att
     others.map(({ member, keys }) => [member.name, peerOf(member, keys.status === 'accepted' ? keys.keys : undefined, self, setup)]),
   );
   const { network, crypto } = setup;
-  const progress = { ownStanding: undefined, ownBeacon: undefined, evidence: undefined, evidenceRequested: false };
+  const progress = {
+    leftToOthers: new Set(setup.leftToOthers?.map(hex)),
+    ownStanding: undefined,
+    ownBeacon: undefined,
+    evidence: undefined,
+    evidenceRequested: false,
+  };
   const state: AttestationState = { network, networkId: networkId(network), crypto, self, peers, tasks: new Map(), ...progress };
   return { state, effects: [...publishExchange(state), ...duties(state, setup.nowMs)] };
 }
@@ -78,6 +86,9 @@ function take(state: AttestationState, event: AttestationEvent): AttestationEffe
       return received(state, event);
     case 'evidence-requested':
       state.evidenceRequested = true;
+      return [];
+    case 'left-to-others':
+      state.leftToOthers = new Set(event.nodes.map(hex));
       return [];
     case 'beacon-made':
       taskDone(state, { task: 'make-beacon' });

@@ -18,6 +18,8 @@ export type AttestationEvent = { readonly nowMs: number } & (
   | { readonly type: 'received'; readonly from: string; readonly kind: AttestationKind; readonly payload: Uint8Array }
   /** Somebody needs evidence that is made now. */
   | { readonly type: 'evidence-requested' }
+  /** Newcomers that others admit (§11.5), in the place of those before: this device closes no secret for them. */
+  | { readonly type: 'left-to-others'; readonly nodes: readonly Uint8Array[] }
   | { readonly type: 'beacon-made'; readonly envelope: Uint8Array; readonly issuedAtMs: number }
   | {
       readonly type: 'secret-closed';
@@ -94,6 +96,8 @@ export interface AttestationState {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Tasks that were asked (not before Infinity), or failed. */
   readonly tasks: Map<string, { readonly notBeforeMs: number }>;
+  /** Node ids in hexadecimal of newcomers that others admit. */
+  leftToOthers: ReadonlySet<string>;
   ownStanding: PeerStanding | undefined;
   ownBeacon: { readonly envelope: Uint8Array; readonly issuedAtMs: number } | undefined;
   evidence: { readonly encoded: Uint8Array; readonly beacon: PeerBeacon } | undefined;

@@ -33,6 +33,8 @@ export interface ChainRoomRequest {
   readonly publisher: Publisher;
   /** Whether this device has verified the peer with this card (member digest). */
   readonly verificationOf: (card: Uint8Array) => Verification;
+  /** These newcomers are for others to verify, in the place of those before. */
+  readonly leaveToOthers: (nodes: readonly Uint8Array[]) => void;
   /** A checkpoint that the operator vouches for (§13.7). */
   readonly anchor?: Anchor;
   readonly log: Log;

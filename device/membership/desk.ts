@@ -11,10 +11,9 @@ import type { Consensus } from '../chain/host.ts';
 import { makeAction } from '../consensus/machine.ts';
 import type { TransactionVerdict } from '../ledger/ledger.ts';
 import { branchOf } from '../consensus/tree.ts';
-import { admittingIn } from '../ledger/seats.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import type { Log } from '../ports.ts';
-import { admissionProgress, leaveProgress, ownStanding, type OwnStanding, type Progress } from './progress.ts';
+import { admissionProgress, leaveProgress, leftToOthers, ownStanding, type OwnStanding, type Progress } from './progress.ts';
 import { MembershipRequests, type MembershipAnswer, type MembershipRequest, type WaitingRequest } from './requests.ts';
 
 export interface MembershipDeskRequest {
@@ -22,6 +21,8 @@ export interface MembershipDeskRequest {
   readonly consensus: Consensus;
   /** Whether this device has verified the peer with this card (member digest). */
   readonly verificationOf: (card: Uint8Array) => Verification;
+  /** These newcomers are for others to verify, in the place of those before. */
+  readonly leaveToOthers: (nodes: readonly Uint8Array[]) => void;
   readonly log: Log;
 }
 
@@ -129,11 +130,12 @@ export class MembershipDesk {
 
   /** This member's word, where it admits in this epoch, for applicants that it has activated itself and whose evidence it trusts. */
   #vouch(): void {
-    const { consensus, verificationOf } = this.#request;
+    const { consensus, verificationOf, leaveToOthers } = this.#request;
     const { state } = consensus.head();
-    const { members } = state;
-    if (!admittingIn(state, consensus.state.networkId).some((node) => sameBytes(node, consensus.node))) return;
-    for (const { member, standing, vouchedBy } of members.values()) {
+    const left = leftToOthers(state, consensus.state.networkId, consensus.node);
+    leaveToOthers(left);
+    if (left.length > 0) return;
+    for (const { member, standing, vouchedBy } of state.members.values()) {
       if (standing !== 'applicant' || vouchedBy.some((voucher) => sameBytes(voucher, consensus.node))) continue;
       const applicant = memberDigest(member);
       if (verificationOf(applicant).status === 'verified') consensus.act({ action: 'vouch', applicant });

@@ -2,11 +2,12 @@
 import { quorumOf } from '#protocol/chain/certified-votes.ts';
 import { admissionCommitteeSize } from '#protocol/chain/public-draw.ts';
 import type { ChainState, MemberRecord } from '#protocol/chain/state.ts';
-import { decodeStrict, encodeStrict } from '#protocol/codec.ts';
+import { decodeStrict, encodeStrict, sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { MemberCard } from '#protocol/enrolment.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { Member, memberDigest, nodeIdOf } from '#protocol/network.ts';
+import { admittingIn } from '../ledger/seats.ts';
 
 /** Two sights of the chain: what is final, and what this member thinks comes. */
 export interface Sights {
@@ -56,6 +57,12 @@ export function leaveProgress(node: Uint8Array, { finalised, head }: Sights): Pr
   const about = { ...(name === undefined ? {} : { member: name }), ...nobody };
   if (isGone(finalised.members.get(key))) return { stage: 'in-force', ...about };
   return { stage: isGone(head.members.get(key)) ? 'in-block' : 'unknown', ...about };
+}
+
+/** Applicants that others admit in this epoch, as this device has no seat among those who do. @param network its id. @param node of this device */
+export function leftToOthers(state: ChainState, network: Uint8Array, node: Uint8Array): Uint8Array[] {
+  if (admittingIn(state, network).some((admitting) => sameBytes(admitting, node))) return [];
+  return [...state.members.values()].filter(({ standing }) => standing === 'applicant').map((record) => record.node);
 }
 
 /** What this device is to its network, in a word for its operator. */

@@ -131,6 +131,16 @@ describe('members give a newcomer their word', () => {
     };
     assert.deepEqual(doubts(await settled({}, 'answer', guesses)), ['key-not-activated', 'key-not-activated']);
   });
+  test('not where others admit: then they close no secret, and do as soon as they are drawn (§3.4, §11.5)', async () => {
+    const world = new World(bench, { leftToOthers: [newcomer.node] });
+    await world.settle();
+    assert.deepEqual(doubts(world), ['left-to-others', 'left-to-others']);
+    const times = (name: string, task: string) => world.node(name).asked.filter((asked) => asked === task).length;
+    assert.deepEqual([times('alpha', 'close-secret'), times('charlie', 'open-secret')], [1, 0]);
+    for (const name of ['alpha', 'bravo']) await world.node(name).take({ type: 'left-to-others', nodes: [], nowMs: world.nowMs });
+    await world.settle();
+    assert.deepEqual(doubts(world), ['verified', 'verified']);
+  });
   test('not for software that no release lists, or whose release is over or not begun (§3.3, §4.4)', async () => {
     const [firmware, ...others] = bench.network.references;
     assert.ok(firmware);

@@ -25,11 +25,19 @@ export class World {
 
   constructor(
     bench: Bench,
-    changes: { readonly network?: Network; readonly crypto?: Crypto; readonly records?: ReadonlyMap<string, AttestationRecord> } = {},
+    changes: {
+      readonly network?: Network;
+      readonly crypto?: Crypto;
+      readonly records?: ReadonlyMap<string, AttestationRecord>;
+      readonly leftToOthers?: readonly Uint8Array[];
+    } = {},
   ) {
-    const { network = bench.network, crypto = nodeCrypto, records } = changes;
+    const { network = bench.network, crypto = nodeCrypto, records, leftToOthers = [] } = changes;
     for (const device of bench.devices) {
-      this.nodes.set(device.name, new Node(this, device, { network, crypto, record: records?.get(device.name) ?? { peers: [] } }));
+      this.nodes.set(
+        device.name,
+        new Node(this, device, { network, crypto, leftToOthers, record: records?.get(device.name) ?? { peers: [] } }),
+      );
     }
   }
 
@@ -71,6 +79,7 @@ interface NodeSetup {
   readonly network: Network;
   readonly crypto: Crypto;
   readonly record: AttestationRecord;
+  readonly leftToOthers: readonly Uint8Array[];
 }
 
 export class Node {
@@ -86,8 +95,9 @@ export class Node {
   readonly #network: Network;
   #pending: AttestationEffect[];
 
-  constructor(world: World, device: Device, { network, crypto, record }: NodeSetup) {
-    const { state, effects } = startAttestation({ network, crypto, node: device.identity.node, record, nowMs: world.nowMs });
+  constructor(world: World, device: Device, { network, crypto, record, leftToOthers }: NodeSetup) {
+    const { node } = device.identity;
+    const { state, effects } = startAttestation({ network, crypto, node, record, leftToOthers, nowMs: world.nowMs });
     this.state = state;
     this.device = device;
     this.record = record;

@@ -7,6 +7,7 @@ import { encodeTransaction } from '#protocol/chain/transaction.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { memberDigest } from '#protocol/network.ts';
+import { leftToOthers } from '../../../device/membership/progress.ts';
 import { createStubMember, type StubMember } from '../../simulation/stub-tpm.ts';
 import { actionOf, entered, grownTo, refusalOf, trusting, trustOf, type Trusting } from './trust-workshop.ts';
 
@@ -92,6 +93,11 @@ describe('in a network of eighty', () => {
   test('the word of a seat that was not drawn is refused (§11.5)', () => {
     const undrawn = many.members.find((member) => !drawn.includes(member)) ?? assert.fail();
     assert.equal(refusalOf(applied, vouchOf(applied, undrawn)), 'not-drawn');
+  });
+  test('a seat that was not drawn leaves newcomers to others, and activates no key of theirs (§3.4, §11.5)', () => {
+    const left = (member: StubMember) => leftToOthers(applied.state, applied.context.networkId, member.node).map(hex);
+    for (const member of many.members) assert.deepEqual(left(member), drawn.includes(member) ? [] : [hex(newcomer.node)]);
+    assert.deepEqual(leftToOthers(many.state, many.context.networkId, newcomer.node), [], 'while nobody applies');
   });
   test('the word of a drawn member that has gone does not count (§11.5)', () => {
     const [first, ...others] = drawn as [StubMember, ...StubMember[]];
