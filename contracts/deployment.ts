@@ -3,16 +3,14 @@
  * and the code (EIP-1014), so whoever deploys again finds what is there, and nothing is made twice. Specification §20.
  */
 import type { ConstructorArguments } from './abi.ts';
-import { create2Address, encodeCreation } from './evm.ts';
+import { encodeCreation } from './evm.ts';
 import { abi as anchorsAbi, bytecode as anchorsCode } from './generated/anchors.ts';
-import { abi as nodeDisputesAbi, bytecode as nodeDisputesCode } from './generated/node-disputes.ts';
 import { abi as nodeRegistryAbi, bytecode as nodeRegistryCode } from './generated/node-registry.ts';
 import { abi as releasesAbi, bytecode as releasesCode } from './generated/releases.ts';
 import { abi as stopSwitchAbi, bytecode as stopSwitchCode } from './generated/stop-switch.ts';
 import { abi as verdictDisputesAbi, bytecode as verdictDisputesCode } from './generated/verdict-disputes.ts';
-
-/** The factory at one address on every chain that anybody brought it to: it takes a salt and creation code. Arachnid's deterministic deployment proxy. */
-export const FACTORY = Uint8Array.fromHex('4e59b44847b379578588920ca78fbf26c0b4956c');
+import { planNodeDisputes } from './node-disputes.ts';
+import { planContract, type ContractName, type PlannedContract } from './planned-contract.ts';
 
 type AnchorsArguments = ConstructorArguments<typeof anchorsAbi>;
 
@@ -33,26 +31,13 @@ export interface DeploymentTerms {
   readonly judges: bigint;
 }
 
-export type ContractName = 'stop-switch' | 'anchors' | 'node-disputes' | 'node-registry' | 'releases' | 'verdict-disputes';
-
-export interface PlannedContract {
-  readonly name: ContractName;
-  readonly address: Uint8Array;
-  /** What the factory is sent. */
-  readonly data: Uint8Array;
-}
-
 /** In the order in which they must be made: each is given the addresses of those before. */
 export function planDeployment(terms: DeploymentTerms): PlannedContract[] {
   const { networkId, owner, guardian, founders } = terms;
-  const plan = (name: ContractName, creation: Uint8Array): PlannedContract => ({
-    name,
-    address: create2Address(FACTORY, networkId, creation),
-    data: Uint8Array.of(...networkId, ...creation),
-  });
+  const plan = (name: ContractName, creation: Uint8Array): PlannedContract => planContract(networkId, name, creation);
   const stopSwitch = plan('stop-switch', encodeCreation(stopSwitchAbi, stopSwitchCode, [owner, guardian, terms.stopS]));
   const anchors = plan('anchors', encodeCreation(anchorsAbi, anchorsCode, [networkId, founders, terms.anchors, stopSwitch.address]));
-  const disputes = plan('node-disputes', encodeCreation(nodeDisputesAbi, nodeDisputesCode, [anchors.address]));
+  const disputes = planNodeDisputes(networkId, anchors.address);
   const registryArguments = [anchors.address, disputes.address, terms.stakeMin, terms.withdrawalS] as const;
   const registry = plan('node-registry', encodeCreation(nodeRegistryAbi, nodeRegistryCode, registryArguments));
   const releases = plan('releases', encodeCreation(releasesAbi, releasesCode, [owner, terms.releaseDelayS, terms.releaseNoticeS]));

@@ -6,6 +6,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorWords } from '#contracts/error-words.ts';
 import { abi as anchorsAbi } from '#contracts/generated/anchors.ts';
+import { planNodeDisputes } from '#contracts/node-disputes.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { networkId, type Layer1Chain, type Network } from '#protocol/network.ts';
 import { Anchors, type AnchorChain } from './anchors/host.ts';
@@ -80,15 +81,16 @@ interface Way {
   readonly sender?: LateSender;
 }
 
-function wayTo({ stateFolder, spending, log }: Layer1RoomRequest, chain: Layer1Chain, key: PayingKey | undefined): Way {
+function wayTo({ stateFolder, network, spending, log }: Layer1RoomRequest, chain: Layer1Chain, key: PayingKey | undefined): Way {
   const endpoints = new Endpoints(chain.chainId, chain.endpoints);
-  if (!key || !spending) return { chain: { chain, endpoints } };
+  const disputes = planNodeDisputes(networkId(network), chain.anchors).address;
+  if (!key || !spending) return { chain: { chain, endpoints, disputes } };
   const sender = new LateSender({
     ...{ endpoints, key, log, urls: chain.endpoints, terms: senderTerms(spending), now: Date.now },
     file: intentionsFile(stateFolder, chain.chainId),
     wordsOfError: (data) => errorWords([anchorsAbi], data),
   });
-  return { chain: { chain, endpoints, paying: { sender, address: key.address } }, sender };
+  return { chain: { chain, endpoints, disputes, paying: { sender, address: key.address } }, sender };
 }
 
 /** Without it the device votes all the same. One that other software has sealed is kept beside a new one: that software may come back. */

@@ -1,5 +1,5 @@
 /** Amounts of a chain's coin as people read and write them, and what it costs at most to put contracts there. */
-import type { PlannedContract } from '#contracts/deployment.ts';
+import type { PlannedContract } from '#contracts/planned-contract.ts';
 import { UsageError } from '../arguments.ts';
 
 const DIGITS = 18;

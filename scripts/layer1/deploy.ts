@@ -3,7 +3,8 @@
  * goes on. Specification §20, §20.8.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { FACTORY, planDeployment, type DeploymentTerms, type PlannedContract } from '#contracts/deployment.ts';
+import { planDeployment, type DeploymentTerms } from '#contracts/deployment.ts';
+import { FACTORY, type PlannedContract } from '#contracts/planned-contract.ts';
 import { bytesIn } from '../../device/layer1/answers.ts';
 import { describeComparison } from '../../device/layer1/comparison.ts';
 import { valueOf, type Endpoints } from '../../device/layer1/endpoints.ts';
