@@ -16,6 +16,7 @@ import { deviceFootprint } from './bench/device-footprint.ts';
 import { deviceGrowth } from './bench/device-growth.ts';
 import { firstBirth } from './bench/first-birth.ts';
 import { openGridLoan } from './bench/grid-loan.ts';
+import { layer1Gas } from './bench/layer1-gas.ts';
 import { pairing } from './bench/pairing.ts';
 import { quoteCheck } from './bench/quote-check.ts';
 import { jsonOf, rowText, tableOf } from './bench/report.ts';
@@ -30,7 +31,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
   ...[quoteCheck, eventLog, waitCertificates, reattestation, signedMessages, decision],
-  ...[cbor, storeAppends, capsuleStart, bundleSize, sensors],
+  ...[cbor, storeAppends, capsuleStart, bundleSize, sensors, layer1Gas],
   ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, fencing, firstBirth],
 ];
 
