@@ -17,6 +17,7 @@ import { answersWhileOff, idleAtWork, keptBoot, upTooLong, type PowerLevels } fr
 import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import type { TripNews } from './limits-trip.ts';
+import type { MeterMemory } from './meter-memory.ts';
 import { actionOn, type Alarm, type Policy } from './policy.ts';
 import type { BoxFitness, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { RunMeters } from './run-meters.ts';
@@ -27,6 +28,7 @@ export interface HeldBoxParts extends NamedBox {
   readonly keepOn: boolean;
   readonly policy: Policy;
   readonly levels: PowerLevels;
+  readonly meters: MeterMemory;
   readonly jobs: JobsOfBoxes;
   readonly now: Clock;
   readonly random: Random;
@@ -70,7 +72,7 @@ export class HeldBox implements NamedBox {
     this.#standing = remembered ?? newBox(atMs);
     this.#heardAtMs = atMs;
     this.#sensed = { power: 'unknown', sinceMs: atMs };
-    this.#meters = new RunMeters(parts.levels);
+    this.#meters = new RunMeters(parts.levels, parts.meters);
     this.#trips = new SensorTrips(this.#standing.standing);
   }
 
@@ -248,7 +250,9 @@ export class HeldBox implements NamedBox {
     if (this.#standing.state === 'fenced' && this.#standing.runs > 0) this.#endRuns('all');
     this.#lookAtPowerOff();
     this.#lookAtKeepOn();
-    for (const { run, ...power } of this.#meters.powerNow(this.#parts.now())) this.#parts.jobs.powerNow(run, power);
+    const atMs = this.#parts.now();
+    for (const { run, ...power } of this.#meters.powerNow(atMs)) this.#parts.jobs.powerNow(run, power);
+    this.#meters.keep(atMs);
   }
 
   /** The same challenge again for a while: a TPM and its logs take their time. */

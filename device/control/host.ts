@@ -15,6 +15,7 @@ import { rulesOf, type ControlRules } from './control-configuration.ts';
 import { CutOff } from './cut-off.ts';
 import { HeldBox } from './held-box.ts';
 import { CONTROL_LIMITS } from './limits.ts';
+import { MeterMemory } from './meter-memory.ts';
 import type { BoxFitness, BoxWatch, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { startSampler, type Sampler } from './sampler.ts';
 import { SensorTopics } from './sensor-topics.ts';
@@ -159,7 +160,7 @@ export class Control implements BoxWatch {
     const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
     const box = new HeldBox(
       {
-        ...{ name, signingKey, keepOn, policy, levels, now, random, log, jobs: this.#late() },
+        ...{ name, signingKey, keepOn, policy, levels, now, random, log, jobs: this.#late(), meters: new MeterMemory(store, name) },
         changed: (changed, before) => this.#changed(changed, before),
       },
       rememberedStanding(store, named, now()),

@@ -48,6 +48,11 @@ export const CONTROL_LIMITS = {
   /** How often a client is told what its run takes. */
   energySaidEveryMs: 1 * SECOND,
 
+  /** What meters have counted is written this often: a device that dies loses no more of it, and the disk hardly notices. */
+  metersKeptEveryMs: 10 * SECOND,
+  /** Runs of one box: as many as it may hold in all. */
+  metersKeptMax: 64,
+
   /** Means over this long are levels of power: longer than the start of a program, shorter than most runs. */
   levelWindowMs: 30 * SECOND,
   /** A shorter run is over before heat, fans and regulators have followed it. */

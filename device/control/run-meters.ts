@@ -3,6 +3,7 @@ import type { RunEnergy, SensedBy } from '#protocol/run-energy.ts';
 import type { BoxHardware, Reading, SensorDefinition } from '../board/ports.ts';
 import { learnLevels, NOTHING_LEARNED, type PowerLevels } from './contradiction.ts';
 import { energyUntil, meterRead, meterShared, startMeter, type Meter } from './energy.ts';
+import type { MeterMemory } from './meter-memory.ts';
 import type { RunAtWork } from './ports.ts';
 
 export interface PowerNow {
@@ -14,6 +15,7 @@ export interface PowerNow {
 
 export class RunMeters {
   readonly #given: PowerLevels;
+  readonly #memory: MeterMemory;
   readonly #runs = new Map<string, Meter>();
   #learned = NOTHING_LEARNED;
   #sensor: SensorDefinition | undefined;
@@ -22,8 +24,9 @@ export class RunMeters {
   #atWork: readonly RunAtWork[] = [];
 
   /** @param given levels that the configuration names */
-  constructor(given: PowerLevels) {
+  constructor(given: PowerLevels, memory: MeterMemory) {
     this.#given = given;
+    this.#memory = memory;
   }
 
   /** The first power sensor is the one of the whole box. */
@@ -52,11 +55,22 @@ export class RunMeters {
     this.#begin();
   }
 
-  /** From the time at which the device gave the run: what passed since without a reading, as with a device that was away, is a gap. */
+  /** To be called each second. */
+  keep(atMs: number): void {
+    this.#memory.keep(this.#runs, this.#source, atMs);
+  }
+
+  /**
+   * From the time at which the device gave the run, or from what an earlier program has counted of it: what passed since without a
+   * reading, as with a device that was away, is a gap.
+   */
   #begin(): void {
-    if (!this.#sensor) return;
-    for (const { run, givenAtMs } of this.#atWork)
-      if (givenAtMs !== undefined && !this.#runs.has(run)) this.#runs.set(run, startMeter(this.#sensor, givenAtMs, this.#last));
+    const sensor = this.#sensor;
+    if (!sensor) return;
+    for (const { run, givenAtMs } of this.#atWork) {
+      if (givenAtMs === undefined || this.#runs.has(run)) continue;
+      this.#runs.set(run, this.#memory.meterOf(run, sensor, givenAtMs, this.#source) ?? startMeter(sensor, givenAtMs, this.#last));
+    }
     for (const [run, meter] of this.#runs) this.#runs.set(run, meterShared(meter, this.#atWork.length - 1));
   }
 
