@@ -1,5 +1,5 @@
 /** Real chains for tests: anvil, senders on them, a proxy that changes what an endpoint says, and a small network to deploy. */
-import { createServer, request } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,6 +107,11 @@ export async function proxyFor(
       onward.end(body);
     });
   });
+  return listening(context, server);
+}
+
+/** @returns its address, until the test is over */
+export async function listening(context: TestContext, server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.after(() => {
     server.closeAllConnections();

@@ -7,7 +7,7 @@ import { probeChain } from '../../../device/layer1/probing.ts';
 import { JsonRpc } from '../../../device/layer1/json-rpc.ts';
 import { LAYER1_LIMITS } from '../../../device/layer1/limits.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
-import { chainFor, endpointsFor, proxyFor } from './chains.ts';
+import { chainFor, endpointsFor, listening, proxyFor } from './chains.ts';
 
 const skip = !hasAnvil() && 'no anvil on this machine';
 
@@ -123,11 +123,5 @@ async function saying(context: TestContext, body: string | undefined): Promise<s
   const server = createServer((_, answer) => {
     if (body !== undefined) answer.end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  return listening(context, server);
 }
