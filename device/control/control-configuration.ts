@@ -6,7 +6,10 @@ import { Policy } from './policy.ts';
 
 const Milliwatts = integer({ min: 0, max: 100_000_000 });
 
-/** Of one box: whether its device keeps it on, what alarms do, and its power when it does nothing and when it does all it can. */
+/**
+ * Of one box: whether its device keeps it on, what alarms do, its power when it does nothing and when it does all it can, and how many
+ * processors it has at most, whatever it says.
+ */
 export const BoxRules = struct({
   box: Name,
   /** Absent: its device switches it by order only. */
@@ -14,6 +17,7 @@ export const BoxRules = struct({
   policy: optional(Policy),
   idleMilliwatts: optional(Milliwatts),
   fullMilliwatts: optional(Milliwatts),
+  processors: optional(integer({ min: 1, max: 65_536 })),
 });
 export type BoxRules = Infer<typeof BoxRules>;
 

@@ -28,6 +28,8 @@ export interface HeldBoxParts extends NamedBox {
   readonly keepOn: boolean;
   readonly policy: Policy;
   readonly levels: PowerLevels;
+  /** More than these it does not have, whatever it says. */
+  readonly processorsMax: number;
   readonly meters: MeterMemory;
   readonly jobs: JobsOfBoxes;
   readonly now: Clock;
@@ -206,8 +208,8 @@ export class HeldBox implements NamedBox {
   }
 
   reported({ usage: { wallMs, cpuMs } }: Report, energy: RunEnergy | undefined): void {
-    const processors = this.#processors;
-    if (!energy || processors === undefined) return;
+    if (!energy || this.#processors === undefined) return;
+    const processors = Math.min(this.#processors, this.#parts.processorsMax);
     this.#contradiction('idle-at-work', idleAtWork({ energy, wallMs, cpuMs, processors, levels: this.#meters.levels() }));
   }
 

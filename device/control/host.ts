@@ -156,11 +156,12 @@ export class Control implements BoxWatch {
   #take(named: NamedBox): void {
     const { name, signingKey } = named;
     const { rules, now, random, log, store } = this.#parts;
-    const { keepOn = false, policy = {}, idleMilliwatts: idle, fullMilliwatts: full } = rulesOf(name, rules);
+    const { keepOn = false, policy = {}, idleMilliwatts: idle, fullMilliwatts: full, processors = Infinity } = rulesOf(name, rules);
     const levels = { ...(idle === undefined ? {} : { idle }), ...(full === undefined ? {} : { full }) };
     const box = new HeldBox(
       {
-        ...{ name, signingKey, keepOn, policy, levels, now, random, log, jobs: this.#late(), meters: new MeterMemory(store, name) },
+        ...{ name, signingKey, keepOn, policy, levels, now, random, log, jobs: this.#late() },
+        ...{ processorsMax: processors, meters: new MeterMemory(store, name) },
         changed: (changed, before) => this.#changed(changed, before),
       },
       rememberedStanding(store, named, now()),

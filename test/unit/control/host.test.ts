@@ -318,6 +318,22 @@ describe('contradictions (§17.5)', () => {
     assert.ok(world.done.some((words) => words.includes('claims 100 % of 8 processors')));
   });
 
+  it('processors beyond those that the owner names do not make its work smaller either', async () => {
+    const world = new ControlWorld({ rules: { boxRules: [{ ...rules.boxRules[0], box: BOX, processors: 8 }] } });
+    worlds.push(world);
+    world.control.boxesPaired([NAMED]);
+    await Promise.resolve();
+    world.says({ processors: 65_536 });
+    world.proves();
+    world.works('run');
+    for (let second = 0; second <= 20; second += 1) {
+      world.hardware.reads('feed', 62_000);
+      if (second < 20) world.nowMs += 1_000;
+    }
+    world.control.reported(BOX, report, world.control.energyOf('run'));
+    assert.ok(world.done.some((words) => words.includes('claims 100 % of 8 processors')));
+  });
+
   it('a box that answers while it is off is swapped behind the cable', async () => {
     const world = await ready();
     world.hardware.switched('off');
