@@ -5,7 +5,7 @@ import { AnchorMoment, type AnchorPlace } from '#protocol/layer1/anchor.ts';
 import type { AnchoredState, AnchorLeaves } from '#protocol/layer1/anchored-state.ts';
 import { PackedVote } from '#protocol/layer1/anchor-vote.ts';
 import { CreditLeaf, MemberLeaf, VerdictLeaf } from '#protocol/layer1/leaf.ts';
-import { list, optional, struct, type Schema } from '#protocol/schema.ts';
+import { list, optional, struct, type Infer, type Schema } from '#protocol/schema.ts';
 import { Database } from '../store/database.ts';
 import type { AnchorEpoch } from './anchors-state.ts';
 
@@ -26,6 +26,8 @@ const StoredAnchor = struct({
   votes: list(struct({ node: Digest, vote: PackedVote }), { max: leavesMax }),
 });
 
+const NOTHING_KNOWN: Infer<typeof StoredAnchor> = { votes: [] };
+
 export class AnchorStore {
   readonly #database: Database;
 
@@ -33,13 +35,17 @@ export class AnchorStore {
     this.#database = new Database(file, SCHEMA);
   }
 
-  /** The epochs of one chain. @throws Error where a row is not ours: what was signed must not be guessed */
+  /**
+   * The epochs of one chain; where the network file has just named it, those that are kept for another.
+   * @throws Error where a row is not ours: what was signed must not be guessed
+   */
   load(place: AnchorPlace): AnchorEpoch[] {
     const rows = this.#database.prepare(
-      `SELECT epoch.epoch, moment, members, verdicts, credits, record FROM epoch JOIN anchor USING (epoch) WHERE place = ? ORDER BY epoch.epoch`,
+      `SELECT epoch.epoch, moment, members, verdicts, credits, record
+      FROM epoch LEFT JOIN anchor ON anchor.epoch = epoch.epoch AND place = ? ORDER BY epoch.epoch`,
     );
     return rows.all(nameOf(place)).map((row) => {
-      const { previous, own, votes } = read(StoredAnchor, row, 'record');
+      const { previous, own, votes } = row['record'] === null ? NOTHING_KNOWN : read(StoredAnchor, row, 'record');
       const leaves = {
         members: readLeaves(MemberLeaf, row, 'members'),
         verdicts: readLeaves(VerdictLeaf, row, 'verdicts'),

@@ -18,6 +18,7 @@ import { openWorld, type World } from './world.ts';
 
 const skip = !hasAnvil() && 'no anvil on this machine';
 const OLD = 20;
+const NEW = 21;
 const ONE_EPOCH_MS = 9_000;
 const WAIT_MS = 90_000;
 
@@ -81,25 +82,29 @@ test(
   },
 );
 
-test('a grid that is started again goes on with the contracts that it had (§4.5, §20)', { skip }, async () => {
-  const before = readNetworkFile(world.grid.layout.networkFile)?.layer1;
-  const stood = await anchorsOn(GRID_CHAIN.chainId);
-  await world.grid.stop();
-  const silent = { onStep: () => undefined, onEnd: () => undefined, onNotice: () => undefined };
-  const again = await startGrid({ stateFolder: world.state, chains: [GRID_CHAIN], ...silent });
-  try {
-    const [entry, ...others] = again.layer1?.network.layer1 ?? [];
-    assert.deepEqual(
-      [entry?.anchors, others[0]],
-      [before?.[0]?.anchors, before?.[1]],
-      'a chain that the grid does not run is left as it is',
-    );
-    const { final } = await untilFinal(GRID_CHAIN.chainId, Number(stood.tip) + 1);
-    assert.ok(final > stood.tip);
-  } finally {
-    await again.stop();
-  }
-});
+test(
+  'a grid that is started again goes on with its contracts, and serves a chain that is new in its network file (§4.5)',
+  { skip },
+  async () => {
+    const [modern, old] = readNetworkFile(world.grid.layout.networkFile)?.layer1 ?? [];
+    const stood = await anchorsOn(GRID_CHAIN.chainId);
+    await world.grid.stop();
+    const silent = { onStep: () => undefined, onEnd: () => undefined, onNotice: () => undefined };
+    const again = await startGrid({ stateFolder: world.state, chains: [GRID_CHAIN, { chainId: NEW, hardfork: 'shanghai' }], ...silent });
+    try {
+      const entries = again.layer1?.network.layer1 ?? [];
+      assert.deepEqual(
+        entries.map(({ chainId }) => chainId),
+        [GRID_CHAIN.chainId, NEW, OLD],
+      );
+      assert.deepEqual([entries[0]?.anchors, entries[2]], [modern?.anchors, old], 'a chain that is not run here stays as it is');
+      const [{ final }] = await Promise.all([untilFinal(GRID_CHAIN.chainId, Number(stood.tip) + 1), untilFinal(NEW, Number(stood.tip))]);
+      assert.ok(final > stood.tip);
+    } finally {
+      await again.stop();
+    }
+  },
+);
 
 /** Kills the first chain again and again, as soon as it is started. @returns lets it come back */
 function holdBack(): () => void {
