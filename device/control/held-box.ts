@@ -3,7 +3,6 @@
  * from that for its runs. Specification §17.1-17.5. It decides by the pure rooms beside it; its host gives it time and wires.
  */
 import type { Hello, Report, SoftwareState } from '#protocol/box-messages.ts';
-import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { isSameKeys } from '#protocol/measured-box/box-tpm.ts';
 import type { RunEnergy } from '#protocol/run-energy.ts';
@@ -18,7 +17,7 @@ import { isPressDue, pressed, staysOn, UNPRESSED, wentOff } from './keep-on.ts';
 import { CONTROL_LIMITS } from './limits.ts';
 import type { TripNews } from './limits-trip.ts';
 import type { MeterMemory } from './meter-memory.ts';
-import { actionOn, type Alarm, type Policy } from './policy.ts';
+import { actionOn, DISPUTED_BY, type Alarm, type Policy } from './policy.ts';
 import type { BoxFitness, Challenged, JobsOfBoxes, NamedBox, RunAtWork } from './ports.ts';
 import { RunMeters } from './run-meters.ts';
 import { SensorTrips } from './sensor-trips.ts';
@@ -257,6 +256,12 @@ export class HeldBox implements NamedBox {
     this.#meters.keep(atMs);
   }
 
+  /** What it is judged by is another: it is asked as soon as it rests. */
+  askNow(): void {
+    this.#askAgainAtMs = 0;
+    this.askEvidence();
+  }
+
   /** The same challenge again for a while: a TPM and its logs take their time. */
   askEvidence(): void {
     const { now, random, jobs } = this.#parts;
@@ -387,12 +392,6 @@ export class HeldBox implements NamedBox {
     this.#parts.jobs.endRuns(this.name, which, reason, harmless(`box ${this.name} is ${state}: ${detail}`, LIMITS.noteCharactersMax));
   }
 }
-
-/** Alarms that speak against what a run has said, and not only against its box. */
-const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[number]>>> = {
-  contradiction: 'readings-contradict',
-  intrusion: 'box-opened',
-};
 
 function machineChanges(before: Hello | undefined, after: Hello): string[] {
   const isSameTpm = before?.tpm && after.tpm ? isSameKeys(before.tpm, after.tpm) : before?.tpm === after.tpm;

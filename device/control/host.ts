@@ -108,6 +108,10 @@ export class Control implements BoxWatch {
     this.#boxes.get(box)?.attested(run, software);
   }
 
+  askNow(box: string): void {
+    this.#boxes.get(box)?.askNow();
+  }
+
   refused(box: string, detail: string): void {
     this.#boxes.get(box)?.refused(detail);
   }

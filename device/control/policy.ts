@@ -1,4 +1,5 @@
 /** What a device does about a box when something is wrong with it, as its owner wants it. Pure. Specification §17.2. */
+import type { DISPUTE_REASONS } from '#protocol/capsule.ts';
 import { oneOf, optional, struct, type Infer } from '#protocol/schema.ts';
 
 export const ACTIONS = ['notice', 'suspect', 'fence', 'fence-and-power-off'] as const;
@@ -37,6 +38,12 @@ export const DEFAULT_POLICY: Readonly<Record<Alarm, Action>> = {
   fan: 'suspect',
   voltage: 'notice',
   'sensor-failed': 'notice',
+};
+
+/** Alarms that speak against what a run has said, and not only against its box. */
+export const DISPUTED_BY: Readonly<Partial<Record<Alarm, (typeof DISPUTE_REASONS)[number]>>> = {
+  contradiction: 'readings-contradict',
+  intrusion: 'box-opened',
 };
 
 export const ALARMS = Object.keys(DEFAULT_POLICY) as readonly Alarm[];

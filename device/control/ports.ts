@@ -42,6 +42,8 @@ export interface BoxWatch {
   /** The challenge of control's own that an answer with this run is to; what it is worth is then said by `attested` or `refused`. */
   challengeOf(box: string, run: string): Challenged | undefined;
   attested(box: string, run: string, software: SoftwareState): void;
+  /** A box that rests is asked what it is now, and not at its next moment. */
+  askNow(box: string): void;
   /** What the box has signed, about a run or itself, does not hold. */
   refused(box: string, detail: string): void;
   runsChanged(box: string, runs: readonly RunAtWork[]): void;

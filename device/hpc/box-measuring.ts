@@ -14,6 +14,7 @@ import { judgingMeasurement } from '#protocol/measured-box/measurement.ts';
 import type { Genesis } from '#protocol/network.ts';
 import { harmless } from '#protocol/schema.ts';
 import { lesserLevel, type TrustLevel } from '#protocol/trust-level.ts';
+import type { BoxWatch } from '../control/ports.ts';
 import { inTurns } from '../in-turns.ts';
 import { DEVICE_LIMITS } from '../limits.ts';
 import { oneAtATime } from '../one-at-a-time.ts';
@@ -52,6 +53,7 @@ export interface MeasuringParts {
   readonly authorities: Genesis['endorsementAuthorities'];
   readonly crypto: Crypto;
   readonly references: ReferenceFiles;
+  readonly control: Pick<BoxWatch, 'askNow'>;
   readonly paired: () => readonly PairedBox[];
   readonly closeSecret: CloseSecret;
   readonly ask: (box: string, need: BlobNeed) => void;
@@ -116,6 +118,8 @@ export class BoxMeasuring {
   readonly #runs = new Map<string, RunStanding>();
   readonly #last = new Map<string, LastMeasured>();
   readonly #lines = new Map<string, AnswerLine>();
+  /** The reference values as they were looked at last. */
+  readonly #marks = new Map<string, string>();
   /** Logs of one box are in memory at a time. */
   readonly #inMemory = oneAtATime();
 
@@ -130,6 +134,15 @@ export class BoxMeasuring {
 
   timePassed(): void {
     this.#logs.timePassed();
+    for (const box of this.#shown.keys()) this.#lookAtReferences(box);
+  }
+
+  /** What the operator has changed holds from the next measurement on, so that comes at once. */
+  #lookAtReferences(box: string): void {
+    const mark = this.#parts.references.mark(box);
+    const before = this.#marks.get(box);
+    this.#marks.set(box, mark);
+    if (before !== undefined && before !== mark) this.#parts.control.askNow(box);
   }
 
   /** A hello: closes a secret for keys that the box has not shown to be its own yet. */
@@ -268,7 +281,10 @@ export class BoxMeasuring {
       await this.#logs.drop(box.name);
       return reasonsText(verdict.reasons);
     }
-    if (references?.stage === 'learning') this.#parts.references.write(box.name, learn(references, verdict));
+    if (references?.stage === 'learning') {
+      this.#parts.references.write(box.name, learn(references, verdict));
+      this.#marks.set(box.name, this.#parts.references.mark(box.name));
+    }
     this.#stand(answer, {
       keys,
       judged: judged.keys,

@@ -2,7 +2,7 @@
  * Reference values of a device's boxes on its disk: `measured-boxes/<box>.json`. Specification §6.5. The operator learns and freezes
  * them (`npm run pair -- measure`); the device only adds to those that are being learned. Read anew at each measurement.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJson, encodeJson, encodeStrict } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
@@ -48,6 +48,12 @@ export class ReferenceFiles {
   write(box: string, references: ReferenceValues): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     writeWholeFile(this.file(box), `${encodeJson(ReferenceValues, references)}\n`, 0o600);
+  }
+
+  /** Another one says that the file is another; it is cheap to look. */
+  mark(box: string): string {
+    const found = statSync(this.file(box), { throwIfNoEntry: false });
+    return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none';
   }
 
   file(box: string): string {

@@ -59,6 +59,7 @@ class Room {
     const listener = { network, device: DEVICE, crypto };
     const parts = { boxes: this.#boxes, control: this.control, measuring: world.desk, listener, now, random, log };
     this.#ear = new BoxEar({ ...parts, jobOf: () => undefined, introduced: () => undefined } as unknown as EarParts);
+    world.askNow = (box) => this.control.askNow(box);
     this.#boxes.setPaired([world.box]);
     this.control.boxesPaired([world.box]);
   }
@@ -101,6 +102,7 @@ class Room {
   passes(ms: number): void {
     this.world.aheadMs += ms;
     this.hello();
+    this.world.desk.timePassed();
     this.control.timePassed();
   }
 
@@ -150,6 +152,21 @@ describe('a box with a TPM, at rest', { timeout: 300_000 }, () => {
     assert.equal(await room.asked(), 'ready', room.why);
     assert.deepEqual(room.offers, ['self-reported'], 'while they are being learned');
     world.references.write('box', freeze(world.references.read('box') ?? assert.fail()));
+    assert.equal(await room.asked(), 'ready', room.why);
+    assert.deepEqual(room.offers, ['software-tpm']);
+  });
+
+  test('is measured within seconds of a change of its reference values, and not again for what it taught them itself (§6.5)', async () => {
+    const known = world.references.read('box') ?? assert.fail();
+    const atMs = (): number => world.aheadMs;
+    const changedAtMs = atMs();
+    world.references.write('box', { ...known, stage: 'learning' });
+    assert.equal(await room.asked(), 'ready', room.why);
+    assert.ok(atMs() - changedAtMs <= 3_000, `${atMs() - changedAtMs} ms after it`);
+    const learnedAtMs = atMs();
+    assert.equal(await room.asked(), 'ready', room.why);
+    assert.ok(atMs() - learnedAtMs >= 59_000, 'at its next moment');
+    world.references.write('box', freeze(known));
     assert.equal(await room.asked(), 'ready', room.why);
     assert.deepEqual(room.offers, ['software-tpm']);
   });

@@ -94,6 +94,8 @@ export class World {
   /** By the device's TPM. */
   secretsClosed = 0;
   readonly lines: string[] = [];
+  /** Of control, where there is one. */
+  askNow: (box: string) => void = () => undefined;
   readonly #device: SoftwareTpm;
   readonly #memory = new Map<string, Uint8Array>();
   readonly store = {
@@ -179,6 +181,7 @@ export class World {
       authorities: this.machine.authorities.map((certificate) => ({ certificate, softwareTpm: true })),
       crypto,
       references: this.references,
+      control: { askNow: (box) => this.askNow(box) },
       paired: () => this.paired,
       closeSecret: async (secret, endorsementKey, name) => {
         this.secretsClosed += 1;

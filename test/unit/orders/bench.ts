@@ -241,6 +241,7 @@ const unwatched: BoxWatch = {
   introduced: () => undefined,
   challengeOf: () => undefined,
   attested: () => undefined,
+  askNow: () => undefined,
   refused: () => undefined,
   runsChanged: () => undefined,
   energyOf: () => undefined,
