@@ -98,18 +98,14 @@ function goodReference(
   atS: number,
 ): Reference | Refused<MeasuredBootRefusal> {
   const listed = references.filter((known) => known.kind === kind && sameBytes(known.digest, digest));
-  if (listed.length === 0)
-    return refused('measurement-unknown', `the ${kind} measured as ${hex(digest)} is none that the network file knows`);
   const begun = listed.filter(({ validFrom = 0 }) => validFrom <= atS);
-  const [soonest] = listed;
-  if (begun.length === 0)
-    return refused(
-      'release-not-begun',
-      `the ${kind} "${soonest?.label}" is good from ${soonest?.validFrom} on, Unix seconds; this is ${atS}`,
-    );
   const good = begun.find(({ validUntil = Infinity }) => atS < validUntil);
-  const last = begun.at(-1);
-  return good ?? refused('release-over', `the ${kind} "${last?.label}" was good until ${last?.validUntil}, Unix seconds; this is ${atS}`);
+  if (good) return good;
+  const [first, last] = [listed[0], begun.at(-1)];
+  if (!first) return refused('measurement-unknown', `the ${kind} measured as ${hex(digest)} is none that the network file knows`);
+  const seconds = `Unix seconds; this is ${atS}`;
+  if (!last) return refused('release-not-begun', `the ${kind} "${first.label}" is good from ${first.validFrom ?? 0} on, ${seconds}`);
+  return refused('release-over', `the ${kind} "${last.label}" was good until ${last.validUntil ?? 0}, ${seconds}`);
 }
 
 /** Whether the registers hold exactly one measurement of each kind, whichever, and this operational key, capped. */
