@@ -1,16 +1,19 @@
 /** Members that judge one another in simulated networks: who is believed, who is out, what it costs to lie. Specification §18, §19. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { MemberTrust } from '#protocol/chain/trust-state.ts';
-import { isTrusted } from '#protocol/chain/trust-state.ts';
+import { decodeAction } from '#protocol/chain/signed-action.ts';
+import { decodeTransaction } from '#protocol/chain/transaction.ts';
+import { slotOf } from '#protocol/chain/trust-slots.ts';
+import { isTrusted, type MemberTrust } from '#protocol/chain/trust-state.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { TrustParameters } from '#protocol/network.ts';
 import { finalisedOf } from '../../device/consensus/machine.ts';
 import { stateOf } from './checkers.ts';
+import type { Host } from './host.ts';
 import { runSeed } from './run-seed.ts';
 import { FAULTS, scenarioOf, type Behaviour, type Role, type Wishes } from './scenario.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 const trust: TrustParameters = { slotHeights: 12, judges: 7, trustedCheckpoints: 36, plantedOneIn: 0 };
 
@@ -23,10 +26,10 @@ interface Played {
 }
 
 /** A world without other faults than those that are wished, for so many heights. */
-function played(heights: number, changed: Partial<TrustParameters>, wishes: Wishes): Played {
+function played(heights: number, changed: Partial<TrustParameters>, wishes: Wishes, options: WorldOptions = {}): Played {
   const promised = wishes.promised ?? 'agreement-and-progress';
   const drawn = scenarioOf(7, { without: FAULTS, members: 4, promised, cheats: new Map(), heights, trust: true, ...wishes });
-  const world = new World({ ...drawn, trust: { ...trust, ...changed } });
+  const world = new World({ ...drawn, trust: { ...trust, ...changed } }, options);
   world.begin();
   world.runUntil(world.scenario.faultsEndMs);
   const [first] = world.honestHosts();
@@ -97,6 +100,25 @@ test('with two of four silent nothing is certified, and nobody ages (§18.6)', (
   assert.equal(checkpoint, 0);
   for (const member of [0, 1, 2, 3]) assert.ok(isTrusted(trustOf(member), checkpoint));
 });
+
+test('evidence that reaches nobody ends with its slot: its member says it no more (§14.6)', () => {
+  const unheard: readonly string[] = ['transaction', 'block', 'response'];
+  const intercept: NonNullable<WorldOptions['intercept']> = ({ from, kind }) => from === 3 && unheard.includes(kind);
+  const { world, trustOf } = played(60, {}, { roles: rolesOf() }, { intercept });
+  assert.equal(trustOf(3).word, 'unreachable');
+  const state = stateOf(world.hosts[3] as Host);
+  assert.ok(state);
+  const held = [...state.pool.transactions.values()].flatMap(({ encoded }) => slotOfEvidence(encoded) ?? []);
+  const current = slotOf(state.head.position.height + 1, trust.slotHeights);
+  assert.ok(current > 2 && held.every((slot) => slot === current), `slots ${held.join(', ')} in slot ${current}`);
+});
+
+function slotOfEvidence(encoded: Uint8Array): number | undefined {
+  const transaction = decodeTransaction(encoded);
+  if (transaction.status === 'malformed' || transaction.value.kind !== 'signed') return undefined;
+  const action = decodeAction(transaction.value.body);
+  return action.status === 'decoded' && action.value.action === 'attestation' ? action.value.slot : undefined;
+}
 
 describe('under faults drawn from a seed no honest member is untrusted, bad evidence is never renewed, no judge votes twice (§18)', () => {
   for (const seed of [2, 11, 16])
