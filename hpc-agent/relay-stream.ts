@@ -60,7 +60,7 @@ class RelayStream extends Duplex {
       }, relayAnswerMs),
     ];
     connection.onState((state, reason) => {
-      if (state === 'lost') this.#fail(reason);
+      if (state === 'lost') this.#fail(reason || 'the connection to that broker is lost');
     });
     connection
       .subscribe(relayTopic(session, 'down'), (message) => this.#heard(message))

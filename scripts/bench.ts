@@ -19,6 +19,7 @@ import { openGridLoan } from './bench/grid-loan.ts';
 import { layer1Gas } from './bench/layer1-gas.ts';
 import { pairing } from './bench/pairing.ts';
 import { quoteCheck } from './bench/quote-check.ts';
+import { relay } from './bench/relay.ts';
 import { jsonOf, rowText, tableOf } from './bench/report.ts';
 import { sensors } from './bench/sensors.ts';
 import { signedMessages } from './bench/signed-messages.ts';
@@ -31,7 +32,7 @@ import { durationText, openTerminal, table } from './terminal.ts';
 /** In the order in which they run: those that need a grid after the others, those that stop a part of it last. */
 const benchmarks: readonly Benchmark[] = [
   ...[quoteCheck, eventLog, waitCertificates, reattestation, signedMessages, decision],
-  ...[cbor, storeAppends, capsuleStart, bundleSize, sensors, layer1Gas],
+  ...[cbor, storeAppends, capsuleStart, bundleSize, sensors, relay, layer1Gas],
   ...[deviceEvidence, submission, pairing, finality, deviceGrowth, deviceFootprint, fencing, firstBirth],
 ];
 
