@@ -112,15 +112,11 @@ export class ContractWatch {
 
   /** @returns whether nothing more is to be done about it */
   async #judge(key: string, post: PostedAnchor): Promise<boolean> {
-    const { contract, log, paying } = this.#setup;
+    const { contract, log } = this.#setup;
     const { epoch } = post.header;
     const about = { chain: this.#state.place.chainId, epoch };
     const votes = await readPostedVotes(contract, post.transaction);
     if (votes.status !== 'agreed') return false;
-    if (votes.value === 'hidden') {
-      log('anchorVotesHidden', { ...about, transaction: key });
-      return true;
-    }
     const verdict = judgePost(this.#state, { header: post.header, votes: votes.value });
     if (verdict.status === 'unknown') return false;
     if (verdict.status === 'holds') {
@@ -129,7 +125,7 @@ export class ContractWatch {
     }
     const { previous, vote, member } = verdict;
     const turn = turnOf(this.#state, post.transaction, votersOf(this.#state, epoch) ?? []) ?? 0;
-    if (!paying || !this.#isTurn(`challenge/${key}`, turn)) return false;
+    if (!this.#isTurn(`challenge/${key}`, turn)) return false;
     log('anchorVoteBad', { ...about, vote, by: hex(member.leaf.node) });
     await this.#intend(`challenge/${epoch}/${key.slice(0, 16)}`, challengeCall(epoch, previous, votes.value, vote, member), 0n);
     return true;

@@ -79,6 +79,8 @@ export class Anchors {
   readonly #founders: AnchoredState;
   readonly #duties: readonly Duty[];
   readonly #names = new MemberNames();
+  /** Members that were just heard, and what they have said since. */
+  readonly #waiting = new Map<string, { payload: Uint8Array | undefined; readonly timer: NodeJS.Timeout }>();
   /** Of the chip, one question after the other; and of the looks at the chains. */
   #signing: Promise<void> = Promise.resolve();
   #looking: Promise<void> = Promise.resolve();
@@ -100,7 +102,7 @@ export class Anchors {
     });
     this.#say();
     checkpoints.onCheckpoint((checkpoint) => this.#certified(checkpoint));
-    gossip.onHeard((name, payload) => this.#heard(name, payload));
+    gossip.onHeard((name, payload) => this.#heardSoon(name, payload));
   }
 
   /** Looks at the chains from now on. */
@@ -144,6 +146,7 @@ export class Anchors {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    for (const { timer } of this.#waiting.values()) clearTimeout(timer);
     await Promise.all([this.#signing, this.#looking]);
     this.#store.close();
   }
@@ -169,6 +172,27 @@ export class Anchors {
         this.#attempt(duty, (state) =>
           stepAnchors(state, { type: 'anchored', anchored: anchoredState(this.#request.network, epoch, checkpoint) }),
         );
+  }
+
+  /** At once, or when its time has come: the last word of each member counts. */
+  #heardSoon(name: string, payload: Uint8Array): void {
+    const waiting = this.#waiting.get(name);
+    if (waiting) {
+      waiting.payload = payload;
+      return;
+    }
+    const begun = {
+      payload: undefined as Uint8Array | undefined,
+      timer: setTimeout(() => this.#heardAgain(name), ANCHOR_LIMITS.heardEveryMs),
+    };
+    this.#waiting.set(name, begun);
+    this.#heard(name, payload);
+  }
+
+  #heardAgain(name: string): void {
+    const payload = this.#waiting.get(name)?.payload;
+    this.#waiting.delete(name);
+    if (payload) this.#heardSoon(name, payload);
   }
 
   #heard(name: string, payload: Uint8Array): void {

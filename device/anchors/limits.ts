@@ -13,6 +13,8 @@ export const ANCHOR_LIMITS = {
   turnHereMs: 6 * SECOND,
   /** How often the contract is looked at. */
   lookMs: 12 * SECOND,
+  /** Of what one member says of its votes the last counts, once in so long: each may ask for 32 checks of signatures. */
+  heardEveryMs: 1 * SECOND,
   /** After the chip, or the contract, has refused. */
   againMs: 60 * SECOND,
   /** Blocks that are asked for posts at a time: what public endpoints answer at once. */

@@ -75,31 +75,24 @@ export function readPosts(
   return endpoints.ask({ method: 'eth_getLogs', params: [range], read, words });
 }
 
-/** The votes with which an anchor was brought; `hidden` where another contract called, so that its call is in no transaction's data. */
-export function readPostedVotes(
-  { endpoints, address }: AnchorsContract,
-  transaction: Uint8Array,
-): Promise<Comparison<AnchorVotes | 'hidden'>> {
-  const read = valueOf((value): AnchorVotes | 'hidden' | undefined => {
+/** The votes with which an anchor was brought: the contract takes them from a transaction alone, in whose data they stand. */
+export function readPostedVotes({ endpoints, address }: AnchorsContract, transaction: Uint8Array): Promise<Comparison<AnchorVotes>> {
+  const read = valueOf((value): AnchorVotes | undefined => {
     const [to, input] = [bytesIn(fieldOf(value, 'to')), bytesIn(fieldOf(value, 'input'))];
-    if (!input) return undefined;
-    const called = to && sameBytes(to, address) ? decodeCall(abi, 'post', input) : undefined;
-    if (!called) return 'hidden';
-    const { round, voters, votes } = called.votes;
-    return { round: Number(round), voters, votes };
+    const called = to && input && sameBytes(to, address) ? decodeCall(abi, 'post', input) : undefined;
+    return called && { round: Number(called.votes.round), voters: called.votes.voters, votes: called.votes.votes };
   });
-  const words = (votes: AnchorVotes | 'hidden') =>
-    votes === 'hidden' ? votes : `round ${votes.round} voters ${votes.voters} votes ${hex(votes.votes)}`;
+  const words = ({ round, voters, votes }: AnchorVotes) => `round ${round} voters ${voters} votes ${hex(votes)}`;
   return endpoints.ask({ method: 'eth_getTransactionByHash', params: [`0x${hex(transaction)}`], read, words });
 }
 
 export function postCall(header: AnchorHeader, votes: AnchorVotes): Uint8Array {
-  return encodeCall(abi, 'post', [given(header), givenVotes(votes)]);
+  return encodeCall(abi, 'post', [abiHeader(header), givenVotes(votes)]);
 }
 
 /** @param vote number of the vote that does not hold. @param member whoever has its place, under the anchor before */
 export function challengeCall(epoch: number, previous: AnchorHeader, votes: AnchorVotes, vote: number, member: ShownLeaf): Uint8Array {
-  return encodeCall(abi, 'challengeVote', [BigInt(epoch), given(previous), givenVotes(votes), BigInt(vote), givenMember(member)]);
+  return encodeCall(abi, 'challengeVote', [BigInt(epoch), abiHeader(previous), givenVotes(votes), BigInt(vote), givenMember(member)]);
 }
 
 export function withdrawCall(to: Uint8Array): Uint8Array {
@@ -112,8 +105,8 @@ export function finaliseCall(): Uint8Array {
 
 /** Of the contract NodeDisputes. @param known header of a final anchor with the member */
 export function twoAnchorsCall(known: AnchorHeader, member: ShownLeaf, first: SignedHeader, second: SignedHeader): Uint8Array {
-  const signed = ({ header, vote }: SignedHeader) => ({ header: given(header), vote });
-  return encodeCall(disputesAbi, 'proveTwoAnchors', [given(known), givenMember(member), signed(first), signed(second)]);
+  const signed = ({ header, vote }: SignedHeader) => ({ header: abiHeader(header), vote });
+  return encodeCall(disputesAbi, 'proveTwoAnchors', [abiHeader(known), givenMember(member), signed(first), signed(second)]);
 }
 
 function callAt(endpoints: Endpoints, to: Uint8Array, block: number, data: Uint8Array): Promise<Comparison<Uint8Array>> {
@@ -137,7 +130,8 @@ function postIn(log: unknown, address: Uint8Array): PostedAnchor | undefined {
   return event?.name === 'Posted' ? { header: headerIn(event.values.header), transaction, block } : undefined;
 }
 
-function given(header: AnchorHeader): AbiHeader {
+/** A header as calls carry it. */
+export function abiHeader(header: AnchorHeader): AbiHeader {
   const { epoch, checkpoint, height, timeMs, members, seats, ...digests } = header;
   const counts = { epoch: BigInt(epoch), checkpoint: BigInt(checkpoint), height: BigInt(height), timeMs: BigInt(timeMs) };
   return { ...digests, ...counts, members: BigInt(members), seats: BigInt(seats) };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { decodeResult, encodeCall } from '#contracts/evm.ts';
 import { abi as disputesAbi } from '#contracts/generated/node-disputes.ts';
 import { judgeInclusion } from '#protocol/chain/merkle.ts';
@@ -10,6 +11,7 @@ import { anchorDigest } from '#protocol/layer1/anchor.ts';
 import { encodeAnchorVotes } from '#protocol/layer1/anchor-message.ts';
 import { packVote } from '#protocol/layer1/anchor-vote.ts';
 import { creditLeafDigest, memberLeafDigest, verdictLeafDigest } from '#protocol/layer1/leaf.ts';
+import { ANCHOR_LIMITS } from '../../../device/anchors/limits.ts';
 import { bytesIn } from '../../../device/layer1/answers.ts';
 import { postCall } from '../../../device/layer1/anchors-contract.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
@@ -30,10 +32,11 @@ function done(members: readonly AnchoringMember[], kind: string): string[] {
 
 /** Looks until the tip has come so far; a turn goes by where nobody posts. */
 async function lookUntilTip(world: World, epoch: number, members = world.members): Promise<void> {
-  for (let looks = 0; looks < 12; looks += 1) {
+  for (let looks = 0; looks < 50; looks += 1) {
     if ((await world.view()).tip >= epoch) return;
     await world.look(members);
     world.wait(TURN_MS);
+    await pause(100);
   }
   assert.equal((await world.view()).tip, epoch);
 }
@@ -140,11 +143,24 @@ test('a chip that votes for two anchors of one epoch is marked on layer 1 (§20.
   const anchor = anchorDigest(world.place, other);
   const vote = packVote(await liar.identity.certifyTime(anchor), anchor)!;
   const { chainId, anchors } = world.place;
+  await pause(ANCHOR_LIMITS.heardEveryMs + 200);
   world.say(liar.name, encodeAnchorVotes({ chains: [{ chainId, anchors, votes: [{ header: other, vote }] }] }));
   await world.look();
   const asked = { to: `0x${hex(world.disputes)}`, data: `0x${hex(encodeCall(disputesAbi, 'markOf', [liar.identity.node]))}` };
   const mark = decodeResult(disputesAbi, 'markOf', bytesIn(await chain.rpc('eth_call', asked, 'latest')) ?? new Uint8Array());
   assert.equal(mark?.fault, 1n, 'TwoAnchors');
+});
+
+test('a member that says something all the time is read once a second, and its last word counts (§20.9)', { skip }, async (t) => {
+  const world = await worldFor(t, await chainFor(t));
+  const [own, other] = world.members as [AnchoringMember, AnchoringMember];
+  for (let times = 0; times < 200; times += 1) world.say(other.name, Uint8Array.of(times));
+  assert.equal(own.lines.filter((line) => line.startsWith('anchorVotesRefused')).length, 1);
+  await world.certify(8);
+  const { header } = own.anchors.leavesOf(31_337, 1, own.identity.node)!;
+  await pause(ANCHOR_LIMITS.heardEveryMs + 200);
+  await lookUntilTip(world, 1);
+  assert.equal((await world.view()).anchor, hex(anchorDigest(world.place, header)));
 });
 
 test('a chain that is killed and comes back gets all anchors in their order, and nothing was held up (§20.9)', { skip }, async (t) => {
@@ -153,7 +169,7 @@ test('a chain that is killed and comes back gets all anchors in their order, and
   const world = await worldFor(t, first);
   await world.certify(8);
   await lookUntilTip(world, 1);
-  await new Promise((resolve) => setTimeout(resolve, 1_500)); // it stores its state once a second
+  await pause(1_500); // it stores its state once a second
   process.kill(first.processId, 'SIGKILL');
   for (const height of [16, 24, 32, 40]) {
     await world.certify(height);

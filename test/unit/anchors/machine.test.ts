@@ -136,7 +136,7 @@ describe('who comes later', () => {
       return namesOf(stepAnchors(state, { type: 'heard', node: chip.node, votes }));
     });
     assert.deepEqual([effects[0], effects[1]], [[], []]);
-    assert.ok(effects[2]?.includes('sign'), effects[2]?.join());
+    assert.ok(effects[2]?.includes('sign'), effects[2]?.join() ?? '');
     assert.equal(anchorAt(state, 5), anchorAt(first.state, 5));
   });
 
