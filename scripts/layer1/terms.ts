@@ -7,6 +7,7 @@ import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { NO_ANCHOR, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { anchoredState } from '#protocol/layer1/anchored-state.ts';
 import { networkId, type Network } from '#protocol/network.ts';
+import { abiHeader } from '../../device/layer1/anchors-contract.ts';
 import { genesisPosition } from '../../device/ledger/genesis.ts';
 
 /** Times in seconds, amounts in wei. */
@@ -58,7 +59,7 @@ export function termsFor(network: Network, { owner, guardian }: Keepers, times: 
   return {
     ...times,
     ...{ networkId: networkId(network), owner, guardian },
-    founders: ofContract(foundersAnchor(network)),
+    founders: abiHeader(foundersAnchor(network)),
     judges: BigInt(network.genesis.trust?.judges ?? JUDGES),
   };
 }
@@ -68,12 +69,4 @@ function foundersAnchor(network: Network): AnchorHeader {
   const { id, height, timeMs, state } = genesisPosition({ network, networkId: networkId(network), crypto: nobleCrypto });
   const { moment } = anchoredState(network, 0, { number: 0, id, height, timeMs, state });
   return { ...moment, previous: NO_ANCHOR };
-}
-
-function ofContract({ epoch, checkpoint, height, timeMs, members, seats, ...rest }: AnchorHeader): DeploymentTerms['founders'] {
-  const counts = { epoch, checkpoint, height, timeMs, members, seats };
-  const named = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, BigInt(count)])) as {
-    readonly [Name in keyof typeof counts]: bigint;
-  };
-  return { ...rest, ...named };
 }
