@@ -223,7 +223,7 @@ async function pairAll(layout: GridLayout, network: Network, devices: readonly G
   const boxes = devices.map(({ name: owner }) => ({ owner, kind: 'box' as const, name: boxOf(owner), folder: layout.box(boxOf(owner)) }));
   const holders = [...boxes, { owner: device, kind: 'client' as const, name, folder: layout.client(device, name) }];
   await Promise.all(holders.map(({ owner, kind, name: holder, folder }) => ensurePaired(layout, owner, kind, holder, folder)));
-  for (const { folder } of boxes) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
+  for (const { folder } of holders) writeNetworkFile(join(folder, HOLDER_FILES.network), network);
 }
 
 async function openRack(layout: GridLayout, request: GridRequest, started: { stop(): Promise<void> }[]): Promise<GridRack> {
