@@ -1,6 +1,6 @@
 /**
- * What anchors cost on layer 1: gas of the one transaction that posts an epoch and marks the last one final, as anvil's receipts say, beside what
- * forge measures of the same contract; and what follows for each node and day with an anchor an hour. Specification §20.3; scorecard: gas rows.
+ * What anchors cost on layer 1: gas of the one transaction that posts an epoch and marks the last one final, as anvil's receipts say, beside what forge
+ * measures of the same contract; and what follows for each node and day with an anchor an hour. Specification §20.3; scorecard: gas rows.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -32,7 +32,7 @@ const TARGET_GAS = 1_100;
 
 export const layer1Gas: Benchmark = {
   name: 'layer1',
-  summary: 'gas of an anchor as receipts of anvil have it, and of each node and day at 10 to 10⁶ nodes, beside forge',
+  summary: 'gas of an anchor as receipts of anvil have it, and of each node and day at 10 to 10⁶ nodes, beside contracts/snapshots',
   metric: 'gas of an anchor',
   run: async ({ rounds, progress }) => {
     const rows: Row[] = [];
@@ -68,7 +68,7 @@ function rowsOf({ hardfork, seats, gas }: Posted): Row[] {
         ours: gas,
         note: `${anchorQuorum(seats)} votes; a receipt's gasUsed, calldata included`,
       },
-      ...(known !== undefined && { floor: { name: 'forge', samples: gas.map(() => known) } }),
+      ...(known !== undefined && { floor: { name: 'contracts/snapshots', samples: gas.map(() => known) } }),
     },
     {
       ...base,
