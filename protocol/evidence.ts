@@ -221,7 +221,7 @@ function attestedSteps(measured: readonly Reference[], operationalKey: Uint8Arra
   const { resetCount, restartCount } = time.clockInfo;
   return [
     { rule: 'quote', detail: 'the TPM quotes exactly PCRs 8 and 14 for this network, beacon, device and operational key' },
-    { rule: 'measured-boot', detail: `PCR 14 replays to known software: ${software}` },
+    { rule: 'measured-boot', detail: `PCR 14 replays to ${software}` },
     { rule: 'operational-key', detail: `PCR 8 holds the operational key ${hex(operationalKey).slice(0, 16)} and is capped` },
     { rule: 'time', detail: `TPM time ${time.timeMs} ms since power-up, reset count ${resetCount}, restart count ${restartCount}` },
   ];

@@ -1,10 +1,10 @@
 /** A member's trust as a file: everything that its check takes but the network file, which is the checker's own. Specification §18.8. */
 import { judgeCheckpointProof, type ProvenCheckpoint } from './chain/checkpoint-proof.ts';
-import type { ProofRefusal } from './chain/shown-checkpoint.ts';
+import type { ProofContext, ProofRefusal } from './chain/shown-checkpoint.ts';
 import type { MemberRecord } from './chain/state.ts';
 import { decodeStrict, encodeStrict, sameBytes } from './codec.ts';
 import { Digest, hex } from './digest.ts';
-import { explainTrust, type ExplainedTrust, type ExplainedTrustVerdict, type ExplainingContext } from './explained-trust.ts';
+import { explainTrust, type ExplainedTrust, type ExplainedTrustVerdict } from './explained-trust.ts';
 import { LIMITS } from './limits.ts';
 import { bytes, list, oneOf, struct, type Infer } from './schema.ts';
 
@@ -38,7 +38,7 @@ export function encodeTrustFile(file: TrustFile): Uint8Array {
 }
 
 /** @param encoded foreign bytes */
-export function judgeTrustFile(encoded: Uint8Array, context: ExplainingContext): TrustFileVerdict {
+export function judgeTrustFile(encoded: Uint8Array, context: ProofContext): TrustFileVerdict {
   const decoded = decodeStrict(TrustFile, encoded, LIMITS.trustFileBytesMax);
   if (decoded.status === 'malformed') return { status: 'refused', reason: 'malformed', detail: decoded.detail };
   const { node, proof, evidence } = decoded.value;

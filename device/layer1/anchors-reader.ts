@@ -60,6 +60,11 @@ export class AnchorsReader {
     throw new AnchorNotRead('no-contract', `on chain ${endpoints.chainId} there is no contract Anchors at 0x${anchors.toHex()}`);
   }
 
+  /** What another contract of the network says at the same block; nothing where there is none. @throws AnchorNotRead */
+  ask(contract: Uint8Array, data: Uint8Array): Promise<Uint8Array> {
+    return call(this.#endpoints, contract, data, this.#block);
+  }
+
   /** @throws AnchorNotRead, `not-final` for an epoch after the last final one */
   async anchorOf(epoch: number): Promise<FinalAnchor> {
     if (epoch > this.lastFinal)

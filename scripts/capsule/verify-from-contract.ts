@@ -26,6 +26,9 @@ import { chooseProfile } from './profile.ts';
 import { withSession } from './session.ts';
 import { readBounded, readFinality, readNetworkFile, type Basis } from './verification.ts';
 
+/** What was measured, where no list of releases is at hand. */
+export const UNLISTED = 'unlisted';
+
 export const contractOptions = {
   layer1: { value: 'URL[,URL]', help: 'endpoints of a chain: check by the contract there, without a network file' },
   contract: { value: 'ADDRESS', help: 'address of the network’s contract Anchors on that chain' },
@@ -126,7 +129,7 @@ async function measuredIn(receiptFile: string): Promise<Reference[]> {
   const evidence =
     receipt.status === 'decoded' ? decodeStrict(DeviceEvidence, receipt.value.deviceEvidence, LIMITS.evidenceBytesMax) : undefined;
   if (evidence?.status !== 'decoded') return [];
-  return evidence.value.eventLog.map(({ kind, digest }) => ({ kind, digest, label: 'of no list: see --network' }));
+  return evidence.value.eventLog.map(({ kind, digest }) => ({ kind, digest, label: UNLISTED }));
 }
 
 async function referencesOf(file: string, { place }: TrustedAnchor): Promise<Network['references']> {

@@ -14,7 +14,7 @@ import { defaultState, jsonOption, stateOption } from './options.ts';
 import { finalityAdvice, finalityText } from './finality-text.ts';
 import { networkFile } from './session.ts';
 import { showVerification, verificationSentence } from './verification-lines.ts';
-import { basisFromContract, contractOptions, contractWords, readContractChoice } from './verify-from-contract.ts';
+import { basisFromContract, contractOptions, contractWords, readContractChoice, UNLISTED } from './verify-from-contract.ts';
 import { holds, isFinal, readNetworkFile, verifyReceipt, type Basis, type FinalityCheck, type Verification } from './verification.ts';
 import { printJson } from './view.ts';
 
@@ -42,7 +42,11 @@ export const verify = commandOf(
     const basis: Basis = choice ? await basisFromContract(receipt, choice, options) : { network: await readNetworkFile(networkPath) };
     const verification = await verifyReceipt(receipt, basis, options.outputs);
     if (options.json) printJson(forPrograms(verification));
-    else show(verification, receipt, basis.anchor ? contractWords(basis.anchor) : networkPath, options.final);
+    else {
+      const words = basis.anchor ? contractWords(basis.anchor) : networkPath;
+      const isUnlisted = basis.network.references.some(({ label }) => label === UNLISTED);
+      show(verification, { receipt, basis: words, isUnlisted }, options.final);
+    }
     return holds(verification) && (!options.final || isFinal(verification)) ? 0 : 1;
   },
 );
@@ -57,10 +61,18 @@ async function findReceipt(state: string, given: string): Promise<string> {
   throw new CommandFailure(2, `capsule ${given} has no receipt here yet; \`npm run capsule -- result ${given}\` fetches it`);
 }
 
-function show(verification: Verification, receipt: string, basis: string, isFinalityDemanded: boolean): void {
+function show(
+  verification: Verification,
+  { receipt, basis, isUnlisted }: { readonly receipt: string; readonly basis: string; readonly isUnlisted: boolean },
+  isFinalityDemanded: boolean,
+): void {
   const terminal = openTerminal(process.stdout, process.env);
   terminal.line(terminal.paint('quiet', `${receipt}, checked against ${basis}\n`));
   showVerification(terminal, verification, basis);
+  if (isUnlisted)
+    terminal.line(
+      terminal.paint('warning', 'What its device has measured was compared with no list of releases: --network FILE names one.'),
+    );
   const { verdict, finality, finalityFile } = verification;
   if (finality && isFinal(verification)) terminal.line(terminal.paint('good', finalityText(finality)));
   const isMissing = verdict.status === 'verified' && !isFinal(verification);

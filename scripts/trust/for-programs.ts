@@ -25,7 +25,7 @@ export function checkpointForPrograms({ number, height, block, timeMs, voters, v
   return { number, height, block: hex(block), timeMs, voters, votes: votes.map(({ node }) => hex(node)) };
 }
 
-function trustForPrograms({ standing: trust, checkpointsLeft, hasSeat, slots, trust: state }: ExplainedTrust): object {
+export function trustForPrograms({ standing: trust, checkpointsLeft, hasSeat, slots, trust: state }: ExplainedTrust): object {
   const { credit, attestedUntil, word, demotedHeight } = state;
   return {
     ...{ trust, word, attestedUntil, checkpointsLeft, credit, seat: hasSeat },

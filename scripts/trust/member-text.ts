@@ -1,26 +1,28 @@
 /** One member's trust in words: how it stands and until when, and of each slot what it showed, who judged it, and what a check here finds. */
-import type { ProvenCheckpoint } from '#protocol/chain/checkpoint-proof.ts';
 import type { MemberRecord } from '#protocol/chain/state.ts';
 import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
 import type { ExplainedSlot, ExplainedTrust } from '#protocol/explained-trust.ts';
 import type { Network } from '#protocol/network.ts';
 import { harmless, table, timeText, type Terminal } from '../terminal.ts';
-import { checkpointWords, seatWords, STANDING_MEANINGS, STANDING_STYLES, untilWords } from './words.ts';
+import { seatWords, STANDING_MEANINGS, STANDING_STYLES, untilWords } from './words.ts';
 
 export interface ShownMember {
   readonly record: MemberRecord;
-  readonly checkpoint: ProvenCheckpoint;
+  /** At what it stands so, in words. */
+  readonly asOf: string;
   readonly explained: ExplainedTrust;
   readonly network: Network;
   /** Of a node id in hexadecimal. */
   readonly nameOf: (node: string) => string;
+  /** What layer 1 says of it, a row for each chain. */
+  readonly layer1?: readonly (readonly [string, string])[];
 }
 
 type Paint = Pick<Terminal, 'paint'>;
 
 export function memberText(shown: ShownMember, { paint }: Paint): string {
-  const { record, checkpoint, explained, network } = shown;
+  const { record, asOf, explained, network, layer1 = [] } = shown;
   const { standing, trust } = explained;
   const rows = [
     ['member', `${record.member.name}, node ${hex(record.node)}`],
@@ -28,7 +30,8 @@ export function memberText(shown: ShownMember, { paint }: Paint): string {
     ['', STANDING_MEANINGS[standing]],
     ['seat', seatText(record, explained, paint)],
     ['credit', `${trust.credit} of 1000${creditWords(trust.credit)}`],
-    ['as of', checkpointWords(checkpoint)],
+    ['as of', asOf],
+    ...layer1,
     ['evidence', evidenceWords(explained)],
     ...explained.slots.toReversed().flatMap((slot) => slotRows(slot, shown, paint)),
   ];
@@ -75,7 +78,7 @@ function absentWords(voters: readonly Uint8Array[], judges: ExplainedSlot['judge
   if (!judges) return '';
   const voted = new Set([...voters.map(hex), hex(record.node)]);
   const absent = [...judges.keys()].filter((node) => !voted.has(node)).map((node) => harmless(nameOf(node)));
-  return absent.length === 0 ? ', which is all who could' : `; not needed, or silent: ${absent.join(', ')}`;
+  return absent.length === 0 ? ': all judges' : `; not needed, or silent: ${absent.join(', ')}`;
 }
 
 const CLOSING_WORDS: Readonly<Record<NonNullable<ExplainedSlot['slot']['closed']>, string>> = {

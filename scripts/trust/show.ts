@@ -6,14 +6,20 @@ import { printJson } from '../capsule/view.ts';
 import { openTerminal } from '../terminal.ts';
 import { memberForPrograms } from './for-programs.ts';
 import { memberText } from './member-text.ts';
+import { layer1Rows } from './layer1-rows.ts';
 import { askAboutTrust, fetchEvidence, fetchMember, requireExplained, trustOptions } from './session.ts';
+import { checkpointWords } from './words.ts';
 
 export const show = commandOf(
   {
     name: 'show',
     summary: 'Explains how it stands with a member: until when, who judged what, and what its evidence is worth by a check here.',
     operands: ['NODE'],
-    options: trustOptions,
+    options: {
+      ...trustOptions,
+      registry: { value: 'ADDRESS', help: 'contract NodeRegistry on layer 1, to show what the node has at stake' },
+      verdicts: { value: 'ADDRESS', help: 'contract VerdictDisputes on layer 1, to show whether its verdict was refuted' },
+    },
     notes:
       'NODE is the name of a member, or the first 4 or more digits of its node id.\nExit status: 0 when it is trusted, 3 when it is not, 1 when it can not be told, 2 for a wrong line.',
   },
@@ -27,7 +33,10 @@ export const show = commandOf(
       const names = new Map(all.map((one) => [hex(one.record.node), one.record.member.name]));
       const nameOf = (node: string): string => names.get(node) ?? node.slice(0, 16);
       const terminal = openTerminal(process.stdout, process.env);
-      if (!options.json) terminal.line(memberText({ record, checkpoint, explained, network: session.network, nameOf }, terminal));
+      if (options.json) return explained.standing === 'trusted' ? 0 : 3;
+      const layer1 = await layer1Rows(session, record, { registry: options.registry, verdicts: options.verdicts });
+      const asOf = checkpointWords(checkpoint);
+      terminal.line(memberText({ record, asOf, explained, network: session.network, nameOf, layer1 }, terminal));
       return explained.standing === 'trusted' ? 0 : 3;
     }),
 );

@@ -102,7 +102,7 @@ test('a receipt of a real grid is verified from endpoint and address alone (§20
     assert.equal(status, 0, words);
     assert.match(words, /checked against anchor 0 of the contract 0x[0-9a-f]{40} on chain 31337/);
     assert.match(words, /final: block \d+ holds the receipt's digest/);
-    assert.match(words, /of no list: see --network/, 'nobody has compared what was measured, and it says so');
+    assert.match(words, /was compared with no list of releases: --network FILE names one/);
   });
 
   await t.test('a device that shows other keys is not believed', async () => {

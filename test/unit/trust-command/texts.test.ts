@@ -10,6 +10,7 @@ import { encodeMemberEvidence, type MemberEvidence } from '#protocol/member-evid
 import { changesBetween, type Look } from '../../../scripts/trust/changes.ts';
 import { memberForPrograms, type NamedTrust } from '../../../scripts/trust/for-programs.ts';
 import { memberText } from '../../../scripts/trust/member-text.ts';
+import { checkpointWords } from '../../../scripts/trust/words.ts';
 import { founders } from '../chain/proof-workshop.ts';
 import { measuredEvents } from '../chain/software-chip.ts';
 import { evidenceOf, judged, network, others, provenOf, slotWith, stateJudging, subject, trustWith } from '../protocol/judged-member.ts';
@@ -31,7 +32,8 @@ function named(
 }
 
 function textOf(trust: MemberTrust, evidence: readonly MemberEvidence[] = []): string {
-  return memberText({ ...named(trust, evidence), network, nameOf }, plain);
+  const { record, checkpoint, explained } = named(trust, evidence);
+  return memberText({ record, asOf: checkpointWords(checkpoint), explained, network, nameOf }, plain);
 }
 
 const good = evidenceOf(subject);
