@@ -82,6 +82,7 @@ contract Anchors is IAnchors, Escrow {
 
     /// @inheritdoc IAnchors
     function post(AnchorHeader calldata header, Votes calldata votes) external payable whileNotStopped {
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert VotesHidden(msg.sender);
         _finaliseDue();
         _take(bond);
         (uint64 last, bytes32 previous, uint256 voters) = tip();

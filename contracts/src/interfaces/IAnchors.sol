@@ -42,6 +42,7 @@ interface IAnchors is IEscrow {
     error TermsUnusable();
     error SignaturesMisjudged();
     error PostsStopped(uint64 until);
+    error VotesHidden(address sender);
     error OtherEpoch(uint64 given, uint64 wanted);
     error OtherPrevious(bytes32 given, bytes32 wanted);
     error SeatsUnusable(uint64 seats, uint64 members);
@@ -78,7 +79,8 @@ interface IAnchors is IEscrow {
     /// @notice Reverts unless this header's anchor is final.
     function requireFinal(AnchorHeader calldata header) external view;
 
-    /// @notice Brings the next anchor, with the bond.
+    /// @notice Brings the next anchor, with the bond. Called by a transaction itself: votes that a contract passed on would be in no transaction's
+    /// data, and nobody could challenge them.
     function post(AnchorHeader calldata header, Votes calldata votes) external payable;
 
     /// @notice Takes away an open post, and all after it, because of a vote that does not hold.

@@ -62,7 +62,7 @@ contract Layer1Gas is Network {
         }
         AnchorHeader memory header = upcoming();
         votes = quorum(header);
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post(header, votes);
         _note(name, max, max);
     }

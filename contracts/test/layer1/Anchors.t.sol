@@ -65,7 +65,7 @@ contract AnchorsTest is Network {
         finalNext();
         AnchorHeader memory header = upcoming();
         Votes memory votes = quorum(header);
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post(header, votes);
         vm.assertEq(anchors.owed(poster), 0, "used again");
     }
@@ -74,7 +74,7 @@ contract AnchorsTest is Network {
         AnchorHeader memory header = upcoming();
         Votes memory votes = quorum(header);
         vm.expectRevert(abi.encodeWithSelector(IEscrow.TooLittlePaid.selector, 0, BOND));
-        vm.prank(challenger);
+        vm.prank(challenger, challenger);
         anchors.post(header, votes);
     }
 
@@ -84,7 +84,7 @@ contract AnchorsTest is Network {
         Votes memory votes = quorum(header);
         header.epoch = epoch;
         vm.expectRevert(abi.encodeWithSelector(IAnchors.OtherEpoch.selector, epoch, 1));
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post{ value: BOND }(header, votes);
     }
 

@@ -195,7 +195,7 @@ contract Handler is Network {
         bool isRecovered = header.previous == _recoveryAnchor;
         Votes memory votes = isRecovered ? _survivorsVotes(header) : quorum(header);
         if (isFalse) votes.votes[7] ^= 0x01;
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post{ value: BOND }(header, votes);
         headers[header.epoch] = header;
         _votes[header.epoch] = votes;

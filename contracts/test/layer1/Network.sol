@@ -133,7 +133,7 @@ abstract contract Network {
     }
 
     function post(AnchorHeader memory header, Votes memory votes) internal {
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post{ value: BOND }(header, votes);
         headers[header.epoch] = header;
     }

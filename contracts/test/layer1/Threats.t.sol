@@ -28,6 +28,10 @@ contract Reentrant {
         anchors.post{ value: address(this).balance }(header, votes);
     }
 
+    function challenge(AnchorHeader calldata previous, Votes calldata votes, ShownMember calldata member) external {
+        anchors.challengeVote(previous.epoch + 1, previous, votes, 0, member);
+    }
+
     function fetch() external {
         anchors.withdraw(payable(address(this)));
     }
@@ -54,7 +58,7 @@ contract ThreatsTest is Network {
         Votes memory votes = quorum(header);
         post(header, votes);
         vm.expectRevert(abi.encodeWithSelector(IAnchors.OtherEpoch.selector, 1, 2));
-        vm.prank(attacker);
+        vm.prank(attacker, attacker);
         anchors.post{ value: BOND }(header, votes);
     }
 
@@ -72,7 +76,7 @@ contract ThreatsTest is Network {
         Votes memory votes = quorum(header);
         Anchors other = new Anchors(NETWORK, headers[0], AnchorTerms(WINDOW_S, RECOVERY_S, SHOW_S, BOND), stopSwitch);
         header.previous = other.anchorOf(0);
-        vm.prank(attacker);
+        vm.prank(attacker, attacker);
         other.post{ value: BOND }(header, votes);
         other.challengeVote(1, headers[0], votes, 0, shownMember(0));
         vm.assertEq(other.anchorOf(1), bytes32(0), "void");
@@ -97,7 +101,7 @@ contract ThreatsTest is Network {
         vm.assertEq(anchors.anchorOf(1), bytes32(0), "gone");
         vm.warp(block.timestamp + 1 hours);
         vm.roll(block.number + 300);
-        vm.prank(attacker);
+        vm.prank(attacker, attacker);
         anchors.post{ value: BOND }(header, votes);
         vm.assertEq(anchors.anchorOf(1), anchor, "the same anchor, whoever posts it, whenever");
     }
@@ -105,10 +109,10 @@ contract ThreatsTest is Network {
     function test_frontRunning_aCopiedPostServesTheNetwork() public {
         AnchorHeader memory header = upcoming();
         Votes memory votes = quorum(header);
-        vm.prank(attacker);
+        vm.prank(attacker, attacker);
         anchors.post{ value: BOND }(header, votes);
         vm.expectRevert(abi.encodeWithSelector(IAnchors.OtherEpoch.selector, 1, 2));
-        vm.prank(poster);
+        vm.prank(poster, poster);
         anchors.post{ value: BOND }(header, votes);
         vm.assertEq(anchors.anchorOf(1), anchors.digestOf(header), "the network's anchor");
         vm.assertEq(poster.balance, 1000 ether, "who came second paid no bond");
@@ -120,7 +124,7 @@ contract ThreatsTest is Network {
             Votes memory votes = quorum(header);
             votes.votes[0] ^= 0x01;
             ShownMember memory member = shownMember(0);
-            vm.startPrank(attacker);
+            vm.startPrank(attacker, attacker);
             anchors.post{ value: BOND }(header, votes);
             anchors.challengeVote(1, headers[0], votes, 0, member);
             vm.stopPrank();
@@ -146,14 +150,32 @@ contract ThreatsTest is Network {
     }
 
     function test_reentrancy_paysOnce() public {
-        Reentrant reentrant = new Reentrant{ value: BOND }(anchors);
+        Reentrant reentrant = new Reentrant(anchors);
         AnchorHeader memory header = upcoming();
-        reentrant.post(header, quorum(header));
-        headers[1] = header;
-        finalAfterAnother();
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.PaymentRefused.selector, address(reentrant), BOND));
+        Votes memory votes = quorum(header);
+        votes.votes[0] ^= 0x01;
+        post(header, votes);
+        reentrant.challenge(headers[0], votes, shownMember(0));
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.PaymentRefused.selector, address(reentrant), BOND / 2));
         reentrant.fetch();
-        vm.assertEq(anchors.owed(address(reentrant)), BOND, "nothing was paid, nothing is lost");
+        vm.assertEq(anchors.owed(address(reentrant)), BOND / 2, "nothing was paid, nothing is lost");
+    }
+
+    function test_hiddenVotes_aContractThatPassesThemOnIsRefused() public {
+        Reentrant between = new Reentrant{ value: BOND }(anchors);
+        AnchorHeader memory header = upcoming();
+        Votes memory votes = quorum(header);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.VotesHidden.selector, address(between)));
+        between.post(header, votes);
+    }
+
+    function test_hiddenVotes_anAccountThatIsACodeAsWellIsRefused() public {
+        AnchorHeader memory header = upcoming();
+        Votes memory votes = quorum(header);
+        vm.etch(attacker, hex"00");
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.VotesHidden.selector, attacker));
+        vm.prank(attacker, attacker);
+        anchors.post{ value: BOND }(header, votes);
     }
 
     function test_griefingDeposit_nobodyStakesForAnothersNode() public {
@@ -255,7 +277,7 @@ contract ThreatsTest is Network {
         bytes32 node = members[0].node;
         vm.deal(address(timelock), 10 ether);
         vm.startPrank(address(timelock));
-        vm.expectRevert(abi.encodeWithSelector(IAnchors.TooFewVotes.selector, 4, 5));
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.VotesHidden.selector, address(timelock)));
         anchors.post{ value: BOND }(header, votes);
         vm.expectRevert(abi.encodeWithSelector(INodeRegistry.NodeNotMarked.selector, node));
         registry.slash(node);
@@ -275,11 +297,6 @@ contract ThreatsTest is Network {
     /// @dev Then nobody's code can stand in its place.
     function hasPrecompile() private view returns (bool) {
         return keccak256(bytes(hardfork())) == keccak256("osaka");
-    }
-
-    function finalAfterAnother() private {
-        vm.warp(block.timestamp + WINDOW_S);
-        anchors.finalise();
     }
 
     /// @dev No CALLCODE, DELEGATECALL or SELFDESTRUCT among the instructions.
