@@ -34,6 +34,7 @@ import {
 } from './box-standing.ts';
 import { LogCollector } from './log-collector.ts';
 import { referencesDigest, type ReferenceFiles } from './reference-file.ts';
+import { RunStandings } from './run-standings.ts';
 
 /** TPM2_MakeCredential by the device's own TPM. @param endorsementKey TPMT_PUBLIC */
 export type CloseSecret = (secret: Uint8Array, endorsementKey: Uint8Array, attestationKeyName: Uint8Array) => Promise<ClosedSecret>;
@@ -80,16 +81,6 @@ export interface AnswerOutcome {
   readonly refused: (detail: string) => void;
 }
 
-/** Of one run, in memory. */
-interface RunStanding {
-  /** From its beginning on: not after a restart of the device. */
-  readonly isWhole: boolean;
-  readonly keys: BoxKeys;
-  readonly level: TrustLevel;
-  readonly references?: Uint8Array;
-  readonly last: BoxMoment;
-}
-
 /** Of one box: what its last accepted quote has shown. */
 interface LastMeasured {
   readonly signingKey: Uint8Array;
@@ -115,7 +106,7 @@ export class BoxMeasuring {
   readonly #closing = new Set<string>();
   /** When a secret was last closed for a box. */
   readonly #closedAtMs = new Map<string, number>();
-  readonly #runs = new Map<string, RunStanding>();
+  readonly #runs: RunStandings;
   readonly #last = new Map<string, LastMeasured>();
   readonly #lines = new Map<string, AnswerLine>();
   /** The reference values as they were looked at last. */
@@ -125,6 +116,7 @@ export class BoxMeasuring {
 
   constructor(parts: MeasuringParts) {
     this.#parts = parts;
+    this.#runs = new RunStandings(parts);
     this.#logs = new LogCollector(parts.logs, parts.now, parts.ask);
   }
 
@@ -194,16 +186,12 @@ export class BoxMeasuring {
     return { level, tpm: { keys, ...(references ? { references } : {}) } };
   }
 
-  forget(run: string): void {
-    this.#runs.delete(run);
-  }
-
   answered(answer: BoxAnswer, told: AnswerOutcome): void {
     const { box, run, when } = answer;
     const line = this.#lineOf(box.name);
     if (line.runs.has(run) || line.runs.size >= DEVICE_LIMITS.answersJudgedMax) return;
     const outcome = { ...told, refused: (detail: string) => this.#refused(box.name, detail, told) };
-    if (when === 'before') this.#runs.delete(run);
+    if (when === 'before') this.#runs.delete(box, run);
     const shown = this.#shown.get(box.name);
     const activated = this.#activated(box);
     if (activated && shown && !isSameTpm(activated, shown))
@@ -232,7 +220,7 @@ export class BoxMeasuring {
 
   /** Counts as the box's own word, and so does the whole run. */
   #unquoted({ box, run }: BoxAnswer, outcome: AnswerOutcome): void {
-    this.#runs.delete(run);
+    this.#runs.delete(box, run);
     this.#fallBack(box.name);
     outcome.accepted();
   }
@@ -295,7 +283,7 @@ export class BoxMeasuring {
   }
 
   #stand(
-    { box, run, when }: BoxAnswer,
+    { box, run, when, beacon, software, tpm }: BoxAnswer & { tpm: BoxTpmEvidence },
     shown: { keys: BoxKeys; judged: JudgedBoxKeys; moment: BoxMoment; references: Uint8Array | undefined },
   ): void {
     const activated = this.#activated(box);
@@ -307,10 +295,7 @@ export class BoxMeasuring {
     const earlier = this.#runs.get(run);
     const isWhole = when === 'before' || earlier?.isWhole === true;
     const standing = { isWhole, keys, last: moment, level: earlier ? lesserLevel(earlier.level, level) : level };
-    this.#runs.set(run, { ...standing, ...(shown.references ? { references: shown.references } : {}) });
-    // What nobody asked a receipt of goes first.
-    const [oldest] = this.#runs.keys();
-    if (this.#runs.size > runsRememberedMax && oldest !== undefined) this.#runs.delete(oldest);
+    this.#runs.set(box, run, { ...standing, references: shown.references }, { beacon, software, tpm });
   }
 
   #tryActivation({ box, nonce, tpm }: BoxAnswer, keys: BoxKeys): void {
@@ -351,9 +336,6 @@ export class BoxMeasuring {
     return decoded?.status === 'decoded' && sameBytes(decoded.value.signingKey, signingKey) ? decoded.value.keys : undefined;
   }
 }
-
-/** Open runs of all boxes, and those that wait for their receipt. */
-const runsRememberedMax = 1_024;
 
 function memoryOf(box: string): string {
   return `box-tpm/${box}`;

@@ -17,6 +17,8 @@ import { Machine, network, software, World } from './world.ts';
 
 const RUN = `${'ab'.repeat(16)}.1`;
 const OTHER_RUN = `${'cd'.repeat(16)}.1`;
+/** Of which no device has judged the beginning. */
+const LATE_RUN = `${'ef'.repeat(16)}.1`;
 
 describe('a box with a TPM', { timeout: 300_000 }, () => {
   let world: World;
@@ -200,17 +202,39 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
     assert.match(await world.measure(RUN, 'before'), /PCR 9: EV_EVENT_TAG .* is not known \(event-unknown\)/);
   });
 
-  test('whose level was shown for one of two answers only is what the lesser of them says (§6.3)', async () => {
+  test('keeps the level of a run over a new start of its device, and is held against its last quote (§6.5)', async () => {
     await restart(world, steady.logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
+    const shown = world.desk.standingOf(RUN);
+    assert.equal(shown?.level, 'software-tpm');
     world.restartDevice();
     await world.greet(world.machine);
+    assert.deepEqual(world.desk.standingOf(RUN), shown);
     assert.equal(await world.measure(RUN, 'within'), 'accepted');
-    assert.equal(world.desk.standingOf(RUN), undefined, 'what came before the restart is not remembered');
+    assert.deepEqual(world.desk.standingOf(RUN), shown);
+    world.restartDevice();
+    await world.greet(world.machine);
+    await world.machine.extend([14, crypto.sha256(new Uint8Array(1))]);
+    assert.match(await world.measure(RUN, 'within'), /PCR 14 was 0{64} and is/);
   });
 
-  test('is judged within a run also by a device that was started anew, which only drops the level (§6.5)', async () => {
+  test('keeps no level of a run for a box that was paired anew, nor of one that was measured again without a quote (§6.5)', async () => {
+    await restart(world, steady.logs);
     assert.equal(await world.measure(RUN, 'before'), 'accepted');
+    const { paired } = world;
+    world.restartDevice();
+    world.paired = paired.map((box) => ({ ...box, signingKey: new Uint8Array(32) }));
+    assert.equal(world.desk.standingOf(RUN), undefined);
+    world.paired = paired;
+    world.restartDevice();
+    await world.greet(world.machine);
+    assert.match(await world.judge({ run: RUN, nonce: new Uint8Array(32), tpm: undefined }, 'before'), /shows no quote/);
+    world.restartDevice();
+    await world.greet(world.machine);
+    assert.equal(world.desk.standingOf(RUN), undefined);
+  });
+
+  test('is judged within a run also by a device that has not judged its beginning, which only drops the level (§6.5)', async () => {
     for (const damage of [
       () => world.machine.extend([14, crypto.sha256(new Uint8Array(1))]),
       () => world.machine.measureFile(fileEntry('/tmp/miner', crypto.sha256(new Uint8Array(2)))),
@@ -218,13 +242,13 @@ describe('a box with a TPM', { timeout: 300_000 }, () => {
       world.restartDevice();
       await world.greet(world.machine);
       await damage();
-      assert.match(await world.measure(RUN, 'within'), /^(PCR 14 is|\/tmp\/miner)/);
+      assert.match(await world.measure(LATE_RUN, 'within'), /^(PCR 14 is|\/tmp\/miner)/);
       await restart(world, steady.logs);
     }
-    assert.equal(await world.measure(RUN, 'within'), 'accepted');
-    assert.equal(world.desk.standingOf(RUN), undefined);
+    assert.equal(await world.measure(LATE_RUN, 'within'), 'accepted');
+    assert.equal(world.desk.standingOf(LATE_RUN), undefined);
     await restart(world, steady.logs);
-    assert.match(await world.measure(RUN, 'within'), /reset between two quotes/, 'and from there on as a run');
+    assert.match(await world.measure(LATE_RUN, 'within'), /reset between two quotes/, 'and from there on as a run');
   });
 });
 
