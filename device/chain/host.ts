@@ -6,56 +6,28 @@ import { BallotMessage, ProposalMessage } from '#protocol/chain/ballot.ts';
 import type { Action } from '#protocol/chain/transaction.ts';
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import { sameBytes } from '#protocol/codec.ts';
-import type { Crypto } from '#protocol/crypto.ts';
 import { hex } from '#protocol/digest.ts';
-import { networkId, nodeIdOf, type Member, type Network } from '#protocol/network.ts';
+import { networkId, nodeIdOf } from '#protocol/network.ts';
 import { peekSigned } from '#protocol/signed.ts';
-import type { ChainKind, PeerKind } from '#protocol/topics.ts';
+import type { ChainKind } from '#protocol/topics.ts';
 import { needsRestart } from '../identity/identity-error.ts';
 import { CHAIN_LIMITS } from '../limits.ts';
-import type { Log } from '../ports.ts';
-import type { ChainStore } from '../store/chain-store.ts';
-import { answerTo, type ConsensusChip, type News } from './chip-tasks.ts';
+import { answerTo, type News } from './chip-tasks.ts';
 import { Abstaining, hearFrom, newAbstention, stepAbstention, type Abstention } from './abstention.ts';
 import { noteDue, NOTHING_DUE, type DueVotes } from './due-votes.ts';
 import { ChainLog } from './chain-log.ts';
 import type { CertifiedCheckpoint, Chain, ChainView, Checkpoints, Inclusion } from './chain-port.ts';
 import type { ConsensusEffect, ConsensusReport, Instant, TpmTask } from '../consensus/events.ts';
+import type { ConsensusRequest } from './consensus-request.ts';
 import { FinalityArchive } from './finality-archive.ts';
 import { sameMembers } from './followed-members.ts';
 import { createLedger } from '../ledger/ledger.ts';
-import { finalisedOf, headOf, makeAction, startConsensus, step, type Anchor, type ConsensusState } from '../consensus/machine.ts';
+import { finalisedOf, headOf, makeAction, startConsensus, step, type ConsensusState } from '../consensus/machine.ts';
 import { MemberAudit } from './member-audit.ts';
 import { MemberNames } from './member-names.ts';
 import { SEEN_BLOCKS_MAX, SeenBlocks } from './seen-blocks.ts';
 import { Relay } from './relay.ts';
 import { ancestorOf } from '../consensus/tree.ts';
-
-/** The way to the other members, by name: `GossipNetwork`. */
-export interface ChainGossip {
-  broadcast(kind: ChainKind, payload: Uint8Array, retain: boolean): void;
-  tell(peerName: string, kind: PeerKind, payload: Uint8Array): void;
-  onChain(handler: (peerName: string, kind: ChainKind | 'response', payload: Uint8Array) => void): void;
-  onReach(handler: (peerName: string, reach: 'connected' | 'lost') => void): void;
-  isReached(peerName: string): boolean;
-}
-
-export interface ConsensusRequest {
-  readonly network: Network;
-  readonly crypto: Crypto;
-  readonly chip: ConsensusChip;
-  readonly store: ChainStore;
-  readonly gossip: ChainGossip;
-  readonly log: Log;
-  /** A checkpoint that the operator vouches for (§13.7). */
-  readonly anchor?: Anchor;
-  /** A transaction that is good at the head and in no block yet. */
-  readonly onTransaction?: (transaction: Uint8Array) => void;
-  /** Members and applicants of the finalised state, whenever they are others than before. */
-  readonly onMembers: (members: readonly Member[]) => void;
-  /** The program should end: the TPM or the disk is gone. Called at most once; nothing more is said. */
-  readonly onFailure: (error: unknown) => void;
-}
 
 /** A member that forgot votes gives the others this long to show it where they stand. */
 const settleIntervals = 5;

@@ -185,10 +185,9 @@ export class TrustHost {
     const { log, consensus } = this.#request;
     const about = 'subject' in fields ? fields.subject : '';
     if (report === 'evidenceJudged' && !this.#lines.takes(about, Date.now())) return;
-    const named = Object.entries(fields).map(([name, value]): [string, string | number] =>
-      name === 'subject' || name === 'node'
-        ? [name, consensus.nameOf(String(value))]
-        : [name, typeof value === 'boolean' ? wordOf(value) : value],
+    const given: Readonly<Record<string, string | number | boolean>> = fields;
+    const named = Object.entries(given).map(
+      ([name, value]) => [name, MEMBERS.has(name) ? consensus.nameOf(String(value)) : wordOf(value)] as const,
     );
     log(report, Object.fromEntries(named));
   }
@@ -206,6 +205,9 @@ export class TrustHost {
   }
 }
 
-function wordOf(is: boolean): string {
-  return is ? 'yes' : 'no';
+/** Fields that hold a node id, which people know by its name. */
+const MEMBERS: ReadonlySet<string> = new Set(['subject', 'node']);
+
+function wordOf(value: string | number | boolean): string | number {
+  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : value;
 }

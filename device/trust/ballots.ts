@@ -4,10 +4,10 @@ import { VerdictBallotMessage, VerdictProposalMessage } from '#protocol/chain/ve
 import { sameBytes } from '#protocol/codec.ts';
 import { blobDigest, hex } from '#protocol/digest.ts';
 import { isSignedBy, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
-import { TRUST_LIMITS } from '../limits.ts';
 import type { CastBallot } from '../votes/decision.ts';
 import { proposerOf } from '../votes/proposer.ts';
 import { mayJudge } from './cases.ts';
+import { TRUST_LIMITS } from './limits.ts';
 import { rememberIn } from './outbox.ts';
 import type { Case, TrustState } from './state.ts';
 import { countBallot, tellVotes } from './voting.ts';

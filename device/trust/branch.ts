@@ -4,8 +4,8 @@ import { decodeTransaction } from '#protocol/chain/transaction.ts';
 import { slotOf } from '#protocol/chain/trust-slots.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
-import { TRUST_LIMITS } from '../limits.ts';
 import type { Position } from '../ledger/position.ts';
+import { TRUST_LIMITS } from './limits.ts';
 import type { TrustState } from './state.ts';
 
 /** Forgets what another branch has said. @returns the blocks of the head's branch that were not read before, lowest first */

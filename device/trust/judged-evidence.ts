@@ -8,9 +8,9 @@ import { LIMITS } from '#protocol/limits.ts';
 import { decodeMemberEvidence, judgeMemberEvidence, memberEvidenceDigest, type MemberEvidenceVerdict } from '#protocol/member-evidence.ts';
 import { vrfOutput } from '#protocol/tpm/vrf.ts';
 import { judgedMember, laterVerdict, slotIn } from '../ledger/member-trust.ts';
-import { TRUST_LIMITS } from '../limits.ts';
 import { checkpointBelow, checkpointBlock } from './branch.ts';
 import type { SlotSubject } from './events.ts';
+import { TRUST_LIMITS } from './limits.ts';
 import { reportOnce } from './outbox.ts';
 import type { HeardEvidence, TrustState } from './state.ts';
 

@@ -8,7 +8,7 @@
  */
 import { networkId } from '#protocol/network.ts';
 import { hex } from '#protocol/digest.ts';
-import { CONSENSUS_LIMITS, TRUST_LIMITS } from '../limits.ts';
+import { CONSENSUS_LIMITS } from '../limits.ts';
 import { appealWhereDue } from './appealing.ts';
 import { messageArrived, takeEarly } from './ballots.ts';
 import { followBranch } from './branch.ts';
@@ -16,6 +16,7 @@ import { bringVerdicts } from './bringing.ts';
 import { followCases, forgetVotes } from './cases.ts';
 import type { TrustEffect, TrustEvent, TrustTask } from './events.ts';
 import { hearTransaction, judgeWaiting } from './judged-evidence.ts';
+import { TRUST_LIMITS } from './limits.ts';
 import { flush } from './outbox.ts';
 import { ownEvidenceMade, ownTask, revealOwn } from './own-evidence.ts';
 import type { TrustSetup, TrustState } from './state.ts';

@@ -1,6 +1,6 @@
 /** What one step wants done, in its order: the disk, then what others hear, then the chip. Pure. Specification §14.4. */
-import { TRUST_LIMITS } from '../limits.ts';
 import type { TrustEffect, TrustReport } from './events.ts';
+import { TRUST_LIMITS } from './limits.ts';
 import type { TrustState } from './state.ts';
 
 const ORDER: readonly TrustEffect['effect'][] = ['forgetVotes', 'keepVotes', 'broadcast', 'submit', 'ask', 'report', 'wakeAt'];

@@ -12,13 +12,14 @@ import { startTrust, stepTrust, type TrustState } from '../../device/trust/machi
 import type { HeardEvidence } from '../../device/trust/state.ts';
 import type { Cast } from './cast.ts';
 import type { Chance } from './chance.ts';
-import type { ChipReading, OperationalKey } from './identity.ts';
-import type { Host } from './host.ts';
+import type { ChipReading, Identity, OperationalKey } from './identity.ts';
+import type { Disk } from './disk.ts';
+import type { Role } from './scenario.ts';
 
 /** What the party does by its host. */
 export interface PartyWorld {
   readonly cast: Cast;
-  readonly host: Host;
+  readonly host: { readonly identity: Identity; readonly disk: Disk; readonly role: Role | undefined };
   readonly operational: OperationalKey;
   readonly chance: Chance;
   readonly reading: () => ChipReading;

@@ -21,7 +21,7 @@ interface Played {
   readonly world: World;
   /** Number of the last checkpoint that the first member has finalised. */
   readonly checkpoint: number;
-  trustOf(member: number): MemberTrust;
+  readonly trustOf: (member: number) => MemberTrust;
   readonly seats: readonly string[];
 }
 
