@@ -83,12 +83,13 @@ export function statesOf(told: readonly Told[], name: string): string[] {
   return told.filter((one) => one.name === name).map(({ standing }) => standing.state);
 }
 
+/** What ends some time, as a test. */
+interface Ending {
+  after(close: () => void): void;
+}
+
 /** Asks and answers in between are given as JSON. @param change gets method and result; what it returns is said instead */
-export async function proxyFor(
-  context: { after(close: () => void): void },
-  url: string,
-  change: (method: string, result: unknown) => unknown,
-): Promise<string> {
+export async function proxyFor(context: Ending, url: string, change: (method: string, result: unknown) => unknown): Promise<string> {
   const server = createServer((asked, answer) => {
     const chunks: Buffer[] = [];
     asked.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -111,7 +112,7 @@ export async function proxyFor(
 }
 
 /** @returns its address, until the test is over */
-export async function listening(context: TestContext, server: Server): Promise<string> {
+export async function listening(context: Ending, server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.after(() => {
     server.closeAllConnections();
