@@ -83,6 +83,12 @@ export class Machine {
   }
 }
 
+interface Answered {
+  readonly run: string;
+  readonly nonce: Uint8Array;
+  readonly tpm: BoxTpmEvidence | undefined;
+}
+
 export class World {
   readonly folder: string;
   readonly machine: Machine;
@@ -144,18 +150,19 @@ export class World {
 
   /** Asks the box and judges what it answers. @returns `accepted`, or why it is refused */
   async measure(run: string, when: BoxAnswer['when'], from = this.serving, box = this.box): Promise<string> {
+    return this.judge(await this.answer(run, from, box), when, box);
+  }
+
+  /** What the box answers when it is asked. */
+  async answer(run: string, from = this.serving, box = this.box): Promise<Answered> {
     const nonce = new Uint8Array(randomBytes(32));
     const beacon = domainDigest('beacon-value', network, nonce);
     const activation = this.desk.activationFor(box.name);
     const tpm = await from.tpm?.answer({ network, beacon, run, boxKey: box.signingKey, software, nonce, activation });
-    return this.judge({ run, nonce, tpm }, when, box);
+    return { run, nonce, tpm };
   }
 
-  judge(
-    { run, nonce, tpm }: { run: string; nonce: Uint8Array; tpm: BoxTpmEvidence | undefined },
-    when: BoxAnswer['when'],
-    box = this.box,
-  ): Promise<string> {
+  judge({ run, nonce, tpm }: Answered, when: BoxAnswer['when'], box = this.box): Promise<string> {
     const beacon = domainDigest('beacon-value', network, nonce);
     return new Promise((resolve) => {
       const outcome = { accepted: () => resolve('accepted'), refused: (detail: string) => resolve(detail) };
