@@ -22,8 +22,8 @@ export const LAYER1_LIMITS = {
   lookMs: 4 * SECOND,
   /** The same while nothing is: a look is 14 questions to each endpoint, and many endpoints count them. */
   idleLookMs: 60 * SECOND,
-  /** The same where all endpoints are on this machine: it costs nobody else anything. */
-  lookHereMs: 1 * SECOND,
+  /** The same where all endpoints are on this machine: it costs nobody else anything. The bench chain has a block in this time. */
+  lookHereMs: 2 * SECOND,
   /** A transaction that is in no block for this long gets a higher fee: several blocks of the slowest chains. */
   bumpAfterMs: 60 * SECOND,
   /** A transaction that is in no block is said again after this long: nodes forget what they hold. */

@@ -8,7 +8,7 @@ import { Endpoints } from '../../device/layer1/endpoints.ts';
 import { payingKeyFile } from '../../device/layer1/files.ts';
 import { payingAddressIn } from '../../device/layer1/paying-key.ts';
 import { Sender } from '../../device/layer1/sender-host.ts';
-import { ANVIL_KEY, hasAnvil } from '../layer1/anvil.ts';
+import { ANVIL_KEY, lackOfAnvil } from '../layer1/anvil.ts';
 import { addressOfAnchors, deployContracts, hasCode } from '../layer1/deploy.ts';
 import { keepChain, type KeptChain } from '../layer1/kept-chain.ts';
 import { BENCH, termsFor } from '../layer1/terms.ts';
@@ -51,7 +51,7 @@ export interface GridLayer1Request {
 export function lackOfLayer1({ genesis }: Network): string | undefined {
   if (genesis.anchorHeights === undefined)
     return 'this network was founded without anchors; another folder (--state DIR) gets a network with them';
-  return hasAnvil() ? undefined : 'there is no anvil for this machine (it is made for x64 alone), so there is no chain to post to';
+  return lackOfAnvil();
 }
 
 /** @throws Error in a sentence; what was started is stopped then */

@@ -39,10 +39,15 @@ const stopMs = 10_000;
 /** Of anvil's own mnemonic: its first account, on each chain that it makes. Everybody knows it. */
 export const ANVIL_KEY = Uint8Array.fromHex('ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80');
 
-/** Whether anvil is installed on machines like this one. */
-export function hasAnvil(): boolean {
+/** Why there is no anvil here, in a sentence; undefined where there is. */
+export function lackOfAnvil(): string | undefined {
   const name = packages[arch];
-  return name !== undefined && existsSync(pathOf(name));
+  if (name === undefined) return `anvil is made for ${Object.keys(packages).join(' and ')} alone, and this machine is ${arch}`;
+  return existsSync(pathOf(name)) ? undefined : 'anvil is not installed; npm ci --include=optional brings it';
+}
+
+export function hasAnvil(): boolean {
+  return lackOfAnvil() === undefined;
 }
 
 export interface KeptAnvil {
@@ -71,9 +76,9 @@ export function keptAnvilArguments({ port, chainId, hardfork, stateFile }: KeptA
 
 /** Where its binary is. @throws Error in a sentence where there is none for this machine */
 export function anvilProgram(): string {
-  const name = packages[arch];
-  if (name === undefined) throw new Error(`anvil is installed for ${Object.keys(packages).join(' and ')} only; this machine is ${arch}`);
-  return pathOf(name);
+  const lack = lackOfAnvil();
+  if (lack !== undefined) throw new Error(lack);
+  return pathOf(packages[arch] ?? '');
 }
 
 /** @throws Error with what it said when it does not start */
