@@ -11,7 +11,7 @@ import type { AnchorGossip } from '../../../device/anchors/ports.ts';
 import type { CertifiedCheckpoint, Checkpoints } from '../../../device/chain/chain-port.ts';
 import { createNodeCrypto } from '../../../device/crypto-node.ts';
 import type { Identity } from '../../../device/identity/identity.ts';
-import { readAnchors } from '../../../device/layer1/anchors-contract.ts';
+import { readAnchors, type AnchorsContract } from '../../../device/layer1/anchors-contract.ts';
 import type { Endpoints } from '../../../device/layer1/endpoints.ts';
 import type { Sender } from '../../../device/layer1/sender-host.ts';
 import { genesisPosition } from '../../../device/ledger/genesis.ts';
@@ -21,6 +21,8 @@ import { deploy, endpointsFor, folderFor, senderFor, termsOf, type Chain, type T
 
 export const ANCHOR_HEIGHTS = 8;
 export const TURN_MS = 60_000;
+/** Of the first chain. */
+const CHAIN_ID = 31_337;
 
 export function foundingOf(network: Network): Position {
   return genesisPosition({ network, networkId: networkId(network), crypto: createNodeCrypto() });
@@ -31,13 +33,14 @@ export async function contractsFor(
   context: TestContext,
   chain: Chain,
   network: Network,
+  chainId = CHAIN_ID,
 ): Promise<{ readonly anchors: Uint8Array; readonly disputes: Uint8Array }> {
   const genesis = foundingOf(network);
   const { moment } = anchoredState(network, 0, { ...genesis, number: 0 });
   const terms = termsOf(networkId(network));
   const counts = { height: 0n, epoch: 0n, checkpoint: 0n, timeMs: 0n, members: BigInt(moment.members), seats: BigInt(moment.seats) };
   const founders = { ...moment, ...counts, previous: NO_ANCHOR };
-  const endpoints = endpointsFor(context, [chain.url]);
+  const endpoints = endpointsFor(context, [chain.url], chainId);
   const { sender } = senderFor(context, { endpoints, file: join(folderFor(context), 'deployer'), secret: chain.key });
   const contracts = await deploy(sender, chain, { ...terms, founders });
   const addressOf = (name: string): Uint8Array => contracts.get(name)?.address ?? new Uint8Array();
@@ -52,10 +55,24 @@ export interface AnchoringMember {
   /** Address of its paying key. */
   readonly payer: Uint8Array;
   readonly sender: Sender;
+  /** On the other chains. */
+  readonly elsewhere: readonly Sender[];
   readonly told: readonly Told[];
   readonly lines: readonly string[];
   /** Anchors that its chip was asked to sign. */
   readonly signed: string[];
+}
+
+/** A further chain of the same network. */
+export interface OtherChain {
+  readonly chain: Chain;
+  readonly chainId: number;
+}
+
+interface View {
+  readonly tip: number;
+  readonly lastFinal: number;
+  readonly anchor: string;
 }
 
 export interface World {
@@ -73,7 +90,9 @@ export interface World {
   look(members?: readonly AnchoringMember[]): Promise<void>;
   /** Seconds of the chain go by. */
   pass(seconds: number): Promise<void>;
-  view(): Promise<{ readonly tip: number; readonly lastFinal: number; readonly anchor: string }>;
+  readonly view: () => Promise<View>;
+  /** Of the other chains, in their order. */
+  readonly otherViews: readonly (() => Promise<View>)[];
   /** Ends a member's host and begins it anew on the same disk, with the same sender. */
   restart(index: number): Promise<AnchoringMember>;
   say(from: string, payload: Uint8Array): void;
@@ -112,12 +131,18 @@ export async function stopBench(): Promise<void> {
   await (await bench)?.stop();
 }
 
-export async function worldFor(context: TestContext, chain: Chain): Promise<World> {
+export async function worldFor(context: TestContext, chain: Chain, others: readonly OtherChain[] = []): Promise<World> {
   const { network, members: boards } = await foundOnce();
   const genesis = foundingOf(network);
   const { anchors: address, disputes } = await contractsFor(context, chain, network);
-  const place = { network: networkId(network), chainId: 31_337, anchors: address };
+  const place = { network: networkId(network), chainId: CHAIN_ID, anchors: address };
   const endpoints = endpointsFor(context, [chain.url]);
+  const ways = await Promise.all(
+    others.map(async (other) => {
+      const contracts = await contractsFor(context, other.chain, network, other.chainId);
+      return { ...other, address: contracts.anchors, endpoints: endpointsFor(context, [other.chain.url], other.chainId) };
+    }),
+  );
   const air = new Air();
   const folder = folderFor(context);
   const listeners = new Set<(checkpoint: CertifiedCheckpoint) => void>();
@@ -131,6 +156,10 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
     const secret = blobDigest(new TextEncoder().encode(`paying key of ${name}`));
     const payer = addressOfKey(secret);
     const { sender, told } = kept ?? senderFor(context, { endpoints, file: join(folder, `${name}.sender`), secret });
+    const elsewhere = ways.map((way) => {
+      const file = join(folder, `${name}.${way.chainId}.sender`);
+      return { ...way, sender: senderFor(context, { endpoints: way.endpoints, file, secret }).sender };
+    });
     const lines: string[] = [];
     const signed: string[] = [];
     const chip = {
@@ -154,7 +183,12 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
       genesis,
       gossip: air.of(name),
       chains: [
-        { chain: { chainId: 31_337, anchors: address, endpoints: [chain.url] }, endpoints, paying: { sender, address: payer }, disputes },
+        { chain: { chainId: CHAIN_ID, anchors: address, endpoints: [chain.url] }, endpoints, paying: { sender, address: payer }, disputes },
+        ...elsewhere.map((way) => ({
+          chain: { chainId: way.chainId, anchors: way.address, endpoints: [way.chain.url] },
+          endpoints: way.endpoints,
+          paying: { sender: way.sender, address: payer },
+        })),
       ],
       file: join(folder, `${name}.anchors`),
       now: () => nowMs,
@@ -162,11 +196,13 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
       turnMs: TURN_MS,
     });
     context.after(() => anchors.close());
-    return { name, identity, anchors, payer, sender, told, lines, signed };
+    return { name, identity, anchors, payer, sender, elsewhere: elsewhere.map((way) => way.sender), told, lines, signed };
   };
 
   const members = boards.slice(0, 4).map((_, index) => begin(index));
-  for (const { payer } of members) await chain.rpc('anvil_setBalance', `0x${hex(payer)}`, `0x${(10n ** 18n).toString(16)}`);
+  for (const { payer } of members)
+    for (const one of [chain, ...others.map((other) => other.chain)])
+      await one.rpc('anvil_setBalance', `0x${hex(payer)}`, `0x${(10n ** 18n).toString(16)}`);
   const world: World = {
     ...{ network, place, disputes, endpoints, chain, members },
     certify: async (height) => {
@@ -178,7 +214,8 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
       for (let waited = 0; waited < 400 && epochs > 0; waited += 1) {
         if (
           members.every(
-            ({ lines }, index) => lines.filter((line) => line.startsWith('anchorVoted')).length >= (before[index] ?? 0) + epochs,
+            ({ lines }, index) =>
+              lines.filter((line) => line.startsWith('anchorVoted')).length >= (before[index] ?? 0) + epochs * (1 + others.length),
           )
         )
           return;
@@ -189,22 +226,17 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
     look: async (who = members) => {
       for (let times = 0; times < 3; times += 1) {
         for (const member of who) await member.anchors.look();
-        await Promise.all(who.map((member) => member.sender.look()));
-        await world.chain.rpc('evm_mine').catch(() => undefined);
-        await Promise.all(who.map((member) => member.sender.look()));
+        await Promise.all(who.flatMap(({ sender, elsewhere }) => [sender, ...elsewhere].map((one) => one.look())));
+        for (const one of [world.chain, ...others.map((other) => other.chain)]) await one.rpc('evm_mine').catch(() => undefined);
+        await Promise.all(who.flatMap(({ sender, elsewhere }) => [sender, ...elsewhere].map((one) => one.look())));
       }
     },
     pass: async (seconds) => {
       await world.chain.rpc('evm_increaseTime', `0x${seconds.toString(16)}`);
       await world.chain.rpc('evm_mine');
     },
-    view: async () => {
-      const head = await endpoints.head();
-      if (head.status !== 'agreed') throw new Error('the chain is away');
-      const read = await readAnchors({ endpoints, address }, head.value.number, undefined);
-      if (read.status !== 'read') throw new Error(read.status);
-      return { tip: read.view.tip.epoch, lastFinal: read.view.lastFinal, anchor: hex(read.view.tip.anchor) };
-    },
+    view: () => viewOf({ endpoints, address }),
+    otherViews: ways.map((way) => () => viewOf(way)),
     restart: async (index) => {
       const member = members[index];
       await member?.anchors.close();
@@ -215,4 +247,12 @@ export async function worldFor(context: TestContext, chain: Chain): Promise<Worl
     say: (from, payload) => air.say(from, payload),
   };
   return world;
+}
+
+async function viewOf({ endpoints, address }: AnchorsContract): Promise<View> {
+  const head = await endpoints.head();
+  if (head.status !== 'agreed') throw new Error('the chain is away');
+  const read = await readAnchors({ endpoints, address }, head.value.number, undefined);
+  if (read.status !== 'read') throw new Error(read.status);
+  return { tip: read.view.tip.epoch, lastFinal: read.view.lastFinal, anchor: hex(read.view.tip.anchor) };
 }

@@ -31,14 +31,14 @@ function done(members: readonly AnchoringMember[], kind: string): string[] {
 }
 
 /** Looks until the tip has come so far; a turn goes by where nobody posts. */
-async function lookUntilTip(world: World, epoch: number, members = world.members): Promise<void> {
+async function lookUntilTip(world: World, epoch: number, { members = world.members, view = world.view } = {}): Promise<void> {
   for (let looks = 0; looks < 50; looks += 1) {
-    if ((await world.view()).tip >= epoch) return;
+    if ((await view()).tip >= epoch) return;
     await world.look(members);
     world.wait(TURN_MS);
     await pause(100);
   }
-  assert.equal((await world.view()).tip, epoch);
+  assert.equal((await view()).tip, epoch);
 }
 
 test(
@@ -162,6 +162,25 @@ test('a member that says something all the time is read once a second, and its l
   await lookUntilTip(world, 1);
   assert.equal((await world.view()).anchor, hex(anchorDigest(world.place, header)));
 });
+
+test(
+  'on two chains each has its own anchors and votes; one that is down holds up nothing on the other (§20.2, §20.9)',
+  { skip },
+  async (t) => {
+    const second = await chainFor(t, { chainId: 1_002, hardfork: 'shanghai' });
+    const world = await worldFor(t, await chainFor(t), [{ chain: second, chainId: 1_002 }]);
+    await world.certify(8);
+    await lookUntilTip(world, 1);
+    const [viewOther] = world.otherViews;
+    if (!viewOther) throw new Error('no other chain');
+    await lookUntilTip(world, 1, { view: viewOther });
+    assert.notEqual((await viewOther()).anchor, (await world.view()).anchor);
+    assert.deepEqual(new Set(world.members.map(({ signed }) => signed.length)), new Set([2]));
+    await second.stop();
+    await world.certify(16);
+    await lookUntilTip(world, 2);
+  },
+);
 
 test('a chain that is killed and comes back gets all anchors in their order, and nothing was held up (§20.9)', { skip }, async (t) => {
   const stateFile = join(folderFor(t), 'chain.json');
