@@ -18,7 +18,7 @@ export interface World {
   /** Programs that ended though nobody stopped them. */
   readonly ends: string[];
   /** Runs `npm run NAME -- …` as a person would, without npm's own time. */
-  run(name: 'box' | 'capsule' | 'chain' | 'layer1' | 'pair' | 'rack' | 'tpm', ...line: string[]): Promise<Ran>;
+  run(name: 'box' | 'capsule' | 'chain' | 'layer1' | 'pair' | 'rack' | 'tpm' | 'trust', ...line: string[]): Promise<Ran>;
   /** The grid's client, connected until the world stops. */
   client(): Promise<Client>;
   stop(): Promise<void>;

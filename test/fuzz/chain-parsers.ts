@@ -29,6 +29,7 @@ import {
 } from './chain-samples.ts';
 import { accepted, inCbor, inJson, oneForm, refusing, requireSentence, signed } from './doors.ts';
 import type { FuzzTarget } from './tpm-parsers.ts';
+import { trustParsers } from './trust-parsers.ts';
 
 const [member] = [founders[0]!];
 const qualifier = new Uint8Array(32).fill(3);
@@ -62,6 +63,7 @@ export const chainParsers: FuzzTarget[] = [
   { name: 'judgeCertificate', seeds: [certificate], run: judgesCertificate },
   { name: 'judgeFinalityProof', seeds: [...proofs], run: judgesProof },
   { name: 'judgeStateProof', seeds: [encodeStrict(StateProof, change.state)], run: judgesStateProof },
+  ...trustParsers,
   refusing('decodeState', [encodeState(state)], (bytes) => decodeState(bytes, stateRoot(state)), 'decoded'),
 ];
 
