@@ -99,10 +99,6 @@ export function withdrawCall(to: Uint8Array): Uint8Array {
   return encodeCall(abi, 'withdraw', [to]);
 }
 
-export function finaliseCall(): Uint8Array {
-  return encodeCall(abi, 'finalise', []);
-}
-
 /** Of the contract NodeDisputes. @param known header of a final anchor with the member */
 export function twoAnchorsCall(known: AnchorHeader, member: ShownLeaf, first: SignedHeader, second: SignedHeader): Uint8Array {
   const signed = ({ header, vote }: SignedHeader) => ({ header: abiHeader(header), vote });

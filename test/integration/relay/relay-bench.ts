@@ -89,13 +89,6 @@ export async function hearBoxes({ own, network }: RelayBench): Promise<Incoming[
   return heard;
 }
 
-/** How long the work took, ms. */
-export async function timed(work: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
-}
-
 /** Waits until it holds. */
 export async function until(condition: () => boolean, what: string, waitMs = 20_000): Promise<void> {
   const giveUpAt = performance.now() + waitMs;

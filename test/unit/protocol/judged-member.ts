@@ -18,7 +18,8 @@ export const network: Network = {
   references: measuredEvents.map(({ kind, digest }) => ({ kind, digest, label: `good ${kind}` })),
 };
 export const networkIdentity = networkId(network);
-export const [subject, ...others] = founders as readonly [SoftwareChip, ...SoftwareChip[]];
+export const [subject] = founders as readonly [SoftwareChip, ...SoftwareChip[]];
+export const others: readonly SoftwareChip[] = founders.slice(1);
 
 /** @param eventLog that the chip has extended, known to the network file or not */
 export function evidenceOf(chip: SoftwareChip, eventLog: MemberEvidence['eventLog'] = [...measuredEvents]): MemberEvidence {
