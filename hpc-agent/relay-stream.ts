@@ -128,7 +128,9 @@ class RelayStream extends Duplex {
   /** Hands on what is asked for, says what is to be said, and follows what has changed by it. */
   #flow(): void {
     while (this.#isAskedFor && this.#unread.length > 0) {
-      this.#isAskedFor = this.push(this.#unread.shift());
+      // Whoever reads may ask for more before this returns.
+      this.#isAskedFor = false;
+      if (this.push(this.#unread.shift())) this.#isAskedFor = true;
       this.#end.handedOn(1);
     }
     this.#say();

@@ -21,8 +21,6 @@ export interface RelayOptions {
   readonly host: string;
   readonly ports: Readonly<Record<RelayListener, number>>;
   readonly log: Log;
-  /** How it connects to the other broker. */
-  readonly open?: (other: OtherAddress) => Connection;
   /** How long a box may take to show its certificate; by default `RELAY_LIMITS.unusedMs`. */
   readonly unusedMs?: number;
 }
@@ -36,7 +34,6 @@ interface Stream {
 
 export class Relay {
   readonly #options: RelayOptions;
-  readonly #open: (other: OtherAddress) => Connection;
   readonly #streams = new Map<string, Stream>();
   /** Sessions that were there, the oldest first. */
   readonly #ended = new Set<string>();
@@ -50,7 +47,6 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#open = options.open ?? connect;
     this.#listening = this.#listen();
     this.#tick = setInterval(() => this.#timePassed(), RELAY_LIMITS.tickMs);
   }
@@ -76,7 +72,7 @@ export class Relay {
 
   #listen(): Connection {
     const { other, name, log } = this.#options;
-    const connection = this.#open(other);
+    const connection = connect(other);
     connection.onState((state, reason) => {
       if (state === 'connected') log('relayConnected', { url: other.url, name });
       if (state === 'lost' && this.#takesLine('away')) log('relayAway', { url: other.url, reason });
@@ -108,7 +104,7 @@ export class Relay {
     const { listener } = session;
     const relayed = new RelayedStream({
       session,
-      connection: this.#open(other),
+      connection: connect(other),
       listener: { host, port: ports[listener] },
       nowMs: () => performance.now(),
       onOver: (how) => this.#ends(session, how),

@@ -1,5 +1,5 @@
 /** The broker of somebody else through which a box reaches its device, as `pair join` is told of it and `pair open` tells of it. Specification §5.7. */
-import { join as joinPath, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { formatPairingCode, formatWindowAddress, type PairingCode, type WindowAddress } from '#protocol/pairing-code.ts';
 import { objectionToOtherBroker, plainFingerprint } from '#protocol/relay/other-broker.ts';
 import type { DeviceConfiguration } from '../../device/configuration.ts';
@@ -58,7 +58,7 @@ export function throughLine(
   const known = authority === undefined ? `--fingerprint ${plainFingerprint(fingerprint)}` : '--authority FILE';
   const line = `npm run pair -- join ${address} ${formatPairingCode(code)} ${known}`;
   const remarks = [
-    ...(authority === undefined ? [] : [`FILE is a copy of ${joinPath(folder, authority)}, who vouches for that broker.`]),
+    ...(authority === undefined ? [] : [`FILE is a copy of ${resolve(folder, authority)}, who vouches for that broker.`]),
     ...(relay.user === undefined && relay.certificate === undefined
       ? []
       : ['The box needs a user or a certificate of its own there: join --help.']),

@@ -126,14 +126,10 @@ function requireBounds(sides: readonly [Side, Side], isHonest: boolean): void {
 
 /** Everything delivered and handed on, in order. */
 function settle(sides: readonly [Side, Side], atMs: number): void {
-  for (let isMoving = true; isMoving;) {
-    isMoving = false;
+  while (sides.some(({ coming, held }) => coming.length + held.length > 0)) {
     for (const side of sides) {
       const other = side === sides[0] ? sides[1] : sides[0];
-      for (const frame of side.coming.splice(0)) {
-        side.hear(frame, atMs);
-        isMoving = true;
-      }
+      for (const frame of side.coming.splice(0)) side.hear(frame, atMs);
       side.handOn(window);
       speak(side, other, atMs);
     }
