@@ -35,6 +35,9 @@ class BmcBox implements BoxHardware {
   #problem: BmcFailed | undefined;
   #restUntilMs = 0;
   #isOrdering = false;
+  #wasOff = false;
+  /** How often it is still asked whether it senses more than before. */
+  #looksForMore = 0;
   #sampling: Promise<readonly Reading[]> | undefined;
   #poll: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -115,7 +118,9 @@ class BmcBox implements BoxHardware {
     try {
       this.#requireOpen();
       if (this.#bmc.sensesIntrusion) await this.#turns.take('other', () => this.#sense());
-      return new Map([...(await this.#read()), [INTRUSION, intrusionOf(this.#state)]]);
+      const values = await this.#read();
+      if (this.#looksForMore > 0) await this.#turns.take('other', () => this.#lookForMore());
+      return new Map([...values, [INTRUSION, intrusionOf(this.#state)]]);
     } catch (error) {
       const { message } = this.#failure(error);
       return new Map(this.sensors.map(({ name }) => [name, noValue(message)]));
@@ -132,6 +137,13 @@ class BmcBox implements BoxHardware {
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
       }
+  }
+
+  async #lookForMore(): Promise<void> {
+    this.#looksForMore -= 1;
+    if (!(await this.#bmc.sensesMore())) return;
+    this.#looksForMore = 0;
+    this.#tell({ kind: 'outgrown' });
   }
 
   /** @throws BmcFailed when nothing may be asked now */
@@ -168,6 +180,8 @@ class BmcBox implements BoxHardware {
   #note(state: BmcState): void {
     const before = this.#state;
     this.#state = state;
+    if (state.power === 'on' && this.#wasOff) this.#looksForMore = BMC_LIMITS.looksForMore;
+    if (state.power !== 'unknown') this.#wasOff = state.power === 'off';
     const atMs = Date.now();
     if (state.power !== before.power) this.#tell({ kind: 'power', state: state.power, atMs });
     if (state.isOpen === undefined || state.isOpen === (before.isOpen ?? false)) return;

@@ -25,6 +25,8 @@ export interface Bmc {
   /** @param overtaken ends it early, by its reason: an order wants the BMC */
   values(overtaken: AbortSignal): Promise<ReadonlyMap<string, BmcValue>>;
   order(verb: PowerVerb): Promise<void>;
+  /** Whether it senses what it did not when it was opened, now that the box is on. */
+  sensesMore(): Promise<boolean>;
   /** Never rejects. */
   close(): Promise<void>;
 }

@@ -91,6 +91,11 @@ class IpmiBmc implements Bmc {
     await this.#found.ask(['chassis', 'power', WORD[verb] ?? 'status']);
   }
 
+  /** Many a BMC has no DCMI while its box is off. */
+  async sensesMore(): Promise<boolean> {
+    return !this.#found.hasDcmi && findsDcmi(this.#found.ask);
+  }
+
   async close(): Promise<void> {
     await rm(this.#found.folder, { recursive: true, force: true });
   }

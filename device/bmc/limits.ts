@@ -17,6 +17,8 @@ export const BMC_LIMITS = {
   closeMs: 3 * SECOND,
   /** After a refused password: BMCs lock a user out who is wrong again and again. */
   accessRestMs: 60 * SECOND,
+  /** Samples after which a box that was switched on has shown what its BMC can sense: a boot takes some of them. */
+  looksForMore: 12,
   /** Sensors of a large server are 200, of which half are analog. */
   sensorsMax: 256,
   /** Output of ipmitool: 256 lines of 150 bytes. */

@@ -116,6 +116,10 @@ class RedfishBmc implements Bmc {
     await this.#connection.post(resetTarget, { ResetType: word });
   }
 
+  sensesMore(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }

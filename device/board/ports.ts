@@ -77,7 +77,10 @@ export interface SensorDefinition {
 }
 
 export type HardwareChange =
-  { readonly kind: 'power'; readonly state: PowerState; readonly atMs: number } | { readonly kind: 'reading'; readonly reading: Reading };
+  | { readonly kind: 'power'; readonly state: PowerState; readonly atMs: number }
+  | { readonly kind: 'reading'; readonly reading: Reading }
+  /** It senses more than when it was opened: whoever holds it lets go of it and opens it again. */
+  | { readonly kind: 'outgrown' };
 
 /** What the status LED and the buzzer say: ready (steady), working (slow blinks), attention (fast blinks, short beeps), nothing. */
 export type Sign = 'ready' | 'working' | 'attention' | 'none';

@@ -127,6 +127,7 @@ export class HeldBox implements NamedBox {
 
   sensed(change: HardwareChange): void {
     if (change.kind === 'power') return this.#powerSensed(change.state, change.atMs);
+    if (change.kind !== 'reading') return;
     const definition = this.#definitionOf(change.reading);
     if (definition && !this.#isLate(change.reading, definition)) this.#take(change.reading, definition);
   }

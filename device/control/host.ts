@@ -219,6 +219,8 @@ export class Control implements BoxWatch {
         }
       },
       (change) => {
+        // The next look opens it again.
+        if (change.kind === 'outgrown') return void this.#unwire(name);
         const definition = change.kind === 'reading' && hardware.sensors.find(({ name: sensor }) => sensor === change.reading.sensor);
         if (change.kind === 'reading' && definition) this.#topics.reading(name, change.reading, definition, hardware.source);
         box.sensed(change);

@@ -259,6 +259,29 @@ test('an order ends the reading of sensors that is under way, which is done agai
   await until('its program is gone', () => !isAlive(slow));
 });
 
+test('DCMI that answers only while the box is on is found when it comes on (§16.5)', { timeout: 60_000 }, async () => {
+  const on = join(folder, 'on');
+  const line = 'CPU Temp,45,degrees C,ok,7.1,System Board,Temperature,,,,,95.000,,,,,,';
+  const dcmi = `[ -e '${on}' ] && printf '    Instantaneous power reading:   220 Watts\\n    Power reading state is:   activated\\n'`;
+  const power = `*'chassis status') [ -e '${on}' ] && echo 'System Power         : on' || echo 'System Power         : off' ;;`;
+  const program = await playing('dark', bmcThat(`echo '${line}'`, dcmi).replace('case "$*" in', `case "$*" in\n${power}`));
+  const box = await holdBox({ program });
+  assert.deepEqual(
+    box.sensors.map(({ name }) => name),
+    ['cpu-temp'],
+  );
+  let outgrown = 0;
+  box.onChange(({ kind }) => (outgrown += Number(kind === 'outgrown')));
+  await until('the box is off', () => box.powerState() === 'off');
+  await writeFile(on, '');
+  await until('the box is on', () => box.powerState() === 'on');
+  await box.sample();
+  assert.equal(outgrown, 1);
+  await box.sample();
+  assert.equal(outgrown, 1);
+  assert.equal((await holdBox({ program })).sensors[0]?.name, 'power');
+});
+
 test(
   'DCMI measures the whole box and comes first; garbage afterwards makes readings fail, and orders (§16.5)',
   { timeout: 60_000 },

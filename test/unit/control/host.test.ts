@@ -273,6 +273,20 @@ describe('readings and energy (§17.3-17.4)', () => {
   });
 });
 
+describe('hardware that senses more than when it was opened (§16.5)', () => {
+  it('is let go of, and opened again by the next look', async () => {
+    const world = await ready();
+    world.hardware.outgrows();
+    assert.equal(world.hardware.isClosed, true);
+    const wired = (): number => world.log.filter((line) => line.startsWith('boxWired')).length;
+    assert.equal(wired(), 1);
+    await new Promise(setImmediate);
+    world.passes(1_000);
+    await new Promise(setImmediate);
+    assert.deepEqual([wired(), world.state], [2, 'ready']);
+  });
+});
+
 describe('contradictions (§17.5)', () => {
   const report = { usage: { wallMs: 20_000, cpuMs: 160_000, memoryBytesMax: 1 } } as Report;
   const rules = { boxRules: [{ box: BOX, idleMilliwatts: 60_000, fullMilliwatts: 300_000 }] };

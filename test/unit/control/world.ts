@@ -101,6 +101,10 @@ export class MemoryHardware implements BoxHardware {
     this.#tell({ kind: 'reading', reading: { sensor, quantity, value, atMs: this.#now(), quality } });
   }
 
+  outgrows(): void {
+    this.#tell({ kind: 'outgrown' });
+  }
+
   #tell(change: HardwareChange): void {
     for (const listener of this.#listeners) listener(change);
   }
