@@ -14,9 +14,15 @@ export function flush(effects: readonly TrustEffect[]): TrustEffect[] {
 
 /** @returns whether it was not said before */
 export function reportOnce(state: TrustState, key: string, report: TrustReport): boolean {
-  if (state.told.has(key)) return false;
-  rememberIn(state.told, key, TRUST_LIMITS.toldMax);
+  if (!isNews(state, key)) return false;
   state.outbox.push({ effect: 'report', report });
+  return true;
+}
+
+/** Whether it was not told before; from now on it was. */
+export function isNews({ told }: TrustState, key: string): boolean {
+  if (told.has(key)) return false;
+  rememberIn(told, key, TRUST_LIMITS.toldMax);
   return true;
 }
 

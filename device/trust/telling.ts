@@ -2,19 +2,23 @@
 import { isTrusted, isSuspended, type JudgedSlot, type MemberTrust } from '#protocol/chain/trust-state.ts';
 import { hex } from '#protocol/digest.ts';
 import type { TrustReport } from './events.ts';
-import { reportOnce } from './outbox.ts';
+import { isNews } from './outbox.ts';
 import type { TrustState } from './state.ts';
 
+/** What stood before the start is not told again. */
 export function tellVerdicts(state: TrustState): void {
   const { head, standing, outbox } = state;
-  for (const { node, trust } of head?.state.members.values() ?? []) {
-    if (!head || !trust) continue;
-    const subject = hex(node);
-    for (const judged of trust.slots) for (const report of reportsOf(subject, judged)) reportOnce(state, JSON.stringify(report), report);
-    const [word, before] = [standingOf(trust, head.state.core.checkpoint.number), standing.get(subject) ?? 'trusted'];
-    standing.set(subject, word);
-    if (word !== before) outbox.push({ effect: 'report', report: { report: 'trustChanged', subject, from: before, to: word } });
-  }
+  const isFirst = standing.size === 0;
+  const reports = [...(head?.state.members.values() ?? [])].flatMap(({ node, trust }) => (trust ? newsOf(state, hex(node), trust) : []));
+  if (!isFirst) outbox.push(...reports.map((report) => ({ effect: 'report' as const, report })));
+}
+
+function newsOf(state: TrustState, subject: string, trust: MemberTrust): TrustReport[] {
+  const { head, standing } = state;
+  const told = trust.slots.flatMap((judged) => reportsOf(subject, judged)).filter((report) => isNews(state, JSON.stringify(report)));
+  const [word, last] = [standingOf(trust, head?.state.core.checkpoint.number ?? 0), standing.get(subject) ?? 'trusted'];
+  standing.set(subject, word);
+  return word === last ? told : [...told, { report: 'trustChanged', subject, from: last, to: word }];
 }
 
 /** `stale` takes the place of a good word that no verdict has renewed. @param checkpoint number of the last certified one */
