@@ -52,6 +52,7 @@ export class StartCutOff extends Error {}
 
 /** A device trusts another within seconds; a slow machine that also compiles may take this long. */
 const TRUST_WAIT_MS = 60_000;
+const KEY_WAIT_MS = 60_000;
 const BOXES_WAIT_MS = 60_000;
 /** Vouchers and the boxes are in one of the first blocks, a second apart; finality follows within two. */
 const CHAIN_WAIT_MS = 60_000;
@@ -107,7 +108,7 @@ async function startParts(
   if (layer1)
     await timed(
       'layer 1',
-      async () => layer1.deployed.then(() => layer1.fund(devices.map(({ name }) => name))),
+      () => fundKeys(layer1, devices),
       (funded) => layer1Words(layer1, funded),
     );
   await timed(
@@ -138,7 +139,7 @@ async function openLayer1(
   started: { stop(): Promise<void> }[],
 ): Promise<GridLayer1 | undefined> {
   if (chains.length === 0) return undefined;
-  const lack = lackOfLayer1(network);
+  const lack = lackOfLayer1(layout, network);
   if (lack !== undefined) {
     onNotice(`without layer 1: ${lack}`);
     return undefined;
@@ -147,6 +148,13 @@ async function openLayer1(
   started.push(layer1);
   giveNetwork(layout, layer1.network, GRID_DEVICES);
   return layer1;
+}
+
+/** A device opens its key some time after others trust it. */
+async function fundKeys(layer1: GridLayer1, devices: readonly GridDevice[]): Promise<number> {
+  await layer1.deployed;
+  await Promise.all(devices.map(({ supervisor }) => supervisor.waitForLine(/ payingKey(?:Opened|Unusable) /, KEY_WAIT_MS)));
+  return layer1.fund(devices.map(({ name }) => name));
 }
 
 function layer1Words({ network: { layer1 = [] }, chains }: GridLayer1, funded: number): string {

@@ -1,4 +1,5 @@
 /** Layer 1 of a grid: chains on this machine with the network's contracts, and coin for the devices that post there. Specification §4.5, §20. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorWords } from '#contracts/error-words.ts';
 import { addressOfKey } from '#contracts/evm.ts';
@@ -12,7 +13,7 @@ import { ANVIL_KEY, lackOfAnvil } from '../layer1/anvil.ts';
 import { addressOfAnchors, deployContracts, hasCode } from '../layer1/deploy.ts';
 import { keepChain, type KeptChain } from '../layer1/kept-chain.ts';
 import { BENCH, termsFor } from '../layer1/terms.ts';
-import type { GridLayout } from './layout.ts';
+import { GRID_DEVICES, type GridLayout } from './layout.ts';
 
 export interface GridChain {
   readonly chainId: number;
@@ -47,10 +48,13 @@ export interface GridLayer1Request {
   readonly onNotice: (words: string) => void;
 }
 
-/** Why a grid has no layer 1, if so. */
-export function lackOfLayer1({ genesis }: Network): string | undefined {
-  if (genesis.anchorHeights === undefined)
-    return 'this network was founded without anchors; another folder (--state DIR) gets a network with them';
+/** Why a grid has no layer 1, if so: anchors are posted from the first epoch on, and devices without a chain keep none. */
+export function lackOfLayer1(layout: GridLayout, { genesis, layer1 = [] }: Network): string | undefined {
+  const elsewhere = 'another folder (--state DIR) gets a network with it';
+  if (genesis.anchorHeights === undefined) return `this network was founded without it; ${elsewhere}`;
+  const hasRun = GRID_DEVICES.some((device) => existsSync(join(layout.device(device), 'chain.sqlite')));
+  if (layer1.length === 0 && hasRun)
+    return `this network has run without it, and its first anchors are not to be had any more; ${elsewhere}`;
   return lackOfAnvil();
 }
 

@@ -41,8 +41,8 @@ export const deploy = commandOf(
     operands: ['ENDPOINT', '[ENDPOINT]', '[ENDPOINT]', '[ENDPOINT]'],
     options,
     notes:
-      'What is there is found, and what was begun goes on. The terms never change: another window or owner is another deployment. Ctrl-C stops ' +
-      'between two transactions. Exit status 1 when something speaks against it.',
+      'What is there is found, and what was begun goes on. The terms never change: another window or owner is another deployment. Devices post from ' +
+      'the first epoch on: a network file names its first chain before the devices run. Exit status 1 when something speaks against it.',
   },
   async ({ operands, options: given }) => {
     const [file, key] = [required(given, 'network'), readKeyFile(required(given, 'key'))];
