@@ -31,9 +31,9 @@ export function followBranch(state: TrustState, head: Position): ReadBlock[] {
   return blocks.reverse();
 }
 
-/** The last certified checkpoint of the branch below a height; undefined where the branch is not known so far back. */
+/** The last certified checkpoint of the branch below a height, the genesis for the first; undefined where the branch is not known so far back. */
 export function checkpointBelow({ branch }: TrustState, height: number): number | undefined {
-  const at = [...branch.certified.keys()].filter((known) => known < height).reduce((best, known) => Math.max(best, known), -1);
+  const at = [...branch.certified.keys()].filter((known) => known < Math.max(height, 1)).reduce((best, known) => Math.max(best, known), -1);
   return branch.certified.get(at)?.number;
 }
 
