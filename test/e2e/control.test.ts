@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nobleCrypto } from '#protocol/crypto-noble.ts';
 import { judgeReceipt, type ReceiptVerdict } from '#protocol/receipt-verifier.ts';
+import { readConfiguration, writeConfiguration } from '../../device/configuration.ts';
 import type { Client } from '../../scripts/client/client.ts';
 import { boxOf } from '../../scripts/grid/layout.ts';
 import type { GridDevice } from '../../scripts/grid/devices.ts';
@@ -147,13 +148,11 @@ test('a box whose agent falls silent during a run is fenced within two intervals
   assert.notEqual(await job.running(2), box);
   assert.equal((await job.result()).state, 'agreed');
   await operator('release', box);
-  const others = world.grid.devices.map(({ name }) => boxOf(name)).filter((name) => name !== box);
-  for (const name of others) await operator('fence', name);
-  await sleep(OFFERED_MS);
-  const next = await startJob(client, 1);
-  assert.equal((await next.result()).state, 'agreed');
-  assert.equal((await verified(next.capsule)).receipt.box.name, box);
-  for (const name of others) await operator('release', name);
+  await withoutOthers(box, async () => {
+    const next = await startJob(client, 1);
+    assert.equal((await next.result()).state, 'agreed');
+    assert.equal((await verified(next.capsule)).receipt.box.name, box);
+  });
 });
 
 test('kill -9 of the device during a run: the new one takes the wires over, and what it did not sense is a gap (§17.1, §17.4)', async () => {
@@ -176,6 +175,39 @@ test('kill -9 of the device during a run: the new one takes the wires over, and 
   assert.deepEqual([power, source], ['on', 'simulated']);
   assert.equal(world.grid.agents.get(box)?.processId, agent, 'the box was on all the time');
 });
+
+test('where the policy only suspects a box that is opened, its run ends as disputed, and its receipt says so (§17.2, §17.5)', async () => {
+  const device = world.grid.devices.at(-1);
+  assert.ok(device);
+  const box = boxOf(device.name);
+  const folder = world.grid.layout.device(device.name);
+  const { boxRules = [], ...configuration } = readConfiguration(folder);
+  const policy = { intrusion: 'suspect' } as const;
+  writeConfiguration(folder, { ...configuration, boxRules: boxRules.map((rules) => ({ ...rules, policy })) });
+  await killDevice(device);
+  await withoutOthers(box, async () => {
+    const job = await startJob(client, JOB_S);
+    assert.equal(await job.running(1), box);
+    await rack('open-door', box);
+    const { state, reason } = await job.result();
+    assert.deepEqual([state, reason], ['disputed', 'box-opened']);
+    const { receipt, report } = await verified(job.capsule);
+    assert.deepEqual([receipt.state, receipt.disputed?.reason], ['disputed', 'box-opened']);
+    assert.deepEqual(report.outcome, { outcome: 'exited', status: 0 }, 'the word of the box stays what it was');
+    assert.equal((await standingOf(box)).state, 'suspect');
+    await rack('close-door', box);
+    for (const endMs = Date.now() + FOLLOWS_MS; (await standingOf(box)).state !== 'ready'; await sleep(200)) assert.ok(Date.now() < endMs);
+  });
+});
+
+/** Meanwhile no other box is drawn. */
+async function withoutOthers(box: string, work: () => Promise<void>): Promise<void> {
+  const others = world.grid.devices.map(({ name }) => boxOf(name)).filter((name) => name !== box);
+  for (const name of others) await operator('fence', name);
+  await sleep(OFFERED_MS);
+  await work();
+  for (const name of others) await operator('release', name);
+}
 
 function deviceOf(box: string): GridDevice {
   const device = world.grid.devices.find(({ name }) => boxOf(name) === box);
