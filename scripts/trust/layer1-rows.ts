@@ -2,6 +2,7 @@
 import { hex } from '#protocol/digest.ts';
 import { judgeAnchorFile } from '#protocol/layer1/anchor-file.ts';
 import type { MemberRecord } from '#protocol/chain/state.ts';
+import { isSuspended } from '#protocol/chain/trust-state.ts';
 import { networkId, type Layer1Chain } from '#protocol/network.ts';
 import type { AnchorsReader } from '../../device/layer1/anchors-reader.ts';
 import { UsageError } from '../arguments.ts';
@@ -49,8 +50,8 @@ function wordsOn(
     if (verdict.status === 'refused')
       return `what ${client.device} shows of anchor ${anchor.epoch} does not fit (${verdict.reason}): ${verdict.detail}`;
     const { explained } = trustAtAnchor(verdict, node, []);
-    const { attestedUntil, credit } = explained.trust;
-    return [`${explained.standing} until checkpoint ${attestedUntil}, credit ${credit}, by ${anchorWords(verdict)}`, ...facts].join('; ');
+    const until = explained.checkpointsLeft < 0 || isSuspended(explained.trust) ? '' : ` until checkpoint ${explained.trust.attestedUntil}`;
+    return [`${explained.standing}${until}, credit ${explained.trust.credit}, by ${anchorWords(verdict)}`, ...facts].join('; ');
   });
 }
 

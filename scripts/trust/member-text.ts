@@ -1,8 +1,10 @@
 /** One member's trust in words: how it stands and until when, and of each slot what it showed, who judged it, and what a check here finds. */
 import type { MemberRecord } from '#protocol/chain/state.ts';
+import { isSuspended, type MemberTrust } from '#protocol/chain/trust-state.ts';
 import { counted } from '#protocol/counted.ts';
 import { hex } from '#protocol/digest.ts';
 import type { ExplainedSlot, ExplainedTrust } from '#protocol/explained-trust.ts';
+import { LIMITS } from '#protocol/limits.ts';
 import type { Network } from '#protocol/network.ts';
 import { harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { seatWords, STANDING_MEANINGS, STANDING_STYLES, untilWords } from './words.ts';
@@ -29,7 +31,7 @@ export function memberText(shown: ShownMember, { paint }: Paint): string {
     ['trust', `${paint(STANDING_STYLES[standing], standing)} ${untilWords(explained, network.genesis.consensus)}`],
     ['', STANDING_MEANINGS[standing]],
     ['seat', seatText(record, explained, paint)],
-    ['credit', `${trust.credit} of 1000${creditWords(trust.credit)}`],
+    ['credit', `${trust.credit} of ${LIMITS.creditMax}${creditWords(trust)}`],
     ['as of', asOf],
     ...layer1,
     ['evidence', evidenceWords(explained)],
@@ -45,10 +47,11 @@ function seatText(record: MemberRecord, explained: ExplainedTrust, paint: Paint[
   return `${paint('bad', words)}: all seats have taken it; it comes back when all seats judge its evidence good`;
 }
 
-function creditWords(credit: number): string {
-  return credit < 128
-    ? ': too little to be drawn as a judge (128)'
-    : `: as a drawn judge it has weight ${1 + Math.min(3, Math.floor(credit / 256))}`;
+function creditWords(trust: MemberTrust): string {
+  const { credit } = trust;
+  if (isSuspended(trust)) return ': it judges nobody while it is not trusted';
+  if (credit < LIMITS.creditToJudge) return `: too little to be drawn as a judge (${LIMITS.creditToJudge})`;
+  return `: as a drawn judge it has weight ${Math.min(LIMITS.weightMax, 1 + Math.floor(credit / LIMITS.creditOfWeight))}`;
 }
 
 function evidenceWords({ slots, trust }: ExplainedTrust): string {
