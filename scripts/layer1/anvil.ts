@@ -111,14 +111,15 @@ async function portOf(child: ChildProcess): Promise<number> {
     const take = (line: string): void => {
       if (said.length < 100) said.push(line);
       const port = /^Listening on .*:(\d+)/.exec(line)?.[1];
-      if (port !== undefined) resolve(Number(port));
+      if (port === undefined) return;
+      clearTimeout(late);
+      resolve(Number(port));
     };
     createInterface(stdout).on('line', take);
     createInterface(stderr).on('line', take);
     child.once('error', reject);
     child.once('close', (code) => reject(new Error(`anvil ended with ${code ?? 'a signal'}:\n${said.slice(-5).join('\n')}`)));
     child.once('close', () => clearTimeout(late));
-    stdout.once('close', () => clearTimeout(late));
   });
   return listening;
 }
