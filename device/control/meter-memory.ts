@@ -23,7 +23,7 @@ const KeptMeters = struct({
 });
 type KeptMeters = Infer<typeof KeptMeters>;
 
-/** A meter that has counted beyond 2^53 is not kept. */
+/** 64 meters of 200 bytes, many times over. */
 const BYTES_MAX = 64 * 1_024;
 
 export class MeterMemory {
@@ -49,7 +49,10 @@ export class MeterMemory {
     return { ...counted, sensor, last };
   }
 
-  /** To be called each second: writes every ten, and when there are other runs or more of them. What the disk does not take is lost. */
+  /**
+   * To be called each second: writes every ten, and when there are other runs or more of them. What the disk does not take is lost, and
+   * so is a count beyond 2^53.
+   */
   keep(meters: ReadonlyMap<string, Meter>, source: SensedBy, atMs: number): void {
     const words = [...meters].map(([run, { sharedWith }]) => `${run} ${sharedWith}`).join();
     const isDue = meters.size > 0 && Math.abs(atMs - this.#kept.atMs) >= CONTROL_LIMITS.metersKeptEveryMs;

@@ -18,8 +18,8 @@ import type { PairedBox } from './box-registry.ts';
 const Quoted = struct({ beacon: Digest, software: Digest, tpm: BoxTpmEvidence });
 export type Quoted = Readonly<Infer<typeof Quoted>>;
 
-/** `whole`: from its beginning on. */
 export interface RunStanding {
+  /** Judged from its beginning on. */
   readonly isWhole: boolean;
   readonly keys: BoxKeys;
   readonly level: TrustLevel;
