@@ -34,7 +34,7 @@ export function openVerdictStore(file: string, log: Log): VerdictStore {
   const wasBegun = existsSync(mark);
   const isTorn = judgeLog(`${file}-wal`) === 'damaged';
   const isMissing = wasBegun && !existsSync(file);
-  const { database, movedTo } = openOrMoveAside({ file, tables: TABLES, pragmas: '' }, log);
+  const { database, movedTo } = openOrMoveAside({ file, tables: TABLES, pragmas: 'PRAGMA page_size = 1024;' }, log);
   const rows = readRows(database);
   const isLost = isTorn || isMissing || movedTo !== undefined || rows.damaged;
   if (isLost) log('verdictVotesMayBeLost', { consequence: 'this member judges nobody until two slots from now' });
