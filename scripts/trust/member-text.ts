@@ -6,6 +6,7 @@ import { hex } from '#protocol/digest.ts';
 import type { ExplainedSlot, ExplainedTrust } from '#protocol/explained-trust.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import type { Network } from '#protocol/network.ts';
+import { weightOf } from '../../device/ledger/credit.ts';
 import { harmless, table, timeText, type Terminal } from '../terminal.ts';
 import { seatWords, STANDING_MEANINGS, STANDING_STYLES, untilWords } from './words.ts';
 
@@ -50,8 +51,8 @@ function seatText(record: MemberRecord, explained: ExplainedTrust, paint: Paint[
 function creditWords(trust: MemberTrust): string {
   const { credit } = trust;
   if (isSuspended(trust)) return ': it judges nobody while it is not trusted';
-  if (credit < LIMITS.creditToJudge) return `: too little to be drawn as a judge (${LIMITS.creditToJudge})`;
-  return `: as a drawn judge it has weight ${Math.min(LIMITS.weightMax, 1 + Math.floor(credit / LIMITS.creditOfWeight))}`;
+  const weight = weightOf(credit);
+  return weight === 0 ? `: too little to be drawn as a judge (${LIMITS.creditToJudge})` : `: as a drawn judge it has weight ${weight}`;
 }
 
 function evidenceWords({ slots, trust }: ExplainedTrust): string {
