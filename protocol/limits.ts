@@ -298,8 +298,8 @@ export const LIMITS = {
   bareBlocksMax: 96,
   /** Members in one proof of state. */
   membersShownMax: 16,
-  /** A member's trust as a file: a proof of state and three pieces of evidence, with room for a proof from layer 1. */
-  trustFileBytesMax: 1 * MIB,
+  /** A member's trust as a file: a proof of state and three pieces of evidence. */
+  trustFileBytesMax: 256 * KIB,
   /** The state at a checkpoint, as it goes to a member that starts from there: 22 MiB of capsules, and 40 KiB for each of 1,024 members. */
   stateBytesMax: 64 * MIB,
 
