@@ -26,21 +26,30 @@ import { openRelayStream } from '../../../hpc-agent/relay-stream.ts';
 import { openFor } from '../pairing/pairing-bench.ts';
 import { hearBoxes, startRelayBench, topicsOf, until, type RelayBench } from './relay-bench.ts';
 
+/** A flood on a loaded machine is slow, too. */
+const FLOOD_MAX_MS = 60_000;
+
 let bench: RelayBench;
+/** Clients of the other broker. */
+const spies: Connection[] = [];
 before(async () => {
   bench = await startRelayBench();
 });
-after(() => bench.stop());
+after(async () => {
+  await Promise.all(spies.map((spy) => spy.close()));
+  await bench.stop();
+});
 
 const bytes = (words: string): Uint8Array => new TextEncoder().encode(words);
 const words = (payload: Uint8Array): string => new TextDecoder().decode(payload);
 
 /** A client of the other broker that reads all there is. */
-async function openSpy(): Promise<{ connection: Connection; seen: Incoming[]; close(): Promise<void> }> {
+async function openSpy(): Promise<{ connection: Connection; seen: Incoming[] }> {
   const connection = connect(bench.site);
+  spies.push(connection);
   const seen: Incoming[] = [];
   await connection.subscribe('#', (message) => void seen.push(message));
-  return { connection, seen, close: () => connection.close() };
+  return { connection, seen };
 }
 
 test('who reads everything at the other broker sees neither code, nor names, nor certificates, nor a word of what is said (§5.7)', async () => {
@@ -63,7 +72,6 @@ test('who reads everything at the other broker sees neither code, nor names, nor
   const secrets = [window.code, formatPairingCode(window.code), 'greeting', 'sealed', 'watched', 'a word', networkLabel(bench.network)];
   for (const secret of [...secrets, certificate('certificate.pem'), certificate('ca.pem')])
     assert.ok(!seen.includes(secret), String(secret));
-  await spy.close();
 });
 
 /** Takes the device's place behind the other broker, and ends TLS with a certificate of its own in the device's name. */
@@ -225,7 +233,6 @@ test(
       Array.from({ length: 20 }, (_, word) => `replayed ${word}`),
     );
     assert.ok(mischief.frames > 50, `${mischief.frames} frames were replayed`);
-    await spy.close();
   },
 );
 
@@ -239,6 +246,7 @@ test(
     await box.connected(20_000);
     const { up } = topicsOf(bench, 'honest');
     const spy = connect(bench.site);
+    spies.push(spy);
     await spy.connected(10_000);
     const session = (id: number) => ({ device: 'alpha', listener: 'boxes', session: id.toString(16).padStart(32, '0') }) as const;
     const open = encodeBulk(RelayOpen, { version: 1 });
@@ -250,24 +258,25 @@ test(
         await Promise.all([spy.publish(relayTopic(session(flood.opened), 'open'), open), spy.publish(relayTopic(session(1), 'up'), frame)]);
       }
     });
-    for (let word = 0; word < 50; word += 1) {
-      assert.equal(await box.publish(up, bytes(`honest ${word}`)), 'acknowledged');
-      await sleep(20);
+    const isLeftAlone = (): boolean => bench.log.some(({ event, forMs }) => event === 'relayLeftAlone' && forMs === RELAY_LIMITS.pauseMs);
+    const said: string[] = [];
+    for (
+      const endMs = performance.now() + FLOOD_MAX_MS;
+      (said.length < 50 || !isLeftAlone()) && performance.now() < endMs;
+      await sleep(20)
+    ) {
+      said.push(`honest ${said.length}`);
+      assert.equal(await box.publish(up, bytes(said.at(-1) ?? '')), 'acknowledged');
     }
     flood.isOn = false;
     await Promise.all(flooding);
-    await until(() => heard.length === 50, 'all is heard');
+    await until(() => heard.length >= said.length, 'all is heard');
     assert.deepEqual(
       heard.map(({ payload }) => words(payload)),
-      Array.from({ length: 50 }, (_, word) => `honest ${word}`),
+      said,
     );
-    assert.ok(flood.opened > 1_000, `${flood.opened} openings`);
+    assert.ok(isLeftAlone(), `${flood.opened} openings`);
     const lines = bench.log.filter(({ event }) => event.startsWith('relay'));
-    assert.ok(
-      lines.some(({ event, forMs }) => event === 'relayLeftAlone' && forMs === RELAY_LIMITS.pauseMs),
-      JSON.stringify(lines),
-    );
     assert.ok(lines.length < 60, `${lines.length} lines`);
-    await spy.close();
   },
 );
