@@ -16,7 +16,7 @@ import { networkId, type Network, type Reference } from '#protocol/network.ts';
 import { ReceiptMessage } from '#protocol/receipt.ts';
 import { peekSigned } from '#protocol/signed.ts';
 import type { AnchorsReader } from '../../device/layer1/anchors-reader.ts';
-import { UsageError } from '../arguments.ts';
+import { UsageError, wholeNumber } from '../arguments.ts';
 import { anchorFor, fetchAnchorFile, withAnchors, type ContractChoice, type KnownAnchor } from '../client/anchors.ts';
 import { ClientFailure } from '../client/failure.ts';
 import { ANCHOR_FILE, FINALITY_FILE } from './capsule-folder.ts';
@@ -32,6 +32,7 @@ export const UNLISTED = 'unlisted';
 export const contractOptions = {
   layer1: { value: 'URL[,URL]', help: 'endpoints of a chain: check by the contract there, without a network file' },
   contract: { value: 'ADDRESS', help: 'address of the network’s contract Anchors on that chain' },
+  chain: { value: 'ID', help: 'id of that chain (default: the one that all endpoints serve)' },
   device: { value: 'NAME', help: 'device to ask for what the contract does not hold (default: the first one)' },
   client: { value: 'NAME', help: 'client to ask as (default: the only one)' },
 } as const;
@@ -39,6 +40,7 @@ export const contractOptions = {
 interface Given {
   readonly layer1: string | undefined;
   readonly contract: string | undefined;
+  readonly chain: string | undefined;
   readonly network: string | undefined;
   readonly state: string | undefined;
   readonly device: string | undefined;
@@ -46,8 +48,8 @@ interface Given {
 }
 
 /** @throws UsageError */
-export function readContractChoice({ layer1, contract }: Pick<Given, 'layer1' | 'contract'>): ContractChoice | undefined {
-  if (layer1 === undefined && contract === undefined) return undefined;
+export function readContractChoice({ layer1, contract, chain }: Pick<Given, 'layer1' | 'contract' | 'chain'>): ContractChoice | undefined {
+  if (layer1 === undefined && contract === undefined && chain === undefined) return undefined;
   if (layer1 === undefined || contract === undefined)
     throw new UsageError('--layer1 and --contract belong together: where to ask, and what');
   const endpoints = layer1.split(',');
@@ -56,7 +58,8 @@ export function readContractChoice({ layer1, contract }: Pick<Given, 'layer1' | 
     if (read.status === 'malformed') throw new UsageError(read.detail.replace(/^message/, 'the endpoint'));
   }
   if (!/^0x[0-9a-fA-F]{40}$/.test(contract)) throw new UsageError(`"${contract}" is no address: give 0x and 40 hexadecimal digits`);
-  return { endpoints, contract: Uint8Array.fromHex(contract.slice(2)) };
+  const chainId = chain === undefined ? {} : { chainId: wholeNumber('--chain', chain) };
+  return { endpoints, contract: Uint8Array.fromHex(contract.slice(2)), ...chainId };
 }
 
 export function contractWords({ place, header }: TrustedAnchor): string {

@@ -18,6 +18,8 @@ import { ClientFailure } from './failure.ts';
 export interface ContractChoice {
   /** Compared. */
   readonly endpoints: readonly string[];
+  /** EIP-155; absent: the one that all of them serve. */
+  readonly chainId?: number;
   /** Address of the contract Anchors, 20 bytes. */
   readonly contract: Uint8Array;
 }
@@ -29,10 +31,10 @@ export interface KnownAnchor extends FinalAnchor {
 
 /** @throws ClientFailure `layer1-not-read`, with who said what */
 export async function withAnchors<T>(
-  { endpoints: urls, contract }: ContractChoice,
+  { endpoints: urls, contract, chainId }: ContractChoice,
   use: (reader: AnchorsReader) => Promise<T>,
 ): Promise<T> {
-  const endpoints = new Endpoints(await chainIdOf(urls), urls);
+  const endpoints = new Endpoints(chainId ?? (await chainIdOf(urls)), urls);
   try {
     return await use(await AnchorsReader.open(endpoints, contract));
   } catch (error) {
@@ -43,15 +45,22 @@ export async function withAnchors<T>(
   }
 }
 
-/** Of the first that says it; one that serves another chain is left out later, and named. */
+/** On which those that answer agree: else one that serves a chain of its own would push the others aside. */
 async function chainIdOf(urls: readonly string[]): Promise<number> {
-  for (const url of urls) {
-    const rpc = new JsonRpc(url);
-    const chainId = valueOf(readCount)(await rpc.ask('eth_chainId', []));
-    rpc.close();
-    if (chainId !== undefined) return chainId;
-  }
-  throw new ClientFailure('layer1-not-read', `no endpoint says which chain it serves: ${urls.map((url) => new URL(url).host).join(', ')}`);
+  const said = await Promise.all(urls.map(chainServedBy));
+  const heard = said.flatMap(({ chainId }) => chainId ?? []);
+  const [chainId] = heard;
+  const words = said.map(({ host, chainId: one }) => `${host} ${one === undefined ? 'does not say' : `says ${one}`}`).join(', ');
+  if (chainId === undefined) throw new ClientFailure('layer1-not-read', `no endpoint says which chain it serves: ${words}`);
+  if (heard.every((one) => one === chainId)) return chainId;
+  throw new ClientFailure('layer1-not-read', `the endpoints serve different chains: ${words}; --chain says which one is meant`);
+}
+
+async function chainServedBy(url: string): Promise<{ readonly host: string; readonly chainId: number | undefined }> {
+  const rpc = new JsonRpc(url);
+  const chainId = valueOf(readCount)(await rpc.ask('eth_chainId', []));
+  rpc.close();
+  return { host: new URL(url).host, chainId };
 }
 
 export async function lastAnchor(reader: AnchorsReader): Promise<KnownAnchor> {

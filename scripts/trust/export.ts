@@ -52,7 +52,7 @@ async function writeAnchor({ client, network }: TrustSession, file: string): Pro
   const [chain] = network.layer1 ?? [];
   if (!chain) return undefined;
   try {
-    return await withAnchors({ endpoints: chain.endpoints, contract: chain.anchors }, async (reader) => {
+    return await withAnchors({ endpoints: chain.endpoints, contract: chain.anchors, chainId: chain.chainId }, async (reader) => {
       const anchor = await lastAnchor(reader);
       const encoded = await fetchAnchorFile(client, network.genesis, { reader, anchor, above: undefined });
       const verdict = judgeAnchorFile(encoded, anchor.anchor);

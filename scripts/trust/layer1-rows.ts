@@ -36,12 +36,12 @@ interface Addresses {
 }
 
 function wordsOn(
-  { endpoints, anchors }: Layer1Chain,
+  { chainId, endpoints, anchors }: Layer1Chain,
   { client, network }: TrustSession,
   { node }: MemberRecord,
   addresses: Addresses,
 ): Promise<string> {
-  return withAnchors({ endpoints, contract: anchors }, async (reader) => {
+  return withAnchors({ chainId, endpoints, contract: anchors }, async (reader) => {
     const anchor = await lastAnchor(reader);
     const facts = await factsOf(reader, node, { ...addresses, epoch: anchor.epoch, network: networkId(network) });
     if (anchor.header.checkpoint === 0) return [`anchor 0 on chain ${reader.place.chainId}, of the founders`, ...facts].join('; ');

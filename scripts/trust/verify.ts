@@ -30,6 +30,7 @@ export const verify = commandOf(
       network: { value: 'FILE', help: 'network file to check by (default: network.cbor in the state folder)' },
       layer1: { value: 'URL[,URL]', help: 'endpoints of a chain: check FILE.anchor by the contract there' },
       contract: { value: 'ADDRESS', help: 'address of the network’s contract Anchors on that chain' },
+      chain: { value: 'ID', help: 'id of that chain (default: the one that all endpoints serve)' },
       anchor: { value: 'DIGEST', help: 'an anchor that you trust, 64 hexadecimal digits: check FILE.anchor by it' },
       state: stateOption,
       json: jsonOption,

@@ -77,10 +77,10 @@ interface Ended {
 }
 
 /** `capsule verify` as it is typed, on a machine that has no network file and knows no device. */
-function verify(folder: string, urls: readonly string[], { anchors }: Pick<AnchorPlace, 'anchors'>): Promise<Ended> {
+function verify(folder: string, urls: readonly string[], { anchors }: Pick<AnchorPlace, 'anchors'>, ...more: string[]): Promise<Ended> {
   const line = ['scripts/capsule.ts', 'verify', folder, '--layer1', urls.join(','), '--contract', `0x${anchors.toHex()}`];
   return new Promise((resolve) => {
-    execFile(process.execPath, [...line, '--state', join(folder, 'none'), '--final'], { cwd: root }, (error, said, complained) =>
+    execFile(process.execPath, [...line, '--state', join(folder, 'none'), '--final', ...more], { cwd: root }, (error, said, complained) =>
       resolve({ status: typeof error?.code === 'number' ? error.code : 0, words: `${said}${complained}` }),
     );
   });
@@ -131,7 +131,13 @@ test('a receipt of a real grid is verified from endpoint and address alone (§20
     const other = await chainFor(t, { chainId: 5 });
     const elsewhere = await verify(good, [other.url], place);
     assert.deepEqual([elsewhere.status, /on chain 5 there is no contract Anchors at/.test(elsewhere.words)], [1, true], elsewhere.words);
-    const served = await verify(good, [chain.url, other.url], place);
+    const mixed = await verify(good, [other.url, chain.url], place);
+    assert.deepEqual(
+      [mixed.status, /serve different chains: .* says 5, .* says 31337; --chain says which/.test(mixed.words)],
+      [1, true],
+      mixed.words,
+    );
+    const served = await verify(good, [other.url, chain.url], place, '--chain', '31337');
     assert.equal(served.status, 0, `one of two endpoints serves another chain and counts as away: ${served.words}`);
     const moved = await verify(handedOn(t, encodeAnchorFile({ ...file, place: { ...place, chainId: 5 } })), [chain.url], place);
     assert.match(moved.words, /it is of the contract 0x[0-9a-f]{40} on chain 5/);
