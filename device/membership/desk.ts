@@ -163,6 +163,7 @@ const MEANING: Readonly<Record<OwnStanding, string>> = {
   applicant: 'it has applied; members vouch for it as they activate its key and trust its evidence',
   'waits-for-seat': 'it is a member; its seat comes with the next checkpoint',
   seated: 'it has a seat',
+  demoted: 'all seats have found its evidence bad, so it has none; start firmware and TPM anew, and its next good evidence brings it back',
   left: 'it has left: it neither votes nor leads, and its boxes get no capsules; it may be switched off',
   expelled: 'it was expelled for contradicting itself: it neither votes nor leads, and never comes back with this chip',
 };

@@ -66,13 +66,14 @@ export function leftToOthers(state: ChainState, network: Uint8Array, node: Uint8
 }
 
 /** What this device is to its network, in a word for its operator. */
-export type OwnStanding = 'no-application' | 'applicant' | 'waits-for-seat' | 'seated' | 'left' | 'expelled';
+export type OwnStanding = 'no-application' | 'applicant' | 'waits-for-seat' | 'seated' | 'demoted' | 'left' | 'expelled';
 
 export function ownStanding(node: Uint8Array, { members, core }: ChainState): OwnStanding {
   const record = members.get(hex(node));
   if (!record) return 'no-application';
   if (record.standing !== 'member') return record.standing;
-  return holds(core.seats, node) ? 'seated' : 'waits-for-seat';
+  if (holds(core.seats, node)) return 'seated';
+  return record.trust?.demotedHeight === undefined ? 'waits-for-seat' : 'demoted';
 }
 
 const nobody = { vouchedBy: [], needed: 0 } as const;

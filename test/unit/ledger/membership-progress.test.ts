@@ -12,6 +12,12 @@ const changed = (standing: 'left' | 'expelled' | 'applicant', state: ChainState 
   assert.ok(record);
   return { ...state, members: state.members.with(hex(alpha.node), { ...record, standing }) };
 };
+const demoted = (state: ChainState): ChainState => {
+  const record = state.members.get(hex(alpha.node));
+  assert.ok(record);
+  const trust = { credit: 256, attestedUntil: 9, word: 'untrusted' as const, judgedIn: 0, demotedHeight: 3, slots: [] };
+  return { ...state, members: state.members.with(hex(alpha.node), { ...record, trust }) };
+};
 const withoutSeat = (state: ChainState): ChainState => ({ ...state, core: { ...state.core, seats: [bravo.node] } });
 
 test('a member leaves with the checkpoint that holds it, not with the block (§11.5)', () => {
@@ -24,6 +30,7 @@ test('a member leaves with the checkpoint that holds it, not with the block (§1
 test('a device knows what it is to its network (§11.5)', () => {
   assert.equal(ownStanding(alpha.node, ready), 'seated');
   assert.equal(ownStanding(alpha.node, withoutSeat(ready)), 'waits-for-seat');
+  assert.equal(ownStanding(alpha.node, demoted(withoutSeat(ready))), 'demoted');
   assert.equal(ownStanding(alpha.node, changed('applicant')), 'applicant');
   assert.equal(ownStanding(alpha.node, changed('left')), 'left');
   assert.equal(ownStanding(alpha.node, changed('expelled')), 'expelled');
