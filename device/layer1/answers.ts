@@ -1,4 +1,5 @@
 /** What endpoints answer, read: only what is used of it, each part checked for its form and size. Pure. Execution API specification of Ethereum. */
+import { LAYER1_LIMITS } from './limits.ts';
 
 export interface Block {
   readonly number: number;
@@ -44,10 +45,11 @@ export function readReceipt(value: unknown): Receipt | 'none' | undefined {
   const number = readCount(fieldOf(value, 'blockNumber'));
   const hash = readWord(fieldOf(value, 'blockHash'));
   const status = readCount(fieldOf(value, 'status'));
-  const gas = readQuantity(fieldOf(value, 'gasUsed'));
+  const gas = readCount(fieldOf(value, 'gasUsed'));
   const price = readQuantity(fieldOf(value, 'effectiveGasPrice')) ?? 0n;
-  if (number === undefined || !hash || (status !== 0 && status !== 1) || gas === undefined) return undefined;
-  return { block: { number, hash }, ok: status === 1, cost: gas * price };
+  if (number === undefined || !hash || (status !== 0 && status !== 1) || gas === undefined || price > LAYER1_LIMITS.priceMax)
+    return undefined;
+  return { block: { number, hash }, ok: status === 1, cost: BigInt(gas) * price };
 }
 
 /** A field of a JSON object, of whatever came. */

@@ -45,7 +45,7 @@ const Attempt = struct({ hash: Digest, raw: bytes({ min: 1, max: 2 * LAYER1_LIMI
 
 export const Sending = struct({
   intention: Intention,
-  /** Rises with each that is asked for: the next to be done is the first that waits. */
+  /** Rises with each that is asked for: of equal urgency the first that waits is done next. */
   place: Count,
   standing: Standing,
   attempts: list(Attempt, { max: LAYER1_LIMITS.attemptsMax }),
@@ -75,6 +75,24 @@ export function feesOf(stored: Infer<typeof StoredFees>): Fees {
 
 export function sameIntention(left: Intention, right: Intention): boolean {
   return left.name === right.name && left.value === right.value && sameBytes(left.to, right.to) && sameBytes(left.data, right.data);
+}
+
+/** A challenge runs against a window. */
+export function isChallenge({ intention }: Sending): boolean {
+  return intention.name.startsWith('challenge/');
+}
+
+export function isPost({ intention }: Sending): boolean {
+  return intention.name.startsWith('post/');
+}
+
+/** Challenges first and posts last, so that what is fetched pays for them; of each kind the first that was asked for. */
+export function byUrgency(left: Sending, right: Sending): number {
+  return urgencyOf(left) - urgencyOf(right) || left.place - right.place;
+}
+
+function urgencyOf(sending: Sending): number {
+  return isChallenge(sending) ? 0 : isPost(sending) ? 2 : 1;
 }
 
 /** Nothing changes any more. */

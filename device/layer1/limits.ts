@@ -34,6 +34,10 @@ export const LAYER1_LIMITS = {
   gasMax: 16_777_216,
   /** What a transaction carries: votes of 128 places are 14 KiB; contract creation up to 48 KiB (EIP-3860), with its arguments. */
   dataBytesMax: 64 * KIB,
+  /** One part of so many of a day's budget is left to challenges by posts: a challenge is a few hundred thousand gas, and carries no bond. */
+  challengesPart: 4n,
+  /** Wei for a unit of gas, as a receipt names it: more than any chain has coins. What an endpoint makes up stays within what is stored. */
+  priceMax: 2n ** 96n,
   /** Intentions that are open: epochs of a week of outage. */
   openMax: 256,
   /** Ended ones are remembered this long, so that the same name is not done twice. */

@@ -1,14 +1,18 @@
 /**
  * How intentions become transactions of one key on one chain: a pure machine. What is to be sent is stored before it is said, one at a time is
- * under way, and all its attempts share one nonce; so it is done once, whatever dies in between. Specification §20.8.
+ * under way, and all its attempts share one nonce; so it is done once, whatever dies in between. What lacks something is passed over, so that
+ * a challenge never waits for a post that can't be paid. Specification §20.8.
  */
 import type { Fees, SignedTransaction } from '#contracts/evm.ts';
 import { hex } from '#protocol/digest.ts';
 import { harmless } from '#protocol/schema.ts';
 import { bid, priceOf, raise, type FeeMarket } from './fees.ts';
 import {
+  byUrgency,
   feesOf,
+  isChallenge,
   isEnded,
+  isPost,
   isSigned,
   isUnderWay,
   sameIntention,
@@ -172,11 +176,14 @@ function included(
   );
 }
 
-/** Not yet, or no longer: what a reorganisation undid is under way again. A nonce that is used for good by something else ends it. */
+/**
+ * Not yet, or no longer: what a reorganisation undid is under way again. A nonce that is used for good by something else ends it; its charge
+ * stays, for that none of what was said is in a block is the word of endpoints alone.
+ */
 function notIncluded(state: SenderState, sending: Sending, view: ChainView, nowMs: number): SenderEffect[] {
   if (view.finalNonce > sending.nonce) {
     const detail = `another transaction of this key has the nonce ${sending.nonce}`;
-    return changed(state, { ...sending, charged: '0' }, { state: 'refused', reason: 'displaced', detail }, nowMs);
+    return changed(state, { ...sending, charged: String(mostOf(sending)) }, { state: 'refused', reason: 'displaced', detail }, nowMs);
   }
   if (isUnderWay(sending)) return held(state, sending, undefined, nowMs);
   for (const { hash } of sending.attempts) state.saidAtMs.delete(hex(hash));
@@ -188,17 +195,21 @@ function notIncluded(state: SenderState, sending: Sending, view: ChainView, nowM
   );
 }
 
-/** One at a time, the oldest first: what is under way is pressed, or the next one is begun. */
-function next(state: SenderState, view: ChainView, nowMs: number): SenderEffect[] {
+/** One at a time, the most urgent first: what is under way is pressed, or the next one is begun. @param passed over just now; those after it are left */
+function next(state: SenderState, view: ChainView, nowMs: number, passed?: Sending): SenderEffect[] {
   const underWay = open(state).filter(isUnderWay);
   if (underWay.length > 0) return underWay.flatMap((sending) => pressed(state, sending, view, nowMs));
-  const [first, ...others] = open(state).filter(({ standing }) => standing.state === 'waiting');
+  const [first, ...others] = waiting(state).filter((sending) => !passed || byUrgency(passed, sending) < 0);
   if (!first) return [];
-  const turns = others.flatMap((sending) => held(state, sending, 'turn', nowMs));
-  if (bid(view.market, state.terms.feeCap) === undefined) return [...held(state, first, 'dear', nowMs), ...turns];
+  if (bid(view.market, state.terms.feeCap) === undefined)
+    return [first, ...others].flatMap((sending) => held(state, sending, 'dear', nowMs));
   // A chain tries no call whose value its sender has not.
-  if (BigInt(first.intention.value) > view.balance) return [...held(state, first, 'funds', nowMs), ...turns];
-  return [...turns, { effect: 'try', name: first.intention.name, intention: first.intention }];
+  if (BigInt(first.intention.value) > view.balance) return passedOver(state, first, 'funds', view, nowMs);
+  return [{ effect: 'try', name: first.intention.name, intention: first.intention }];
+}
+
+function passedOver(state: SenderState, sending: Sending, why: Why, view: ChainView, nowMs: number): SenderEffect[] {
+  return [...held(state, sending, why, nowMs), ...next(state, view, nowMs, sending)];
 }
 
 /** Said again after a while, by a higher fee after a longer one. */
@@ -218,20 +229,22 @@ function pressed(state: SenderState, sending: Sending, view: ChainView, nowMs: n
 function tried(state: SenderState, name: string, outcome: Trial, nowMs: number): SenderEffect[] {
   const sending = state.sendings.get(name);
   if (!sending || !state.view || sending.standing.state !== 'waiting') return [];
-  if (outcome.status === 'unknown') return held(state, sending, outcome.why, nowMs);
+  if (outcome.status === 'unknown') return passedOver(state, sending, outcome.why, state.view, nowMs);
   if (outcome.status === 'reverts') {
     const detail = harmless(outcome.words, LAYER1_LIMITS.wordsMax);
-    return [...changed(state, sending, { state: 'refused', reason: 'would-revert', detail }, nowMs), ...next(state, state.view, nowMs)];
+    const refused = changed(state, sending, { state: 'refused', reason: 'would-revert', detail }, nowMs);
+    return [...refused, ...next(state, state.view, nowMs, sending)];
   }
   const gas = outcome.gas + Math.ceil(outcome.gas / 4); // the state that it meets may be another
   if (gas > LAYER1_LIMITS.gasMax) {
     const detail = `it needs ${gas} gas; a transaction has ${LAYER1_LIMITS.gasMax} at most`;
-    return changed(state, sending, { state: 'refused', reason: 'too-much-gas', detail }, nowMs);
+    const refused = changed(state, sending, { state: 'refused', reason: 'too-much-gas', detail }, nowMs);
+    return [...refused, ...next(state, state.view, nowMs, sending)];
   }
   const fees = bid(state.view.market, state.terms.feeCap);
   if (fees === undefined) return held(state, sending, 'dear', nowMs);
   const lacking = lackingFor(state, { ...sending, gas }, state.view, priceOf(fees), nowMs);
-  if (lacking !== undefined) return held(state, sending, lacking, nowMs);
+  if (lacking !== undefined) return passedOver(state, sending, lacking, state.view, nowMs);
   return [signing(sending, { nonce: state.view.nonce, gas, fees })];
 }
 
@@ -254,7 +267,9 @@ function signed(state: SenderState, event: Extract<SenderEvent, { readonly type:
   const day = dayOf(nowMs);
   const grown = { ...sending, attempts, nonce, gas, day, lost: day === sending.day ? sending.lost : '0' };
   const standing: Standing = { state: attempts.length > 1 ? 'bumped' : 'sent' };
-  return [...changed(state, { ...grown, charged: String(mostOf(grown)) }, standing, nowMs), ...say(state, attempt, nowMs)];
+  const own = changed(state, { ...grown, charged: String(mostOf(grown)) }, standing, nowMs);
+  const turns = waiting(state).flatMap((other) => held(state, other, 'turn', nowMs));
+  return [...own, ...say(state, attempt, nowMs), ...turns];
 }
 
 function say(state: SenderState, { hash, raw }: Sending['attempts'][number], nowMs: number): SenderEffect[] {
@@ -268,9 +283,15 @@ function lackingFor(state: SenderState, sending: Sending, view: ChainView, price
   const others = [...state.sendings.values()].map((one) =>
     one.intention.name === sending.intention.name ? { ...one, charged: '0' } : one,
   );
-  const spent = spentOn(others, nowMs);
-  if (spent + cost > state.terms.dayBudget) return 'budget';
+  if (spentOn(others, nowMs) + cost > budgetFor(state, sending)) return 'budget';
   return cost > view.balance ? 'funds' : undefined;
+}
+
+/** A post leaves a part of the day to challenges; one that is under way before a challenge takes of it as well, for it must be in a block first. */
+function budgetFor(state: SenderState, sending: Sending): bigint {
+  const { dayBudget } = state.terms;
+  const isInTheWay = isUnderWay(sending) && waiting(state).some(isChallenge);
+  return isPost(sending) && !isInTheWay ? dayBudget - dayBudget / LAYER1_LIMITS.challengesPart : dayBudget;
 }
 
 /** What is signed on the day of this moment, and not known to have cost less; in wei. */
@@ -318,6 +339,12 @@ function forgotten(state: SenderState, nowMs: number): SenderEffect[] {
 
 function open({ sendings }: SenderState): Sending[] {
   return [...sendings.values()].filter((sending) => !isEnded(sending));
+}
+
+function waiting(state: SenderState): Sending[] {
+  return open(state)
+    .filter(({ standing }) => standing.state === 'waiting')
+    .toSorted(byUrgency);
 }
 
 function sameStanding(left: Standing, right: Standing): boolean {

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { encodeStrict } from '#protocol/codec.ts';
+import { readReceipt } from '../../../device/layer1/answers.ts';
 import { bid, priceOf, raise } from '../../../device/layer1/fees.ts';
-import { feesOf, type Sending } from '../../../device/layer1/intention.ts';
+import { feesOf, Sending } from '../../../device/layer1/intention.ts';
 import { LAYER1_LIMITS } from '../../../device/layer1/limits.ts';
 import {
+  spentOn,
   startSender,
   stepSender,
   type ChainView,
@@ -42,14 +45,21 @@ class World {
   nowMs = 0;
   /** Of each transaction that is in a block. */
   cost = 1n;
+  /** What the key has, in wei. */
+  balance = 10n ** 18n;
   /** Whether they fail there. */
   fails = false;
   state: SenderState = startSender(terms, []);
   /** By hash: the intention and nonce. */
   readonly signed = new Map<string, { readonly name: string; readonly nonce: number }>();
 
-  intend(name: string): void {
-    this.handle({ type: 'intended', intention: { name, to: new Uint8Array(20), data: new Uint8Array(), value: '1' }, nowMs: this.nowMs });
+  intend(name: string, value = '1'): void {
+    this.handle({ type: 'intended', intention: { name, to: new Uint8Array(20), data: new Uint8Array(), value }, nowMs: this.nowMs });
+  }
+
+  standing(name: string): string {
+    const { state, ...of } = this.state.sendings.get(name)?.standing ?? { state: 'unknown' };
+    return 'why' in of ? `${state}: ${of.why}` : state;
   }
 
   look(baseFee: bigint): void {
@@ -60,7 +70,7 @@ class World {
       head: this.blocks.length,
       final: this.final,
       ...nonces,
-      balance: 10n ** 18n,
+      balance: this.balance,
       market: { baseFee, offered: 1n },
       included,
     };
@@ -227,4 +237,112 @@ test('what failed tries of one intention have cost counts for the budget of thei
   assert.equal(tryForADay(), 4);
   world.nowMs += 86_400_000;
   assert.equal(tryForADay(), 4);
+});
+
+test('a challenge goes before what is fetched, and that before a post, whichever was asked for first (§20.8)', () => {
+  const world = new World();
+  for (const name of ['post/8', 'withdraw/7', 'challenge/8/aa']) world.intend(name);
+  for (let rounds = 0; rounds < 3; rounds++) {
+    world.look(10n);
+    world.mine();
+  }
+  const order = world.blocks.map((hash) => world.signed.get(hash)?.name);
+  assert.deepEqual(order, ['challenge/8/aa', 'withdraw/7', 'post/8']);
+});
+
+test('what lacks funds is passed over: a post without its bond holds back neither a challenge nor what would pay for it (§20.8)', () => {
+  const world = new World();
+  world.balance = 50_000n;
+  world.intend('post/8', '100000');
+  for (const name of ['post/9', 'withdraw/7', 'challenge/8/aa']) world.intend(name, '0');
+  for (let rounds = 0; rounds < 4; rounds++) {
+    world.look(10n);
+    world.mine();
+  }
+  const order = world.blocks.map((hash) => world.signed.get(hash)?.name);
+  assert.deepEqual([order, world.standing('post/8')], [['challenge/8/aa', 'withdraw/7', 'post/9'], 'waiting: funds']);
+  world.balance = 10n ** 18n;
+  world.look(10n);
+  assert.equal(world.standing('post/8'), 'sent');
+});
+
+test('what waits for the same reason as before is not written down again at each look (§20.8)', () => {
+  const world = new World();
+  world.balance = 1n;
+  for (const name of ['post/8', 'post/9', 'withdraw/7']) world.intend(name);
+  world.look(10n);
+  const before = new Map(world.disk);
+  world.look(10n);
+  assert.deepEqual(
+    ['post/8', 'post/9', 'withdraw/7'].map((name) => world.standing(name)),
+    Array(3).fill('waiting: funds'),
+  );
+  for (const [name, sending] of before) assert.equal(world.disk.get(name), sending);
+});
+
+test('posts leave a quarter of a day to challenges (§20.8)', () => {
+  const world = new World();
+  world.cost = 2_000n;
+  world.state = startSender({ feeCap: 1_000n, dayBudget: 12_000n }, []);
+  const goOn = (): void => {
+    world.look(10n);
+    world.mine();
+    world.look(10n);
+  };
+  for (let epoch = 1; epoch <= 5; epoch++) world.intend(`post/${epoch}`);
+  for (let rounds = 0; rounds < 9; rounds++) goOn();
+  assert.deepEqual([world.blocks.length, world.standing('post/5')], [4, 'waiting: budget']);
+  world.intend('challenge/3/aa', '0');
+  goOn();
+  assert.equal(world.standing('challenge/3/aa'), 'included');
+});
+
+test('a post that is under way has its fee raised out of what is left to challenges, where one waits behind it (§20.8)', () => {
+  for (const isWaitedFor of [false, true]) {
+    const world = new World();
+    world.state = startSender({ feeCap: 1_000n, dayBudget: 3_600n }, []);
+    world.intend('post/1');
+    world.look(10n);
+    if (isWaitedFor) world.intend('challenge/1/aa', '0');
+    world.nowMs += LAYER1_LIMITS.bumpAfterMs;
+    world.look(10n);
+    assert.equal(world.standing('post/1'), isWaitedFor ? 'bumped' : 'sent');
+  }
+});
+
+test('what is displaced counts for its day at its most: that it is in no block is the word of endpoints alone (§20.8)', () => {
+  const world = new World();
+  const dayBudget = 20_000n;
+  world.state = startSender({ feeCap: 1_000n, dayBudget }, []);
+  for (let rounds = 0; rounds < 50; rounds++) {
+    world.intend('i0', '0');
+    world.look(10n);
+    world.blocks.push(`of another ${rounds}`);
+    world.final = world.blocks.length;
+    world.look(10n);
+  }
+  const spent = spentOn([...world.state.sendings.values()], world.nowMs);
+  assert.equal(spent, BigInt(world.signed.size) * 2_625n);
+  assert.ok(spent <= dayBudget && world.signed.size > 1, `${world.signed.size} signed for ${spent} wei`);
+});
+
+test('a receipt of more gas or a higher price than there can be is not understood, and what is understood can be stored (§20.8)', () => {
+  const most = { gas: 2n ** 53n - 1n, price: LAYER1_LIMITS.priceMax };
+  const receipt = ({ gas, price }: typeof most) =>
+    readReceipt({
+      ...{ blockNumber: '0x1', blockHash: `0x${'11'.repeat(32)}`, status: '0x1' },
+      ...{ gasUsed: `0x${gas.toString(16)}`, effectiveGasPrice: `0x${price.toString(16)}` },
+    });
+  assert.equal(receipt({ ...most, gas: most.gas + 1n }), undefined);
+  assert.equal(receipt({ ...most, price: most.price + 1n }), undefined);
+  const read = receipt(most);
+  assert.ok(read !== undefined && read !== 'none');
+  const world = new World();
+  world.cost = read.cost;
+  world.intend('i0');
+  world.look(10n);
+  world.mine();
+  world.look(10n);
+  for (const sending of world.disk.values()) encodeStrict(Sending, sending);
+  assert.equal(world.standing('i0'), 'included');
 });
