@@ -17,6 +17,12 @@ import { Recovery } from "./libraries/Recovery.sol";
 /// @notice Specification §20.2, §20.3 and §20.7. Votes are calldata and are judged only when somebody challenges one: what an epoch costs does
 /// not grow with the members.
 contract Anchors is IAnchors, Escrow {
+    /// @dev What devices count with, exactly: 2^53 - 1.
+    uint64 private constant COUNT_MAX = 0x1fffffffffffff;
+    /// @dev Of a call of `post`: the header's 12 words, then where the votes begin; of these, round, voters and where their bytes begin.
+    uint256 private constant VOTES_AT = 13 * 32;
+    uint256 private constant BYTES_AT = 3 * 32;
+
     bytes32 public immutable network;
     IStopSwitch public immutable stopSwitch;
     /// @inheritdoc IAnchors
@@ -39,7 +45,7 @@ contract Anchors is IAnchors, Escrow {
         if (terms.windowS == 0 || terms.showS == 0 || switch_.stopS() > terms.recoveryS / 2) revert TermsUnusable();
         if (founders.epoch != 0 || founders.previous != 0) revert OtherEpoch(founders.epoch, 0);
         if (!AttestationKeys.areJudged()) revert SignaturesMisjudged();
-        _requireSeats(founders);
+        _requireCounts(founders);
         (network, stopSwitch) = (networkId, switch_);
         (windowS, recoveryS, showS, bond) = (terms.windowS, terms.recoveryS, terms.showS, terms.bond);
         _chain.anchors[0] = founders.digest(Place({ network: networkId, anchors: address(this) }));
@@ -83,12 +89,13 @@ contract Anchors is IAnchors, Escrow {
     /// @inheritdoc IAnchors
     function post(AnchorHeader calldata header, Votes calldata votes) external payable whileNotStopped {
         if (msg.sender != tx.origin || msg.sender.code.length != 0) revert VotesHidden(msg.sender);
+        _requireCanonical(votes);
         _finaliseDue();
         _take(bond);
         (uint64 last, bytes32 previous, uint256 voters) = tip();
         if (header.epoch != last + 1) revert OtherEpoch(header.epoch, last + 1);
         if (header.previous != previous) revert OtherPrevious(header.previous, previous);
-        _requireSeats(header);
+        _requireCounts(header);
         _requireQuorum(votes, voters);
         bytes32 anchor = _digest(header);
         _chain.add(
@@ -205,9 +212,24 @@ contract Anchors is IAnchors, Escrow {
         if (votes.votes.length != count * CompactTime.BYTES) revert VotesLength(votes.votes.length, count * CompactTime.BYTES);
     }
 
-    function _requireSeats(AnchorHeader memory header) private pure {
+    /// @dev One form, as `abi.encodeCall` gives it: whoever judges the votes reads them as this contract did, whatever decodes them. That each
+    /// number fits its type is judged where it is read.
+    function _requireCanonical(Votes calldata votes) private pure {
+        bool placed = uint256(bytes32(msg.data[4 + VOTES_AT - 32:])) == VOTES_AT
+            && uint256(bytes32(msg.data[4 + VOTES_AT + BYTES_AT - 32:])) == BYTES_AT;
+        if (!placed) revert CalldataNotCanonical();
+        uint256 length = votes.votes.length;
+        uint256 padding = (32 - length % 32) % 32;
+        bool ends = msg.data.length == 4 + VOTES_AT + BYTES_AT + 32 + length + padding;
+        if (!ends || uint256(bytes32(msg.data[msg.data.length - 32:])) & ((1 << 8 * padding) - 1) != 0) revert CalldataNotCanonical();
+    }
+
+    function _requireCounts(AnchorHeader memory header) private pure {
         bool usable = header.seats != 0 && header.seats <= header.members && header.members <= type(uint32).max;
         if (!usable) revert SeatsUnusable(header.seats, header.members);
+        if ((header.checkpoint | header.height | header.timeMs) > COUNT_MAX) {
+            revert CountsTooGreat(header.checkpoint, header.height, header.timeMs);
+        }
     }
 
     function _requireKnown(AnchorHeader calldata header) private view {

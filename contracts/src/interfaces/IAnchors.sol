@@ -43,9 +43,11 @@ interface IAnchors is IEscrow {
     error SignaturesMisjudged();
     error PostsStopped(uint64 until);
     error VotesHidden(address sender);
+    error CalldataNotCanonical();
     error OtherEpoch(uint64 given, uint64 wanted);
     error OtherPrevious(bytes32 given, bytes32 wanted);
     error SeatsUnusable(uint64 seats, uint64 members);
+    error CountsTooGreat(uint64 checkpoint, uint64 height, uint64 timeMs);
     error RoundUnknown(uint8 round, uint256 rounds);
     error TooFewVotes(uint256 votes, uint256 quorum);
     error VotesLength(uint256 given, uint256 wanted);
@@ -80,7 +82,7 @@ interface IAnchors is IEscrow {
     function requireFinal(AnchorHeader calldata header) external view;
 
     /// @notice Brings the next anchor, with the bond. Called by a transaction itself: votes that a contract passed on would be in no transaction's
-    /// data, and nobody could challenge them.
+    /// data, and nobody could challenge them. Its calldata is as `abi.encodeCall` gives it, for the same reason.
     function post(AnchorHeader calldata header, Votes calldata votes) external payable;
 
     /// @notice Takes away an open post, and all after it, because of a vote that does not hold.
