@@ -56,8 +56,15 @@ export function anchorOf({ place }: AnchorsState, epoch: AnchorEpoch | undefined
   return known;
 }
 
-/** An epoch is a value of one chain that nobody changes, and is asked for its anchor at every event. */
-const anchors = new WeakMap<AnchorEpoch, Uint8Array>();
+/** What a member's vote is on. */
+export function saidAnchor(place: AnchorPlace, said: SaidVote): Uint8Array {
+  const known = anchors.get(said) ?? anchorDigest(place, said.header);
+  anchors.set(said, known);
+  return known;
+}
+
+/** An epoch and a said vote are values of one chain that nobody changes, and are asked for their anchors at every event. */
+const anchors = new WeakMap<AnchorEpoch | SaidVote, Uint8Array>();
 
 /** The seats that vote on an epoch, in their order: those of the epoch before. Undefined where this device has not got it. */
 export function votersOf({ epochs }: AnchorsState, epoch: number): readonly MemberLeaf[] | undefined {
@@ -68,7 +75,8 @@ export function votersOf({ epochs }: AnchorsState, epoch: number): readonly Memb
 /** Whose vote on an epoch a node's is; by its own leaves where the epoch before is not here: a chip keeps its key. */
 export function voterOf(state: AnchorsState, epoch: number, node: string): MemberLeaf | undefined {
   const members = votersOf(state, epoch) ?? state.epochs.get(epoch)?.leaves.members ?? [];
-  return members.find((leaf) => hex(leaf.node) === node);
+  const id = Uint8Array.fromHex(node);
+  return members.find((leaf) => sameBytes(leaf.node, id));
 }
 
 /** What the places of an epoch's committee are drawn by. */
@@ -96,7 +104,7 @@ export function ownVotes({ epochs, final }: AnchorsState): SaidVote[] {
   return own.slice(-LIMITS.anchorsSaidMax);
 }
 
-/** The same anchor but for the one before it. */
-export function isOfMoment(place: AnchorPlace, { moment }: AnchorEpoch, header: AnchorHeader): boolean {
-  return sameBytes(anchorDigest(place, { ...moment, previous: header.previous }), anchorDigest(place, header));
+/** On the same anchor but for the one before it. */
+export function isOfMoment(place: AnchorPlace, { moment }: AnchorEpoch, said: SaidVote): boolean {
+  return sameBytes(anchorDigest(place, { ...moment, previous: said.header.previous }), saidAnchor(place, said));
 }

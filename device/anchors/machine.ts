@@ -6,7 +6,7 @@
 import type { TimeCertificate } from '#protocol/chain/block.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
-import { anchorDigest, follows, NO_ANCHOR } from '#protocol/layer1/anchor.ts';
+import { follows, NO_ANCHOR } from '#protocol/layer1/anchor.ts';
 import { judgeAnchorVote, packVote } from '#protocol/layer1/anchor-vote.ts';
 import type { SaidVote } from '#protocol/layer1/anchor-message.ts';
 import type { AnchoredState } from '#protocol/layer1/anchored-state.ts';
@@ -15,6 +15,7 @@ import {
   headerOf,
   isOfMoment,
   ownVotes,
+  saidAnchor,
   voterOf,
   votersOf,
   type AnchorEpoch,
@@ -73,8 +74,7 @@ export function stepAnchors(state: AnchorsState, event: AnchorsEvent): AnchorsEf
       state.asked.delete(event.epoch);
       return [];
     case 'heard':
-      state.said.set(hex(event.node), event.votes);
-      return settled(state);
+      return heard(state, hex(event.node), event.votes);
     case 'final':
       return finalised(state, event.epoch);
   }
@@ -83,8 +83,17 @@ export function stepAnchors(state: AnchorsState, event: AnchorsEvent): AnchorsEf
 /** What is still to be done, asked for again: by whoever was refused by the chip. */
 export function settled(state: AnchorsState): AnchorsEffect[] {
   const effects: AnchorsEffect[] = [];
-  for (const number of state.epochs.keys()) effects.push(...linked(state, number), ...gathered(state, number), ...asked(state, number));
+  for (const number of state.epochs.keys())
+    effects.push(...linked(state, number), ...gathered(state, number, state.said.keys()), ...asked(state, number));
   return effects;
+}
+
+/** Of all that is known only what this member says is looked at, unless an anchor that was not known is by it. */
+function heard(state: AnchorsState, node: string, votes: readonly SaidVote[]): AnchorsEffect[] {
+  state.said.set(node, votes);
+  const numbers = votes.map(({ header }) => header.epoch);
+  const links = numbers.flatMap((number) => linked(state, number));
+  return links.length > 0 ? [...links, ...settled(state)] : numbers.flatMap((number) => gathered(state, number, [node]));
 }
 
 function taken(state: AnchorsState, anchored: AnchoredState): AnchorsEffect[] {
@@ -106,27 +115,37 @@ function namedByQuorum(state: AnchorsState, epoch: AnchorEpoch): Uint8Array | un
   const seats = epoch.leaves.members.slice(0, epoch.moment.seats);
   const named = seats.flatMap((seat) => {
     const said = saidOf(state, hex(seat.node), epoch.moment.epoch);
-    return said && isOfMoment(state.place, epoch, said.header) && holds(state, hex(seat.node), said) ? [said.header.previous] : [];
+    return said ? [{ node: hex(seat.node), said }] : [];
   });
-  const [most] = [...Map.groupBy(named, hex).values()].toSorted((left, right) => right.length - left.length);
-  return most && most.length * 3 > seats.length * 2 ? most[0] : undefined;
+  const areEnough = (some: readonly unknown[]): boolean => some.length * 3 > seats.length * 2;
+  const most = Map.groupBy(named, ({ said }) => hex(saidAnchor(state.place, said)))
+    .values()
+    .find(areEnough);
+  const [first] = most ?? [];
+  if (!most || !first || !isOfMoment(state.place, epoch, first.said)) return undefined;
+  return areEnough(most.filter(({ node, said }) => holds(state, node, said))) ? first.said.header.previous : undefined;
 }
 
-/** Votes that others have said: those that hold count, and those for another anchor are remembered against their chip. */
-function gathered(state: AnchorsState, number: number): AnchorsEffect[] {
+/** Votes that these have said: those that hold count, and those for another anchor are remembered against their chip. */
+function gathered(state: AnchorsState, number: number, nodes: Iterable<string>): AnchorsEffect[] {
   const epoch = state.epochs.get(number);
   const anchor = anchorOf(state, epoch);
   if (!epoch || !anchor) return [];
-  const votes = new Map(epoch.votes);
+  const added = new Map<string, Uint8Array>();
   const effects: AnchorsEffect[] = [];
-  for (const node of state.said.keys()) {
+  for (const node of nodes) {
     const said = saidOf(state, node, number);
-    if (!said || !holds(state, node, said)) continue;
-    if (sameBytes(anchorDigest(state.place, said.header), anchor)) votes.set(node, votes.get(node) ?? said.vote);
-    else effects.push(...noteContrary(state, number, node, said, epoch));
-    effects.push(...accused(state, number, node, votes.get(node), epoch));
+    if (!said) continue;
+    const isOwn = sameBytes(saidAnchor(state.place, said), anchor);
+    const isNew = isOwn ? !epoch.votes.has(node) : !state.contrary.has(`${number}/${node}`);
+    if (isNew && holds(state, node, said)) {
+      if (isOwn) added.set(node, said.vote);
+      else effects.push(...noteContrary(state, number, node, said, epoch));
+    }
+    effects.push(...accused(state, number, node, added.get(node) ?? epoch.votes.get(node), epoch));
   }
-  if (votes.size === epoch.votes.size) return effects;
+  if (added.size === 0) return effects;
+  const votes = new Map([...epoch.votes, ...added]);
   const quorum = hasQuorum(state, { ...epoch, votes }) && !hasQuorum(state, epoch);
   const report = quorum ? [reported({ event: 'anchorHasQuorum', epoch: number, votes: votes.size })] : [];
   return [...put(state, { ...epoch, votes }), ...report, ...effects];
@@ -140,15 +159,17 @@ function hasQuorum(state: AnchorsState, { moment, votes }: AnchorEpoch): boolean
 function noteContrary(state: AnchorsState, number: number, node: string, said: SaidVote, epoch: AnchorEpoch): AnchorsEffect[] {
   const key = `${number}/${node}`;
   const isOfOnePrevious = epoch.previous && sameBytes(said.header.previous, epoch.previous);
-  if (!isOfOnePrevious || state.contrary.has(key)) return [];
+  if (!isOfOnePrevious) return [];
   state.contrary.set(key, said);
   return [reported({ event: 'anchorContrary', epoch: number, by: node })];
 }
 
 function accused(state: AnchorsState, number: number, node: string, vote: Uint8Array | undefined, epoch: AnchorEpoch): AnchorsEffect[] {
   const key = `${number}/${node}`;
-  const [second, header, voter] = [state.contrary.get(key), headerOf(epoch), voterOf(state, number, node)];
-  if (!vote || !second || !header || !voter || state.accused.has(key)) return [];
+  const second = state.contrary.get(key);
+  if (!vote || !second || state.accused.has(key)) return [];
+  const [header, voter] = [headerOf(epoch), voterOf(state, number, node)];
+  if (!header || !voter) return [];
   state.accused.add(key);
   return [{ effect: 'accuse', node: voter.node, first: { header, vote }, second }];
 }
@@ -202,7 +223,7 @@ function holds(state: AnchorsState, node: string, said: SaidVote): boolean {
   const known = state.judged.get(said);
   if (known !== undefined) return known;
   const voter = voterOf(state, said.header.epoch, node);
-  const verdict = voter && judgeAnchorVote(state.crypto, voter, said.vote, anchorDigest(state.place, said.header)).status === 'accepted';
+  const verdict = voter && judgeAnchorVote(state.crypto, voter, said.vote, saidAnchor(state.place, said)).status === 'accepted';
   if (verdict !== undefined) state.judged.set(said, verdict);
   return verdict ?? false;
 }

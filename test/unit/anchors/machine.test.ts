@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hex } from '#protocol/digest.ts';
 import { anchorDigest } from '#protocol/layer1/anchor.ts';
+import type { SaidVote } from '#protocol/layer1/anchor-message.ts';
 import { votesToPost } from '../../../device/anchors/anchors-state.ts';
 import { ANCHOR_LIMITS } from '../../../device/anchors/limits.ts';
-import { startAnchors, stepAnchors } from '../../../device/anchors/machine.ts';
+import { settled, startAnchors, stepAnchors } from '../../../device/anchors/machine.ts';
 import { softwareChip, type SoftwareChip } from '../chain/software-chip.ts';
 import { anchorAt, anchored, chips, epochAt, headerAt, namesOf, place, startedBy, takes, voteOf } from './workshop.ts';
 
@@ -57,7 +58,7 @@ describe('a chip signs an anchor', () => {
     const state = startedBy(alpha);
     stepAnchors(state, { type: 'anchored', anchored: anchored(1) });
     stepAnchors(state, { type: 'not-signed', epoch: 1 });
-    assert.ok(namesOf(stepAnchors(state, { type: 'heard', node: bravo.node, votes: [] })).includes('sign'));
+    assert.ok(namesOf(settled(state)).includes('sign'));
   });
 });
 
@@ -82,6 +83,37 @@ describe('votes of others', () => {
     stepAnchors(state, { type: 'heard', node: bravo.node, votes: [voteOf(bravo, headerAt(other, 1))] });
     takes(state, alpha, anchored(1));
     assert.deepEqual([...epochAt(state, 1).votes.keys()].sort(), [hex(alpha.node), hex(bravo.node)].sort());
+  });
+
+  test('are looked at where they are new: not those of others again, nor one that is known (§20.9)', () => {
+    let checks = 0;
+    const asked = new Set<string>();
+    const known = startedBy(alpha);
+    const verifyEcdsa: typeof known.crypto.verifyEcdsa = (...given) => {
+      checks += 1;
+      return known.crypto.verifyEcdsa(...given);
+    };
+    class Watched extends Map<string, readonly SaidVote[]> {
+      override get(node: string) {
+        asked.add(node);
+        return super.get(node);
+      }
+    }
+    const state = { ...known, crypto: { ...known.crypto, verifyEcdsa }, said: new Watched() };
+    takes(state, alpha, anchored(1));
+    const header = headerAt(state, 1);
+    const costOf = (chip: SoftwareChip, votes: readonly SaidVote[]) => {
+      checks = 0;
+      asked.clear();
+      stepAnchors(state, { type: 'heard', node: chip.node, votes });
+      return [checks, [...asked]];
+    };
+    const other = { ...header, timeMs: 5 };
+    assert.deepEqual(costOf(charlie, [voteOf(charlie, header)]), [1, [hex(charlie.node)]]);
+    assert.deepEqual(costOf(bravo, [voteOf(bravo, header)]), [1, [hex(bravo.node)]]);
+    assert.deepEqual(costOf(bravo, [voteOf(bravo, header)]), [0, [hex(bravo.node)]]);
+    assert.deepEqual(costOf(bravo, [voteOf(bravo, other)]), [1, [hex(bravo.node)]]);
+    assert.deepEqual(costOf(bravo, [voteOf(bravo, other)]), [0, [hex(bravo.node)]]);
   });
 
   test('of another chip, or of somebody without a seat, make none (§20.2)', () => {
