@@ -9,7 +9,7 @@ import { abi as anchorsAbi } from '#contracts/generated/anchors.ts';
 import { planNodeDisputes } from '#contracts/node-disputes.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import { networkId, type Layer1Chain, type Network } from '#protocol/network.ts';
-import { Anchors, type AnchorChain } from './anchors/host.ts';
+import { openAnchors, type AnchorChain, type Anchors } from './anchors/host.ts';
 import { ANCHOR_LIMITS } from './anchors/limits.ts';
 import type { Checkpoints } from './chain/chain-port.ts';
 import type { GossipNetwork } from './gossip.ts';
@@ -44,7 +44,7 @@ export interface Layer1Room {
   stop(): Promise<void>;
 }
 
-/** @returns undefined where the network has no anchors, or is on no chain */
+/** @returns undefined where the network has no anchors, is on no chain, or what this device has signed can't be read */
 export async function openLayer1Room(request: Layer1RoomRequest): Promise<Layer1Room | undefined> {
   const { stateFolder, network, crypto, identity, gossip, checkpoints, log } = request;
   const { layer1 = [], genesis } = network;
@@ -53,13 +53,24 @@ export async function openLayer1Room(request: Layer1RoomRequest): Promise<Layer1
   const key = request.spending && (await openKey(request));
   const ways = layer1.map((chain) => wayTo(request, chain, key));
   const isHere = layer1.every(({ endpoints }) => areHere(endpoints));
-  const anchors = new Anchors({
+  const anchors = openAnchors({
     ...{ network, crypto, checkpoints, log, chip: identity, gossip: gossip.anchors(), chains: ways.map(({ chain }) => chain) },
     genesis: genesisPosition({ network, networkId: networkId(network), crypto }),
     file: join(stateFolder, LAYER1_FOLDER, 'anchors.sqlite'),
     now: Date.now,
     ...(isHere && { lookMs: LAYER1_LIMITS.lookHereMs, turnMs: ANCHOR_LIMITS.turnHereMs }),
   });
+  const closeWays = async (): Promise<void> => {
+    for (const { sender, chain } of ways) {
+      await sender?.close();
+      chain.endpoints.close();
+    }
+    key?.secret.fill(0);
+  };
+  if (!anchors) {
+    await closeWays();
+    return undefined;
+  }
   for (const { sender } of ways) sender?.start();
   anchors.start();
   return {
@@ -67,11 +78,7 @@ export async function openLayer1Room(request: Layer1RoomRequest): Promise<Layer1
     republish: () => anchors.republish(),
     stop: async () => {
       await anchors.close();
-      for (const { sender, chain } of ways) {
-        await sender?.close();
-        chain.endpoints.close();
-      }
-      key?.secret.fill(0);
+      await closeWays();
     },
   };
 }

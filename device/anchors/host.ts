@@ -72,6 +72,19 @@ interface Duty {
   isUnsure: boolean;
 }
 
+/**
+ * @returns undefined where what is stored can't be read: that is logged, and the device goes on without this duty. Nothing is begun anew in its
+ *   place, for a chip that signs a second anchor of an epoch loses its stake
+ */
+export function openAnchors(request: AnchorsRequest): Anchors | undefined {
+  try {
+    return new Anchors(request);
+  } catch (error) {
+    request.log('anchorsUnusable', { file: request.file, why: wordsOf(error) });
+    return undefined;
+  }
+}
+
 export class Anchors {
   readonly #request: AnchorsRequest;
   readonly #anchorHeights: number;
@@ -94,12 +107,12 @@ export class Anchors {
     if (anchorHeights === undefined) throw new Error('The network has no anchors: its genesis lacks anchorHeights');
     [this.#request, this.#anchorHeights, this.#store] = [request, anchorHeights, new AnchorStore(file)];
     this.#founders = anchoredState(network, 0, { ...genesis, number: 0 });
-    this.#duties = chains.map((chain) => {
-      const place = { network: networkId(network), chainId: chain.chain.chainId, anchors: chain.chain.anchors };
-      const state = this.#load(place);
-      const duty: Duty = { place, state, said: ownVotes(state), isUnsure: false, watch: this.#watchOf(chain, () => duty) };
-      return duty;
-    });
+    try {
+      this.#duties = chains.map((chain) => this.#dutyOn(chain));
+    } catch (error) {
+      this.#store.close();
+      throw error;
+    }
     this.#say();
     checkpoints.onCheckpoint((checkpoint) => this.#certified(checkpoint));
     gossip.onHeard((name, payload) => this.#heardSoon(name, payload));
@@ -149,6 +162,13 @@ export class Anchors {
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
     await Promise.all([this.#signing, this.#looking]);
     this.#store.close();
+  }
+
+  #dutyOn(chain: AnchorChain): Duty {
+    const place = { network: networkId(this.#request.network), chainId: chain.chain.chainId, anchors: chain.chain.anchors };
+    const state = this.#load(place);
+    const duty: Duty = { place, state, said: ownVotes(state), isUnsure: false, watch: this.#watchOf(chain, () => duty) };
+    return duty;
   }
 
   #load(place: AnchorPlace): AnchorsState {
@@ -263,6 +283,10 @@ export class Anchors {
   }
 
   #failed(error: unknown): void {
-    this.#request.log('anchorsFailed', { why: error instanceof Error ? error.message : String(error) });
+    this.#request.log('anchorsFailed', { why: wordsOf(error) });
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
