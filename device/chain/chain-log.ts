@@ -128,6 +128,10 @@ export class ChainLog {
           'this device takes no part: correct `checkpoint` in its configuration or `layer1` in its network file; if the checkpoint is right, move chain.sqlite away';
         return { event: 'checkpointContradicted', fields: { detail: report.detail, remedy } };
       }
+      case 'anchorDoubted': {
+        const consequence = 'this device goes on: one chain of layer 1 alone decides nothing; see whether it, or its endpoints, lie';
+        return { event: 'checkpointDoubted', fields: { detail: report.detail, consequence } };
+      }
       case 'awayTooLong': {
         const remedy = 'give this device a recent `checkpoint` in its configuration and start it again';
         return { event: 'awayTooLong', fields: { height: report.height, peers: report.peers, remedy } };

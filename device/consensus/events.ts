@@ -78,6 +78,8 @@ export type ConsensusReport =
   | { readonly report: 'startedFromCheckpoint'; readonly number: number; readonly height: number; readonly block: Uint8Array }
   /** The operator's checkpoint and the chain contradict each other: this member does not take part. */
   | { readonly report: 'anchorContradicted'; readonly detail: string }
+  /** The same of a checkpoint that one chain of layer 1 alone holds: this member goes on. */
+  | { readonly report: 'anchorDoubted'; readonly detail: string }
   /** So many peers no longer have the blocks above the last checkpoint here: a newer one is needed (§13.7). */
   | { readonly report: 'awayTooLong'; readonly height: number; readonly peers: number }
   | { readonly report: 'equivocation'; readonly node: string; readonly of: 'block' | 'ballot' | 'verdict-ballot' }

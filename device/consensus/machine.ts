@@ -22,7 +22,7 @@ import { finalise } from './finalising.ts';
 import { followForkChoice } from './head.ts';
 import { voucherArrived } from './keys.ts';
 import { askToJoin, beginJoining, joinAnswered, joinUntilMs } from './joining.ts';
-import { broadcast, emptyOutbox, flush } from './outbox.ts';
+import { broadcast, emptyOutbox, flush, report } from './outbox.ts';
 import { addOwnTransaction, sayOwnTransactions, saysAgainMs, transactionArrived } from './pool.ts';
 import type { Position } from '../ledger/position.ts';
 import { restore } from './restore.ts';
@@ -160,18 +160,20 @@ function receivedWhileJoining(
   for (const [peer, voucher] of joining.vouchers) keyShown(state, voucher, peer);
 }
 
-/** A checkpoint that the kept chain does not reach is asked for; one that it contradicts ends this member's part. */
+/** A checkpoint that the kept chain does not reach is asked for; one that it contradicts ends this member's part, unless one chain of layer 1 alone holds it. */
 function faceAnchor(state: ConsensusState): void {
   const { anchor } = state.setup;
   const standing = anchor && standingTo(state, anchor);
   if (anchor && standing?.is === 'not-reached' && beginsAt(state, anchor)) state.joining = beginJoining(anchor);
-  if (standing?.is === 'contradicted') refuseAnchor(state, standing.detail);
+  if (standing?.is !== 'contradicted') return;
+  if (anchor?.from === 'one-chain') report(state.outbox, { report: 'anchorDoubted', detail: standing.detail });
+  else refuseAnchor(state, standing.detail);
 }
 
 /** Whoever has a chain that is young enough goes on from there, and meets the checkpoint of layer 1 on its way. */
 function beginsAt({ finality, at }: ConsensusState, anchor: Anchor): boolean {
   const { number, block } = finality.last;
-  return anchor.from !== 'layer-1' || number === 0 || at.unixMs - block.position.timeMs > CONSENSUS_LIMITS.trustWindowMs;
+  return anchor.from === undefined || number === 0 || at.unixMs - block.position.timeMs > CONSENSUS_LIMITS.trustWindowMs;
 }
 
 /** Whether the chain that has grown past a checkpoint of layer 1 holds it. */

@@ -18,8 +18,8 @@ export interface Anchor {
   readonly number: number;
   readonly height: number;
   readonly block: Uint8Array;
-  /** Where layer 1 holds it; else it is the operator's. */
-  readonly from?: 'layer-1';
+  /** Where several chains of layer 1 hold it, or one alone; else it is the operator's. */
+  readonly from?: 'layer-1' | 'one-chain';
 }
 
 /** On the way to the operator's checkpoint: until then this member takes, votes on and makes nothing. */

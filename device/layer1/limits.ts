@@ -10,8 +10,8 @@ export const LAYER1_LIMITS = {
   answerBytesMax: 1 * MIB,
   /** From the question to the last byte of the answer: public endpoints answer within a second; who takes longer is away. */
   answerMs: 10 * SECOND,
-  /** The same for a device that starts: it waits for three of them, and goes on without. */
-  startAnswerMs: 5 * SECOND,
+  /** The same for a device that starts: it asks seven things, one after the other, and goes on without after 15 s. */
+  startAnswerMs: 2 * SECOND,
   /** Blocks by which heads of one chain's endpoints lie apart: a node that is this far behind answers about another time. */
   headsApartMax: 64,
   /** Blocks that are final where a chain names none as final: two epochs of Ethereum, ten minutes of most others. */

@@ -222,6 +222,7 @@ export class Checkers {
         this.requireProof(report.first, report.second);
         return;
       case 'anchorContradicted':
+      case 'anchorDoubted':
       case 'awayTooLong':
       case 'startedFromCheckpoint':
         return;

@@ -90,6 +90,8 @@ function storyOf(report: ConsensusReport): string | undefined {
       return `starts from checkpoint ${report.number}, height ${report.height}`;
     case 'anchorContradicted':
       return `takes no part: ${report.detail}`;
+    case 'anchorDoubted':
+      return `goes on though layer 1 contradicts it: ${report.detail}`;
     case 'awayTooLong':
       return `was away too long: ${report.peers} peers have no block above ${report.height}`;
     case 'equivocation':

@@ -37,9 +37,9 @@ interface Deployed {
   readonly post: (header: AnchorHeader, votes: ReturnType<typeof composeVotes>) => Promise<void>;
 }
 
-async function deployedFor(t: TestContext, network: Network): Promise<Deployed> {
-  const chain = await chainFor(t);
-  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url]), file: join(folderFor(t), 'a'), secret: chain.key });
+async function deployedFor(t: TestContext, network: Network, chainId = 31_337): Promise<Deployed> {
+  const chain = await chainFor(t, { chainId });
+  const { sender } = senderFor(t, { endpoints: endpointsFor(t, [chain.url], chainId), file: join(folderFor(t), 'a'), secret: chain.key });
   const { epoch, checkpoint, height, timeMs, members, seats, ...digests } = firstHeader(network);
   const counts = { epoch: BigInt(epoch), checkpoint: BigInt(checkpoint), height: BigInt(height), timeMs: BigInt(timeMs) };
   const header = { ...digests, ...counts, members: BigInt(members), seats: BigInt(seats) };
@@ -47,7 +47,7 @@ async function deployedFor(t: TestContext, network: Network): Promise<Deployed> 
   const anchors = contracts.get('anchors')!.address;
   return {
     chain,
-    place: { network: networkId(network), chainId: 31_337, anchors },
+    place: { network: networkId(network), chainId, anchors },
     post: async (posted, votes) => {
       assert.ok(votes);
       const name = `post/${posted.epoch}`;
@@ -131,12 +131,13 @@ test('a receipt of a real grid is verified from endpoint and address alone (§20
     const other = await chainFor(t, { chainId: 5 });
     const elsewhere = await verify(good, [other.url], place);
     assert.deepEqual([elsewhere.status, /on chain 5 there is no contract Anchors at/.test(elsewhere.words)], [1, true], elsewhere.words);
-    const mixed = await verify(good, [other.url, chain.url], place);
-    assert.deepEqual(
-      [mixed.status, /serve different chains: .* says 5, .* says 31337; --chain says which/.test(mixed.words)],
-      [1, true],
-      mixed.words,
-    );
+    for (const [urls, words] of [
+      [[other.url, chain.url], /serve different chains: .* says 5, .* says 31337; --chain says which/],
+      [[chain.url, other.url], /serve different chains: .* says 31337, .* says 5; --chain says which/],
+    ] as const) {
+      const mixed = await verify(good, urls, place);
+      assert.deepEqual([mixed.status, words.test(mixed.words)], [1, true], mixed.words);
+    }
     const served = await verify(good, [other.url, chain.url], place, '--chain', '31337');
     assert.equal(served.status, 0, `one of two endpoints serves another chain and counts as away: ${served.words}`);
     const moved = await verify(handedOn(t, encodeAnchorFile({ ...file, place: { ...place, chainId: 5 } })), [chain.url], place);
@@ -188,10 +189,10 @@ test('the last final anchor and its header are read from the chain (§20.3, §20
         lines.push(`${event} ${JSON.stringify(fields)}`),
       );
     const { checkpoint: number, height, blockId: block } = file.header;
-    assert.deepEqual(await start([chain.url]), { number, height, block, from: 'layer-1' });
+    assert.deepEqual(await start([chain.url]), { number, height, block, from: 'one-chain' });
     assert.match(lines.splice(0).join(), /^layer1Checkpoint .*"epoch":1,"checkpoint":5,"height":112/);
     assert.equal(await start(['http://127.0.0.1:1']), undefined);
-    assert.match(lines.splice(0).join(), /^layer1NotRead .*the device starts by its network file/);
+    assert.match(lines.splice(0).join(), /^layer1NotRead .*the device starts without its word/);
     assert.equal(await start([chain.url], new Uint8Array(20).fill(1)), undefined);
     assert.match(lines.splice(0).join(), /there is no contract Anchors at 0x0101/);
     const other = { ...judging, genesis: { ...judging.genesis, name: 'others' }, layer1: [{ ...place, endpoints: [chain.url] }] };
@@ -205,6 +206,53 @@ test('the last final anchor and its header are read from the chain (§20.3, §20
   const both = await AnchorsReader.open(endpointsFor(t, [liar, chain.url]), place.anchors);
   assert.deepEqual(await both.headerOf(last), file.header, 'one that says it is enough, for the digest is compared');
 });
+
+test(
+  'of chains that contradict each other a device that starts takes none, and what two hold before what one alone says (§13.7)',
+  { skip },
+  async (t) => {
+    const first = firstHeader(judging);
+    const anchored = (place: AnchorPlace, changed: Partial<AnchorHeader> = {}): AnchorHeader => ({
+      ...anchoredAt(anchorDigest(place, first), place, 1).file.header,
+      ...changed,
+    });
+    const [honest, second, liar] = await Promise.all(
+      [5, 6, 7].map((chainId) => deployedFor(t, judging, chainId)) as [Promise<Deployed>, Promise<Deployed>, Promise<Deployed>],
+    );
+    for (const at of [honest, second, liar]) {
+      await at.post(anchored(at.place), madeUp);
+      await pass(at.chain, 61);
+    }
+    const lines: string[] = [];
+    const start = (...chains: readonly Deployed[]): ReturnType<typeof startCheckpoint> =>
+      startCheckpoint({ ...judging, layer1: chains.map(({ chain, place }) => ({ ...place, endpoints: [chain.url] })) }, (event, fields) =>
+        lines.push(`${event} ${JSON.stringify(fields)}`),
+      );
+    const { checkpoint: number, height, blockId: block } = anchored(honest.place);
+    const held = { number, height, block, from: 'layer-1' };
+    assert.deepEqual(await start(honest, second), held);
+    const later = { epoch: 2, checkpoint: 900, height: 90_000, blockId: new Uint8Array(32).fill(7) };
+    await liar.post({ ...anchored(liar.place), ...later, previous: anchorDigest(liar.place, anchored(liar.place)) }, madeUp);
+    await pass(liar.chain, 61);
+    for (const chains of [
+      [honest, liar],
+      [liar, honest],
+    ])
+      assert.deepEqual(await start(...chains), held, 'what the chain says alone, of a greater number, is not taken');
+    assert.equal((await start(liar))?.from, 'one-chain');
+    assert.ok(!lines.some((line) => line.startsWith('layer1Contradicts')));
+    const other = anchored(honest.place, {
+      epoch: 2,
+      checkpoint: 9,
+      height: 200,
+      previous: anchorDigest(honest.place, anchored(honest.place)),
+    });
+    await honest.post(other, madeUp);
+    await pass(honest.chain, 61);
+    assert.equal(await start(honest, liar), undefined);
+    assert.match(lines.at(-1)!, /^layer1Contradicts .*"epoch":2.*neither is taken/);
+  },
+);
 
 /** Three votes of four places, of zeros. */
 const madeUp = composeVotes({ seed: new Uint8Array(32), seats: 4, epoch: 1 }, () => new Uint8Array(105));

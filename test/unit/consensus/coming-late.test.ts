@@ -230,6 +230,25 @@ describe('a checkpoint of layer 1', () => {
     assert.equal(bravo.disk.persists, before);
   });
 
+  test('that one chain of it alone holds, and the own chain contradicts, is told and decides nothing (§13.7)', () => {
+    const { world, others } = grownWithoutAlpha(4, false);
+    const [bravo, ...rest] = others as [Actor, ...Actor[]];
+    world.kill(bravo);
+    const alpha = world.start('alpha');
+    reach(world, alpha, rest);
+    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const anchor = { ...anchorOf(rest[0] as Actor), block: new Uint8Array(32).fill(7), from: 'one-chain' as const };
+    world.boot(bravo, { anchor });
+    reach(world, bravo, [alpha, ...rest]);
+    assert.ok(
+      world.runUntil(() => checkpointOf(bravo) > anchor.number, 60_000),
+      'it goes on past the checkpoint',
+    );
+    world.kill(bravo);
+    world.boot(bravo, { anchor });
+    assert.deepEqual([reported(bravo, 'anchorDoubted'), reported(bravo, 'anchorContradicted'), bravo.state.anchorFault], [2, 0, undefined]);
+  });
+
   test('is begun from by a member whose chain is older than the trust window (§13.7)', () => {
     const { world, others } = grownWithoutAlpha(4, true);
     const [bravo] = others as [Actor];
