@@ -1,6 +1,6 @@
 /** The devices of a grid on one machine: a software TPM and a firmware process each, on the grid's own network. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,6 +14,7 @@ import { BENCH_BOX } from '../rack/physics.ts';
 import { boxOf, type GridLayout } from './layout.ts';
 import { NODE_FLAGS, nodeEnvironment } from './node-process.ts';
 import { foundNetwork, newSalt, readNetworkFile, withReferences, writeNetworkFile } from './network.ts';
+import { leaveProcessId } from './running-process.ts';
 import { supervise, type Supervisor } from './supervisor.ts';
 
 const BOARD = 'simulated';
@@ -127,7 +128,11 @@ export function startDeviceProcess(
 ): GridDevice {
   let tpm = first;
   let hasDied = false;
-  const watch = (running: SoftwareTpm): void => void running.ended.then(() => (hasDied = tpm === running));
+  const tpmProcessId = layout.processId(`${device}-tpm`);
+  const watch = (running: SoftwareTpm): void => {
+    leaveProcessId(tpmProcessId, running.pid);
+    void running.ended.then(() => (hasDied = tpm === running));
+  };
   watch(tpm);
   const supervisor = supervise({
     name: device,
@@ -149,6 +154,7 @@ export function startDeviceProcess(
     stop: async () => {
       await supervisor.stop();
       await tpm.stop();
+      rmSync(tpmProcessId, { force: true });
     },
   };
 }
