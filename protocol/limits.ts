@@ -206,6 +206,8 @@ export const LIMITS = {
   memberEvidenceBytesMax: 16 * KIB,
   /** Drawn judges of a verdict: at 31 a third of false seats captures one draw in 10,000, and their votes take 4 KiB. */
   judgesMax: 31,
+  /** Seats that qualify below which all seats judge: of two one can decide by its weight, of three a silent one stops the others. */
+  judgesLeast: 4,
   /** Slots of which draws and evidence are kept: one to show and judge in, one for late verdicts, one for what all seats judge. */
   trustSlotsKept: 3,
   /** Heights in which a subject may reveal a planted challenge before all seats judge: leaders of eight blocks in a row are no third of the seats. */

@@ -10,7 +10,7 @@ export interface Judges {
   readonly weights: ReadonlyMap<string, number>;
   /** Of all of them, the absent included. */
   readonly total: number;
-  /** Whether some were drawn; else all seats judge. */
+  /** Whether some were drawn, of enough that qualify; else all seats judge. */
   readonly drawn: boolean;
 }
 
@@ -18,8 +18,9 @@ export interface Judges {
 export function judgesOf(network: Uint8Array, draw: SlotDraw, { subject, level }: JudgedSlot, judges: number): Judges {
   const seats = draw.seats.map((node, index) => ({ node, weight: draw.weights[index] ?? 0 }));
   const others = seats.filter(({ node }) => hex(node) !== hex(subject));
-  const drawn = level === 0 && others.length > judges;
-  const open = drawn ? others.filter(({ weight }) => weight > 0) : seats.map(({ node }) => ({ node, weight: 1 }));
+  const qualified = others.filter(({ weight }) => weight > 0);
+  const drawn = level === 0 && others.length > judges && qualified.length >= Math.min(judges, LIMITS.judgesLeast);
+  const open = drawn ? qualified : seats.map(({ node }) => ({ node, weight: 1 }));
   const committee = domainDigest('verdict-committee', network, draw.seed, subject, uint64(draw.slot));
   const ordered = orderedBy(open, ({ node }) => domainDigest('committee-order', committee, node));
   const chosen = ordered.slice(0, drawn ? judges : LIMITS.committeeSize);

@@ -55,8 +55,9 @@ def log_of(evidence: dict) -> str:
 def judges_of(network: bytes, draw: dict, subject: str, level: int, judges: int) -> dict:
     """§18.3: weights by node, and the whole. Ids are hexadecimal, as in states."""
     weights = dict(zip(draw["seats"], bytes.fromhex(draw["weights"])))
-    drawn = level == 0 and len(set(weights) - {subject}) > judges
-    open_ = {node: weight for node, weight in weights.items() if weight and node != subject} if drawn else dict.fromkeys(weights, 1)
+    qualified = {node: weight for node, weight in weights.items() if weight and node != subject}
+    drawn = level == 0 and len(set(weights) - {subject}) > judges and len(qualified) >= min(judges, 4)
+    open_ = qualified if drawn else dict.fromkeys(weights, 1)
     committee = D("verdict-committee", network, bytes.fromhex(draw["seed"]), bytes.fromhex(subject), u64(draw["slot"]))
     order = sorted(open_, key=lambda node: D("committee-order", committee, bytes.fromhex(node)))
     chosen = {node: open_[node] for node in order[: judges if drawn else 400]}

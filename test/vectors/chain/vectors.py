@@ -205,6 +205,11 @@ def givens():
         draw = {"slot": 7, "seed": word("seed"), "seats": nodes, "weights": bytes(index % 5 for index in range(seats)).hex()}
         for level in (0, 1) if seats < 400 else (1,):
             yield "judges", {"network": identity.hex(), "draw": draw, "subject": nodes[0], "level": level, "judges": 7}
+    nodes = sorted(word("seat", index) for index in range(12))
+    for qualifying, wanted in ((0, 7), (1, 7), (3, 7), (4, 7), (5, 7), (1, 2), (2, 2)):
+        weights = bytes(4 - index % 3 if 0 < index <= qualifying else 0 for index in range(12))
+        draw = {"slot": 7, "seed": word("seed"), "seats": nodes, "weights": (b"\4" + weights[1:]).hex()}
+        yield "judges", {"network": identity.hex(), "draw": draw, "subject": nodes[0], "level": 0, "judges": wanted}
     for level, verdict_word in ((0, "trusted"), (0, "untrusted"), (1, "disputed")):
         evidence = bounds.variants("member-evidence")[0]
         about = {"network": identity.hex(), "subject": word("node 0"), "slot": 2**33, "level": level}
