@@ -1,8 +1,9 @@
 /** The judgements under way: which slots of which members are judged at which level, by whom, until when. Pure. Specification §18.3, §18.6. */
 import { judgesOf } from '#protocol/chain/judges.ts';
 import { slotOf } from '#protocol/chain/trust-slots.ts';
-import { isSuspended, type JudgedSlot } from '#protocol/chain/trust-state.ts';
+import { isSuspended, type JudgedSlot, type SlotDraw } from '#protocol/chain/trust-state.ts';
 import { verdictInstance, verdictValue, type VerdictWord } from '#protocol/chain/verdict.ts';
+import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { judgedMember, laterVerdict, slotIn, type JudgedMember } from '../ledger/member-trust.ts';
@@ -65,14 +66,16 @@ export function judgedSlotOf({ head }: TrustState, { subject, slot }: Case): Jud
   return record && slotIn(record.trust, slot);
 }
 
+/** Anew where the branch has another draw: what this judge has kept of its votes stays, and forbids a second ballot; others say theirs again. */
 function openCase(state: TrustState, subject: Uint8Array, slot: number, level: 0 | 1): void {
   const { head, setup, networkId } = state;
   const instance = verdictInstance(networkId, { subject, slot, level });
   const key = hex(instance);
   const draw = head?.state.core.draws?.find((known) => known.slot === slot);
-  if (!draw || state.cases.has(key)) return;
+  const known = state.cases.get(key);
+  if (!draw || (known && isSameDraw(known.draw, draw))) return;
+  if (known) state.seen.clear();
   const judges = judgesOf(networkId, draw, { subject, slot, level }, setup.trust.judges);
-  if (judges.total === 0) return;
   const kept = state.kept.get(key);
   const record = kept && decodeVoteRecord(kept.votes);
   const isOwn = slot >= state.votesFromSlot;
@@ -84,9 +87,15 @@ function openCase(state: TrustState, subject: Uint8Array, slot: number, level: 0
     ...(record?.status === 'decoded' && { kept: record.value }),
   });
   state.cases.set(key, {
-    ...{ subject, slot, level, instance, judges, decision, closed: false, candidate: '', decided: undefined },
-    ...{ precommits: new Map(), said: new Map(), slots: new Map() },
+    ...{ subject, slot, level, instance, draw, judges, decision, closed: false, candidate: '', decided: undefined },
+    ...{ precommits: new Map(), said: known?.said ?? new Map(), slots: new Map() },
   });
+}
+
+function isSameDraw(one: SlotDraw, other: SlotDraw): boolean {
+  if (one === other) return true;
+  const isSameList = one.seats.length === other.seats.length && one.seats.every((seat, index) => sameBytes(seat, other.seats[index]!));
+  return isSameList && sameBytes(one.seed, other.seed) && sameBytes(one.weights, other.weights);
 }
 
 /** Level 0 begins with the evidence; level 1 when the chain would take its verdict (§18.6). */

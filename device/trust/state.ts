@@ -1,6 +1,7 @@
 /** What a member knows of the evidence of others and owes with its own: the state of the machine of trust. Pure. Specification §18. */
 import type { ReadBlock } from '#protocol/chain/block.ts';
 import type { Judges } from '#protocol/chain/judges.ts';
+import type { SlotDraw } from '#protocol/chain/trust-state.ts';
 import type { VerdictWord } from '#protocol/chain/verdict.ts';
 import type { Crypto } from '#protocol/crypto.ts';
 import type { Network, TrustParameters } from '#protocol/network.ts';
@@ -81,6 +82,8 @@ export interface Case {
   readonly slot: number;
   readonly level: 0 | 1;
   readonly instance: Uint8Array;
+  /** By which the judges were drawn: another branch may have another one for the slot. */
+  readonly draw: SlotDraw;
   readonly judges: Judges;
   readonly decision: DecisionState;
   /** The chain has its verdict, or the slot is over: nothing more is said. */

@@ -151,6 +151,34 @@ test('a ballot that another has signed counts for nobody, and a peer makes only 
   assert.ok(at.state.early.size <= TRUST_LIMITS.earlyPerPeerMax);
 });
 
+test('judges are those of the branch: another draw opens the judgement anew, and what was kept forbids a second ballot (§18.3, §14.4)', () => {
+  const at = bench();
+  const [first] = saidIn(hear(at, subject));
+  const payload = ballotOf(other, valueOf(subject, 'trusted'), subject);
+  at.tell({ type: 'received', from: 'bravo', payload, nowMs: 2 });
+  const head = at.state.head!;
+  const { core } = head.state;
+  const draws = core.draws!.map((draw) => ({ ...draw, seats: draw.seats.filter((seat) => !sameBytes(seat, other.node)) }));
+  const level0 = () => [...at.state.cases.values()].find(({ level, subject: about }) => level === 0 && sameBytes(about, subject.node))!;
+  assert.ok(level0().judges.weights.has(hex(other.node)));
+  const moved = at.tell({
+    type: 'headMoved',
+    head: { ...head, id: other.node, state: { ...head.state, core: { ...core, draws } } },
+    nowMs: 3,
+  });
+  assert.deepEqual([level0().judges.weights.has(hex(other.node)), level0().judges.total], [false, 3]);
+  const again = saidIn(moved);
+  assert.ok(again.length > 0, 'its ballot is said again to the judges of this branch');
+  assert.ok(again.every(({ round, step, value }) => round === 0 && step === 'prevote' && value && sameBytes(value, first!.value!)));
+  at.tell({ type: 'headMoved', head: { ...head, id: judge.node }, nowMs: 4 });
+  at.tell({ type: 'received', from: 'bravo', payload, nowMs: 5 });
+  assert.equal(level0().slots.size, 1, 'ballots that are said again count again');
+  const same = level0();
+  const copied = core.draws!.map((draw) => structuredClone(draw));
+  at.tell({ type: 'headMoved', head: { ...head, id: other.node, state: { ...head.state, core: { ...core, draws: copied } } }, nowMs: 6 });
+  assert.equal(level0(), same, 'the same draw changes nothing');
+});
+
 test('foreign bytes are passed over (§14.3)', () => {
   const at = bench();
   hear(at, subject);
