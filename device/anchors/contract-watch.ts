@@ -3,23 +3,15 @@
  * the votes that do not hold taken away. A chain that is away or dear delays this, and stops nothing. Specification §20.3, §20.9.
  */
 import { hex } from '#protocol/digest.ts';
-import {
-  challengeCall,
-  postCall,
-  readAnchors,
-  readPostedVotes,
-  readPosts,
-  twoAnchorsCall,
-  withdrawCall,
-  type AnchorsContract,
-  type PostedAnchor,
-} from '../layer1/anchors-contract.ts';
+import { anchorDigest } from '#protocol/layer1/anchor.ts';
+import { challengeCall, postCall, readAnchors, twoAnchorsCall, withdrawCall, type AnchorsContract } from '../layer1/anchors-contract.ts';
 import { describeComparison } from '../layer1/comparison.ts';
 import type { Clock, Log } from '../ports.ts';
 import { votersOf, type AnchorsState } from './anchors-state.ts';
 import { ANCHOR_LIMITS } from './limits.ts';
 import type { AnchorsEffect } from './machine.ts';
 import type { AnchorSender } from './ports.ts';
+import { PostWatch, type OpenPost } from './post-watch.ts';
 import { judgePost, knownMember, postToBring, turnOf, type ContractView } from './posting.ts';
 
 export interface WatchSetup {
@@ -38,21 +30,33 @@ export interface WatchSetup {
 
 type Accusation = Extract<AnchorsEffect, { effect: 'accuse' }>;
 
+/** The contract at the newest block that is looked at, or why it is not known. */
+type Sight = { readonly head: number; readonly view: ContractView } | { readonly why: string };
+
+/** A contract as one endpoint tells of it. */
+interface Eye {
+  readonly contract: AnchorsContract;
+  readonly posts: PostWatch;
+}
+
 export class ContractWatch {
   readonly #setup: WatchSetup;
-  /** Posts that were judged, by their transaction. */
-  readonly #judged = new Set<string>();
+  readonly #eyes: readonly Eye[];
+  /** Of which posts the log tells what. */
+  readonly #told = new Set<string>();
   /** When something became this device's to do once others have had their turns. */
   readonly #dueSince = new Map<string, number>();
   /** By the node's id. */
   readonly #accusations = new Map<string, Accusation>();
-  /** Posts that are not judged yet, by their transaction. */
-  readonly #posts = new Map<string, PostedAnchor>();
-  #nextBlock: number | undefined;
   #lastWords = '';
 
   constructor(setup: WatchSetup) {
     this.#setup = setup;
+    const { contract, state, log } = setup;
+    this.#eyes = contract.endpoints.alone().map(({ name, endpoints }) => {
+      const alone = { endpoints, address: contract.address };
+      return { contract: alone, posts: new PostWatch({ endpoint: name, contract: alone, state, log }) };
+    });
   }
 
   get #state(): AnchorsState {
@@ -62,19 +66,16 @@ export class ContractWatch {
   /** One look, and what follows from it. */
   async look(): Promise<void> {
     const { contract, paying, onFinal } = this.#setup;
-    const head = await contract.endpoints.head();
-    if (head.status !== 'agreed') return this.#noteWords(describeComparison(head));
-    const read = await readAnchors(contract, head.value.number, paying?.address);
-    if (read.status === 'no-contract') return this.#noteWords(`there is no contract Anchors at 0x${hex(contract.address)}`);
-    if (read.status === 'unread') return this.#noteWords(describeComparison(read.why));
-    this.#noteWords('');
-    onFinal(read.view.lastFinal);
-    await this.#findPosts(head.value.number);
-    await this.#judgePosts(read.view);
+    const seen = await this.#see(contract);
+    this.#noteWords('why' in seen ? seen.why : '');
+    if ('view' in seen) onFinal(seen.view.lastFinal);
+    await this.#judgePosts(seen);
+    if ('why' in seen) return;
+    const { view } = seen;
     if (!paying) return;
-    await this.#bring(read.view);
+    await this.#bring(view);
     await this.#accuse();
-    await this.#fetchOwed(read.view);
+    await this.#fetchOwed(view);
   }
 
   accuse(accusation: Accusation): void {
@@ -89,46 +90,51 @@ export class ContractWatch {
     if (this.#isTurn(`${name}/${hex(view.tip.anchor)}`, turn)) await this.#intend(name, postCall(header, votes), view.bond);
   }
 
-  /** Range by range; a reorganisation may have changed the newest blocks. */
-  async #findPosts(head: number): Promise<void> {
-    const from = Math.max(0, this.#nextBlock ?? head - ANCHOR_LIMITS.postBlocksBack);
-    const to = Math.min(head, from + ANCHOR_LIMITS.postBlocksMax - 1);
-    const posts = await readPosts(this.#setup.contract, from, to);
-    if (posts.status !== 'agreed') return this.#noteWords(describeComparison(posts));
-    for (const post of posts.value) if (!this.#judged.has(hex(post.transaction))) this.#posts.set(hex(post.transaction), post);
-    this.#nextBlock = Math.max(from, Math.min(to + 1, head - ANCHOR_LIMITS.postBlocksAgain));
+  async #see(contract: AnchorsContract): Promise<Sight> {
+    const head = await contract.endpoints.head();
+    if (head.status !== 'agreed') return { why: describeComparison(head) };
+    const read = await readAnchors(contract, head.value.number, this.#setup.paying?.address);
+    if (read.status === 'read') return { head: head.value.number, view: read.view };
+    return { why: read.status === 'unread' ? describeComparison(read.why) : `there is no contract Anchors at 0x${hex(contract.address)}` };
   }
 
-  /** While a post is open its votes can be challenged. */
-  async #judgePosts({ tip, lastFinal }: ContractView): Promise<void> {
-    for (const [key, post] of this.#posts) {
-      const isOpen = post.header.epoch > lastFinal && post.header.epoch <= tip.epoch;
-      if (isOpen && !(await this.#judge(key, post))) continue;
-      this.#posts.delete(key);
-      this.#judged.add(key);
-      for (const old of this.#judged) if (this.#judged.size > ANCHOR_LIMITS.judgedPostsMax) this.#judged.delete(old);
-    }
+  /** What each endpoint shows by itself; where they don't agree on the contract either, by what each says of that. */
+  async #judgePosts(seen: Sight): Promise<void> {
+    await Promise.all(
+      this.#eyes.map(async ({ contract, posts }, number) => {
+        const own = 'view' in seen ? seen : await this.#see(contract);
+        if (!('view' in own)) return;
+        for (const post of await posts.look(own.head, own.view)) if (await this.#judge(post, number)) posts.settle(post);
+      }),
+    );
   }
 
-  /** @returns whether nothing more is to be done about it */
-  async #judge(key: string, post: PostedAnchor): Promise<boolean> {
-    const { contract, log } = this.#setup;
-    const { epoch } = post.header;
-    const about = { chain: this.#state.place.chainId, epoch };
-    const votes = await readPostedVotes(contract, post.transaction);
-    if (votes.status !== 'agreed') return false;
-    const verdict = judgePost(this.#state, { header: post.header, votes: votes.value });
-    if (verdict.status === 'unknown') return false;
-    if (verdict.status === 'holds') {
-      if (verdict.anchor === 'other') log('anchorContradicts', about);
-      return true;
-    }
+  /**
+   * A post that does not hold is under judgement until it is closed: a challenge that was refused is tried again, and of several bad votes then by
+   * another. @param number of the endpoint, under which it is challenged: none keeps another's word from being tried. @returns whether it holds
+   */
+  async #judge({ header, votes, transaction }: OpenPost, number: number): Promise<boolean> {
+    const { now } = this.#setup;
+    const { epoch } = header;
+    const key = `${epoch}/${hex(anchorDigest(this.#state.place, header)).slice(0, 16)}`;
+    const due = `challenge/${key}/${number}`;
+    const waitedMs = now() - (this.#dueSince.get(due) ?? now());
+    const verdict = judgePost(this.#state, { header, votes }, Math.floor(waitedMs / ANCHOR_LIMITS.againMs));
+    if (verdict.status === 'holds' && verdict.anchor === 'other') this.#tell(key, 'anchorContradicts', { epoch });
+    if (verdict.status !== 'bad') return verdict.status === 'holds';
     const { previous, vote, member } = verdict;
-    const turn = turnOf(this.#state, post.transaction, votersOf(this.#state, epoch) ?? []) ?? 0;
-    if (!this.#isTurn(`challenge/${key}`, turn)) return false;
-    log('anchorVoteBad', { ...about, vote, by: hex(member.leaf.node) });
-    await this.#intend(`challenge/${epoch}/${key.slice(0, 16)}`, challengeCall(epoch, previous, votes.value, vote, member), 0n);
-    return true;
+    const turn = turnOf(this.#state, transaction, votersOf(this.#state, epoch) ?? []) ?? 0;
+    if (!this.#isTurn(due, turn)) return false;
+    this.#tell(key, 'anchorVoteBad', { epoch, vote, by: hex(member.leaf.node) });
+    await this.#intend(`challenge/${epoch}/${number + 1}`, challengeCall(epoch, previous, votes, vote, member), 0n);
+    return false;
+  }
+
+  #tell(key: string, event: string, fields: Record<string, string | number>): void {
+    if (this.#told.has(`${event}/${key}`)) return;
+    this.#told.add(`${event}/${key}`);
+    for (const old of this.#told) if (this.#told.size > ANCHOR_LIMITS.postsMax) this.#told.delete(old);
+    this.#setup.log(event, { chain: this.#state.place.chainId, ...fields });
   }
 
   async #accuse(): Promise<void> {
@@ -172,7 +178,7 @@ export class ContractWatch {
     const { now, turnMs } = this.#setup;
     const since = this.#dueSince.get(name) ?? now();
     this.#dueSince.set(name, since);
-    for (const old of this.#dueSince.keys()) if (this.#dueSince.size > ANCHOR_LIMITS.judgedPostsMax) this.#dueSince.delete(old);
+    for (const old of this.#dueSince.keys()) if (this.#dueSince.size > ANCHOR_LIMITS.postsMax) this.#dueSince.delete(old);
     return now() - since >= turn * turnMs;
   }
 

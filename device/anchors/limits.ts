@@ -19,12 +19,16 @@ export const ANCHOR_LIMITS = {
   againMs: 60 * SECOND,
   /** Blocks that are asked for posts at a time: what public endpoints answer at once. */
   postBlocksMax: 1_000,
+  /** Ranges of blocks at one look, one after the other: a device that starts has seen all after four looks. */
+  postRangesMax: 4,
   /** Blocks before the newest in which a device that starts looks for open posts: nine hours of blocks of two seconds. */
   postBlocksBack: 16_000,
   /** Blocks that are looked at again, for a reorganisation may have changed them. */
   postBlocksAgain: 64,
-  /** Posts that were judged and are remembered: as many as can be open, several times over. */
-  judgedPostsMax: 256,
+  /** Posts that are remembered, of each endpoint: as many as can be open, several times over. */
+  postsMax: 256,
+  /** Posts of one anchor that are read: the last of them stands there, and a reorganisation may exchange it for one before. */
+  postsOfAnchorMax: 4,
   /** What this device is owed is fetched when it comes to so many bonds: fetching costs gas as well. */
   owedBonds: 4n,
 } as const;

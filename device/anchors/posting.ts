@@ -5,7 +5,7 @@
 import { orderedBy } from '#protocol/chain/public-draw.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { domainDigest, hex } from '#protocol/digest.ts';
-import { judgeAnchorVotes, type AnchorVotes } from '#protocol/layer1/anchor-post.ts';
+import { judgeAnchorVotes, placesIn, type AnchorVotes } from '#protocol/layer1/anchor-post.ts';
 import { anchorDigest, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { leafPath, type LeafPath } from '#protocol/layer1/anchored-state.ts';
 import type { MemberLeaf } from '#protocol/layer1/leaf.ts';
@@ -56,13 +56,15 @@ export function postToBring(state: AnchorsState, { tip }: ContractView): (Anchor
   return votes && turn !== undefined ? { header, votes, turn } : undefined;
 }
 
-export function judgePost(state: AnchorsState, { header, votes }: AnchorPost): PostVerdict {
+/** @param turn of several votes that do not hold, each turn names another */
+export function judgePost(state: AnchorsState, { header, votes }: AnchorPost, turn = 0): PostVerdict {
   const before = state.epochs.get(header.epoch - 1);
   const [previous, voters, draw] = [before && headerOf(before), votersOf(state, header.epoch), drawOf(state, header.epoch)];
   if (!before || !previous || !voters || !draw || !sameBytes(header.previous, anchorDigest(state.place, previous)))
     return { status: 'unknown' };
   const anchor = anchorDigest(state.place, header);
-  const verdict = judgeAnchorVotes(state.crypto, { anchor, draw }, votes, (seat) => voters[seat]);
+  const first = turn % Math.max(1, placesIn(votes.voters).length);
+  const verdict = judgeAnchorVotes(state.crypto, { anchor, draw }, votes, (seat) => voters[seat], first);
   if (verdict.status === 'accepted') {
     const own = anchorOf(state, state.epochs.get(header.epoch));
     return own ? { status: 'holds', anchor: sameBytes(own, anchor) ? 'own' : 'other' } : { status: 'unknown' };

@@ -49,17 +49,15 @@ export interface AnchorsContract {
 export async function readAnchors({ endpoints, address }: AnchorsContract, block: number, account: Uint8Array | undefined) {
   const asked = <N extends ViewName>(name: N) => callAt(endpoints, address, block, encodeCall(abi, views[name], []));
   const owing = account && callAt(endpoints, address, block, encodeCall(abi, 'owed', [account]));
-  const [tip, lastFinal, bond, owed] = await Promise.all([asked('tip'), asked('lastFinal'), asked('bond'), owing]);
-  const failed = [tip, lastFinal, bond, owed].find((one) => one !== undefined && one.status !== 'agreed');
+  const answers = await Promise.all([asked('tip'), asked('lastFinal'), asked('bond'), owing]);
+  const failed = answers.find((one) => one !== undefined && one.status !== 'agreed');
   if (failed) return { status: 'unread', why: failed } as const;
-  const [tipSaid, finalSaid, bondSaid] = [
-    decodeResult(abi, 'tip', agreed(tip)),
-    decodeResult(abi, 'lastFinal', agreed(lastFinal)),
-    decodeResult(abi, 'bond', agreed(bond)),
-  ];
-  if (!tipSaid || finalSaid === undefined || bondSaid === undefined) return { status: 'no-contract' } as const;
+  const [tipSaid, finalSaid, bondSaid, owed] = answers;
+  const [tip, bond] = [decodeResult(abi, 'tip', agreed(tipSaid)), decodeResult(abi, 'bond', agreed(bondSaid))];
+  const [epoch, lastFinal] = [countOf(tip?.epoch), countOf(decodeResult(abi, 'lastFinal', agreed(finalSaid)))];
+  if (!tip || epoch === undefined || lastFinal === undefined || bond === undefined) return { status: 'no-contract' } as const;
   const owedSaid = owed && decodeResult(abi, 'owed', agreed(owed));
-  const view = { tip: { epoch: Number(tipSaid.epoch), anchor: tipSaid.anchor }, lastFinal: Number(finalSaid), bond: bondSaid };
+  const view = { tip: { epoch, anchor: tip.anchor }, lastFinal, bond };
   return { status: 'read', view: { ...view, owed: owedSaid ?? 0n } } as const;
 }
 
@@ -123,7 +121,8 @@ function postIn(log: unknown, address: Uint8Array): PostedAnchor | undefined {
     topics.flatMap((topic) => bytesIn(topic) ?? []),
     data,
   );
-  return event?.name === 'Posted' ? { header: headerIn(event.values.header), transaction, block } : undefined;
+  const header = event?.name === 'Posted' ? headerIn(event.values.header) : undefined;
+  return header && { header, transaction, block };
 }
 
 /** A header as calls carry it. */
@@ -133,9 +132,16 @@ export function abiHeader(header: AnchorHeader): AbiHeader {
   return { ...digests, ...counts, members: BigInt(members), seats: BigInt(seats) };
 }
 
-function headerIn({ epoch, checkpoint, height, timeMs, members, seats, ...digests }: AbiHeader): AnchorHeader {
+/** @returns undefined where a count is greater than the contract takes: whoever says so lies */
+function headerIn({ epoch, checkpoint, height, timeMs, members, seats, ...digests }: AbiHeader): AnchorHeader | undefined {
+  if ([epoch, checkpoint, height, timeMs, members, seats].some((count) => countOf(count) === undefined)) return undefined;
   const counts = { epoch: Number(epoch), checkpoint: Number(checkpoint), height: Number(height), timeMs: Number(timeMs) };
   return { ...digests, ...counts, members: Number(members), seats: Number(seats) };
+}
+
+/** What a number holds exactly. */
+function countOf(count: bigint | undefined): number | undefined {
+  return count !== undefined && count <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(count) : undefined;
 }
 
 function givenVotes({ round, voters, votes }: AnchorVotes): Arguments<typeof abi, 'post'>[1] {

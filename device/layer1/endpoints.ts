@@ -23,7 +23,7 @@ interface Endpoint {
 
 export class Endpoints {
   readonly chainId: number;
-  readonly #all: readonly Endpoint[];
+  #all: readonly Endpoint[];
 
   constructor(chainId: number, urls: readonly string[], answerMs?: number) {
     this.chainId = chainId;
@@ -56,6 +56,15 @@ export class Endpoints {
   async opinions<T>(question: Question<T>): Promise<T[]> {
     const opinions = (await this.#each(question)).flatMap(({ said }) => (said.status === 'said' ? [said.value] : []));
     return isEnough(opinions.length, this.#all.length) ? opinions : [];
+  }
+
+  /** Each by itself, by its name: for what one's word is enough. They end with all. */
+  alone(): { readonly name: string; readonly endpoints: Endpoints }[] {
+    return this.#all.map((endpoint) => {
+      const endpoints = new Endpoints(this.chainId, []);
+      endpoints.#all = [endpoint];
+      return { name: endpoint.name, endpoints };
+    });
   }
 
   close(): void {

@@ -45,16 +45,21 @@ export function composeVotes(draw: VotedAnchor['draw'], voteOf: (seat: number) =
   return undefined;
 }
 
-/** @param keyOf by number of seat; undefined where there is none */
+/**
+ * @param keyOf by number of seat; undefined where there is none
+ * @param first of the votes is judged first; then those after it, and those before it
+ */
 export function judgeAnchorVotes(
   crypto: Crypto,
   { anchor, draw }: VotedAnchor,
   { round, voters, votes }: AnchorVotes,
   keyOf: (seat: number) => VoterKey | undefined,
+  first = 0,
 ): AnchorVotesVerdict {
   const fault = formFault(draw.seats, { round, voters, votes });
   if (fault) return { status: 'refused', reason: fault };
-  for (const [vote, place] of placesIn(voters).entries()) {
+  const numbered = [...placesIn(voters).entries()];
+  for (const [vote, place] of [...numbered.slice(first), ...numbered.slice(0, first)]) {
     const seat = seatAt({ ...draw, round }, place);
     const key = keyOf(seat);
     const packed = votes.subarray(vote * VOTE_BYTES, (vote + 1) * VOTE_BYTES);

@@ -131,12 +131,19 @@ export async function stopBench(): Promise<void> {
   await (await bench)?.stop();
 }
 
-export async function worldFor(context: TestContext, chain: Chain, others: readonly OtherChain[] = []): Promise<World> {
+/** @param more endpoints of the chain that members ask beside it; what the world sees is not by them */
+export async function worldFor(
+  context: TestContext,
+  chain: Chain,
+  others: readonly OtherChain[] = [],
+  more: readonly string[] = [],
+): Promise<World> {
   const { network, members: boards } = await foundOnce();
   const genesis = foundingOf(network);
   const { anchors: address, disputes } = await contractsFor(context, chain, network);
   const place = { network: networkId(network), chainId: CHAIN_ID, anchors: address };
-  const endpoints = endpointsFor(context, [chain.url]);
+  const endpoints = endpointsFor(context, [chain.url, ...more]);
+  const seeing = endpointsFor(context, [chain.url]);
   const ways = await Promise.all(
     others.map(async (other) => {
       const contracts = await contractsFor(context, other.chain, network, other.chainId);
@@ -235,7 +242,7 @@ export async function worldFor(context: TestContext, chain: Chain, others: reado
       await world.chain.rpc('evm_increaseTime', `0x${seconds.toString(16)}`);
       await world.chain.rpc('evm_mine');
     },
-    view: () => viewOf({ endpoints, address }),
+    view: () => viewOf({ endpoints: seeing, address }),
     otherViews: ways.map((way) => () => viewOf(way)),
     restart: async (index) => {
       const member = members[index];
