@@ -1,12 +1,17 @@
 /** `npm start`: the main job, for real, on this machine: a grid comes up, runs the sample capsule and stays up. */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Layer1Chain } from '#protocol/network.ts';
 import { helpAsked, readLine, commandHelp, UsageError, type CommandDeclaration, type Option } from './arguments.ts';
+import { RECEIPT_FILE } from './capsule/capsule-folder.ts';
+import { finalityText } from './capsule/finality-text.ts';
 import { submit } from './capsule/submit.ts';
+import { holds, isFinal, verifyReceipt } from './capsule/verification.ts';
+import { verificationSentence } from './capsule/verification-lines.ts';
+import { basisFromContract, contractWords } from './capsule/verify-from-contract.ts';
 import { head } from './chain/head.ts';
 import { StartCutOff, startGrid, type Grid } from './grid/grid.ts';
 import { GRID_CHAIN, type GridLayer1 } from './grid/layer1.ts';
@@ -14,6 +19,7 @@ import { GRID_CLIENT } from './grid/layout.ts';
 import { anchorsStatus, type AnchorsStatus } from './layer1/chain-status.ts';
 import { pasteLines, shellQuoted } from './pair/paste-lines.ts';
 import { durationText, endWhenUnread, openTerminal } from './terminal.ts';
+import { nodes } from './trust/nodes.ts';
 
 const DEFAULT_STATE = '.capstan';
 const SAME_SIGNAL_MS = 1_000;
@@ -29,7 +35,7 @@ const declaration = {
     'Starts four devices (software TPMs) as one network, a box each and a client on this machine, runs the sample capsule, and stays up.',
   operands: [],
   options: {
-    once: { help: 'end after the receipt was verified and an anchor is final: exit status 0, or 1 with the reason' },
+    once: { help: 'end after the receipt was verified, by an anchor of layer 1 too: exit status 0, or 1 with the reason' },
     'no-layer1': { help: 'do without layer 1: no chain of the EVM (anvil) on this machine, no anchors' },
     state: { value: 'DIR', help: `where everything is kept (default ${DEFAULT_STATE})` },
   },
@@ -66,7 +72,7 @@ async function main(line: readonly string[]): Promise<number> {
       const sampled = await Promise.race([runSample(state), stopAsked.then(() => 'stopped' as const)]);
       if (sampled === 'stopped') return 130;
       if (sampled === 0) await showChain(state);
-      if (options.once || sampled !== 0) return sampled === 0 ? await endOnce(grid, stopAsked) : sampled;
+      if (options.once || sampled !== 0) return sampled === 0 ? await endOnce(grid, state, stopAsked) : sampled;
       if (grid.layer1) showAnchors(await anchorsOf(grid.layer1));
     } else {
       showNotice(
@@ -126,18 +132,39 @@ async function showChain(state: string): Promise<void> {
 }
 
 /** What happens once ends when layer 1 has an anchor as well. @returns the exit status */
-async function endOnce({ layer1 }: Grid, stopAsked: Promise<void>): Promise<number> {
+async function endOnce({ layer1, network }: Grid, state: string, stopAsked: Promise<void>): Promise<number> {
+  if (network.genesis.trust) await showTrust(state);
   if (!layer1) return 0;
   const untilMs = performance.now() + ANCHOR_WAIT_MS;
   for (;;) {
     const anchors = await anchorsOf(layer1);
-    const areFinal = anchors.every(isFinal);
+    const areFinal = anchors.every(isBeyondFounders);
     if (areFinal || performance.now() > untilMs) {
       showAnchors(anchors);
-      return areFinal ? 0 : 1;
+      const held = areFinal && (await Promise.all(anchors.map(({ chain }) => showByContract(state, chain))));
+      return held && held.every(Boolean) ? 0 : 1;
     }
     if (await Promise.race([stopAsked.then(() => true), sleep(LOOK_MS, false)])) return 130;
   }
+}
+
+/** The same that `npm run trust -- nodes` does. Whether all are trusted at this moment is no matter of the sample. */
+async function showTrust(state: string): Promise<void> {
+  terminal.line(`\n${terminal.paint('strong', 'Whom the network trusts')}, by the evidence of their chips and the votes of the others:`);
+  await nodes.perform(['--state', state, '--device', GRID_CLIENT.device, '--client', GRID_CLIENT.name], 'npm run trust -- nodes');
+}
+
+/** What `npm run capsule -- verify --layer1 … --contract …` does, in a line. @returns whether the receipt of the sample holds, and is final */
+async function showByContract(state: string, { endpoints, anchors }: Layer1Chain): Promise<boolean> {
+  const picture = await newestPicture(join(state, 'capsules'));
+  if (picture === undefined) return false;
+  const receipt = join(dirname(dirname(picture)), RECEIPT_FILE);
+  const given = { state, network: undefined, device: GRID_CLIENT.device, client: GRID_CLIENT.name };
+  const basis = await basisFromContract(receipt, { endpoints, contract: anchors }, given);
+  const verification = await verifyReceipt(receipt, basis, undefined);
+  const how = verification.finality ? `; ${finalityText(verification.finality)}` : '';
+  terminal.line(`By ${contractWords(basis.anchor)} alone, without a network file: ${verificationSentence(verification)}${how}`);
+  return holds(verification) && isFinal(verification);
 }
 
 type Shown = { readonly chain: Layer1Chain; readonly anchors: AnchorsStatus };
@@ -147,7 +174,7 @@ function anchorsOf({ network: { layer1 = [] } }: GridLayer1): Promise<Shown[]> {
 }
 
 /** Epoch 0 is of the founders, and stands in the contract from the beginning. */
-function isFinal({ anchors }: Shown): boolean {
+function isBeyondFounders({ anchors }: Shown): boolean {
   return anchors.status === 'read' && anchors.final > 0;
 }
 

@@ -37,10 +37,14 @@ export const contractOptions = {
   client: { value: 'NAME', help: 'client to ask as (default: the only one)' },
 } as const;
 
-interface Given {
+interface ContractOptions {
   readonly layer1: string | undefined;
   readonly contract: string | undefined;
   readonly chain: string | undefined;
+}
+
+/** What is asked besides the contract. */
+interface Given {
   readonly network: string | undefined;
   readonly state: string | undefined;
   readonly device: string | undefined;
@@ -48,7 +52,7 @@ interface Given {
 }
 
 /** @throws UsageError */
-export function readContractChoice({ layer1, contract, chain }: Pick<Given, 'layer1' | 'contract' | 'chain'>): ContractChoice | undefined {
+export function readContractChoice({ layer1, contract, chain }: ContractOptions): ContractChoice | undefined {
   if (layer1 === undefined && contract === undefined && chain === undefined) return undefined;
   if (layer1 === undefined || contract === undefined)
     throw new UsageError('--layer1 and --contract belong together: where to ask, and what');
