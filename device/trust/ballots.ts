@@ -6,6 +6,7 @@ import { blobDigest, hex } from '#protocol/digest.ts';
 import { isSignedBy, readSigned, type ReadMessage, type SignedKind } from '#protocol/signed.ts';
 import type { CastBallot } from '../votes/decision.ts';
 import { proposerOf } from '../votes/proposer.ts';
+import { isPrevoteQuorum } from '../votes/tally.ts';
 import { mayJudge } from './cases.ts';
 import { TRUST_LIMITS } from './limits.ts';
 import { rememberIn } from './outbox.ts';
@@ -48,16 +49,17 @@ function ballotArrived(state: TrustState, read: ReadMessage<Ballot>, said: Said)
   countBallot(state, one, { ballot, envelope: said.payload, key });
 }
 
-/** By the proposer of its round, and the first one; or of a judge that shows a later quorum than is known. */
+/** By the proposer of its round, and the first one; or of a judge that shows a later quorum than is known. Passed on once all that it shows holds. */
 function proposalArrived(state: TrustState, read: ReadMessage<Proposal>, said: Said): void {
-  const { round, value, validRound, node, prevotes } = read.value;
+  const { round, value, validRound, node } = read.value;
   const one = caseFor(state, read.value, said);
   if (!one || one.closed || !isNewProposal(one, read.value)) return;
   if (!signerOf(state, VerdictProposalMessage, read, said)) return;
   dismiss(state, said.payload);
   one.slots.set(proposalSlot(one, read.value), [hex(value)]);
+  const shown = validRound === undefined ? [] : shownQuorum(state, one, { ...read.value, validRound }, said.from);
+  if (!shown) return;
   state.outbox.push({ effect: 'broadcast', payload: said.payload });
-  const shown = prevotes.flatMap((prevote) => castOf(state, one, prevote) ?? []);
   const backed = validRound !== undefined && { validRound };
   tellVotes(state, one, { type: 'proposalReceived', from: hex(node), round, value, ...backed, prevotes: shown, nowMs: state.nowMs });
 }
@@ -122,19 +124,28 @@ function signerOf<T extends { readonly node: Uint8Array }>(
   return undefined;
 }
 
-function castOf(
+/** The quorum that a proposal shows, by keys that the head has; undefined where it is none, or one is not signed, for which who passes it on is charged. */
+function shownQuorum(
   state: TrustState,
-  { instance }: Case,
-  shown: { readonly key: Uint8Array; readonly envelope: Uint8Array },
-): CastBallot | undefined {
-  const { key: publicKey, envelope } = shown;
-  const read = readSigned(VerdictBallotMessage, envelope);
-  if (read.status === 'malformed') return undefined;
-  const ballot = read.value.value;
-  const isKnown = state.head?.state.members.get(hex(ballot.node))?.keys.some(({ key }) => sameBytes(key, publicKey));
-  if (!isKnown || !sameBytes(ballot.instance, instance) || !sameBytes(ballot.network, state.networkId)) return undefined;
-  const isSigned = isSignedBy(VerdictBallotMessage, read.value, { algorithm: 'ed25519', publicKey }, state.setup.crypto);
-  return isSigned ? { ballot, envelope, key: publicKey } : undefined;
+  { instance, decision }: Case,
+  { prevotes, value, validRound }: Proposal & { readonly validRound: number },
+  from: string,
+): CastBallot[] | undefined {
+  const shown = prevotes.flatMap(({ key, envelope }) => {
+    const read = readSigned(VerdictBallotMessage, envelope);
+    return read.status === 'decoded' ? [{ read: read.value, cast: { ballot: read.value.value, envelope, key } }] : [];
+  });
+  const casts = shown.map(({ cast }) => cast);
+  if (!isPrevoteQuorum(casts, { instance, round: validRound, value }, decision.setup.voters)) return undefined;
+  const known = shown.filter(({ cast }) =>
+    state.head?.state.members.get(hex(cast.ballot.node))?.keys.some(({ key }) => sameBytes(key, cast.key)),
+  );
+  const unsigned = known.findIndex(
+    ({ read, cast }) => !isSignedBy(VerdictBallotMessage, read, { algorithm: 'ed25519', publicKey: cast.key }, state.setup.crypto),
+  );
+  if (unsigned < 0) return known.map(({ cast }) => cast);
+  noteFailedCheck(state, from, unsigned + 1);
+  return undefined;
 }
 
 /** What is counted, or never will be, is not looked at again. */
@@ -142,8 +153,8 @@ function dismiss({ seen }: TrustState, payload: Uint8Array): void {
   rememberIn(seen, hex(blobDigest(payload)), TRUST_LIMITS.seenMax);
 }
 
-function noteFailedCheck({ failedChecks }: TrustState, from: string): void {
-  failedChecks.set(from, (failedChecks.get(from) ?? 0) + 1);
+function noteFailedCheck({ failedChecks }: TrustState, from: string, checks = 1): void {
+  failedChecks.set(from, (failedChecks.get(from) ?? 0) + checks);
 }
 
 /** Of each peer the oldest goes, and then of all. */

@@ -92,7 +92,7 @@ export interface Case {
   decided: { readonly round: number; readonly value: Uint8Array } | undefined;
   /** Precommits for what is decided, by node. */
   readonly precommits: Map<string, CastBallot>;
-  /** Of each judge the first ballot for each value. */
+  /** Of each judge the first ballot for each value that is a word for evidence that was heard. */
   readonly said: Map<string, Map<string, CastBallot>>;
   /** Values of the ballots of a node, round and step that were taken. */
   readonly slots: Map<string, string[]>;

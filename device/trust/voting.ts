@@ -37,15 +37,12 @@ export function tellVotes(state: TrustState, one: Case, event: VoteEvent): void 
   for (const effect of stepDecision(one.decision, event)) perform(state, one, effect);
 }
 
-/** A ballot whose signature was checked: what it says of the evidence is kept for appeals, and its vote after the decision for the verdict. */
+/** A ballot whose signature was checked: what it says of evidence that is known is kept for appeals, however much else its judge has said, and its vote after the decision for the verdict. */
 export function countBallot(state: TrustState, one: Case, cast: CastBallot): void {
   const { node, value, step, round } = cast.ballot;
   const name = hex(node);
-  if (value) {
-    const said = one.said.get(name) ?? new Map<string, CastBallot>();
-    if (said.size < VERDICT_WORDS.length && !said.has(hex(value))) said.set(hex(value), cast);
-    one.said.set(name, said);
-  }
+  const said = one.said.get(name) ?? new Map<string, CastBallot>();
+  if (value && !said.has(hex(value)) && meaningOf(state, one, value)) one.said.set(name, said.set(hex(value), cast));
   const isForDecided = one.decided && step === 'precommit' && round === one.decided.round && value && sameBytes(value, one.decided.value);
   if (isForDecided && !one.precommits.has(name)) one.precommits.set(name, cast);
   tellVotes(state, one, { type: 'ballotReceived', cast, nowMs: state.nowMs });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeTransaction } from '#protocol/chain/transaction.ts';
-import { VerdictBallotMessage, verdictInstance, verdictValue, type VerdictWord } from '#protocol/chain/verdict.ts';
+import { VerdictBallotMessage, VerdictProposalMessage, verdictInstance, verdictValue, type VerdictWord } from '#protocol/chain/verdict.ts';
 import { sameBytes } from '#protocol/codec.ts';
 import { hex } from '#protocol/digest.ts';
 import { memberEvidenceDigest } from '#protocol/member-evidence.ts';
@@ -71,6 +71,13 @@ function ballotOf(voter: StubMember, value: Uint8Array, about: StubMember, signe
   const instance = verdictInstance(world.context.networkId, { subject: about.node, slot: 0, level: 0 });
   const ballot = { network: world.context.networkId, instance, round: 0, step: 'prevote' as const, value, node: voter.node };
   return signMessage(VerdictBallotMessage, ballot, keyOf(signer).sign);
+}
+
+/** A prevote of the third member on the subject, in a round. */
+function inRound(value: Uint8Array, round: number): Uint8Array {
+  const peeked = peekSigned(VerdictBallotMessage, ballotOf(other, value, subject));
+  assert.ok(peeked.status === 'decoded');
+  return signMessage(VerdictBallotMessage, { ...peeked.value, round }, keyOf(other).sign);
 }
 
 const saidIn = (effects: readonly TrustEffect[]) =>
@@ -177,6 +184,41 @@ test('judges are those of the branch: another draw opens the judgement anew, and
   const copied = core.draws!.map((draw) => structuredClone(draw));
   at.tell({ type: 'headMoved', head: { ...head, id: other.node, state: { ...head.state, core: { ...core, draws: copied } } }, nowMs: 6 });
   assert.equal(level0(), same, 'the same draw changes nothing');
+});
+
+test('values that mean nothing crowd out no word that an appeal would show (§18.5, §18.6)', () => {
+  const at = bench();
+  hear(at, subject);
+  const [bad, level0] = [valueOf(subject, 'untrusted'), () => [...at.state.cases.values()].find(({ level }) => level === 0)!];
+  for (let round = 0; round < 8; round += 1)
+    at.tell({ type: 'received', from: 'm', payload: inRound(new Uint8Array(32).fill(round), round), nowMs: 2 });
+  at.tell({ type: 'received', from: 'm', payload: inRound(bad, 8), nowMs: 2 });
+  assert.deepEqual([...level0().said.get(hex(other.node))!.keys()], [hex(bad)]);
+});
+
+test('a proposal is passed on once all prevotes that it shows hold; one that does not is charged to who brings it (§14.3)', () => {
+  const value = valueOf(subject, 'trusted');
+  const third = world.members[3]!;
+  const proposalWith = (proposer: StubMember, round: number, prevotes: readonly (readonly [StubMember, Uint8Array])[]): Uint8Array => {
+    const instance = verdictInstance(world.context.networkId, { subject: subject.node, slot: 0, level: 0 });
+    const shown = prevotes.map(([voter, envelope]) => ({ key: keyOf(voter).publicKey, envelope }));
+    const proposal = { network: world.context.networkId, instance, round, value, validRound: 0, prevotes: shown, node: proposer.node };
+    return signMessage(VerdictProposalMessage, proposal, keyOf(proposer).sign);
+  };
+  const good = [subject, other, third].map((voter) => [voter, ballotOf(voter, value, subject)] as const);
+  const forged = good.with(2, [third, ballotOf(third, value, subject, other)]);
+  const at = bench();
+  hear(at, subject);
+  const tell = (payload: Uint8Array) => at.tell({ type: 'received', from: 'mallory', payload, nowMs: 2 });
+  const isPassedOn = (payload: Uint8Array): boolean =>
+    tell(payload).some((effect) => effect.effect === 'broadcast' && sameBytes(effect.payload, payload));
+  assert.equal(isPassedOn(proposalWith(other, 1, forged)), false);
+  assert.equal(at.state.failedChecks.get('mallory'), 3);
+  assert.equal(isPassedOn(proposalWith(other, 2, good.with(2, good[1]!))), false, 'one prevote twice');
+  const before = at.checks();
+  for (let count = 0; count < 100; count += 1) tell(proposalWith(other, 1, forged.toSpliced(count % 2, 1)));
+  assert.equal(at.checks(), before, 'a judge has one try in a round');
+  assert.equal(isPassedOn(proposalWith(other, 3, good)), true);
 });
 
 test('foreign bytes are passed over (§14.3)', () => {
