@@ -1,6 +1,7 @@
 /**
- * The attacks on evidence, consensus and committees that Capstan has to withstand, each with the tests that close it. The tables are checked: a test
- * that is renamed or taken away is missed here. What Keylime's users ran into: `ledger/what-fails-nobody.test.ts`; layer 1: `contracts/test`.
+ * The attacks on evidence, consensus, committees and anchors that Capstan has to withstand, each with the tests that close it. The tables are
+ * checked: a test that is renamed or taken away is missed here. What Keylime's users ran into: `ledger/what-fails-nobody.test.ts`; the contracts of
+ * layer 1: `contracts/test`.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -20,6 +21,7 @@ const blocks = 'unit/ledger/blocks';
 const waits = 'unit/chain/wait-certificate';
 const taking = 'unit/consensus/taking';
 const lottery = 'simulation/lottery';
+const forgedPosts = 'integration/layer1/forged-posts';
 
 const evidence: Attacks = {
   'a restricted key signs bytes that do not begin with TPM_GENERATED': [
@@ -235,6 +237,26 @@ const consensus: Attacks = {
   ],
 };
 
+const anchors: Attacks = {
+  'a post whose votes solc reads and devices do not: cut padding, offsets elsewhere': [
+    [forgedPosts, 'votes in calldata that is not canonical are refused'],
+  ],
+  'counts that devices can’t hold, so that they come to another digest than the contract': [
+    [forgedPosts, 'a count of 2^53 or more, which devices can’t hold, is refused'],
+    [forgedPosts, 'behind a vote that holds the forged ones are found and challenged'],
+  ],
+  'one endpoint of several that hides a post, its votes, or the tip': [
+    [forgedPosts, 'a post is challenged on one endpoint’s word, though another ${lies}'],
+  ],
+  'a challenge that meets a reorganisation, or is refused': [
+    [forgedPosts, 'a challenge that was refused is tried again while the post is open'],
+    ['unit/layer1/anchor-post', 'of several that do not hold, the first one from where judging begins is named, and none is passed over'],
+  ],
+  'a flood of posts that blinds whoever watches': [
+    [forgedPosts, 'posts that come in a flood are read block by block where an endpoint answers no more at once'],
+  ],
+};
+
 const folder = fileURLToPath(new URL('..', import.meta.url));
 const read = new Map<string, string>();
 
@@ -244,7 +266,7 @@ function sourceOf(file: string): string {
   return source;
 }
 
-for (const [about, attacks] of Object.entries({ evidence, 'consensus and committees': consensus })) {
+for (const [about, attacks] of Object.entries({ evidence, 'consensus and committees': consensus, anchors })) {
   describe(`each attack on ${about} is closed by tests that are there`, () => {
     for (const [attack, closings] of Object.entries(attacks))
       test(attack, () => {

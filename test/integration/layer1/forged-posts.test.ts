@@ -10,6 +10,7 @@ import { packVote } from '#protocol/layer1/anchor-vote.ts';
 import { anchorDigest, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { abiHeader, postCall } from '../../../device/layer1/anchors-contract.ts';
 import type { Standing } from '../../../device/layer1/intention.ts';
+import { LAYER1_LIMITS } from '../../../device/layer1/limits.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
 import { stopBench, TURN_MS, worldFor, type World } from './anchors-world.ts';
 import { chainFor, endpointsFor, folderFor, proxyFor, senderFor, settle, type Chain } from './chains.ts';
@@ -122,3 +123,32 @@ for (const [lies, change] of [
     assert.notEqual((await world.view()).anchor, lied);
     assert.ok(told(world, 'anchorVotesUnread').length + told(world, 'anchorsNotSeen').length > 0);
   });
+
+test('a challenge that was refused is tried again while the post is open (§20.9)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const world = await worldFor(t, chain);
+  await world.certify(8);
+  const lie = { ...honestHeader(world), creditsRoot: new Uint8Array(32) };
+  await post(t, world, chain, postCall(lie, forged));
+  for (const { anchors } of world.members) await anchors.look();
+  world.wait(TURN_MS * world.members.length);
+  for (const { anchors } of world.members) await anchors.look();
+  // As in a reorganisation, the contract that is tried is another one for a while.
+  const address = `0x${hex(world.place.anchors)}`;
+  const code = await chain.rpc('eth_getCode', address, 'latest');
+  await chain.rpc('anvil_setCode', address, '0x60006000fd');
+  for (const { sender } of world.members) await sender.look();
+  assert.ok(world.members.every(({ told: standings }) => standings.some(({ standing }) => standing.state === 'refused')));
+  await chain.rpc('anvil_setCode', address, code);
+  assert.ok(await isHonestInTheEnd(world));
+});
+
+test('posts that come in a flood are read block by block where an endpoint answers no more at once (§20.9)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const most = (method: string, result: unknown) =>
+    method === 'eth_getLogs' && (result as unknown[]).length > 1 ? 'x'.repeat(LAYER1_LIMITS.answerBytesMax) : result;
+  const world = await worldFor(t, { ...chain, url: await proxyFor(t, chain.url, most) });
+  await world.certify(8);
+  await post(t, world, chain, postCall({ ...honestHeader(world), creditsRoot: new Uint8Array(32) }, forged));
+  assert.ok(await isHonestInTheEnd(world));
+});

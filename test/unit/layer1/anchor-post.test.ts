@@ -16,8 +16,8 @@ const drawOf = (seats: number) => ({ seed: blobDigest(uint64(seats)), seats, epo
 
 /** Many seats have few chips here: a vote is worth the same by whichever seat. */
 const chipOf = (seat: number) => seat % chips.length;
-const verdictOf = (seats: number, votes: AnchorVotes) =>
-  judgeAnchorVotes(nobleCrypto, { anchor, draw: drawOf(seats) }, votes, (seat) => keys[chipOf(seat)]);
+const verdictOf = (seats: number, votes: AnchorVotes, first?: number) =>
+  judgeAnchorVotes(nobleCrypto, { anchor, draw: drawOf(seats) }, votes, (seat) => keys[chipOf(seat)], first);
 
 describe('votes put together of whoever voted', () => {
   test('hold, have a quorum and no more, and there are none without one (§20.2)', () => {
@@ -75,6 +75,17 @@ describe('posted votes', () => {
       assert.equal(verdict.vote, Math.floor(at / VOTE_BYTES));
       assert.equal(verdict.seat, placesIn(good.voters)[verdict.vote]);
     }
+  });
+
+  test('of several that do not hold, the first one from where judging begins is named, and none is passed over (§20.9)', () => {
+    const bad = [1, 3].reduce((votes, vote) => votes.with(vote * VOTE_BYTES, (votes[vote * VOTE_BYTES] ?? 0) ^ 1), good.votes);
+    const found = [0, 1, 2, 3].map((first) => {
+      const verdict = verdictOf(5, { ...good, votes: bad }, first);
+      return verdict.status === 'refused' && 'vote' in verdict ? verdict.vote : undefined;
+    });
+    assert.deepEqual(found, [1, 1, 3, 3]);
+    const before = good.votes.with(0, (good.votes[0] ?? 0) ^ 1);
+    assert.deepEqual(verdictOf(5, { ...good, votes: before }, 2), { status: 'refused', reason: 'not-signed', vote: 0, seat: 0 });
   });
 });
 
