@@ -4,7 +4,15 @@
  */
 import { hex } from '#protocol/digest.ts';
 import { anchorDigest } from '#protocol/layer1/anchor.ts';
-import { challengeCall, postCall, readAnchors, twoAnchorsCall, withdrawCall, type AnchorsContract } from '../layer1/anchors-contract.ts';
+import {
+  challengeCall,
+  postCall,
+  readAnchors,
+  readWindowMs,
+  twoAnchorsCall,
+  withdrawCall,
+  type AnchorsContract,
+} from '../layer1/anchors-contract.ts';
 import { describeComparison } from '../layer1/comparison.ts';
 import type { Clock, Log } from '../ports.ts';
 import { votersOf, type AnchorsState } from './anchors-state.ts';
@@ -12,7 +20,7 @@ import { ANCHOR_LIMITS } from './limits.ts';
 import type { AnchorsEffect } from './machine.ts';
 import type { AnchorSender } from './ports.ts';
 import { PostWatch, type OpenPost } from './post-watch.ts';
-import { judgePost, knownMember, postToBring, turnOf, type ContractView } from './posting.ts';
+import { challengeTurnMs, judgePost, knownMember, postToBring, turnOf, type ContractView } from './posting.ts';
 
 export interface WatchSetup {
   readonly contract: AnchorsContract;
@@ -48,6 +56,8 @@ export class ContractWatch {
   readonly #dueSince = new Map<string, number>();
   /** By the node's id. */
   readonly #accusations = new Map<string, Accusation>();
+  /** In which a post can be challenged, once it is known. */
+  #windowMs: number | undefined;
   #lastWords = '';
 
   constructor(setup: WatchSetup) {
@@ -68,7 +78,10 @@ export class ContractWatch {
     const { contract, paying, onFinal } = this.#setup;
     const seen = await this.#see(contract);
     this.#noteWords('why' in seen ? seen.why : '');
-    if ('view' in seen) onFinal(seen.view.lastFinal);
+    if ('view' in seen) {
+      this.#windowMs ??= await readWindowMs(contract, seen.head);
+      onFinal(seen.view.lastFinal);
+    }
     await this.#judgePosts(seen);
     if ('why' in seen) return;
     const { view } = seen;
@@ -123,8 +136,9 @@ export class ContractWatch {
     if (verdict.status === 'holds' && verdict.anchor === 'other') this.#tell(key, 'anchorContradicts', { epoch });
     if (verdict.status !== 'bad') return verdict.status === 'holds';
     const { previous, vote, member } = verdict;
-    const turn = turnOf(this.#state, transaction, votersOf(this.#state, epoch) ?? []) ?? 0;
-    if (!this.#isTurn(due, turn)) return false;
+    const voters = votersOf(this.#state, epoch) ?? [];
+    const turnMs = challengeTurnMs(this.#setup.turnMs, this.#windowMs, voters.length);
+    if (!this.#isTurn(due, turnOf(this.#state, transaction, voters) ?? 0, turnMs)) return false;
     this.#tell(key, 'anchorVoteBad', { epoch, vote, by: hex(member.leaf.node) });
     await this.#intend(`challenge/${epoch}/${number + 1}`, challengeCall(epoch, previous, votes, vote, member), 0n);
     return false;
@@ -174,8 +188,8 @@ export class ContractWatch {
   }
 
   /** Whether those before this device have had their time. */
-  #isTurn(name: string, turn: number): boolean {
-    const { now, turnMs } = this.#setup;
+  #isTurn(name: string, turn: number, turnMs = this.#setup.turnMs): boolean {
+    const { now } = this.#setup;
     const since = this.#dueSince.get(name) ?? now();
     this.#dueSince.set(name, since);
     for (const old of this.#dueSince.keys()) if (this.#dueSince.size > ANCHOR_LIMITS.postsMax) this.#dueSince.delete(old);

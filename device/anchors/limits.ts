@@ -11,6 +11,8 @@ export const ANCHOR_LIMITS = {
   turnMs: 60 * SECOND,
   /** The same where all chains are on this machine. */
   turnHereMs: 6 * SECOND,
+  /** All turns of a challenge are over after one part of so many of its window: the rest is for fees to fall, and to get into a block. */
+  challengesPart: 4,
   /** How often the contract is looked at. */
   lookMs: 12 * SECOND,
   /** Of what one member says of its votes the last counts, once in so long: each may ask for 32 checks of signatures. */

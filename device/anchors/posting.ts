@@ -10,6 +10,7 @@ import { anchorDigest, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { leafPath, type LeafPath } from '#protocol/layer1/anchored-state.ts';
 import type { MemberLeaf } from '#protocol/layer1/leaf.ts';
 import { anchorOf, drawOf, headerOf, votersOf, votesToPost, type AnchorsState } from './anchors-state.ts';
+import { ANCHOR_LIMITS } from './limits.ts';
 
 /** The contract at one block, as the endpoints agree on it. */
 export interface ContractView {
@@ -44,6 +45,14 @@ export function turnOf({ node }: AnchorsState, anchor: Uint8Array, seats: readon
   const order = orderedBy(seats, (leaf) => domainDigest('anchor-turn', anchor, leaf.node));
   const place = order.findIndex((leaf) => sameBytes(leaf.node, node));
   return place < 0 ? undefined : place;
+}
+
+/**
+ * How long one device leaves a challenge to the one before it: so long that the last in the order is there in a part of the window, for whoever
+ * posts chooses the order by its transaction. Nobody waits where the window is not known. @param windowMs of the contract
+ */
+export function challengeTurnMs(turnMs: number, windowMs: number | undefined, seats: number): number {
+  return Math.min(turnMs, (windowMs ?? 0) / ANCHOR_LIMITS.challengesPart / Math.max(1, seats));
 }
 
 /** The next anchor, where it has a quorum and follows what stands there. */

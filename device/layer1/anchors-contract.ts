@@ -103,6 +103,13 @@ export function twoAnchorsCall(known: AnchorHeader, member: ShownLeaf, first: Si
   return encodeCall(disputesAbi, 'proveTwoAnchors', [abiHeader(known), givenMember(member), signed(first), signed(second)]);
 }
 
+/** How long a post can be challenged, in milliseconds; it never changes. Undefined where endpoints don't agree on it. */
+export async function readWindowMs({ endpoints, address }: AnchorsContract, block: number): Promise<number | undefined> {
+  const said = await callAt(endpoints, address, block, encodeCall(abi, 'windowS', []));
+  const windowS = decodeResult(abi, 'windowS', agreed(said));
+  return windowS === undefined ? undefined : Number(windowS) * 1_000;
+}
+
 function callAt(endpoints: Endpoints, to: Uint8Array, block: number, data: Uint8Array): Promise<Comparison<Uint8Array>> {
   const params = [{ to: `0x${hex(to)}`, data: `0x${hex(data)}` }, quantity(block)];
   return endpoints.ask({ method: 'eth_call', params, read: valueOf(bytesIn), words: hex });

@@ -1,13 +1,13 @@
 /** Anchors of four chips on a real chain: brought in turn, final, challenged, and none of them lost (§20.2, §20.3, §20.9). */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { decodeResult, encodeCall } from '#contracts/evm.ts';
 import { abi as disputesAbi } from '#contracts/generated/node-disputes.ts';
 import { judgeInclusion } from '#protocol/chain/merkle.ts';
 import { domainDigest, hex } from '#protocol/digest.ts';
-import { anchorDigest } from '#protocol/layer1/anchor.ts';
+import { anchorDigest, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { encodeAnchorVotes } from '#protocol/layer1/anchor-message.ts';
 import { packVote } from '#protocol/layer1/anchor-vote.ts';
 import { creditLeafDigest, memberLeafDigest, verdictLeafDigest } from '#protocol/layer1/leaf.ts';
@@ -16,7 +16,7 @@ import { bytesIn } from '../../../device/layer1/answers.ts';
 import { postCall } from '../../../device/layer1/anchors-contract.ts';
 import { hasAnvil } from '../../../scripts/layer1/anvil.ts';
 import { stopBench, TURN_MS, worldFor, type AnchoringMember, type World } from './anchors-world.ts';
-import { chainFor, folderFor, senderFor, settle } from './chains.ts';
+import { chainFor, folderFor, type Chain, senderFor, settle } from './chains.ts';
 
 const skip = !hasAnvil() && 'anvil is not installed on machines like this one';
 after(stopBench);
@@ -112,16 +112,22 @@ test('a host that begins anew says the vote that it has, and its chip signs noth
   assert.equal(begun.signed.length, 1);
 });
 
-test('a post with a vote that no chip has signed is challenged, and the anchor is brought anew (§20.3)', { skip }, async (t) => {
-  const chain = await chainFor(t);
-  const world = await worldFor(t, chain);
-  await world.certify(8);
+/** Somebody brings an anchor by votes of no chip. @returns the header that the members come to */
+async function forge(t: TestContext, world: World, chain: Chain): Promise<AnchorHeader> {
   const { header } = world.members[0]!.anchors.leavesOf(31_337, 1, world.members[0]!.identity.node)!;
   const { sender } = senderFor(t, { endpoints: world.endpoints, file: join(folderFor(t), 'liar'), secret: chain.key });
   const forged = { round: 0, voters: 0b111n, votes: new Uint8Array(3 * 105).fill(1) };
   const call = postCall({ ...header, creditsRoot: new Uint8Array(32) }, forged);
   await sender.intend({ name: 'post/1', to: world.place.anchors, data: call, value: '1000' });
   await settle(sender, chain, ['post/1']);
+  return header;
+}
+
+test('a post with a vote that no chip has signed is challenged, and the anchor is brought anew (§20.3)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const world = await worldFor(t, chain);
+  await world.certify(8);
+  const header = await forge(t, world, chain);
   const lie = (await world.view()).anchor;
   assert.notEqual(lie, hex(anchorDigest(world.place, header)));
   for (let looks = 0; looks < 12 && (await world.view()).anchor !== hex(anchorDigest(world.place, header)); looks += 1) {
@@ -131,6 +137,26 @@ test('a post with a vote that no chip has signed is challenged, and the anchor i
   assert.deepEqual((await world.view()).anchor, hex(anchorDigest(world.place, header)));
   assert.equal(done(world.members, 'challenge').length, 1, done(world.members, 'challenge').join());
   assert.ok(world.members.some(({ lines }) => lines.some((line) => line.startsWith('anchorVoteBad'))));
+});
+
+test('whichever device is up challenges within a quarter of the window, whatever its place in the order (§20.9)', { skip }, async (t) => {
+  const chain = await chainFor(t);
+  const world = await worldFor(t, chain);
+  await world.certify(8);
+  await forge(t, world, chain);
+  const lie = (await world.view()).anchor;
+  const waits: number[] = [];
+  for (const member of world.members) {
+    const state = await chain.rpc('evm_snapshot');
+    let waitedMs = 0;
+    for (; (await world.view()).anchor === lie && waitedMs <= windowS * 1_000; waitedMs += 1_250) {
+      await world.look([member]);
+      world.wait(1_250);
+    }
+    waits.push(waitedMs);
+    await chain.rpc('evm_revert', state);
+  }
+  assert.ok(Math.max(...waits) <= (windowS * 1_000) / 4, waits.join());
 });
 
 test('a chip that votes for two anchors of one epoch is marked on layer 1 (§20.6)', { skip }, async (t) => {
