@@ -1,6 +1,6 @@
 /**
- * The open posts of one contract and their votes, as one endpoint tells of them: its word is enough to look into a post, for a vote that does not hold
- * proves itself to the contract. An open post whose votes it does not show is an alarm. Specification §20.3, §20.9.
+ * The open posts of one contract and their votes, as one endpoint tells of them: its word is enough to look into a post, for a vote that does not
+ * hold proves itself to the contract. An open post whose votes it does not show is an alarm. Specification §20.3, §20.9.
  */
 import { hex } from '#protocol/digest.ts';
 import { anchorDigest } from '#protocol/layer1/anchor.ts';
