@@ -8,6 +8,7 @@ import { hex } from '#protocol/digest.ts';
 import { LIMITS } from '#protocol/limits.ts';
 import { judgedMember, laterVerdict, slotIn, type JudgedMember } from '../ledger/member-trust.ts';
 import type { Position } from '../ledger/position.ts';
+import type { CastBallot } from '../votes/decision.ts';
 import { startDecision } from '../votes/machine.ts';
 import { voteTimes } from '../votes/decision-state.ts';
 import { decodeVoteRecord } from '../votes/vote-record.ts';
@@ -88,13 +89,14 @@ function openCase(state: TrustState, subject: Uint8Array, slot: number, level: 0
   });
   state.cases.set(key, {
     ...{ subject, slot, level, instance, draw, judges, decision, closed: false, candidate: '', decided: undefined },
-    ...{ precommits: new Map(), said: known?.said ?? new Map(), slots: new Map() },
+    ...{ precommits: new Map(), said: known?.said ?? new Map<string, Map<string, CastBallot>>(), slots: new Map() },
   });
 }
 
 function isSameDraw(one: SlotDraw, other: SlotDraw): boolean {
   if (one === other) return true;
-  const isSameList = one.seats.length === other.seats.length && one.seats.every((seat, index) => sameBytes(seat, other.seats[index]!));
+  const isSameList =
+    one.seats.length === other.seats.length && one.seats.every((seat, index) => sameBytes(seat, other.seats[index] ?? seat));
   return isSameList && sameBytes(one.seed, other.seed) && sameBytes(one.weights, other.weights);
 }
 
