@@ -20,7 +20,7 @@ import { ANCHOR_LIMITS } from './limits.ts';
 import type { AnchorsEffect } from './machine.ts';
 import type { AnchorSender } from './ports.ts';
 import { PostWatch, type OpenPost } from './post-watch.ts';
-import { challengeTurnMs, judgePost, knownMember, postToBring, turnOf, type ContractView } from './posting.ts';
+import { challengeTurnMs, isToFetch, judgePost, knownMember, postToBring, turnOf, type ContractView } from './posting.ts';
 
 export interface WatchSetup {
   readonly contract: AnchorsContract;
@@ -161,10 +161,11 @@ export class ContractWatch {
     }
   }
 
-  async #fetchOwed({ owed, bond, tip }: ContractView): Promise<void> {
+  async #fetchOwed(view: ContractView): Promise<void> {
     const { paying } = this.#setup;
-    if (paying && owed > 0n && owed >= bond * ANCHOR_LIMITS.owedBonds)
-      await this.#intend(`withdraw/${tip.epoch}`, withdrawCall(paying.address), 0n);
+    const { epoch } = view.tip;
+    if (paying && isToFetch(view, paying.sender.standing(`post/${epoch + 1}`)))
+      await this.#intend(`withdraw/${epoch}`, withdrawCall(paying.address), 0n);
   }
 
   /**

@@ -31,6 +31,6 @@ export const ANCHOR_LIMITS = {
   postsMax: 256,
   /** Posts of one anchor that are read: the last of them stands there, and a reorganisation may exchange it for one before. */
   postsOfAnchorMax: 4,
-  /** What this device is owed is fetched when it comes to so many bonds: fetching costs gas as well. */
+  /** What this device is owed is fetched when it comes to so many bonds, for fetching costs gas as well; or when a post lacks funds. */
   owedBonds: 4n,
 } as const;

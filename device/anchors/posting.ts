@@ -9,6 +9,7 @@ import { judgeAnchorVotes, placesIn, type AnchorVotes } from '#protocol/layer1/a
 import { anchorDigest, type AnchorHeader } from '#protocol/layer1/anchor.ts';
 import { leafPath, type LeafPath } from '#protocol/layer1/anchored-state.ts';
 import type { MemberLeaf } from '#protocol/layer1/leaf.ts';
+import type { Standing } from '../layer1/intention.ts';
 import { anchorOf, drawOf, headerOf, votersOf, votesToPost, type AnchorsState } from './anchors-state.ts';
 import { ANCHOR_LIMITS } from './limits.ts';
 
@@ -81,6 +82,12 @@ export function judgePost(state: AnchorsState, { header, votes }: AnchorPost, tu
   const leaf = 'seat' in verdict ? voters[verdict.seat] : undefined;
   if (!leaf || !('seat' in verdict)) return { status: 'unknown' }; // the contract takes no other form
   return { status: 'bad', vote: verdict.vote, previous, member: { leaf, ...leafPath(before.leaves, 'members', verdict.seat) } };
+}
+
+/** What came back is fetched when it is enough for the gas, or when the next post lacks funds. @param next how far that post is */
+export function isToFetch({ owed, bond }: ContractView, next: Standing | undefined): boolean {
+  const lacksFunds = next?.state === 'waiting' && next.why === 'funds';
+  return owed > 0n && (lacksFunds || owed >= bond * ANCHOR_LIMITS.owedBonds);
 }
 
 /** A member under the newest final anchor that this device has: to whom layer 1 knows it. */
