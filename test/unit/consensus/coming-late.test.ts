@@ -187,6 +187,17 @@ describe("a member with its operator's checkpoint", () => {
   }
 });
 
+/** Bravo has a chain, and the others have gone on to checkpoint 10 without it. */
+function grownWithoutBravo() {
+  const { world, others } = grownWithoutAlpha(4, false);
+  const [bravo, ...rest] = others as [Actor, ...Actor[]];
+  world.kill(bravo);
+  const alpha = world.start('alpha');
+  reach(world, alpha, rest);
+  assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+  return { world, bravo, rest, alpha };
+}
+
 describe('a checkpoint of layer 1', () => {
   test('is where a member without a chain begins (§13.7)', () => {
     const { world, others, anchor } = grownWithoutAlpha(12, true);
@@ -197,13 +208,7 @@ describe('a checkpoint of layer 1', () => {
   });
 
   test('is met on the way by a member that has a chain: it asks for no state (§13.7)', () => {
-    const { world, others } = grownWithoutAlpha(4, false);
-    const [bravo] = others as [Actor];
-    world.kill(bravo);
-    const rest = others.slice(1);
-    const alpha = world.start('alpha');
-    reach(world, alpha, rest);
-    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const { world, bravo, rest, alpha } = grownWithoutBravo();
     const anchor = anchorOf(rest[0] as Actor);
     world.boot(bravo, { anchor: { ...anchor, from: 'layer-1' } });
     assert.equal(bravo.state.joining, undefined);
@@ -213,13 +218,7 @@ describe('a checkpoint of layer 1', () => {
   });
 
   test('that the chain contradicts when it comes there ends the member’s part, and is told (§13.7)', () => {
-    const { world, others } = grownWithoutAlpha(4, false);
-    const [bravo] = others as [Actor];
-    world.kill(bravo);
-    const rest = others.slice(1);
-    const alpha = world.start('alpha');
-    reach(world, alpha, rest);
-    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const { world, bravo, rest, alpha } = grownWithoutBravo();
     const anchor = { ...anchorOf(rest[0] as Actor), block: new Uint8Array(32).fill(7), from: 'layer-1' as const };
     world.boot(bravo, { anchor });
     reach(world, bravo, [alpha, ...rest]);
@@ -231,12 +230,7 @@ describe('a checkpoint of layer 1', () => {
   });
 
   test('that one chain of it alone holds, and the own chain contradicts, is told and decides nothing (§13.7)', () => {
-    const { world, others } = grownWithoutAlpha(4, false);
-    const [bravo, ...rest] = others as [Actor, ...Actor[]];
-    world.kill(bravo);
-    const alpha = world.start('alpha');
-    reach(world, alpha, rest);
-    assert.ok(world.runUntil(() => rest.every((actor) => checkpointOf(actor) >= 10), 600_000));
+    const { world, bravo, rest, alpha } = grownWithoutBravo();
     const anchor = { ...anchorOf(rest[0] as Actor), block: new Uint8Array(32).fill(7), from: 'one-chain' as const };
     world.boot(bravo, { anchor });
     reach(world, bravo, [alpha, ...rest]);
